@@ -1,0 +1,376 @@
+"""What one stage hands the next: small values and the names of files, never rows.
+
+A task returns a :class:`PullRef`; everything else it made lies in the pull's folder of the landing zone, told by the
+stage's manifest, which is one of the other classes here. So any stage can be run again alone from what the stage
+before it left (DESIGN, section 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from include.landing import Landing, PullFolder
+from include.tables import MADE_IN_VALIDATE, Kind, Table
+
+Mode = Literal["full"]
+
+#: Why a record was refused or is worth a look; only `critical` refuses.
+Severity = Literal["critical", "warning", "info"]
+
+#: What happens to one published row tonight. `found` was missing and is back unchanged; `returned` was removed.
+Change = Literal["added", "changed", "returned", "found", "missing", "removed"]
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """Values between stages: immutable, written to JSON and back without loss.
+
+    A contract that is a stage's manifest names that stage.
+    """
+
+    STAGE: ClassVar[str]
+
+
+Made = TypeVar("Made", bound=Contract)
+
+
+class PullRef(Contract, frozen=True):
+    """Which pull a run works on: the only thing that goes through XCom."""
+
+    district: str
+    pull_id: str
+    run_id: str
+
+    def folder(self, landing: Landing) -> PullFolder:
+        return landing.pull(self.district, self.pull_id)
+
+
+class Part(Contract, frozen=True):
+    """One Parquet file of the landing zone."""
+
+    name: str
+    rows: int
+    sha256: str
+
+
+class Proof(Contract, frozen=True):
+    """How it is known that a collection is complete (DESIGN, rule 1), or why it is not.
+
+    :param kind: `total` matched, an `empty_page` after the last, the `link_end` of a chain, or `unproven`.
+    :param expected: the total the provider stated, if any.
+    :param received: rows received, duplicates included; `unique` without them.
+    :param rows_per_page: the largest page received, beside the number of pages: "5,000 of 9,871" reads as truncation.
+    """
+
+    kind: Literal["total", "empty_page", "link_end", "unproven"]
+    expected: int | None
+    received: int
+    unique: int
+    pages: int
+    rows_per_page: int
+    why: str = ""
+
+    @property
+    def proven(self) -> bool:
+        return self.kind != "unproven"
+
+
+class LandedCollection(Contract, frozen=True):
+    """One collection of a pull, as it came.
+
+    :param parts: per table (`users`, `user_roles`, …) the files.
+    :param unreadable: records that could not be decoded; they are in the pull's rejects.
+    :param unidentified: those of them whose sourcedId could not be read: then the collection proves no absence tonight.
+    """
+
+    collection: str
+    parts: dict[str, list[Part]]
+    proof: Proof
+    unreadable: int = 0
+    unidentified: int = 0
+
+    def rows(self, table: str) -> int:
+        return sum(part.rows for part in self.parts.get(table, []))
+
+
+class Usage(Contract, frozen=True):
+    """What a pull cost the provider; seconds are wall-clock."""
+
+    requests: int = 0
+    token_requests: int = 0
+    bytes_received: int = 0
+    most_at_once: int = 0
+    seconds_waited: float = 0.0
+
+
+class Pull(Contract, frozen=True):
+    """The manifest of extract.
+
+    :param as_of: the instant before the first request; all order in time is by it.
+    """
+
+    STAGE: ClassVar[str] = "extract"
+
+    district: str
+    pull_id: str
+    run_id: str
+    as_of: datetime
+    mode: Mode
+    version: Literal["1.1", "1.2"]
+    base_url: str
+    collections: list[LandedCollection]
+    rejects: list[Part] = []
+    usage: Usage = msgspec.field(default_factory=Usage)
+
+
+class Finding(Contract, frozen=True):
+    """One rule's count in one collection of one run."""
+
+    collection: str
+    rule: str
+    severity: Severity
+    message: str
+    count: int
+
+
+class ValidatedCollection(Contract, frozen=True):
+    """One collection after validation.
+
+    :param parts: accepted rows per table, typed, tombstones included (`status` `tobedeleted`).
+    :param received: records received, unreadable ones included.
+    :param rejected: how many records were refused, unreadable ones included; they lie in the pull's rejects.
+    :param proves_absence: a complete full pull of which every sourcedId could be read.
+    """
+
+    collection: str
+    parts: dict[str, list[Part]]
+    received: int
+    accepted: int
+    tombstones: int
+    rejected: int
+    proves_absence: bool
+
+
+class Validated(Contract, frozen=True):
+    """The manifest of validate; `rejects` holds those of extract too."""
+
+    STAGE: ClassVar[str] = "validate"
+
+    collections: list[ValidatedCollection]
+    rejects: list[Part]
+    findings: list[Finding]
+
+
+class TableCounts(Contract, frozen=True):
+    """What a run did, or would do, to one table. `published` were live before; `held` rows are left as they were."""
+
+    published: int = 0
+    received: int = 0
+    rejected: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    returned: int = 0
+    missing: int = 0
+    removed: int = 0
+    held: int = 0
+
+    def touched(self) -> int:
+        """Rows whose content or life changed."""
+        return self.added + self.changed + self.returned + self.removed
+
+
+class Hold(Contract, frozen=True):
+    """Something withheld from publication until a person decides (DESIGN, rule 4).
+
+    :param kind: what is withheld of the collection.
+    :param school: the org it is about; empty for the whole collection.
+    """
+
+    collection: str
+    kind: Literal["removals", "updates", "usernames", "identities"]
+    school: str = ""
+    rows: int = 0
+    published: int = 0
+    looks_like: str = ""
+
+
+class ChangeSet(Contract, frozen=True):
+    """The manifest of map_roster: merge's changes, extended by map with accounts, judged by the guard.
+
+    :param generation: the district's generation merge saw; publish refuses if it has moved.
+    :param parts: per table the rows that change, in the schema :func:`change_schema`.
+    :param coverage: people received, with a site, a username, an account.
+    """
+
+    STAGE: ClassVar[str] = "map"
+
+    district: str
+    pull_id: str
+    run_id: str
+    as_of: datetime
+    mode: Mode
+    generation: int
+    rules_digest: str
+    parts: dict[str, list[Part]]
+    counts: dict[str, TableCounts]
+    rejects: list[Part] = []
+    left_out: list[Part] = []
+    findings: list[Finding] = []
+    holds: list[Hold] = []
+    coverage: dict[str, int] = {}
+
+
+class Published(Contract, frozen=True):
+    """What a publication did; small enough for XCom, the ledger and the asset event.
+
+    :param status: `already_published` when this very pull was published before: nothing was done.
+    """
+
+    district: str
+    run_id: str
+    pull_id: str
+    status: Literal["published", "already_published", "dry_run"]
+    generation: int
+    counts: dict[str, TableCounts]
+    accounts: int
+    left_out: int
+    holds: list[Hold] = []
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 3 published but something is held."""
+        return 3 if self.holds else 0
+
+
+def save(folder: PullFolder, made: Contract) -> None:
+    """Write a stage's manifest."""
+    folder.write_manifest(made.STAGE, to_json(made))
+
+
+def load(folder: PullFolder, kind: type[Made]) -> Made:
+    """Read a stage's manifest.
+
+    :raises RollcallError: `not_landed` when the stage has not finished for this pull.
+    """
+    return from_json(folder.read_manifest(kind.STAGE), kind)
+
+
+def to_json(made: Contract) -> dict[str, Any]:
+    """A contract as plain values, for XCom and manifests."""
+    plain: dict[str, Any] = msgspec.to_builtins(made)
+    return plain
+
+
+def from_json(plain: dict[str, Any], kind: type[Made]) -> Made:
+    return msgspec.convert(plain, kind)
+
+
+_ARROW: dict[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+}
+
+
+def landed_schema(table: Table) -> pa.Schema:
+    """What extract writes: everything as text, so that validate can judge a date that is none."""
+    made_later = MADE_IN_VALIDATE.get(table.name, ())
+    return pa.schema([(name, pa.string()) for name in table.names if name not in made_later])
+
+
+def accepted_schema(table: Table) -> pa.Schema:
+    """What validate writes and merge reads: the table's own types."""
+    return pa.schema([(column.name, _ARROW[column.kind]) for column in table.columns])
+
+
+def change_schema(table: Table) -> pa.Schema:
+    """What merge and map write and publish reads: the row, its digest, what happens to it and because of what.
+
+    `changed_fields` names the columns that differ, comma-separated. Rows `missing` and `removed` carry the key only.
+    """
+    extra = [
+        ("_digest", pa.int64()),
+        ("_change", pa.string()),
+        ("_because", pa.string()),
+        ("_changed_fields", pa.string()),
+    ]
+    return pa.schema([*accepted_schema(table), *(pa.field(name, kind) for name, kind in extra)])
+
+
+#: Refused records: collection, its sourcedId if readable, rule, reason in words, field, and the record as JSON
+#: without password and demographics.
+REJECT_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("collection", "sourced_id", "rule", "reason", "field", "record")]
+)
+
+#: Why somebody has no account, in the order in which the first one is given. The words are for a school secretary.
+LEFT_OUT_REASONS: dict[str, str] = {
+    "no_role": "has no role in the roster",
+    "role_left_out": "has only roles that get no account here, such as guardian",
+    "role_undecided": "has only roles that nobody has decided about yet",
+    "no_school": "is at no school that was shared",
+    "school_left_out": "is only at schools that were deliberately left out",
+    "school_undecided": "is only at schools that nobody has mapped to a site yet",
+    "no_username": "has nothing in the fields the username is made from",
+    "username_pattern": "has a username that does not have the required form",
+    "username_collision": "would have the same username as somebody else",
+    "same_person": "is a second record of a person who has the account already",
+}
+
+#: People without an account: their sourcedId, the one first reason, and what it is about (a school, a role, …).
+LEFT_OUT_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourced_id", "reason", "detail")])
+
+
+def write_rows(folder: PullFolder, stage: str, table: str, rows: pa.Table) -> list[Part]:
+    """Write rows as a part; none for no rows."""
+    if not rows.num_rows:
+        return []
+    name, sha256 = folder.write_part(stage, table, rows)
+    return [Part(name=name, rows=rows.num_rows, sha256=sha256)]
+
+
+def read_rows(folder: PullFolder, parts: list[Part], schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """The rows of these parts one after another, in `schema` or the named columns of it."""
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    tables = [folder.read_part(part.name, part.sha256, schema.names).cast(schema) for part in parts]
+    return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+@dataclass(frozen=True)
+class People:
+    """The roster as it will be after tonight, as far as accounts depend on it; in memory, within one task.
+
+    :param orgs: sourced_id, name, type.
+    :param users: all columns of the table.
+    :param user_roles: all columns of the table.
+    :param accounts: the accounts readers have now.
+    """
+
+    orgs: pa.Table
+    users: pa.Table
+    user_roles: pa.Table
+    accounts: pa.Table
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What mapping makes of people.
+
+    :param accounts: every account as it will be, in the table's schema.
+    :param left_out: everybody without one, in `LEFT_OUT_SCHEMA`.
+    :param coverage: how many people came, have a role that gets an account, a site, a username, an account.
+    """
+
+    accounts: pa.Table
+    left_out: pa.Table
+    coverage: dict[str, int]
+    findings: list[Finding]

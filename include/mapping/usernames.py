@@ -1,0 +1,107 @@
+"""Usernames from ordered sources, each with its own transforms; never guessed (DESIGN, rule 10)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from include.settings import UsernameSource
+
+#: What OneRoster calls a field and what the column is called.
+_COLUMNS = {"email": "email", "username": "username", "sourcedId": "sourced_id", "identifier": "identifier"}
+
+
+def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFrame:
+    """Each user's username and where it came from.
+
+    :param users: columns of the table `users`.
+    :returns: `username`, `username_field` (both null where no source had anything) and `fails_pattern` (a source had
+        something its pattern refuses; the next source is not tried, because it was not empty), on the users' index.
+    """
+    name = pd.Series(None, index=users.index, dtype="str")
+    field = pd.Series(None, index=users.index, dtype="str")
+    fails = pd.Series(False, index=users.index)
+    for source in sources:
+        value = _transformed(field_values(users, source.field), source.transform)
+        value = value.where(value.str.len() > 0)
+        take = name.isna() & ~fails & value.notna()
+        if source.pattern is not None:
+            refused = take & ~value.str.fullmatch(source.pattern).fillna(False).astype(bool)
+            fails |= refused
+            take &= ~refused
+        name = name.where(~take, value)
+        field = field.where(~take, source.field)
+    return pd.DataFrame({"username": name, "username_field": field, "fails_pattern": fails})
+
+
+def field_values(users: pd.DataFrame, field: str) -> pd.Series:
+    """A user field by OneRoster's name, `userIds.<type>` and `metadata.<key>` included; text or null."""
+    if field in _COLUMNS:
+        return users[_COLUMNS[field]].astype("str")
+    prefix, _, key = field.partition(".")
+    column, read = ("user_ids", _user_id) if prefix == "userIds" else ("metadata", _metadata)
+    texts = users[column]
+    found = [None if text is None or text != text else read(text, key) for text in texts]
+    return pd.Series(found, index=users.index, dtype="str")
+
+
+def _user_id(text: str, key: str) -> str | None:
+    """The identifier of the first userId of a type; types are compared without case (there is no fixed vocabulary)."""
+    for entry in msgspec.json.decode(text):
+        if isinstance(entry, dict) and str(entry.get("type", "")).lower() == key.lower():
+            return _text(entry.get("identifier"))
+    return None
+
+
+def _metadata(text: str, key: str) -> str | None:
+    """A metadata value whose dotted key may be flat (`"ic.x": 1`) or nested (`"ic": {"x": 1}`)."""
+    node: Any = msgspec.json.decode(text)
+    if not isinstance(node, dict):
+        return None
+    if key in node:
+        return _text(node[key])
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return _text(node)
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
+
+
+def _transformed(values: pd.Series, steps: list[str | dict[str, Any]]) -> pd.Series:
+    for step in steps:
+        name, argument = (step, None) if isinstance(step, str) else next(iter(step.items()))
+        values = _apply(values, name, argument)
+    return values
+
+
+def _apply(values: pd.Series, name: str, argument: Any) -> pd.Series:
+    text = values.str
+    match name:
+        case "trim":
+            return text.strip()
+        case "lower":
+            return text.lower()
+        case "upper":
+            return text.upper()
+        case "ascii":
+            return text.normalize("NFKD").str.encode("ascii", "ignore").str.decode("ascii").astype("str")
+        case "no_spaces":
+            return text.replace(r"\s+", "", regex=True)
+        case "local_part":
+            return text.split("@", n=1).str[0].astype("str")
+        case "domain":
+            return text.split("@", n=1).str[0].astype("str") + f"@{argument}"
+        case "prefix":
+            return argument + values
+        case "suffix":
+            return values + argument
+        case "replace":
+            return text.replace(argument[0], argument[1], regex=False)
+        case "regex":
+            return text.replace(re.compile(argument[0]), argument[1], regex=True)
+    raise ValueError(f"unknown transform {name!r}")  # settings refuse it before

@@ -1,0 +1,196 @@
+"""One table of tonight against the same table as published: what arrives, what departs, and because of what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.contracts import TableCounts, change_schema
+from include.merge.digest import content_columns, row_digests, row_keys
+from include.merge.published import PublishedRows
+from include.tables import Table
+
+#: The causes of a removal (DESIGN, rule 3), as they stand in `_removed_because`.
+TOMBSTONE = "the provider marked it as to be deleted"
+ABSENT_TWICE = "absent from two complete full pulls"
+NOT_IN_RECORD = "no longer in the record it belongs to"
+OWNER_REMOVED = {"users": "its person was removed", "classes": "its class was removed"}
+
+
+@dataclass(frozen=True)
+class TableChanges:
+    """What happens to one table.
+
+    :param rows: in `change_schema`; arrivals whole, departures with their key only.
+    :param received: keys accepted tonight.
+    :param kept: keys of live rows that were not received and stay.
+    :param removed: keys of the rows removed tonight.
+    """
+
+    table: Table
+    rows: pa.Table
+    counts: TableCounts
+    received: pa.ChunkedArray
+    kept: pa.ChunkedArray
+    removed: pa.ChunkedArray
+
+    def without(self, withheld: pa.ChunkedArray) -> TableChanges:
+        """The same with some rows, by a mask, withheld: they stay as published and count as held."""
+        away = self.rows.filter(withheld)
+        rows = self.rows.filter(pc.invert(withheld))
+        counts = msgspec.structs.replace(
+            self.counts,
+            held=self.counts.held + away.num_rows,
+            missing=self.counts.missing - away.filter(pc.equal(away["_change"], "missing")).num_rows,
+            removed=self.counts.removed - away.filter(pc.equal(away["_change"], "removed")).num_rows,
+        )
+        is_removed = pc.equal(away["_change"], "removed")
+        stays = pa.chunked_array(
+            [*self.kept.chunks, *_chunks(row_keys(self.table, away.filter(is_removed)))], pa.string()
+        )
+        removed = row_keys(self.table, rows.filter(pc.equal(rows["_change"], "removed")))
+        return replace(self, rows=rows, counts=counts, kept=stays, removed=removed)
+
+
+def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+
+
+def arrivals(table: Table, accepted: pa.Table, published: PublishedRows) -> pa.Table:
+    """Accepted rows that are new, changed, returned or found again, in `change_schema`; unchanged ones are left out."""
+    digests = row_digests(table, accepted)
+    at = pc.index_in(row_keys(table, accepted), value_set=published.keys)
+    known = published.rows.select(["_digest", "_missing_since", "_removed_at"]).take(at)
+    change = pc.case_when(
+        pc.make_struct(
+            pc.is_null(at),
+            pc.is_valid(known["_removed_at"]),
+            pc.fill_null(pc.not_equal(digests, known["_digest"]), True),
+            pc.is_valid(known["_missing_since"]),
+        ),
+        "added",
+        "returned",
+        "changed",
+        "found",
+    )
+    rows = accepted.append_column("_digest", digests).append_column("_change", change)
+    rows = rows.filter(pc.is_valid(rows["_change"]))
+    for name in ("_because", "_changed_fields"):
+        rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
+    return rows.select(change_schema(table).names)
+
+
+def departures(
+    table: Table,
+    published: PublishedRows,
+    *,
+    received: pa.ChunkedArray,
+    tombstones: pa.ChunkedArray,
+    excused: pa.ChunkedArray,
+    whole_owners: pa.ChunkedArray | None,
+    removed_owners: Mapping[str, pa.ChunkedArray],
+    absence_counts: bool,
+    as_of: datetime,
+) -> pa.Table:
+    """Live rows that leave or are missed tonight, with the cause.
+
+    :param received: keys accepted tonight.
+    :param excused: keys of rejected records: their published version stays and is never counted as missing (rule 2).
+    :param whole_owners: for parts of records, the owners received tonight: a part not received with them is gone.
+    :param removed_owners: per table, the records removed tonight: what they own goes along.
+    :param absence_counts: whether not being received means anything: a proven full pull.
+    """
+    rows = published.rows.append_column("_key", published.keys).filter(published.is_live)
+    key = rows["_key"]
+    no = pa.chunked_array([pa.array([False] * rows.num_rows, pa.bool_())])
+    is_received = pc.is_in(key, value_set=received)
+    is_tombstone = pc.is_in(key, value_set=tombstones)
+    owner_gone = {
+        owner: pc.is_in(rows[name], value_set=removed_owners[owner])
+        for name, owner in table.owners.items()
+        if owner in removed_owners
+    }
+    is_part_gone = no
+    if whole_owners is not None:
+        is_part_gone = pc.and_(pc.is_in(rows[table.key[0]], value_set=whole_owners), pc.invert(is_received))
+    is_absent = no
+    if absence_counts:
+        is_absent = pc.invert(pc.or_(is_received, pc.is_in(key, value_set=excused)))
+    seen_missing = pc.fill_null(pc.less(rows["_missing_since"], pa.scalar(as_of, rows["_missing_since"].type)), False)
+    is_first_absence = pc.and_(is_absent, pc.is_null(rows["_missing_since"]))
+    because = pc.case_when(
+        pc.make_struct(is_tombstone, *owner_gone.values(), is_part_gone, pc.and_(is_absent, seen_missing)),
+        TOMBSTONE,
+        *(OWNER_REMOVED[owner] for owner in owner_gone),
+        NOT_IN_RECORD,
+        ABSENT_TWICE,
+    )
+    change = pc.case_when(pc.make_struct(pc.is_valid(because), is_first_absence), "removed", "missing")
+    return _departing(table, rows, change, because)
+
+
+def leaving(table: Table, published: PublishedRows, received: pa.ChunkedArray, because: pa.Table) -> pa.Table:
+    """Live rows of a derived table that tonight's mapping does not yield: removed at once, each with its cause.
+
+    :param because: columns `owner` (the key's first part) and `because`; where it says nothing, the person is gone.
+    """
+    rows = published.rows.append_column("_key", published.keys).filter(published.is_live)
+    rows = rows.filter(pc.invert(pc.is_in(rows["_key"], value_set=received)))
+    at = pc.index_in(rows[table.key[0]], value_set=because["owner"])
+    said = pc.fill_null(because["because"].take(at), OWNER_REMOVED["users"])
+    return _departing(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), said)
+
+
+def _departing(table: Table, rows: pa.Table, change: pa.Array, because: pa.Array) -> pa.Table:
+    rows = rows.append_column("_change", change).append_column("_because", because)
+    rows = rows.filter(pc.is_valid(rows["_change"]))
+    schema = change_schema(table)
+    given = {*table.key, *table.owners, "_change", "_because", "_digest"}
+    columns = [rows[field.name] if field.name in given else pa.nulls(rows.num_rows, field.type) for field in schema]
+    return pa.table(columns, schema=schema)
+
+
+def with_changed_fields(table: Table, changed: pa.Table, before: pa.Table) -> pa.Table:
+    """Changed rows with the names of the columns that differ from what is published.
+
+    :param before: the same rows as published, in any order.
+    """
+    at = pc.index_in(row_keys(table, changed), value_set=row_keys(table, before))
+    before = before.take(at)
+    names = []
+    json_columns = set(table.of_kind("json"))
+    for name in content_columns(table):
+        now, then = changed[name], before[name]
+        if name in json_columns:
+            now, then = _canonical(now), _canonical(then)
+        differs = pc.or_(pc.fill_null(pc.not_equal(now, then), False), pc.not_equal(pc.is_null(now), pc.is_null(then)))
+        names.append(pc.if_else(differs, name, pa.scalar(None, pa.string())))
+    fields = pc.binary_join_element_wise(*names, ",", null_handling="skip")
+    return changed.set_column(changed.column_names.index("_changed_fields"), "_changed_fields", fields)
+
+
+def _canonical(values: pa.ChunkedArray) -> pa.Array:
+    """JSON text in one spelling: PostgreSQL spaces and orders it in its own way."""
+    encoded = pc.dictionary_encode(values).combine_chunks()
+    spelled = [
+        None if text is None else msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
+        for text in encoded.dictionary.to_pylist()
+    ]
+    return pa.array(spelled, pa.string()).take(encoded.indices)
+
+
+def counted(rows: pa.Table, *, accepted: int, received: int, rejected: int) -> TableCounts:
+    """The counts of one table's changes; a row found again was never lost to readers and counts as unchanged."""
+    tally = {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["_change"]).to_pylist()}
+    arrived = sum(tally.get(name, 0) for name in ("added", "changed", "returned"))
+    return TableCounts(
+        received=received,
+        rejected=rejected,
+        unchanged=accepted - arrived,
+        **{name: tally.get(name, 0) for name in ("added", "changed", "returned", "missing", "removed")},
+    )

@@ -1,0 +1,224 @@
+"""A district's night: the five stages with the warehouse and the ledger around them.
+
+The DAG's tasks and the command line call the same functions. Each takes and returns small values; what it made lies in
+the landing zone and in the warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from include.contracts import (
+    LEFT_OUT_SCHEMA,
+    REJECT_SCHEMA,
+    ChangeSet,
+    Finding,
+    Mode,
+    Published,
+    Pull,
+    PullRef,
+    Validated,
+    load,
+    read_rows,
+    save,
+    write_rows,
+)
+from include.errors import GenerationMoved, NeedsPerson, RollcallError, stage_edge
+from include.guard.stage import judge
+from include.landing import Landing
+from include.mapping.stage import map_accounts
+from include.merge.stage import merge
+from include.publish.stage import publish
+from include.settings import District, night_of, rules_digest
+from include.warehouse import ledger
+from include.warehouse.connect import reached
+from include.warehouse.migrate import require_version
+
+if TYPE_CHECKING:
+    from include.extract.stage import Progress
+    from include.oneroster.client import OneRosterClient
+
+#: How often publish lets merge, map and guard be done again because another run came first.
+_TURNS = 5
+
+
+def start(engine: sa.Engine, district: District, run_id: str) -> None:
+    """Enter the run into the ledger; refuse a district that is switched off and a warehouse of another version.
+
+    :raises RollcallError: `district_disabled`, `warehouse_unreachable`, `warehouse_version`.
+    """
+    if not district.enabled:
+        raise NeedsPerson(
+            "district_disabled",
+            f"{district.name} is switched off (enabled: false in {district.district}.yaml).",
+            remedy="What is published stays as it is. To sync again, set enabled: true.",
+            district=district.district,
+        )
+    reached(engine)
+    with engine.begin() as connection:
+        require_version(connection)
+        night = night_of(datetime.now(UTC), district.schedule.timezone)
+        ledger.start_run(connection, district.district, run_id, night)
+
+
+def refuse_backfill(run_type: str) -> None:
+    """A backfill is for past nights, and a pull made now is none of them.
+
+    :raises NeedsPerson: `backfill_refused`, before the provider is asked for anything.
+    """
+    if str(run_type) == "backfill":
+        raise NeedsPerson(
+            "backfill_refused",
+            "A backfill would pull the same roster of today once per night.",
+            remedy="To get today's roster, trigger the DAG once.",
+        )
+
+
+def extract_night(
+    client: OneRosterClient,
+    district: District,
+    landing: Landing,
+    *,
+    run_id: str,
+    mode: Mode = "full",
+    collections: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> PullRef:
+    """Pull all collections of the district into the landing zone."""
+    from include.extract.stage import extract
+
+    return extract(client, district, landing, run_id=run_id, mode=mode, collections=collections, progress=progress)
+
+
+def validate_night(district: District, ref: PullRef, landing: Landing) -> Validated:
+    """Judge each record by itself; needs no warehouse."""
+    from include.validate.stage import validate  # Great Expectations takes seconds to import
+
+    return validate(landing, ref, district)
+
+
+def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> ChangeSet:
+    """Merge, map and guard: the change set, written to the landing zone and nowhere else."""
+    folder = ref.folder(landing)
+    pull, validated = load(folder, Pull), load(folder, Validated)
+    with stage_edge("map_roster", district=district.district), _snapshot(engine) as connection:
+        require_version(connection)
+        merged = merge(connection, folder, pull, validated)
+        mapped = map_accounts(district, merged.people())
+        merged.extend(mapped)
+        holds = judge(district, validated.collections, {name: made.counts for name, made in merged.tables.items()})
+        for hold in holds:
+            merged.withhold(hold.collection)
+        if holds:
+            mapped = map_accounts(district, merged.people())
+            merged.extend(mapped)
+        changes = ChangeSet(
+            district=ref.district,
+            pull_id=ref.pull_id,
+            run_id=ref.run_id,
+            as_of=pull.as_of,
+            mode=pull.mode,
+            generation=merged.state.generation,
+            rules_digest=rules_digest(district),
+            parts={name: write_rows(folder, ChangeSet.STAGE, name, made.rows) for name, made in merged.tables.items()},
+            counts={name: made.counts for name, made in merged.tables.items()},
+            rejects=write_rows(folder, ChangeSet.STAGE, "rejects", pa.concat_tables(merged.rejects)),
+            left_out=write_rows(folder, ChangeSet.STAGE, "left_out", mapped.left_out.cast(LEFT_OUT_SCHEMA)),
+            findings=[*_unproven(pull), *merged.findings],
+            holds=holds,
+            coverage=mapped.coverage,
+        )
+        save(folder, changes)
+    return changes
+
+
+def publish_night(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> Published:
+    """Apply the change set in one transaction; where another run came first, work it out anew and apply that."""
+    folder = ref.folder(landing)
+    pull, validated = load(folder, Pull), load(folder, Validated)
+    for _ in range(_TURNS):
+        changes = load(folder, ChangeSet)
+        try:
+            with stage_edge("publish", district=district.district), engine.begin() as connection:
+                require_version(connection)
+                return publish(connection, folder, district, pull, validated, changes)
+        except GenerationMoved:
+            map_night(engine, district, ref, landing)
+    raise RollcallError(
+        "publication_crowded",
+        f"{_TURNS} other runs published {district.name} while this one was trying to.",
+        remedy="What they published is in place. Run this one again when they are done.",
+        district=district.district,
+    )
+
+
+def finish_dry_run(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> Published:
+    """Close a dry run in the ledger with what it would have done; no table of the roster is touched."""
+    folder = ref.folder(landing)
+    changes, validated = load(folder, ChangeSet), load(folder, Validated)
+    left_out = sum(part.rows for part in changes.left_out)
+    accounts = changes.coverage["with_account"]
+    with stage_edge("publish", district=district.district), engine.begin() as connection:
+        rejects = read_rows(folder, [*validated.rejects, *changes.rejects], REJECT_SCHEMA)
+        ledger.write_details(connection, changes, [*validated.findings, *changes.findings], rejects)
+        ledger.finish_run(
+            connection,
+            changes,
+            status="dry_run",
+            generation=changes.generation,
+            accounts=accounts,
+            left_out=left_out,
+        )
+    return Published(
+        district=ref.district,
+        run_id=ref.run_id,
+        pull_id=ref.pull_id,
+        status="dry_run",
+        generation=changes.generation,
+        counts=changes.counts,
+        accounts=accounts,
+        left_out=left_out,
+        holds=changes.holds,
+    )
+
+
+@contextmanager
+def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Iterator[None]:
+    """Mark the run as failed in the ledger when a stage fails, then let the error go on."""
+    try:
+        with stage_edge(stage, district=district):
+            yield
+    except RollcallError as error:
+        if error.code != "warehouse_unreachable":
+            with stage_edge("ledger", district=district), engine.begin() as connection:
+                ledger.fail_run(connection, district, run_id, stage, error)
+        raise
+
+
+@contextmanager
+def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One unmoving view of the warehouse; temporary tables are all it may write."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        yield connection
+        connection.rollback()
+
+
+def _unproven(pull: Pull) -> list[Finding]:
+    """Collections whose completeness could not be proven: nothing of them counts as missing tonight."""
+    return [
+        Finding(
+            collection=landed.collection,
+            rule="unproven",
+            severity="warning",
+            message=f"Completeness is not proven: {landed.proof.why} Nothing counts as missing tonight.",
+            count=1,
+        )
+        for landed in pull.collections
+        if not landed.proof.proven
+    ]

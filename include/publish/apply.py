@@ -1,0 +1,69 @@
+"""A table's changes applied to staging and history: COPY into a temporary table, then set-based statements that touch
+only the rows that change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from include.tables import Table
+from include.warehouse.bulk import copy_in
+from include.warehouse.models import staging
+from include.warehouse.schemas import HISTORY, STAGING
+
+
+def apply_changes(
+    connection: sa.Connection, table: Table, changes: pa.Table, *, district: str, run_id: str, as_of: datetime
+) -> None:
+    """Write one table's changes within the connection's transaction.
+
+    :param changes: in `change_schema`.
+    """
+    tonight = f"tonight_{table.name}"
+    shape = ", ".join(
+        f'"{column.name}" {staging[table.name].c[column.name].type.compile(connection.dialect)}'
+        for column in table.columns
+    )
+    connection.exec_driver_sql(
+        f"CREATE TEMP TABLE {tonight} ({shape}, _digest bigint, _change text, _because text) ON COMMIT DROP"
+    )
+    copy_in(connection, tonight, changes.drop_columns(["_changed_fields"]))
+    connection.exec_driver_sql(f"ANALYZE {tonight}")
+    params = {"district": district, "run_id": run_id, "as_of": as_of}
+    for statement in _statements(table, tonight):
+        connection.execute(sa.text(statement), params)
+    connection.exec_driver_sql(f"DROP TABLE {tonight}")
+
+
+def _statements(table: Table, tonight: str) -> Iterator[str]:
+    target, past = f"{STAGING}.{table.name}", f"{HISTORY}.{table.name}"
+    columns = ", ".join(f'"{name}"' for name in table.names)
+    match = " AND ".join(f'r."{name}" = t."{name}"' for name in table.key)
+    assignments = ", ".join(f'"{name}" = t."{name}"' for name in table.names if name not in table.key)
+    assignments = f"{assignments}, " if assignments else ""
+    # history first: it closes what was open before staging forgets it
+    yield f"""
+        UPDATE {past} r SET _valid_to = :as_of, _closed_run_id = :run_id FROM {tonight} t
+        WHERE r.district_id = :district AND {match} AND r._valid_to IS NULL AND t._change IN ('changed', 'removed')"""
+    yield f"""
+        INSERT INTO {past} (district_id, {columns}, _valid_from, _run_id)
+        SELECT :district, {columns}, :as_of, :run_id FROM {tonight}
+        WHERE _change IN ('added', 'changed', 'returned')"""
+    yield f"""
+        INSERT INTO {target} (district_id, {columns}, _digest, _run_id, _first_seen_at, _changed_at)
+        SELECT :district, {columns}, _digest, :run_id, :as_of, :as_of FROM {tonight} WHERE _change = 'added'"""
+    yield f"""
+        UPDATE {target} r SET {assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of,
+            _missing_since = NULL, _removed_at = NULL, _removed_because = NULL
+        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('changed', 'returned')"""
+    yield f"""
+        UPDATE {target} r SET _missing_since = CASE t._change WHEN 'missing' THEN CAST(:as_of AS timestamptz) END
+        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('missing', 'found')"""
+    yield f"""
+        UPDATE {target} r SET _removed_at = :as_of, _removed_because = t._because, _run_id = :run_id,
+            _changed_at = :as_of
+        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change = 'removed'"""

@@ -1,0 +1,131 @@
+"""What a run did, for people: read from the warehouse's ledger, printed as tables.
+
+Every number here has a reader: what was received, rejected and changed per table, accounts per site, and who was left
+out and why. Nothing names a person.
+"""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import sqlalchemy as sa
+from rich.console import Console
+from rich.table import Table as Grid
+
+from include.contracts import LEFT_OUT_REASONS
+from include.warehouse.models import COUNTS, findings, holds, left_out, rejects, run_counts, runs, staging
+
+Row = dict[str, Any]
+
+
+def run(connection: sa.Connection, district: str, run_id: str) -> Row | None:
+    """The ledger's row of a run."""
+    where = (runs.c.district_id == district, runs.c.run_id == run_id)
+    row = connection.execute(sa.select(runs).where(*where)).mappings().one_or_none()
+    return dict(row) if row else None
+
+
+def counts(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
+    """Per table what a run received and did."""
+    columns = (run_counts.c.table_name, *(run_counts.c[name] for name in COUNTS))
+    where = (run_counts.c.district_id == district, run_counts.c.run_id == run_id)
+    order = sa.func.array_position(sa.literal(list(staging)), run_counts.c.table_name)
+    return [dict(row) for row in connection.execute(sa.select(*columns).where(*where).order_by(order)).mappings()]
+
+
+def rejected(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
+    """How many records a run refused, per collection and reason."""
+    columns = (rejects.c.collection, rejects.c.rule, rejects.c.reason)
+    where = (rejects.c.district_id == district, rejects.c.run_id == run_id)
+    query = sa.select(*columns, sa.func.count().label("count")).where(*where).group_by(*columns)
+    return [dict(row) for row in connection.execute(query.order_by(sa.desc("count"), *columns)).mappings()]
+
+
+def found(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
+    """A run's findings, warnings first, then by how often."""
+    columns = (findings.c.severity, findings.c.collection, findings.c.rule, findings.c.message, findings.c.count)
+    where = (findings.c.district_id == district, findings.c.run_id == run_id)
+    severity = sa.func.array_position(sa.literal(["critical", "warning", "info"]), findings.c.severity)
+    query = sa.select(*columns).where(*where).order_by(severity, findings.c.count.desc())
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def held(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
+    """What a run withheld."""
+    where = (holds.c.district_id == district, holds.c.run_id == run_id)
+    return [dict(row) for row in connection.execute(sa.select(holds).where(*where)).mappings()]
+
+
+def accounts_per_site(connection: sa.Connection, district: str) -> list[Row]:
+    """Live accounts per site, students and staff apart."""
+    accounts = staging["accounts"]
+    students = sa.func.count().filter(accounts.c.role == "student").label("students")
+    staff = sa.func.count().filter(accounts.c.role == "staff").label("staff")
+    where = (accounts.c.district_id == district, accounts.c._removed_at.is_(None))
+    query = sa.select(accounts.c.site_id, accounts.c.site_name, students, staff).where(*where)
+    grouped = query.group_by(accounts.c.site_id, accounts.c.site_name).order_by(accounts.c.site_name)
+    return [dict(row) for row in connection.execute(grouped).mappings()]
+
+
+def left_out_reasons(connection: sa.Connection, district: str) -> list[Row]:
+    """How many people have no account now, per first reason."""
+    query = sa.select(left_out.c.reason, sa.func.count().label("people")).where(left_out.c.district_id == district)
+    rows = connection.execute(query.group_by(left_out.c.reason).order_by(sa.desc("people"))).mappings()
+    return [{**row, "meaning": LEFT_OUT_REASONS.get(row["reason"], "")} for row in rows]
+
+
+def summary(connection: sa.Connection, district: str, run_id: str) -> Row:
+    """Everything about one run, as plain values for `--json`."""
+    return {
+        "run": run(connection, district, run_id),
+        "counts": counts(connection, district, run_id),
+        "rejected": rejected(connection, district, run_id),
+        "findings": found(connection, district, run_id),
+        "holds": held(connection, district, run_id),
+        "accounts_per_site": accounts_per_site(connection, district),
+        "left_out": left_out_reasons(connection, district),
+    }
+
+
+def print_summary(engine: sa.Engine, district: str, run_id: str, file: IO[str] | None = None) -> None:
+    """One run for a terminal: what came and what it did, accounts per site, who was left out and why."""
+    with engine.connect() as connection:
+        told = summary(connection, district, run_id)
+    console = Console(file=file, width=None if file is None else 120, highlight=False)
+    head = told["run"]
+    if head is None:
+        console.print(f"{district}: no run {run_id}.")
+        return
+    console.print(f"\n[bold]{district}[/bold]  {head['status']}  night of {head['night']}  run {run_id}")
+    if head["error_message"]:
+        console.print(f"  {head['failed_stage']}: {head['error_message']}", style="red")
+    console.print(_grid("What came and what it did", told["counts"], ["table_name", *COUNTS]))
+    if told["rejected"]:
+        console.print(_grid("Rejected", told["rejected"], ["collection", "rule", "reason", "count"]))
+    if told["findings"]:
+        wanted = ["severity", "collection", "message", "count"]
+        console.print(_grid("Worth a look", told["findings"], wanted))
+    for hold in told["holds"]:
+        console.print(
+            f"  HELD: {hold['kind']} of {hold['collection']}: {hold['looks_like']}; "
+            f"{hold['published']:,} stay published.",
+            style="bold yellow",
+        )
+    console.print(_grid("Accounts per site", told["accounts_per_site"], ["site_id", "site_name", "students", "staff"]))
+    console.print(_grid("Left out", told["left_out"], ["reason", "people", "meaning"]))
+    coverage = head["coverage"] or {}
+    if coverage:
+        console.print(
+            f"  {coverage['people']:,} people, {coverage['with_site']:,} with a site, "
+            f"{coverage['with_username']:,} with a username, {coverage['with_account']:,} with an account."
+        )
+
+
+def _grid(title: str, rows: list[Row], columns: list[str]) -> Grid:
+    grid = Grid(title=title, title_justify="left", title_style="bold", header_style="dim", pad_edge=False, box=None)
+    for name in columns:
+        is_number = bool(rows) and isinstance(rows[0][name], int)
+        grid.add_column(name.replace("_", " "), justify="right" if is_number else "left")
+    for row in rows:
+        grid.add_row(*(f"{row[name]:,}" if isinstance(row[name], int) else str(row[name] or "") for name in columns))
+    return grid

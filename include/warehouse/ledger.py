@@ -1,0 +1,135 @@
+"""The ledger of runs: a row when a run starts, finished in the publishing transaction or marked failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from include.contracts import ChangeSet, Finding, Pull, TableCounts, to_json
+from include.errors import RollcallError
+from include.settings import District
+from include.warehouse.bulk import copy_in
+from include.warehouse.models import districts, findings, holds, pulls, run_counts, runs, state
+from include.warehouse.schemas import OPS
+
+
+def start_run(connection: sa.Connection, district: str, run_id: str, night: date) -> None:
+    """Enter a run; a retry of the same run starts it again, unless it was published already."""
+    row = {"status": "running", "started_at": datetime.now(UTC), "night": night}
+    cleared = {"finished_at": None, "failed_stage": None, "error_code": None, "error_message": None}
+    statement = insert(runs).values(district_id=district, run_id=run_id, **row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[runs.c.district_id, runs.c.run_id],
+            set_={"status": "running", **cleared},
+            where=runs.c.status != "published",
+        )
+    )
+
+
+def fail_run(connection: sa.Connection, district: str, run_id: str, stage: str, error: RollcallError) -> None:
+    """Mark a run as failed with the words a person reads; they carry no values (rule 8)."""
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.district_id == district, runs.c.run_id == run_id, runs.c.status != "published")
+        .values(
+            status="failed",
+            finished_at=datetime.now(UTC),
+            failed_stage=stage,
+            error_code=error.code,
+            error_message=str(error),
+        )
+    )
+
+
+def finish_run(
+    connection: sa.Connection, changes: ChangeSet, *, status: str, generation: int, accounts: int, left_out: int
+) -> None:
+    """Close a run with what it did."""
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.district_id == changes.district, runs.c.run_id == changes.run_id)
+        .values(
+            status=status,
+            finished_at=datetime.now(UTC),
+            pull_id=changes.pull_id,
+            as_of=changes.as_of,
+            generation=generation,
+            accounts=accounts,
+            left_out=left_out,
+            coverage=changes.coverage,
+            failed_stage=None,
+            error_code=None,
+            error_message=None,
+        )
+    )
+
+
+def write_details(
+    connection: sa.Connection, changes: ChangeSet, every_finding: Iterable[Finding], rejects: pa.Table
+) -> None:
+    """Counts, findings, rejects and holds of a run, in place of what an earlier try of it left."""
+    key = {"district_id": changes.district, "run_id": changes.run_id}
+    for table in (run_counts, findings, holds):
+        connection.execute(sa.delete(table).filter_by(**key))
+    _insert(connection, run_counts, [key | _count_row(name, count) for name, count in changes.counts.items()])
+    _insert(connection, findings, [key | row for row in _summed(every_finding)])
+    _insert(connection, holds, [key | to_json(hold) for hold in changes.holds])
+    connection.execute(sa.text(f"DELETE FROM {OPS}.rejects WHERE district_id = :district_id AND run_id = :run_id"), key)
+    for name, value in key.items():
+        rejects = rejects.append_column(name, pa.array([value] * rejects.num_rows, pa.string()))
+    if rejects.num_rows:
+        copy_in(connection, f"{OPS}.rejects", rejects)
+
+
+def record_pull(connection: sa.Connection, pull: Pull) -> None:
+    """The proofs of completeness and what the provider was asked."""
+    proofs = {collection.collection: to_json(collection.proof) for collection in pull.collections}
+    row = {"as_of": pull.as_of, "mode": pull.mode, "proofs": proofs, "usage": to_json(pull.usage)}
+    statement = insert(pulls).values(district_id=pull.district, pull_id=pull.pull_id, **row)
+    connection.execute(statement.on_conflict_do_nothing())
+
+
+def move_state(connection: sa.Connection, changes: ChangeSet, generation: int) -> None:
+    """What readers have from now on."""
+    row = {
+        "generation": generation,
+        "current_as_of": changes.as_of,
+        "current_pull_id": changes.pull_id,
+        "current_run_id": changes.run_id,
+        "rules_digest": changes.rules_digest,
+    }
+    statement = insert(state).values(district_id=changes.district, **row)
+    connection.execute(statement.on_conflict_do_update(index_elements=[state.c.district_id], set_=row))
+
+
+def describe_district(connection: sa.Connection, district: District, pull: Pull) -> None:
+    """What the district is called and where it answered."""
+    row = {"name": district.name, "version": district.version, "base_url": pull.base_url}
+    statement = insert(districts).values(district_id=district.district, **row)
+    connection.execute(statement.on_conflict_do_update(index_elements=[districts.c.district_id], set_=row))
+
+
+def _count_row(name: str, count: TableCounts) -> dict[str, Any]:
+    row = {"table_name": name, **to_json(count)}
+    del row["published"]
+    return row
+
+
+def _summed(every: Iterable[Finding]) -> list[dict[str, Any]]:
+    """One row per collection and rule; stages may count the same rule apart."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for finding in every:
+        row = rows.setdefault((finding.collection, finding.rule), to_json(finding) | {"count": 0})
+        row["count"] += finding.count
+    return list(rows.values())
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), rows)

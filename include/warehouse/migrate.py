@@ -1,0 +1,77 @@
+"""Making and checking the warehouse's schemas: Alembic under a lock, and one number for stages to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from include.errors import NeedsPerson
+from include.warehouse.schemas import HISTORY, LIVE, OPS, STAGING
+
+#: The newest migration. A stage compares this with the warehouse, without loading Alembic's scripts.
+HEAD = "0001"
+
+#: PostgreSQL advisory lock that migrations hold, so that two upgrades wait for each other.
+_LOCK = 0x526F6C6C
+
+
+def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
+    """Bring the warehouse to the newest version.
+
+    :returns: the version before (None for a new warehouse) and after.
+    """
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", "include.warehouse:migrations")
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        try:
+            for schema in (STAGING, LIVE, HISTORY, OPS):
+                connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+            connection.commit()
+            before = _version(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+            connection.commit()
+    return before, HEAD
+
+
+def require_version(connection: sa.Connection) -> None:
+    """Refuse to work on a warehouse of another version.
+
+    :raises NeedsPerson: `warehouse_version`, naming the command that mends it.
+    """
+    found = _version(connection)
+    if found == HEAD:
+        return
+    if found is not None and found > HEAD:
+        raise NeedsPerson(
+            "warehouse_version",
+            f"The warehouse is at version {found}, newer than this Rollcall knows ({HEAD}).",
+            remedy="Run the Rollcall that upgraded it, or a newer one.",
+        )
+    state = "has no Rollcall tables" if found is None else f"is at version {found}, this Rollcall needs {HEAD}"
+    raise NeedsPerson("warehouse_version", f"The warehouse {state}.", remedy="Run `rollcall db upgrade`.")
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version", schema=OPS):
+        return None
+    return MigrationContext.configure(connection, opts={"version_table_schema": OPS}).get_current_revision()
+
+
+def script_heads() -> list[str]:
+    """The newest migrations on disk; a test holds them against :data:`HEAD`."""
+    config = Config()
+    config.set_main_option("script_location", "include.warehouse:migrations")
+    heads: Callable[[], list[str]] = ScriptDirectory.from_config(config).get_heads
+    return heads()

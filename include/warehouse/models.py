@@ -1,0 +1,232 @@
+"""The warehouse's tables as SQLAlchemy knows them; migrations make them, a test holds both against each other.
+
+`roster_staging` and `roster_history` follow :data:`include.tables.TABLES`; `roster_ops` is what runs leave behind.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from include.tables import TABLES, Kind, Table
+from include.warehouse.schemas import HISTORY, OPS, STAGING
+
+metadata = sa.MetaData()
+
+_TYPES: dict[Kind, type[sa.types.TypeEngine]] = {
+    "text": sa.Text,
+    "date": sa.Date,
+    "boolean": sa.Boolean,
+    "json": JSONB,
+    "integer": sa.BigInteger,
+}
+
+#: Who wrote a staging row and when; `_missing_since` and `_removed_at` are null while it is live.
+LINEAGE = ("_run_id", "_first_seen_at", "_changed_at", "_missing_since", "_removed_at", "_removed_because")
+
+
+def timestamp() -> sa.DateTime:
+    return sa.DateTime(timezone=True)
+
+
+def _roster_columns(table: Table) -> list[sa.Column]:
+    return [
+        sa.Column(
+            column.name,
+            timestamp() if column.kind == "timestamp" else _TYPES[column.kind](),
+            nullable=column.name not in table.key,
+        )
+        for column in table.columns
+    ]
+
+
+def _staging(table: Table) -> sa.Table:
+    """The published roster with its removed rows."""
+    built = sa.Table(
+        table.name,
+        metadata,
+        sa.Column("district_id", sa.Text, nullable=False),
+        *_roster_columns(table),
+        sa.Column("_digest", sa.BigInteger, nullable=False),
+        sa.Column("_run_id", sa.Text, nullable=False),
+        sa.Column("_first_seen_at", timestamp(), nullable=False),
+        sa.Column("_changed_at", timestamp(), nullable=False),
+        sa.Column("_missing_since", timestamp()),
+        sa.Column("_removed_at", timestamp()),
+        sa.Column("_removed_because", sa.Text),
+        sa.PrimaryKeyConstraint("district_id", *table.key, name=f"pk_{table.name}"),
+        schema=STAGING,
+    )
+    for name in ("user_sourced_id", "class_sourced_id"):
+        if name in table.names and table.key[0] != name:
+            sa.Index(f"ix_{table.name}_{name}", built.c.district_id, built.c[name])
+    return built
+
+
+def _history(table: Table) -> sa.Table:
+    """Type 2 history: a row's content from one as_of instant to the next."""
+    built = sa.Table(
+        table.name,
+        metadata,
+        sa.Column("district_id", sa.Text, nullable=False),
+        *_roster_columns(table),
+        sa.Column("_valid_from", timestamp(), nullable=False),
+        sa.Column("_valid_to", timestamp()),
+        sa.Column("_run_id", sa.Text, nullable=False),
+        sa.Column("_closed_run_id", sa.Text),
+        sa.PrimaryKeyConstraint("district_id", *table.key, "_valid_from", name=f"pk_{table.name}_history"),
+        schema=HISTORY,
+    )
+    sa.Index(
+        f"ix_{table.name}_open",
+        built.c.district_id,
+        *(built.c[name] for name in table.key),
+        unique=True,
+        postgresql_where=sa.text("_valid_to IS NULL"),
+    )
+    return built
+
+
+staging: dict[str, sa.Table] = {table.name: _staging(table) for table in TABLES.values()}
+history: dict[str, sa.Table] = {table.name: _history(table) for table in TABLES.values()}
+
+sa.Index("ix_accounts_username", staging["accounts"].c.district_id, sa.func.lower(staging["accounts"].c.username))
+
+
+def _district() -> sa.Column:
+    return sa.Column("district_id", sa.Text, nullable=False)
+
+
+#: What a district is called and how it is reached; refreshed by every publication.
+districts = sa.Table(
+    "districts",
+    metadata,
+    sa.Column("district_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("base_url", sa.Text, nullable=False),
+    schema=OPS,
+)
+
+#: Which roster readers have. The generation counts publications; publish refuses if it moved since merge.
+state = sa.Table(
+    "state",
+    metadata,
+    sa.Column("district_id", sa.Text, primary_key=True),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("current_as_of", timestamp(), nullable=False),
+    sa.Column("current_pull_id", sa.Text, nullable=False),
+    sa.Column("current_run_id", sa.Text, nullable=False),
+    sa.Column("rules_digest", sa.Text, nullable=False),
+    schema=OPS,
+)
+
+#: What lies in the landing zone and was published: proofs of completeness and what the provider was asked.
+pulls = sa.Table(
+    "pulls",
+    metadata,
+    _district(),
+    sa.Column("pull_id", sa.Text, nullable=False),
+    sa.Column("as_of", timestamp(), nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("proofs", JSONB, nullable=False),
+    sa.Column("usage", JSONB, nullable=False),
+    sa.PrimaryKeyConstraint("district_id", "pull_id", name="pk_pulls"),
+    schema=OPS,
+)
+
+#: The ledger: inserted when a run starts, finished in the publishing transaction or marked failed.
+runs = sa.Table(
+    "runs",
+    metadata,
+    _district(),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("started_at", timestamp(), nullable=False),
+    sa.Column("finished_at", timestamp()),
+    sa.Column("night", sa.Date, nullable=False),
+    sa.Column("pull_id", sa.Text),
+    sa.Column("as_of", timestamp()),
+    sa.Column("generation", sa.BigInteger),
+    sa.Column("accounts", sa.BigInteger),
+    sa.Column("left_out", sa.BigInteger),
+    sa.Column("coverage", JSONB),
+    sa.Column("failed_stage", sa.Text),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.PrimaryKeyConstraint("district_id", "run_id", name="pk_runs"),
+    schema=OPS,
+)
+
+COUNTS = ("received", "rejected", "added", "changed", "unchanged", "returned", "missing", "removed", "held")
+
+run_counts = sa.Table(
+    "run_counts",
+    metadata,
+    _district(),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("table_name", sa.Text, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    sa.PrimaryKeyConstraint("district_id", "run_id", "table_name", name="pk_run_counts"),
+    schema=OPS,
+)
+
+findings = sa.Table(
+    "findings",
+    metadata,
+    _district(),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("district_id", "run_id", "collection", "rule", name="pk_findings"),
+    schema=OPS,
+)
+
+#: Refused records with their reasons; the record without password and, for demographics, not at all.
+rejects = sa.Table(
+    "rejects",
+    metadata,
+    sa.Column("reject_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _district(),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("sourced_id", sa.Text),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("field", sa.Text),
+    sa.Column("record", JSONB),
+    schema=OPS,
+)
+sa.Index("ix_rejects_run", rejects.c.district_id, rejects.c.run_id)
+
+#: Who has no account now, each with the one first reason.
+left_out = sa.Table(
+    "left_out",
+    metadata,
+    _district(),
+    sa.Column("user_sourced_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("district_id", "user_sourced_id", name="pk_left_out"),
+    schema=OPS,
+)
+
+#: What a run withheld and why.
+holds = sa.Table(
+    "holds",
+    metadata,
+    _district(),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("school", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("published", sa.BigInteger, nullable=False),
+    sa.Column("looks_like", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("district_id", "run_id", "collection", "kind", "school", name="pk_holds"),
+    schema=OPS,
+)
