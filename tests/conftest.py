@@ -1,0 +1,246 @@
+"""A real PostgreSQL for every test that wants one, and nights made of rows written by hand."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+# before anything imports Great Expectations or Airflow
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from include import contracts, night
+from include.contracts import (
+    REJECT_SCHEMA,
+    LandedCollection,
+    Proof,
+    Published,
+    Pull,
+    PullRef,
+    Validated,
+    ValidatedCollection,
+    accepted_schema,
+    write_rows,
+)
+from include.landing import Landing
+from include.local.postgres import EmbeddedPostgres, temporary_postgres
+from include.settings import District, Schedule
+from include.tables import COLLECTIONS, TABLES, tables_of
+from include.warehouse import ledger, migrate
+from include.warehouse.connect import connect, warehouse_from_environment
+from include.warehouse.models import staging
+
+PROVEN = Proof(kind="total", expected=None, received=0, unique=0, pages=1, rows_per_page=0)
+UNPROVEN = Proof(kind="unproven", expected=9, received=5, unique=5, pages=1, rows_per_page=5, why="5 of 9 came.")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One server for the whole session."""
+    with temporary_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _migrated(postgres: EmbeddedPostgres) -> str:
+    """A database that every test's warehouse is copied from."""
+    postgres.create_database("migrated")
+    engine = connect(warehouse_from_environment(postgres.url("migrated")))
+    migrate.upgrade(engine)
+    engine.dispose()
+    return "migrated"
+
+
+@pytest.fixture
+def engine(postgres: EmbeddedPostgres, _migrated: str) -> Iterator[sa.Engine]:
+    """A warehouse of the test's own, migrated and empty."""
+    name = f"warehouse_{uuid.uuid4().hex[:8]}"
+    admin = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {_migrated}")
+    made = connect(warehouse_from_environment(postgres.url(name)))
+    yield made
+    made.dispose()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(str(tmp_path / "landing"))
+
+
+class Nights:
+    """A district whose nights are written by hand: rows per table in, what was published out."""
+
+    def __init__(self, engine: sa.Engine, landing: Landing) -> None:
+        self.engine = engine
+        self.landing = landing
+        self.district = District(
+            district="elm", name="Elm", version="1.2", usernames="email", schedule=Schedule(timezone="UTC")
+        )
+        self.began = datetime(2026, 11, 1, 8, tzinfo=UTC)
+        self.count = 0
+
+    def settings(self, **changed: Any) -> None:
+        """Describe the district otherwise from now on."""
+        plain = {name: getattr(self.district, name) for name in District.__struct_fields__}
+        self.district = District(**{**plain, **changed})
+
+    def prepare(
+        self,
+        rows: dict[str, list[dict[str, Any]]],
+        *,
+        unproven: tuple[str, ...] = (),
+        rejected: dict[str, list[str]] | None = None,
+        run_id: str | None = None,
+        as_of: datetime | None = None,
+    ) -> PullRef:
+        """Leave what validate would: a pull of the collections whose own table `rows` names.
+
+        :param rejected: sourcedIds refused, per collection.
+        """
+        self.count += 1
+        ref = PullRef(district="elm", pull_id=f"pull{self.count}", run_id=run_id or f"run{self.count}")
+        folder = ref.folder(self.landing)
+        names = [name for name in COLLECTIONS if name in rows]
+        refused = rejected or {}
+        collections = []
+        for name in names:
+            parts = {
+                table.name: write_rows(folder, "validate", table.name, _arrow(table.name, rows))
+                for table in tables_of(name)
+            }
+            own = rows[name]
+            collections.append(
+                ValidatedCollection(
+                    collection=name,
+                    parts=parts,
+                    received=len(own) + len(refused.get(name, [])),
+                    accepted=len(own),
+                    tombstones=sum(row.get("status") == "tobedeleted" for row in own),
+                    rejected=len(refused.get(name, [])),
+                    proves_absence=name not in unproven,
+                )
+            )
+        reject_rows = [
+            {"collection": name, "sourced_id": key, "rule": "test", "reason": "Test.", "field": None, "record": None}
+            for name, keys in refused.items()
+            for key in keys
+        ]
+        rejects = write_rows(folder, "validate", "rejects", pa.Table.from_pylist(reject_rows, schema=REJECT_SCHEMA))
+        pull = Pull(
+            district="elm",
+            pull_id=ref.pull_id,
+            run_id=ref.run_id,
+            as_of=as_of or self.began + timedelta(days=self.count),
+            mode="full",
+            version="1.2",
+            base_url="http://127.0.0.1/",
+            collections=[
+                LandedCollection(collection=name, parts={}, proof=UNPROVEN if name in unproven else PROVEN)
+                for name in names
+            ],
+        )
+        contracts.save(folder, pull)
+        contracts.save(folder, Validated(collections=collections, rejects=rejects, findings=[]))
+        with self.engine.begin() as connection:
+            ledger.start_run(connection, "elm", ref.run_id, pull.as_of.date())
+        return ref
+
+    def publish(self, rows: dict[str, list[dict[str, Any]]], **how: Any) -> Published:
+        """A whole night from these rows to the warehouse."""
+        ref = self.prepare(rows, **how)
+        night.map_night(self.engine, self.district, ref, self.landing)
+        return night.publish_night(self.engine, self.district, ref, self.landing)
+
+    def live(self, table: str, *columns: str) -> list[Any]:
+        """A table's live rows; plain values where one column is asked for."""
+        return self.rows(table, *columns, where=staging[table].c._removed_at.is_(None))
+
+    def rows(self, table: str, *columns: str, where: Any = True) -> list[Any]:
+        source = staging[table]
+        wanted = [source.c[name] for name in (columns or TABLES[table].names)]
+        query = sa.select(*wanted).where(source.c.district_id == "elm", where).order_by(*wanted[:1])
+        with self.engine.connect() as connection:
+            found = [tuple(row) for row in connection.execute(query)]
+        return [row[0] for row in found] if len(columns) == 1 else found
+
+    def scalar(self, query: str) -> Any:
+        with self.engine.connect() as connection:
+            return connection.execute(sa.text(query)).scalar()
+
+
+def _arrow(name: str, rows: dict[str, list[dict[str, Any]]]) -> pa.Table:
+    table = TABLES[name]
+    defaults = {"status": "active"} if "status" in table.names else {}
+    return pa.Table.from_pylist([{**defaults, **row} for row in rows.get(name, [])], schema=accepted_schema(table))
+
+
+@pytest.fixture
+def nights(engine: sa.Engine, landing: Landing) -> Nights:
+    return Nights(engine, landing)
+
+
+@pytest.fixture
+def roster() -> Callable[..., dict[str, list[dict[str, Any]]]]:
+    """Makes a small roster: one school, one class, the students named."""
+
+    def make(*students: str, teacher: bool = False) -> dict[str, list[dict[str, Any]]]:
+        people = [(name, "student") for name in students] + ([("teacher", "teacher")] if teacher else [])
+        return {
+            "orgs": [{"sourced_id": "school", "name": "Elm School", "type": "school"}],
+            "academic_sessions": [{"sourced_id": "year", "title": "2026-2027", "type": "schoolYear"}],
+            "courses": [{"sourced_id": "maths", "title": "Mathematics"}],
+            "classes": [
+                {
+                    "sourced_id": "maths-1",
+                    "title": "Maths 1",
+                    "school_sourced_id": "school",
+                    "course_sourced_id": "maths",
+                }
+            ],
+            "class_terms": [{"class_sourced_id": "maths-1", "term_sourced_id": "year"}],
+            "users": [
+                {
+                    "sourced_id": name,
+                    "given_name": name.title(),
+                    "family_name": "Planted-Okonkwo",
+                    "email": f"{name}@elm.example",
+                    "identifier": f"id-{name}",
+                    "primary_org_sourced_id": "school",
+                }
+                for name, _ in people
+            ],
+            "user_roles": [
+                {
+                    "user_sourced_id": name,
+                    "role_key": f"{role}|school|",
+                    "org_sourced_id": "school",
+                    "role": role,
+                    "role_type": "primary",
+                }
+                for name, role in people
+            ],
+            "enrollments": [
+                {
+                    "sourced_id": f"e-{name}",
+                    "user_sourced_id": name,
+                    "class_sourced_id": "maths-1",
+                    "school_sourced_id": "school",
+                    "role": role,
+                }
+                for name, role in people
+            ],
+        }
+
+    return make
