@@ -1,0 +1,117 @@
+"""Serving sandbox districts on loopback, in a thread of whoever asks: a test, the demo, the command."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+
+from include.errors import RollcallError
+from include.sandbox.application import application
+from include.sandbox.provider import Provider
+from include.sandbox.seen import Gauge
+from include.sandbox.settings import SandboxDistrict
+
+_HOST = "127.0.0.1"
+_SECONDS_TO_START = 30.0
+
+
+class Sandbox:
+    """Districts served over HTTP between `__enter__` and `__exit__`.
+
+    :param port: 0 takes any free port; `port` then tells which.
+    :raises RollcallError: `sandbox_port` on entering, if the port is taken; `sandbox_setting` for two districts of one
+        app.
+    """
+
+    def __init__(self, districts: Iterable[SandboxDistrict], port: int = 0) -> None:
+        self.districts = tuple(districts)
+        if len({district.app for district in self.districts}) < len(self.districts):
+            raise RollcallError("sandbox_setting", "Two sandbox districts have the same app.", remedy="Rename one.")
+        self.port = port
+        self._providers: dict[str, Provider] = {}
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Sandbox:
+        listener = _listen(self.port)
+        self.port = listener.getsockname()[1]
+        host = Gauge()
+        self._providers = {
+            district.app: Provider(district, self._origin, host) for district in self.districts
+        }  # fmt: skip
+        config = uvicorn.Config(
+            application(self._providers),
+            access_log=False,
+            log_config=None,
+            log_level="error",
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="sandbox", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + _SECONDS_TO_START
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RollcallError("sandbox_start", "The sandbox's server did not start.", remedy="Start it again.")
+            time.sleep(0.005)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+
+    @property
+    def _origin(self) -> str:
+        return f"http://{_HOST}:{self.port}"
+
+    def base_url(self, app: str) -> str:
+        """The Base URL (for OAuth 1: the OneRoster URL) as the district would send it."""
+        return self._origin + self._providers[app].settings.base_path
+
+    def token_url(self, app: str) -> str:
+        """The Token URL, with its `appName`."""
+        return self._origin + self._providers[app].settings.token_path
+
+    def pass_night(self, app: str, nights: int = 1) -> None:
+        """Let nights pass in a district."""
+        self._providers[app].pass_nights(nights)
+
+    def truth(self, app: str) -> dict[str, Any]:
+        """What there is in a district, and what its last night did."""
+        return self._providers[app].truth()
+
+    def seen(self, app: str) -> dict[str, Any]:
+        """What requests a district's provider has seen."""
+        return self._providers[app].seen.summary()
+
+    def set_quirks(self, app: str, names: Iterable[str]) -> None:
+        """Replace a district's quirks."""
+        self._providers[app].set_quirks(names)
+
+
+def _listen(port: int) -> socket.socket:
+    """A listening socket on loopback, so that the port is ours before anything is built for it."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+        listener.listen()
+    except OSError as exc:
+        listener.close()
+        raise RollcallError(
+            "sandbox_port",
+            f"Port {port} of {_HOST} cannot be used: {exc.strerror}.",
+            remedy="End the program that has it, or choose another with --port (0 takes any free one).",
+        ) from None
+    return listener

@@ -1,0 +1,96 @@
+"""What a sandbox district is: its application, version, size, seed, way to authenticate and quirks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from include.errors import RollcallError
+from include.sandbox.quirks import known
+
+_NAMES = {"maple": "Maple Unified School District", "cedar": "Cedar Valley School District"}
+
+
+@dataclass(frozen=True)
+class SandboxDistrict:
+    """A made-up district and the connection its provider offers.
+
+    :param app: the district's application name: in its URLs, in `?appName=`, and in every mock credential.
+    :param students: how many students to begin with; staff, guardians, classes and enrollments follow from it.
+    :param seed: another seed, another district under the same name.
+    :param auth: `oauth2` (client credentials), `oauth1` (OneRoster 1.1 only), or `bearer` (the secret is the token).
+    :param demographics: whether the district ticked demographics among the data to share; if not, they answer 403.
+    :param quirks: names from :data:`include.sandbox.quirks.QUIRKS`.
+    :param token_seconds: how long an OAuth 2 token is good for.
+    :param nights: how many nights have passed when the sandbox opens.
+    :raises RollcallError: `sandbox_setting` for a setting that cannot be, `sandbox_quirk` for an unknown quirk.
+    """
+
+    app: str
+    version: Literal["1.1", "1.2"]
+    students: int = 1500
+    seed: int = 1
+    auth: Literal["oauth2", "oauth1", "bearer"] = "oauth2"
+    demographics: bool = False
+    quirks: frozenset[str] = frozenset()
+    token_seconds: int = 3600
+    nights: int = 0
+
+    def __post_init__(self) -> None:
+        if self.version not in ("1.1", "1.2"):
+            raise _impossible(f'OneRoster version "{self.version}" is not one of "1.1" and "1.2".')
+        if self.auth not in ("oauth2", "oauth1", "bearer"):
+            raise _impossible(f'auth "{self.auth}" is not one of "oauth2", "oauth1" and "bearer".')
+        if self.version == "1.2" and self.auth == "oauth1":
+            raise _impossible("OneRoster 1.2 knows no OAuth 1; Consumer Key and Secret belong to version 1.1.")
+        if not re.fullmatch("[a-z][a-z0-9_]*", self.app):
+            raise _impossible("The app is a lower-case word of letters, digits and underscores.")
+        if self.students < 1 or self.nights < 0 or self.token_seconds < 1:
+            raise _impossible("students and token_seconds are at least 1, nights at least 0.")
+        object.__setattr__(self, "quirks", known(self.quirks))
+
+    @property
+    def name(self) -> str:
+        return _NAMES.get(self.app, f"{self.app.replace('_', ' ').title()} School District")
+
+    @property
+    def domain(self) -> str:
+        """The district's e-mail domain, under a top-level domain that nobody can own (RFC 2606)."""
+        return f"{self.app.replace('_', '-')}.example"
+
+    @property
+    def client_id(self) -> str:
+        """The Client ID, or the Consumer Key of OAuth 1; with the prefix Infinite Campus gives all of them."""
+        return f"InfiniteCampus_{self.app}-sandbox"
+
+    @property
+    def client_secret(self) -> str:
+        """The Client Secret, the Consumer Secret of OAuth 1, or the static bearer token. A mock value."""
+        return f"{self.app}-sandbox-secret-not-a-secret"
+
+    @property
+    def base_path(self) -> str:
+        """The path of the Base URL as Infinite Campus shows it; for 1.1 it ends in the version, for 1.2 it does not."""
+        if self.version == "1.2":
+            return f"/campus/api/oneroster/v1p2/{self.app}/ims/oneroster"
+        return f"/campus/api/oneroster/v1p1/{self.app}/ims/oneroster/v1p1"
+
+    @property
+    def resource_path(self) -> str:
+        """The path below which the collections lie."""
+        return f"{self.base_path}/rostering/v1p2" if self.version == "1.2" else self.base_path
+
+    @property
+    def token_path(self) -> str:
+        """Path and query of the Token URL."""
+        return f"/campus/oauth2/token?appName={self.app}"
+
+
+def _impossible(message: str) -> RollcallError:
+    return RollcallError("sandbox_setting", message, remedy="Correct the sandbox district's settings.")
+
+
+MAPLE = SandboxDistrict(app="maple", version="1.2")
+CEDAR = SandboxDistrict(app="cedar", version="1.1", auth="oauth1", demographics=True)
+DEMO_DISTRICTS = (MAPLE, CEDAR)

@@ -1,0 +1,107 @@
+"""From landed text to the types of the tables, for whole columns at once.
+
+What cannot be read becomes null and is remembered, so that a rule can tell whether it refuses the record. pandas and
+Arrow do the reading; both quote values when they raise, so nothing here lets them (masks first, then a cast that
+cannot fail).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.contracts import accepted_schema
+from include.tables import MADE_IN_VALIDATE, Table
+
+#: A date, or an instant of which only the date is asked for: some providers write dates as midnights.
+_DATE = r"^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}.*)?$"
+
+#: ISO 8601 as OneRoster profiles it, and as it is met: without fraction or with any, with an offset, or naive. The year
+#: 0001 stands for "never" where it is met, and near 9999 an offset leads out of what Python and PostgreSQL share.
+_INSTANT = r"^[12]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
+
+#: OneRoster limits a GUID to 255 characters; PostgreSQL refuses index entries above some 2,700 bytes, and with one of
+#: them the whole night.
+MAX_ID_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A table's rows in the table's types.
+
+    :param rows: as :func:`include.contracts.accepted_schema`, without the columns that validate makes itself.
+    :param said: per column that is no text, where anything was sent.
+    """
+
+    rows: pa.Table
+    said: dict[str, pa.Array]
+
+    def readable(self, column: str) -> pa.Array:
+        """True where the text could be read or there was none."""
+        return pc.or_(pc.invert(self.said[column]), pc.is_valid(self.rows.column(column)))
+
+    def take(self, rows: np.ndarray) -> Typed:
+        """These rows, in this order."""
+        return Typed(self.rows.take(rows), {name: said.take(pa.array(rows)) for name, said in self.said.items()})
+
+
+def typed(landed: pa.Table, table: Table) -> Typed:
+    """Give a landed table the types of its columns; never raises for a value."""
+    made_later = MADE_IN_VALIDATE.get(table.name, ())
+    schema = pa.schema([field for field in accepted_schema(table) if field.name not in made_later])
+    arrays: list[pa.Array] = []
+    said: dict[str, pa.Array] = {}
+    kinds = {column.name: column.kind for column in table.columns}
+    for field in schema:
+        text = _said(landed.column(field.name).combine_chunks())
+        kind = kinds[field.name]
+        if kind in ("date", "timestamp", "boolean"):
+            said[field.name] = pc.is_valid(text)
+        match kind:
+            case "date":
+                text = _dates(text)
+            case "timestamp":
+                text = _instants(text)
+            case "boolean":
+                text = _booleans(text)
+            case "text" if field.name.endswith("sourced_id"):
+                text = pc.if_else(pc.less_equal(pc.utf8_length(text), MAX_ID_LENGTH), text, None)
+        arrays.append(text.cast(field.type))
+    return Typed(pa.Table.from_arrays(arrays, schema=schema), said)
+
+
+def _said(text: pa.Array) -> pa.Array:
+    """Nothing for nothing but blanks."""
+    return pc.if_else(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0), None, text)
+
+
+def _dates(text: pa.Array) -> pa.Array:
+    """`2026-08-21`; what stands behind a `T` is left away."""
+    well_formed = pc.if_else(pc.match_substring_regex(text, _DATE), pc.utf8_slice_codeunits(text, 0, 10), None)
+    days = pd.to_datetime(_series(well_formed), format="%Y-%m-%d", errors="coerce")
+    days = days.where(days.dt.year >= 1)  # there is no year 0000, neither in PostgreSQL nor in Python
+    return pa.Array.from_pandas(days.astype("datetime64[s]")).cast(pa.date32())
+
+
+def _instants(text: pa.Array) -> pa.Array:
+    """Instants in UTC; a naive one is taken for UTC, a date for its midnight, a fraction is cut to microseconds."""
+    text = pc.utf8_upper(pc.utf8_trim_whitespace(text))
+    well_formed = pc.if_else(pc.match_substring_regex(text, _INSTANT), text, None)
+    # with more than six digits pandas counts in nanoseconds, which end in the year 2262
+    shortened = pc.replace_substring_regex(well_formed, r"(\.\d{6})\d+", r"\1")
+    instants = pd.to_datetime(_series(shortened), format="ISO8601", utc=True, errors="coerce")
+    return pa.Array.from_pandas(instants.astype("datetime64[us, UTC]"))
+
+
+def _booleans(text: pa.Array) -> pa.Array:
+    lowered = pc.utf8_lower(pc.utf8_trim_whitespace(text))
+    true, false = (pc.is_in(lowered, value_set=pa.array(words)) for words in (["true", "1"], ["false", "0"]))
+    return pc.if_else(true, True, pc.if_else(false, False, None))
+
+
+def _series(text: pa.Array) -> pd.Series:
+    return pd.Series(text.to_pandas(), dtype="str")

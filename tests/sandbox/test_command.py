@@ -1,0 +1,100 @@
+"""`rollcall sandbox` as a person starts it: what it prints, that it serves, how it ends."""
+
+# ruff: noqa: S113 - a request that hangs is ended by pytest-timeout
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from include.errors import RollcallError
+from include.sandbox import Sandbox, SandboxDistrict
+from include.sandbox.command import sandbox
+
+PROGRAM = [sys.executable, "-c", "from include.sandbox.command import sandbox; sandbox()"]
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*options: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen([*PROGRAM, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def printed(process: subprocess.Popen[str], lines: int) -> list[str]:
+    return [process.stdout.readline().rstrip() for _ in range(lines)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_what_a_district_sends_serves_and_ends_cleanly(start, number):
+    process = start("--port", "0", "--students", "40", "--nights", "1")
+    lines = printed(process, 10)
+    values = {label.strip(): value.strip() for label, _, value in (line.partition(": ") for line in lines) if value}
+    assert lines[0] == "Maple Unified School District, OneRoster 1.2"
+    assert lines[6] == "Cedar Valley School District, OneRoster 1.1"
+    assert values.keys() == {
+        "Base URL", "Token URL", "Client ID", "Client Secret", "OneRoster URL", "Consumer Key", "Consumer Secret",
+    }  # fmt: skip
+    token = requests.post(
+        values["Token URL"],
+        data={"grant_type": "client_credentials"},
+        auth=(values["Client ID"], values["Client Secret"]),
+    ).json()["access_token"]
+    orgs = f"{values['Base URL']}/rostering/v1p2/orgs"
+    assert requests.get(orgs, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    assert requests.get(f"{values['OneRoster URL']}/orgs").status_code == 401
+    process.send_signal(number)
+    rest, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert rest.strip() == ""
+    assert errors.strip() == "Press Ctrl-C to end it."
+
+
+def test_a_taken_port_is_an_error_with_a_remedy():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run([*PROGRAM, "--port", str(port)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"Error: Port {port} of 127.0.0.1 cannot be used: Address already in use.")
+    assert "--port" in done.stderr
+
+
+def test_one_district_and_a_quirk_may_be_chosen(start):
+    process = start("--port", "0", "--students", "40", "--district", "cedar", "--quirk", "no-totals")
+    assert printed(process, 5)[0] == "Cedar Valley School District, OneRoster 1.1"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "says"),
+    [
+        (["--quirk", "no-total"], 2, "no-totals"),
+        (["--district", "oak"], 2, "maple"),
+        (["--students", "0"], 2, "students"),
+    ],
+)
+def test_bad_options_are_refused(options, status, says):
+    done = CliRunner().invoke(sandbox, options)
+    assert done.exit_code == status
+    assert says in done.output
+
+
+def test_two_districts_of_one_app_are_refused():
+    with pytest.raises(RollcallError, match="same app"):
+        Sandbox([SandboxDistrict("elm", "1.1"), SandboxDistrict("elm", "1.2")])

@@ -1,0 +1,73 @@
+"""Grand Bend, a district of real shape (an Ed-Fi provider's answers, names made up), decoded and validated whole."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from include.contracts import landed_schema
+from include.oneroster.columns import columns
+from include.oneroster.decode import decode_page
+from include.oneroster.entities import COLLECTIONS
+from include.tables import tables_of
+from include.validate.collection import Judged, judge_collection
+from include.validate.judge import Judge
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data" / "grand-bend"
+
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the Grand Bend answers are not beside this checkout")
+
+
+@pytest.fixture(scope="module")
+def grand_bend() -> dict[str, Judged]:
+    judge = Judge()
+    judged = {}
+    for name, collection in COLLECTIONS.items():
+        records = gzip.decompress((DATA / f"{collection.path}.json.gz").read_bytes())
+        decoded = decode_page(collection, b'{"%s":%s}' % (collection.envelope.encode(), records))
+        assert decoded.unreadable == []
+        made = columns(name, decoded.records)
+        landed = {table.name: pa.table(made[table.name], schema=landed_schema(table)) for table in tables_of(name)}
+        judged[name] = judge_collection(judge, name, "1.2", landed)
+    return judged
+
+
+def test_every_record_is_accepted(grand_bend: dict[str, Judged]) -> None:
+    assert {table: rows.num_rows for judged in grand_bend.values() for table, rows in judged.accepted.items()} == {
+        "orgs": 4,
+        "academic_sessions": 7,
+        "courses": 84,
+        "classes": 532,
+        "class_terms": 532,
+        "users": 2888,
+        "user_roles": 2888,
+        "user_agents": 0,
+        "enrollments": 10128,
+        "demographics": 960,
+    }
+    assert {name: judged.rejects.num_rows for name, judged in grand_bend.items()} == dict.fromkeys(COLLECTIONS, 0)
+    assert {name: judged.tombstones for name, judged in grand_bend.items()} == dict.fromkeys(COLLECTIONS, 0)
+
+
+def test_what_is_missing_is_counted(grand_bend: dict[str, Judged]) -> None:
+    findings = {(one.collection, one.rule): one.count for judged in grand_bend.values() for one in judged.findings}
+    assert findings == {("users", "username_missing"): 1922, ("users", "email_missing"): 1922}
+
+
+def test_columns_have_their_values(grand_bend: dict[str, Judged]) -> None:
+    roles = grand_bend["users"].accepted["user_roles"].column("role").to_pylist()
+    assert Counter(roles) == {"parent": 1872, "student": 960, "teacher": 55, "principal": 1}
+    enrollments = grand_bend["enrollments"].accepted["enrollments"]
+    assert _shares(enrollments, "role") == {"student": 9600, "teacher": 528}
+    assert all(enrollments.column(name).null_count == 0 for name in ("begin_date", "end_date", "date_last_modified"))
+    assert _shares(grand_bend["demographics"].accepted["demographics"], "sex") == {"male": 497, "female": 463}
+
+
+def _shares(rows: pa.Table, column: str) -> dict[Any, int]:
+    return {one["values"]: one["counts"] for one in pc.value_counts(rows.column(column)).to_pylist()}
