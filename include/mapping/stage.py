@@ -22,6 +22,8 @@ from include.tables import TABLES
 #: Accounts keep one id for life; for a new one it is made from its key, so that a repeated run makes the same.
 _NAMESPACE = uuid.UUID("9a3c1a3e-6d0f-5c62-9e55-2f1f6d8f2b10")
 
+_NOBODY = {"people": 0, "with_site": 0, "with_username": 0, "with_account": 0}
+
 _COPIED = (
     "given_name",
     "family_name",
@@ -39,6 +41,8 @@ def map_accounts(district: District, people: People) -> Mapped:
 
     :param people: the roster as it will be, and the accounts readers have now.
     """
+    if not people.users.num_rows:  # pandas 3.1.1 cannot join two empty columns that come from Arrow
+        return Mapped(accepted_schema(TABLES["accounts"]).empty_table(), LEFT_OUT_SCHEMA.empty_table(), _NOBODY, [])
     users = people.users.to_pandas(types_mapper=_types)
     orgs = people.orgs.to_pandas(types_mapper=_types)
     rows = role_rows(district, users, people.user_roles.to_pandas(types_mapper=_types), orgs)

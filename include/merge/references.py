@@ -1,7 +1,8 @@
 """References, resolved against the roster as it will be (DESIGN, rule 2).
 
 A reference resolves if its target was accepted tonight, or is live and not removed tonight; targets of collections that
-were not pulled are not checked. Great Expectations judges the boolean columns made here.
+were not pulled are not checked. Whether each row's reference resolves is computed here as one boolean column per
+reference, for all rows at once; Great Expectations judges those columns.
 """
 
 from __future__ import annotations
@@ -10,28 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.contracts import REJECT_SCHEMA, Finding, Severity
+from include.contracts import REJECT_SCHEMA, Finding
+from include.expectations.judge import ROW, Broken, Judge
+from include.expectations.rules import Rule, holds
 from include.tables import Table
-
-
-@dataclass(frozen=True)
-class Reference:
-    """One reference that has to lead somewhere.
-
-    :param target: the table it leads to.
-    :param reason: what an unresolved one means, for the person who reads the reject.
-    """
-
-    table: str
-    column: str
-    target: str
-    rule: str
-    severity: Severity
-    reason: str
-
 
 _NO_PERSON = (
     "Its person did not arrive: probably no user account in the student information system, or outside the "
@@ -40,36 +27,46 @@ _NO_PERSON = (
 _NO_CLASS = "Its class did not arrive: probably in a school or school year outside the connection's scope."
 
 
-def _warning(table: str, column: str, target: str, rule: str, what: str) -> Reference:
-    return Reference(table, column, target, rule, "warning", f"{what} did not arrive.")
+@dataclass(frozen=True)
+class Reference:
+    """One reference that has to lead somewhere.
+
+    :param column: of the table `table`; an empty one has nothing to resolve.
+    :param target: the table it leads to.
+    """
+
+    table: str
+    column: str
+    target: str
+    rule: Rule
+
+
+def _refuses(table: str, column: str, target: str, field: str, name: str, reason: str) -> Reference:
+    return Reference(table, column, target, Rule(name, "critical", field, reason, holds(f"{column}_resolves")))
+
+
+def _warns(table: str, column: str, target: str, field: str, name: str, what: str) -> Reference:
+    rule = Rule(name, "warning", field, f"{what} did not arrive.", holds(f"{column}_resolves"))
+    return Reference(table, column, target, rule)
 
 
 REFERENCES: tuple[Reference, ...] = (
-    _warning("orgs", "parent_sourced_id", "orgs", "orphan_parent", "Its parent org"),
-    _warning("academic_sessions", "parent_sourced_id", "academic_sessions", "orphan_parent", "Its parent session"),
-    _warning("courses", "org_sourced_id", "orgs", "orphan_org", "Its org"),
-    _warning("courses", "school_year_sourced_id", "academic_sessions", "orphan_session", "Its school year"),
-    _warning("classes", "school_sourced_id", "orgs", "orphan_school", "Its school"),
-    _warning("classes", "course_sourced_id", "courses", "orphan_course", "Its course"),
-    _warning("class_terms", "term_sourced_id", "academic_sessions", "orphan_term", "One of its terms"),
-    _warning("user_roles", "org_sourced_id", "orgs", "orphan_org", "The org of a role"),
-    _warning("user_agents", "agent_sourced_id", "users", "orphan_agent", "A related person"),
-    Reference("enrollments", "user_sourced_id", "users", "orphan_user", "critical", _NO_PERSON),
-    Reference("enrollments", "class_sourced_id", "classes", "orphan_class", "critical", _NO_CLASS),
-    _warning("enrollments", "school_sourced_id", "orgs", "orphan_school", "Its school"),
-    Reference("demographics", "sourced_id", "users", "orphan_user", "critical", _NO_PERSON),
+    _warns("orgs", "parent_sourced_id", "orgs", "parent", "orphan_parent", "Its parent org"),
+    _warns(
+        "academic_sessions", "parent_sourced_id", "academic_sessions", "parent", "orphan_parent", "Its parent session"
+    ),
+    _warns("courses", "org_sourced_id", "orgs", "org", "orphan_org", "Its org"),
+    _warns("courses", "school_year_sourced_id", "academic_sessions", "schoolYear", "orphan_year", "Its school year"),
+    _warns("classes", "school_sourced_id", "orgs", "school", "orphan_school", "Its school"),
+    _warns("classes", "course_sourced_id", "courses", "course", "orphan_course", "Its course"),
+    _warns("class_terms", "term_sourced_id", "academic_sessions", "terms", "orphan_term", "One of its terms"),
+    _warns("user_roles", "org_sourced_id", "orgs", "roles", "orphan_role_org", "The org of a role"),
+    _warns("user_agents", "agent_sourced_id", "users", "agents", "orphan_agent", "A related person"),
+    _refuses("enrollments", "user_sourced_id", "users", "user", "orphan_user", _NO_PERSON),
+    _refuses("enrollments", "class_sourced_id", "classes", "class", "orphan_class", _NO_CLASS),
+    _warns("enrollments", "school_sourced_id", "orgs", "school", "orphan_school", "Its school"),
+    _refuses("demographics", "sourced_id", "users", "sourcedId", "orphan_user", _NO_PERSON),
 )
-
-
-def references_of(table: Table, targets: Mapping[str, pa.ChunkedArray]) -> list[Reference]:
-    """A table's references whose targets can be checked tonight."""
-    return [ref for ref in REFERENCES if ref.table == table.name and ref.target in targets]
-
-
-def resolves(rows: pa.Table, reference: Reference, targets: Mapping[str, pa.ChunkedArray]) -> pa.ChunkedArray:
-    """Whether each row's reference leads to a row of the roster as it will be; an absent one has nothing to resolve."""
-    column = rows[reference.column]
-    return pc.or_(pc.is_null(column), pc.is_in(column, value_set=targets[reference.target]))
 
 
 @dataclass(frozen=True)
@@ -84,42 +81,62 @@ class Verdict:
     findings: list[Finding]
 
 
-def judged(rows: pa.Table, table: Table, targets: Mapping[str, pa.ChunkedArray]) -> Verdict:
-    """Refuse the rows that lead nowhere where that would do harm, count the others."""
-    rejects = [REJECT_SCHEMA.empty_table()]
-    findings = []
-    for reference in references_of(table, targets):
-        fails = pc.invert(resolves(rows, reference, targets))
-        failing = rows.filter(fails)
-        if not failing.num_rows:
-            continue
-        findings.append(
-            Finding(
-                collection=table.name,
-                rule=reference.rule,
-                severity=reference.severity,
-                message=reference.reason,
-                count=failing.num_rows,
-            )
+def resolve(judge: Judge, rows: pa.Table, table: Table, targets: Mapping[str, pa.ChunkedArray]) -> Verdict:
+    """Refuse the rows that lead nowhere where that would do harm, count the others.
+
+    :param targets: per table that can be checked, the keys of the roster as it will be.
+    """
+    checked = [ref for ref in REFERENCES if ref.table == table.name and ref.target in targets]
+    facts = {f"{ref.column}_resolves": _resolves(rows[ref.column], targets[ref.target]) for ref in checked}
+    frame = pa.table({ROW: pa.array(np.arange(rows.num_rows)), **facts}).to_pandas()
+    broken = judge.broken(table.name, frame, [ref.rule for ref in checked])
+    collection = table.collection or table.name
+    findings = [
+        Finding(
+            collection=collection,
+            rule=one.rule.name,
+            severity=one.rule.severity,
+            message=one.rule.reason,
+            count=one.count,
         )
-        if reference.severity == "critical":
-            rejects.append(_rejects(failing, table, reference))
-            rows = rows.filter(pc.invert(fails))
-    return Verdict(rows, pa.concat_tables(rejects), findings)
-
-
-def _rejects(rows: pa.Table, table: Table, reference: Reference) -> pa.Table:
-    shown = None if table.name == "demographics" else rows.to_pylist()
-    texts = [
-        None if shown is None else msgspec.json.encode({k: v for k, v in shown[i].items() if v is not None}).decode()
-        for i in range(rows.num_rows)
+        for one in broken
     ]
-    same = {
-        "collection": table.collection,
-        "rule": reference.rule,
-        "reason": reference.reason,
-        "field": reference.column,
-    }
-    columns = {name: pa.array([value] * rows.num_rows, pa.string()) for name, value in same.items()}
-    columns |= {"sourced_id": rows["sourced_id"], "record": pa.array(texts, pa.string())}
-    return pa.table([columns[name] for name in REJECT_SCHEMA.names], schema=REJECT_SCHEMA)
+    refused = _first_reasons(broken)
+    keeps = np.ones(rows.num_rows, dtype=bool)
+    keeps[list(refused)] = False
+    return Verdict(rows.filter(pa.array(keeps)), _rejects(rows, collection, refused), findings)
+
+
+def _resolves(values: pa.ChunkedArray, target: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.or_(pc.is_null(values), pc.is_in(values, value_set=target))
+
+
+def _first_reasons(broken: list[Broken]) -> dict[int, Rule]:
+    """Row number to the first critical rule it breaks."""
+    refused: dict[int, Rule] = {}
+    for one in broken:
+        for row in () if one.rows is None else one.rows.tolist():
+            refused.setdefault(row, one.rule)
+    return refused
+
+
+def _rejects(rows: pa.Table, collection: str, refused: dict[int, Rule]) -> pa.Table:
+    """The refused rows with their reasons; of demographics no record is kept, it would hold nothing else."""
+    told = [
+        {
+            "collection": collection,
+            "sourced_id": record["sourced_id"],
+            "rule": rule.name,
+            "reason": rule.reason,
+            "field": rule.field,
+            "record": None if collection == "demographics" else _as_json(record),
+        }
+        for record, rule in zip(
+            rows.take(pa.array(list(refused), pa.int64())).to_pylist(), refused.values(), strict=True
+        )
+    ]
+    return pa.Table.from_pylist(told, schema=REJECT_SCHEMA)
+
+
+def _as_json(record: dict[str, object]) -> str:
+    return msgspec.json.encode({name: value for name, value in record.items() if value is not None}).decode()

@@ -26,6 +26,7 @@ from include.contracts import (
     read_rows,
 )
 from include.errors import RollcallError
+from include.expectations.judge import Judge
 from include.landing import PullFolder
 from include.merge.compare import (
     ABSENT_TWICE,
@@ -46,7 +47,7 @@ from include.merge.published import (
     read_published,
     read_rows_by_key,
 )
-from include.merge.references import judged
+from include.merge.references import resolve
 from include.tables import COLLECTIONS, TABLES, Table, tables_of
 
 _NONE = pa.chunked_array([], pa.string())
@@ -62,6 +63,7 @@ class Merged:
     connection: sa.Connection
     district: str
     state: DistrictState
+    judge: Judge = field(default_factory=Judge)
     tables: dict[str, TableChanges] = field(default_factory=dict)
     rejects: list[pa.Table] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -170,7 +172,7 @@ def _merge_table(
     targets = merged.keys_after()
     if is_own:
         targets[table.name] = _joined(active["sourced_id"], published.live_keys())
-    verdict = judged(active, table, targets)
+    verdict = resolve(merged.judge, active, table, targets)
     merged.findings.extend(verdict.findings)
     merged.rejects.append(verdict.rejects)
     active = verdict.accepted

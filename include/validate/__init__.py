@@ -1,11 +1,1 @@
-"""Validate: each record by itself, without a warehouse.
-
-Great Expectations sends usage statistics unless it is told not to before its first import, and logs the exceptions it
-catches with the values they quote, which may be a child's name. No module of this package is imported before this one.
-"""
-
-import logging
-import os
-
-os.environ["GX_ANALYTICS_ENABLED"] = "false"
-logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+"""Validate: each record by itself, without a warehouse."""

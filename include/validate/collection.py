@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import REJECT_SCHEMA, Finding, Severity, accepted_schema
+from include.expectations.judge import Broken, Judge
+from include.expectations.rules import Rule, Version
 from include.tables import Table, tables_of
-from include.validate.judge import Broken, Judge, frame
-from include.validate.rules import Rule, Version
+from include.validate.frame import frame
 from include.validate.suites import SUITES, every_record
 from include.validate.typed import Typed, typed
 

@@ -27,11 +27,11 @@ from include.contracts import (
     write_rows,
 )
 from include.errors import stage_edge
+from include.expectations.judge import Judge
 from include.landing import Landing, PullFolder
 from include.settings import District
 from include.tables import tables_of
 from include.validate.collection import Judged, judge_collection
-from include.validate.judge import Judge
 
 log = logging.getLogger("rollcall.validate")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.validate.rules import Version
+from include.expectations.rules import Version
 
 STATUS = ("active", "tobedeleted")
 ORG_TYPES = ("department", "school", "district", "local", "state", "national")

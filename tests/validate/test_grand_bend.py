@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 import pytest
 
 from include.contracts import landed_schema
+from include.expectations.judge import Judge
 from include.oneroster.columns import columns
 from include.oneroster.decode import decode_page
 from include.oneroster.entities import COLLECTIONS
 from include.tables import tables_of
 from include.validate.collection import Judged, judge_collection
-from include.validate.judge import Judge
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "grand-bend"
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from include.errors import RollcallError
+from include.expectations.rules import Rule, Suite
 from include.settings import District
 from include.validate import collection as collection_module
-from include.validate.rules import Rule, Suite
 from include.validate.stage import validate
 
 NAME, PASSWORD = "Ramona-Geraldine", "beezus-secret-1955"

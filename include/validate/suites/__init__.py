@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from include.validate.rules import Suite, Version
+from include.expectations.rules import Suite, Version
 from include.validate.suites import academic_sessions, classes, courses, demographics, enrollments, orgs, users
 
 SUITES: dict[str, Callable[[Version], Suite]] = {

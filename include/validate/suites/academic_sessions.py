@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import great_expectations.expectations as gxe
 
-from include.validate.rules import Rule, Suite, Version, in_order, one_of, present, readable, said
+from include.expectations.rules import Rule, Suite, Version, in_order, one_of, present, readable, said
 from include.validate.suites import every_record
 from include.validate.vocabularies import SESSION_TYPES
 

@@ -6,7 +6,7 @@ pointing at nothing, which is the greater harm.
 
 from __future__ import annotations
 
-from include.validate.rules import Rule, Suite, Version, holds, one_of, present
+from include.expectations.rules import Rule, Suite, Version, holds, one_of, present
 from include.validate.suites import every_record
 from include.validate.vocabularies import CLASS_TYPES
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.validate.rules import Rule, Suite, Version, present
+from include.expectations.rules import Rule, Suite, Version, present
 from include.validate.suites import every_record
 
 

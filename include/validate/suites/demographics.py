@@ -5,7 +5,7 @@ What is refused here is never shown anywhere, not even among the rejects: only t
 
 from __future__ import annotations
 
-from include.validate.rules import Rule, Suite, Version, one_of, readable
+from include.expectations.rules import Rule, Suite, Version, one_of, readable
 from include.validate.suites import every_record
 from include.validate.vocabularies import SEXES
 

@@ -7,7 +7,7 @@ pen, both are handed on as they came, and a child missing from a class would be 
 
 from __future__ import annotations
 
-from include.validate.rules import Rule, Suite, Version, in_order, one_of, present, readable
+from include.expectations.rules import Rule, Suite, Version, in_order, one_of, present, readable
 from include.validate.suites import every_record
 from include.validate.vocabularies import ENROLLMENT_ROLES
 

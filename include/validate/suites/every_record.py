@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.validate.rules import Rule, holds, one_of, present, readable, said
+from include.expectations.rules import Rule, holds, one_of, present, readable, said
 from include.validate.vocabularies import STATUS
 
 

@@ -5,7 +5,7 @@ Nothing here refuses one: everything else hangs on its school, and a school with
 
 from __future__ import annotations
 
-from include.validate.rules import Rule, Suite, Version, one_of, present
+from include.expectations.rules import Rule, Suite, Version, one_of, present
 from include.validate.suites import every_record
 from include.validate.vocabularies import ORG_TYPES
 

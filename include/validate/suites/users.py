@@ -7,7 +7,7 @@ refused role would be a role taken away, while an open date leaves the person wh
 
 from __future__ import annotations
 
-from include.validate.rules import Rule, Suite, Version, holds, in_order, one_of, present, readable, said
+from include.expectations.rules import Rule, Suite, Version, holds, in_order, one_of, present, readable, said
 from include.validate.suites import every_record
 from include.validate.vocabularies import ROLE_TYPES, USER_ROLES
 

@@ -13,7 +13,6 @@ from typing import Any
 import great_expectations as gx
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from great_expectations.data_context.types.base import (
     DataContextConfig,
     InMemoryStoreBackendDefaults,
@@ -21,8 +20,7 @@ from great_expectations.data_context.types.base import (
 )
 
 from include.errors import RollcallError
-from include.validate.rules import Rule
-from include.validate.typed import Typed
+from include.expectations.rules import Rule
 
 #: Names rows towards Great Expectations; no table of the roster has a column of this name.
 ROW = "row_number"
@@ -38,26 +36,6 @@ class Broken:
     rule: Rule
     count: int
     rows: np.ndarray | None
-
-
-def frame(typed: Typed, facts: dict[str, pa.Array], rules: list[Rule]) -> pd.DataFrame:
-    """The columns these rules look at, and the row numbers.
-
-    Beside the table's own columns there are `<column>_is_readable` and `<column>_is_said` for each that is no text, and
-    the facts the caller computed. No other column is taken along: Great Expectations hashes the whole frame.
-    """
-    wanted = dict.fromkeys(column for rule in rules for column in rule.columns())
-    columns: dict[str, Any] = {ROW: pa.array(np.arange(typed.rows.num_rows))}
-    for name in wanted:
-        if name in facts:
-            columns[name] = facts[name]
-        elif name.endswith("_is_readable"):
-            columns[name] = typed.readable(name.removesuffix("_is_readable"))
-        elif name.endswith("_is_said"):
-            columns[name] = typed.said[name.removesuffix("_is_said")]
-        else:
-            columns[name] = typed.rows.column(name)
-    return pa.table(columns).to_pandas(date_as_object=False)
 
 
 class Judge:

@@ -29,7 +29,7 @@ class Rule:
     :param severity: `critical` refuses the row, `warning` and `info` only count.
     :param field: OneRoster's name of the field.
     :param reason: what is wrong and what follows from it, without any value.
-    :param expectation: decides row by row; it sees the columns :func:`include.validate.judge.frame` makes.
+    :param expectation: decides row by row; it sees the columns :func:`include.validate.frame.frame` makes.
     """
 
     name: str

@@ -1,0 +1,54 @@
+"""The edge of a stage: our words pass, other libraries' words do not."""
+
+from __future__ import annotations
+
+import pickle
+import re
+
+import msgspec
+import pandas as pd
+import pytest
+
+from include.errors import GenerationMoved, NeedsPerson, RollcallError, StageFailed, stage_edge
+
+NAME = "Planted-Okonkwo"
+
+
+@pytest.mark.parametrize(
+    "raising",
+    [
+        lambda: int(NAME),
+        lambda: {}[NAME],
+        lambda: msgspec.json.decode(f'"{NAME}"', type=int),
+        lambda: pd.to_datetime([NAME]),
+        lambda: pd.Series([1.0]).astype("datetime64[ns]").loc[NAME],
+    ],
+)
+def test_a_foreign_exception_loses_its_text_and_keeps_its_place(raising):
+    with pytest.raises(StageFailed) as caught, stage_edge("map_roster", district="elm"):
+        raising()
+    error = caught.value
+    assert error.code == "map_roster_failed"
+    assert error.district == "elm"
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    assert NAME not in str(error)
+    assert re.search(r"failed: \w+ at \S+:\d+\.", str(error))
+
+
+def test_our_own_pass_as_they_are():
+    with pytest.raises(NeedsPerson, match=r"^No. Mend it\.$"), stage_edge("publish"):
+        raise NeedsPerson("no", "No.", remedy="Mend it.")
+
+
+@pytest.mark.parametrize("kind", [RollcallError, NeedsPerson, GenerationMoved])
+def test_errors_survive_pickling(kind):
+    """A task's exception may cross a process."""
+    back = pickle.loads(pickle.dumps(kind("code", "Message.", remedy="Remedy.", district="elm")))  # noqa: S301
+    assert (type(back), back.code, back.message, back.remedy, back.district) == (
+        kind,
+        "code",
+        "Message.",
+        "Remedy.",
+        "elm",
+    )
