@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-# before anything imports Great Expectations or Airflow
-os.environ["GX_ANALYTICS_ENABLED"] = "false"
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 import pyarrow as pa
 import pytest
@@ -38,8 +36,27 @@ from include.warehouse import ledger, migrate
 from include.warehouse.connect import connect, warehouse_from_environment
 from include.warehouse.models import staging
 
+ROOT = Path(__file__).resolve().parents[1]
+
+# before anything imports Airflow: a home of the tests' own, this checkout's DAGs and plugins
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="rollcall-tests-")
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
+
 PROVEN = Proof(kind="total", expected=None, received=0, unique=0, pages=1, rows_per_page=0)
 UNPROVEN = Proof(kind="unproven", expected=9, received=5, unique=5, pages=1, rows_per_page=5, why="5 of 9 came.")
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> Iterator[None]:
+    """Airflow's metadata, in SQLite: enough for parsing and for `dag.test()`."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    yield
+    shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

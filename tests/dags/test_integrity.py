@@ -1,0 +1,120 @@
+"""The DAGs that come out of the districts' files, and what every one of them must have."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.dags.conftest import MAPLE, ROOT
+
+STAGES = ["extract", "validate", "map_roster", "publish", "report"]
+
+
+def test_one_dag_per_district_and_no_import_error(parse):
+    bag = parse()
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == ["roster_cedar", "roster_maple"]
+
+
+@pytest.mark.parametrize("dag_id", ["roster_cedar", "roster_maple"])
+def test_governance(parse, dag_id):
+    dag = parse().dags[dag_id]
+    settings = yaml.safe_load((ROOT / "airflow_settings.yaml").read_text(encoding="utf-8"))["airflow"]
+    pools = {pool["pool_name"] for pool in settings["pools"]} | {"default_pool"}
+    assert [task.task_id for task in dag.topological_sort()] == STAGES
+    assert (dag.catchup, dag.is_paused_upon_creation, dag.max_active_runs) == (False, False, 1)
+    assert dag.dagrun_timeout <= timedelta(hours=8)
+    assert dag.doc_md
+    assert dag.tags == {"roster", f"oneroster-{'1.1' if dag_id == 'roster_cedar' else '1.2'}"}
+    for task in dag.tasks:
+        assert task.owner != "airflow"
+        assert task.retries >= 2
+        assert task.execution_timeout
+        assert task.pool in pools
+        assert task.retry_policy is not None
+        assert task.doc_md
+    assert [asset.name for asset in dag.get_task("report").outlets] == [dag_id]
+
+
+def test_nights_are_on_the_districts_own_clock(parse):
+    bag = parse()
+    cedar = bag.dags["roster_cedar"].schedule
+    assert (cedar.expression, str(cedar.timezone)) == ("15 2 * * *", "America/Denver")
+
+
+def test_the_trigger_form_has_a_field_for_everything(parse):
+    params = parse().dags["roster_maple"].params
+    assert params.dump() == {"mode": "auto", "collections": [], "dry_run": False}
+    schema = {name: params.get_param(name).schema for name in params}
+    assert schema["mode"]["enum"] == ["auto", "full"]
+    assert "enrollments" in schema["collections"]["items"]["enum"]
+    assert schema["dry_run"]["type"] == "boolean"
+
+
+def test_a_broken_file_is_one_clear_import_error_and_takes_no_other_with_it(districts, parse):
+    districts(maple=MAPLE, oak=MAPLE.replace("maple", "oak") + "schedul: {}\n", pine="- not a map\n")
+    bag = parse()
+    assert list(bag.dags) == ["roster_maple"]
+    [(file, told)] = bag.import_errors.items()
+    assert Path(file).name == "district_files.py"
+    assert "2 district file(s) cannot be read; their DAGs are missing, all others run" in told
+    assert "oak.yaml, line 7: unknown key 'schedul' (did you mean 'schedule'?)" in told
+    assert "pine.yaml, line 1: a district's file is a map of settings" in told
+
+
+def test_a_disabled_district_keeps_its_dag_without_a_schedule(districts, parse):
+    districts(maple=MAPLE + "enabled: false\n")
+    assert type(parse().dags["roster_maple"].schedule).__name__ in ("NoneType", "NullTimetable")
+
+
+def test_parsing_twice_makes_the_same_dag(parse):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    first, second = ({dag_id: DagSerialization.to_dict(dag) for dag_id, dag in parse().dags.items()} for _ in range(2))
+    assert json.dumps(first, sort_keys=True, default=str) == json.dumps(second, sort_keys=True, default=str)
+
+
+def test_a_task_parses_only_its_own_district(districts, monkeypatch):
+    districts(maple=MAPLE, oak=MAPLE.replace("maple", "oak"))
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "roster_oak")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", "extract")
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(ROOT / "dags" / "roster_districts.py"), bundle_name="dags-folder")
+    assert list(bag.dags) == ["roster_oak"]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "dags").glob("*.py")), ids=lambda path: path.name)
+def test_the_top_of_a_dag_file_imports_nothing_heavy(file: Path):
+    allowed = {"airflow.sdk", "include.settings", "datetime", "zoneinfo"}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            assert node.module in allowed
+        if isinstance(node, ast.Import):
+            assert {name.name for name in node.names} <= allowed
+
+
+def test_parsing_loads_neither_pandas_nor_great_expectations_nor_sqlalchemys_orm_of_ours():
+    script = (
+        "import sys; from include.settings import load_districts; load_districts();"
+        "print(sorted({'pandas','great_expectations','pyarrow','sqlalchemy','requests'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_provider_package_has_one_spelling():
+    script = (
+        "import sys, airflow.plugins_manager as p; p.ensure_plugins_loaded() if hasattr(p, 'ensure_plugins_loaded')"
+        " else p._get_plugins(); import oneroster_provider.hook;"
+        "print([name for name in sys.modules if name == 'hook' or name.startswith('plugins.oneroster_provider')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip().splitlines()[-1] == "[]"

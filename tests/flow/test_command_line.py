@@ -1,0 +1,249 @@
+"""Whole nights from the command line: real HTTP, a real PostgreSQL, totals table by table."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from include.cli import rollcall
+from include.errors import NeedsPerson, RollcallError
+from tests.flow.conftest import CEDAR, MAPLE
+
+COLLECTIONS = {
+    "orgs": "orgs",
+    "academicSessions": "academic_sessions",
+    "courses": "courses",
+    "classes": "classes",
+    "users": "users",
+    "enrollments": "enrollments",
+    "demographics": "demographics",
+}
+
+
+def _rollcall(*arguments: str) -> Result:
+    result = CliRunner().invoke(rollcall, list(arguments))
+    if isinstance(result.exception, RollcallError):
+        raise result.exception
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result
+
+
+def _sync(district: str, *options: str) -> dict[str, Any]:
+    result = _rollcall("sync", district, "--json", *options)
+    assert result.exit_code == 0, result.output
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told
+
+
+def _counts(told: dict[str, Any]) -> dict[str, dict[str, int]]:
+    return {row["table_name"]: row for row in told["counts"]}
+
+
+def _live(engine: sa.Engine, district: str, table: str) -> int:
+    query = f"SELECT count(*) FROM roster_staging.{table} WHERE district_id = :district AND _removed_at IS NULL"
+    with engine.connect() as connection:
+        return connection.execute(sa.text(query), {"district": district}).scalar_one()
+
+
+@pytest.mark.parametrize("district", [MAPLE, CEDAR], ids=["1.2 with OAuth 2", "1.1 with OAuth 1"])
+def test_staging_holds_exactly_what_the_provider_has_night_after_night(ready, sandbox, district):
+    app = district.app
+    for night in range(3):
+        told = _sync(app)
+        assert told["run"]["status"] == "published"
+        counts = _counts(told)
+        truth = sandbox.truth(app)["collections"]
+        for collection, table in COLLECTIONS.items():
+            if table == "demographics" and not district.demographics:
+                continue
+            assert counts[table]["received"] == truth[collection]["total"], (night, collection)
+            assert counts[table]["rejected"] == 0
+            missing = _missing(ready, app, table)
+            # who vanished without a tombstone stays for one night more
+            assert _live(ready, app, table) - missing == truth[collection]["active"], (night, collection)
+        sandbox.pass_night(app)
+
+
+def _missing(engine: sa.Engine, district: str, table: str) -> int:
+    query = f"""SELECT count(*) FROM roster_staging.{table}
+        WHERE district_id = :district AND _removed_at IS NULL AND _missing_since IS NOT NULL"""
+    with engine.connect() as connection:
+        return connection.execute(sa.text(query), {"district": district}).scalar_one()
+
+
+def test_a_second_run_of_the_same_data_changes_nothing(ready):
+    for app in ("maple", "cedar"):
+        _sync(app)
+        told = _sync(app)
+        for row in told["counts"]:
+            assert [row[name] for name in ("added", "changed", "returned", "missing", "removed", "rejected")] == [0] * 6
+    with ready.connect() as connection:
+        runs = connection.execute(sa.text("SELECT district_id, count(*) FROM roster_ops.runs GROUP BY 1")).all()
+    assert sorted(tuple(row) for row in runs) == [("cedar", 2), ("maple", 2)]
+
+
+def test_a_nights_changes_are_what_the_sandbox_did(ready, sandbox):
+    _sync("maple")
+    sandbox.pass_night("maple")
+    done = sandbox.truth("maple")["last_night"]
+    counts = _counts(_sync("maple"))
+    came = sum(len(done[what]["sourced_ids"]) for what in ("joined",)) + len(done["joined"]["family"])
+    left = len(done["left"]["sourced_ids"]) + len(done["left"]["family"])
+    vanished = len(done["vanished"]["sourced_ids"]) + len(done["vanished"]["family"])
+    assert counts["users"]["added"] == came
+    assert counts["users"]["removed"] == left
+    assert counts["users"]["missing"] == vanished
+    renamed = set(done["renamed"]["sourced_ids"])
+    query = "SELECT sourced_id FROM roster_history.users GROUP BY sourced_id HAVING count(*) = 2"
+    with ready.connect() as connection:
+        changed = set(connection.execute(sa.text(query)).scalars())
+    assert renamed <= changed
+
+
+def test_everybody_is_an_account_or_left_out_with_one_reason(ready):
+    _sync("maple")
+    query = """SELECT (SELECT count(*) FROM roster.users),
+        (SELECT count(DISTINCT user_sourced_id) FROM roster.accounts), (SELECT count(*) FROM roster_ops.left_out)"""
+    with ready.connect() as connection:
+        people, with_account, left_out = connection.execute(sa.text(query)).one()
+        overlap = connection.execute(
+            sa.text(
+                "SELECT count(*) FROM roster.accounts JOIN roster_ops.left_out USING (district_id, user_sourced_id)"
+            )
+        ).scalar_one()
+    assert with_account + left_out == people
+    assert overlap == 0
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_no_roster(ready):
+    told = _sync("maple", "--dry-run")
+    assert told["run"]["status"] == "dry_run"
+    assert _counts(told)["users"]["added"] > 0
+    assert _live(ready, "maple", "users") == 0
+    assert _sync("maple")["run"]["generation"] == 1
+
+
+def test_one_collection_alone_leaves_the_others_as_published(ready, sandbox):
+    _sync("maple")
+    before = _live(ready, "maple", "enrollments")
+    told = _sync("maple", "--collection", "users")
+    assert set(_counts(told)) >= {"users", "user_roles", "accounts"}
+    assert "enrollments" not in _counts(told)
+    assert _live(ready, "maple", "enrollments") == before
+
+
+def test_zero_people_are_held_with_exit_code_3(ready, sandbox):
+    _sync("maple")
+    before = _live(ready, "maple", "users")
+    sandbox.set_quirks("maple", ["empty-users"])
+    result = _rollcall("sync", "maple")
+    assert result.exit_code == 3
+    assert "HELD: removals of users" in result.output
+    assert _live(ready, "maple", "users") == before
+
+
+@pytest.mark.parametrize(("quirk", "code"), [("empty-orgs", "no_orgs"), ("empty-users", "no_people")])
+def test_a_first_pull_without_schools_or_people(ready, sandbox, quirk, code):
+    sandbox.set_quirks("maple", [quirk])
+    with pytest.raises(NeedsPerson) as caught:
+        _rollcall("sync", "maple")
+    assert caught.value.code == code
+    with ready.connect() as connection:
+        row = connection.execute(sa.text("SELECT status, failed_stage, error_code FROM roster_ops.runs")).one()
+    assert tuple(row) == ("failed", "map_roster", code)
+    assert _live(ready, "maple", "classes") == 0
+
+
+def test_a_record_that_is_no_object_is_rejected_by_itself(ready, sandbox):
+    _sync("maple")
+    sandbox.set_quirks("maple", ["record-not-an-object"])
+    told = _sync("maple")
+    users = _counts(told)["users"]
+    assert (users["rejected"], users["missing"], users["removed"]) == (1, 0, 0)
+    assert [row["rule"] for row in told["rejected"]] == ["not_an_object"]
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/rostering/v1p2", "/rostering/v1p2/"])
+def test_a_base_url_as_people_paste_it(ready, sandbox, connect_as, ending):
+    connect_as(MAPLE, host=sandbox.base_url("maple") + ending)
+    assert _sync("maple", "--collection", "orgs", "--dry-run")["run"]["status"] == "dry_run"
+
+
+def _wrong(sandbox: Any) -> dict[str, tuple[dict[str, Any], str]]:
+    token_url = sandbox.token_url("maple")
+    return {
+        "secret": ({"password": "planted-wrong-secret"}, "Client Secret"),
+        "token url without appName": ({"extra": {"auth_url": token_url.split("?")[0]}}, "appName"),
+        "host": ({"host": "http://127.0.0.1:9/campus", "extra": {"auth": "oauth1"}}, "127.0.0.1"),
+        "path": ({"host": sandbox.base_url("maple").replace("v1p2", "v9p9")}, "Base URL"),
+    }
+
+
+@pytest.mark.parametrize("mistake", ["secret", "token url without appName", "host", "path"])
+def test_a_mistake_in_the_connection_is_said_in_words_and_loses_nothing(
+    ready, sandbox, connect_as, mistake, monkeypatch
+):
+    from include.oneroster import client as client_module
+    from include.oneroster.retry import Retry
+
+    monkeypatch.setattr(client_module, "Retry", lambda: Retry(attempts=1))
+    _sync("maple")
+    before = _live(ready, "maple", "users")
+    changed, told = _wrong(sandbox)[mistake]
+    connect_as(MAPLE, **changed)
+    with pytest.raises(RollcallError) as caught:
+        _rollcall("sync", "maple")
+    assert told in str(caught.value)
+    assert caught.value.remedy
+    assert "planted-wrong-secret" not in str(caught.value)
+    assert _live(ready, "maple", "users") == before
+
+
+def test_a_disabled_district_refuses_in_words(ready, district_file):
+    district_file(MAPLE, "enabled: false\n")
+    with pytest.raises(NeedsPerson, match="switched off"):
+        _rollcall("sync", "maple")
+
+
+def test_no_person_and_no_secret_reaches_output_log_or_ledger(ready, caplog, capfd: pytest.CaptureFixture[str]):
+    caplog.set_level("DEBUG")
+    texts = []
+    for app in ("maple", "cedar"):
+        result = _rollcall("sync", app)
+        texts += [result.stdout, result.stderr]
+    texts += [caplog.text, *capfd.readouterr()]
+    with ready.connect() as connection:
+        for table in ("runs", "run_counts", "findings", "pulls", "districts", "state"):
+            texts += [str(tuple(row)) for row in connection.execute(sa.text(f"SELECT * FROM roster_ops.{table}"))]
+        emails = connection.execute(sa.text("SELECT email FROM roster.users WHERE email IS NOT NULL")).scalars().all()
+        names = connection.execute(
+            sa.text(
+                "SELECT given_name || ' ' || family_name FROM roster.users UNION SELECT username FROM roster.accounts"
+            )
+        ).scalars()
+        planted = [*emails, *names]
+    everything = "\n".join(texts)
+    assert len(planted) > 300
+    assert [value for value in planted if value in everything] == []
+    assert "sandbox-secret" not in everything
+
+
+def test_help_is_there_for_every_command():
+    for arguments in (
+        ["--help"],
+        ["sync", "--help"],
+        ["db", "--help"],
+        ["db", "upgrade", "--help"],
+        ["districts", "--help"],
+    ):
+        result = CliRunner().invoke(rollcall, arguments)
+        assert result.exit_code == 0
+        assert "Usage:" in result.output
+
+
+def test_an_unknown_option_is_a_usage_error():
+    assert CliRunner().invoke(rollcall, ["sync", "maple", "--everything"]).exit_code == 2
