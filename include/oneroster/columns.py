@@ -1,0 +1,219 @@
+"""From records to the tables of the landing zone, column by column; the same tables for 1.1 and 1.2.
+
+A list of references becomes a table of its own, one row per target; a user's 1.1 role and orgs become the same rows
+as 1.2's roles. No table has a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from include.oneroster.entities import COLLECTIONS, Role, User, UserId, UserProfile
+from include.oneroster.values import (
+    Column,
+    Texts,
+    filled,
+    flag,
+    listed,
+    metadata,
+    objects_list,
+    reference,
+    scalar,
+    status,
+    target,
+    targets,
+    text,
+    texts_list,
+)
+
+_Row = tuple[str | None, ...]
+
+
+def columns(collection: str, records: Sequence[Any]) -> dict[str, dict[str, Texts]]:
+    """The tables of a collection, each as its columns.
+
+    :param collection: a name of `COLLECTIONS`.
+    :param records: of that collection, as decoded.
+    :return: table → column → one value per row, each text or None; all columns of a table are equally long.
+    """
+    tables = {collection: {name: column(records) for name, column in _MAIN[collection].items()}}
+    for table in COLLECTIONS[collection].tables[1:]:
+        names, rows_of = _LISTS[table]
+        rows = [row for record in records for row in rows_of(record)]
+        tables[table] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return tables
+
+
+def _user_id(user_id: UserId | str | int | None) -> dict[str, Any]:
+    if not isinstance(user_id, UserId):
+        return filled([("identifier", text(user_id))])
+    return filled([("type", text(user_id.type)), ("identifier", text(user_id.identifier))])
+
+
+def _user_profile(profile: UserProfile | None) -> dict[str, Any]:
+    if profile is None:
+        return {}
+    credentials = [
+        filled([("type", text(credential.type)), ("username", text(credential.username))])
+        for credential in listed(profile.credentials)
+        if credential is not None
+    ]
+    return filled(
+        [
+            ("profileId", text(profile.profile_id)),
+            ("profileType", text(profile.profile_type)),
+            ("vendorId", text(profile.vendor_id)),
+            ("applicationId", text(profile.application_id)),
+            ("description", text(profile.description)),
+            ("credentials", [credential for credential in credentials if credential]),
+        ]
+    )
+
+
+def _class_terms(record: Any) -> list[_Row]:
+    return [(record.sourced_id, term) for term in targets(record.terms)]
+
+
+def _user_agents(user: User) -> list[_Row]:
+    return [(_id(user), agent) for agent in targets(user.agents)]
+
+
+def _user_roles(user: User) -> Collection[_Row]:
+    """A user's roles, one per org, role and begin date; where one is there twice, the primary one counts."""
+    roles = [role for role in listed(user.roles) if role is not None]
+    if not roles:
+        return _role_and_orgs(user)
+    rows: dict[_Row, _Row] = {}
+    for role in roles:
+        row = _role_row(user, role)
+        key = (row[1], row[2], row[5])
+        if key not in rows or (row[3] == "primary" and rows[key][3] != "primary"):
+            rows[key] = row
+    return rows.values()
+
+
+def _role_row(user: User, role: Role) -> _Row:
+    said = (role.role, role.role_type, role.user_profile, role.begin_date, role.end_date)
+    return (_id(user), target(role.org), *map(text, said))
+
+
+def _role_and_orgs(user: User) -> list[_Row]:
+    """1.1 has one role and the orgs it is held at; a role without an org is still a role."""
+    role, orgs = text(user.role), targets(user.orgs)
+    if role is None and not orgs:
+        return []
+    held_at: list[str | None] = [*orgs] or [None]
+    return [(_id(user), org, role, "primary", None, None, None) for org in held_at]
+
+
+def _id(user: User) -> str:
+    return str(user.sourced_id)
+
+
+#: Main tables: column → the function that makes it from the records, in the tables' own order.
+_EVERY: dict[str, Column] = {
+    "sourced_id": scalar("sourced_id"),
+    "status": status,
+    "date_last_modified": scalar("date_last_modified"),
+    "metadata": metadata,
+}
+
+_MAIN: dict[str, dict[str, Column]] = {
+    "orgs": {
+        **_EVERY,
+        "name": scalar("name"),
+        "type": scalar("type"),
+        "identifier": scalar("identifier"),
+        "parent_sourced_id": reference("parent"),
+    },
+    "academic_sessions": {
+        **_EVERY,
+        "title": scalar("title"),
+        "type": scalar("type"),
+        "start_date": scalar("start_date"),
+        "end_date": scalar("end_date"),
+        "parent_sourced_id": reference("parent"),
+        "school_year": scalar("school_year"),
+    },
+    "courses": {
+        **_EVERY,
+        "title": scalar("title"),
+        "course_code": scalar("course_code"),
+        "school_year_sourced_id": reference("school_year"),
+        "org_sourced_id": reference("org"),
+        "grades": texts_list("grades"),
+        "subjects": texts_list("subjects"),
+        "subject_codes": texts_list("subject_codes"),
+    },
+    "classes": {
+        **_EVERY,
+        "title": scalar("title"),
+        "class_code": scalar("class_code"),
+        "class_type": scalar("class_type"),
+        "location": scalar("location"),
+        "grades": texts_list("grades"),
+        "subjects": texts_list("subjects"),
+        "subject_codes": texts_list("subject_codes"),
+        "periods": texts_list("periods"),
+        "course_sourced_id": reference("course"),
+        "school_sourced_id": reference("school"),
+    },
+    "users": {
+        **_EVERY,
+        "user_master_identifier": scalar("user_master_identifier"),
+        "username": scalar("username"),
+        "user_ids": objects_list("user_ids", _user_id),
+        "user_profiles": objects_list("user_profiles", _user_profile),
+        "is_enabled": flag("enabled_user"),
+        "given_name": scalar("given_name"),
+        "family_name": scalar("family_name"),
+        "middle_name": scalar("middle_name"),
+        "preferred_first_name": scalar("preferred_first_name"),
+        "preferred_middle_name": scalar("preferred_middle_name"),
+        "preferred_last_name": scalar("preferred_last_name"),
+        "pronouns": scalar("pronouns"),
+        "identifier": scalar("identifier"),
+        "email": scalar("email"),
+        "sms": scalar("sms"),
+        "phone": scalar("phone"),
+        "grades": texts_list("grades"),
+        "primary_org_sourced_id": reference("primary_org"),
+    },
+    "enrollments": {
+        **_EVERY,
+        "user_sourced_id": reference("user"),
+        "class_sourced_id": reference("class_"),
+        "school_sourced_id": reference("school"),
+        "role": scalar("role"),
+        "is_primary": flag("primary"),
+        "begin_date": scalar("begin_date"),
+        "end_date": scalar("end_date"),
+    },
+    "demographics": {
+        **_EVERY,
+        "birth_date": scalar("birth_date"),
+        "sex": scalar("sex"),
+        "is_american_indian_or_alaska_native": flag("american_indian_or_alaska_native"),
+        "is_asian": flag("asian"),
+        "is_black_or_african_american": flag("black_or_african_american"),
+        "is_native_hawaiian_or_other_pacific_islander": flag("native_hawaiian_or_other_pacific_islander"),
+        "is_white": flag("white"),
+        "is_demographic_race_two_or_more_races": flag("demographic_race_two_or_more_races"),
+        "is_hispanic_or_latino_ethnicity": flag("hispanic_or_latino_ethnicity"),
+        "country_of_birth_code": scalar("country_of_birth_code"),
+        "state_of_birth_abbreviation": scalar("state_of_birth_abbreviation"),
+        "city_of_birth": scalar("city_of_birth"),
+        "public_school_residence_status": scalar("public_school_residence_status"),
+    },
+}
+
+#: Tables of lists: their columns, and the rows of one record in the order the list has.
+_LISTS: dict[str, tuple[tuple[str, ...], Callable[[Any], Collection[_Row]]]] = {
+    "class_terms": (("class_sourced_id", "term_sourced_id"), _class_terms),
+    "user_roles": (
+        ("user_sourced_id", "org_sourced_id", "role", "role_type", "user_profile", "begin_date", "end_date"),
+        _user_roles,
+    ),
+    "user_agents": (("user_sourced_id", "agent_sourced_id"), _user_agents),
+}

@@ -1,0 +1,184 @@
+"""What it takes to reach one district's provider, as a value that checks itself.
+
+The fields are those a district reads off its screen (Client ID, Client Secret, Token URL, Base URL; or Consumer Key,
+Consumer Secret, OneRoster URL), and they arrive pasted: with spaces, line breaks, in each other's places.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal, get_args
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from include.oneroster.errors import SCREEN, ConnectionInvalid
+from include.oneroster.fields import environment_fields, optional_fields
+
+AuthKind = Literal["oauth2", "oauth1", "bearer"]
+ClientAuth = Literal["basic", "body"]
+Signature = Literal["HMAC-SHA256", "HMAC-SHA1"]
+Version = Literal["1.1", "1.2"]
+
+#: What comes along when a person copies from a web page or a document. A space inside a secret may be meant.
+_IN_URLS = re.compile(r"[\s\u00ad\u200b-\u200d\u2060\ufeff]+")
+_IN_SECRETS = re.compile(r"^\s+|\s+$|[\r\n\t\v\f\u00ad\u200b-\u200d\u2028\u2029\u2060\ufeff]+")
+
+
+@dataclass(frozen=True)
+class OneRosterConnection:
+    """A provider's address and our credentials there.
+
+    :param base_url: as the district's screen shows it, with or without the service's own path.
+    :param client_id: Client ID (OAuth 2) or Consumer Key (OAuth 1); empty for a bearer token.
+    :param secret: Client Secret, Consumer Secret, or the bearer token itself.
+    :param auth_url: the Token URL (OAuth 2).
+    :param auth: how we sign in; left out, it is OAuth 2 with a Token URL and OAuth 1 without.
+    :param scopes: OAuth 2 scopes; none means the least that the version needs.
+    :param client_auth: where id and secret stand in the token request; the other way is tried if this one is refused.
+    :param signature: of OAuth 1 requests.
+    :param headers: sent along with every request to the Base URL's host, and to no other.
+    :param secret_headers: the same, kept out of logs and forms.
+    :param expires_on: the day the credentials end, where the provider has one (Infinite Campus 1.1: a year).
+    :param conn_id: the connection's name, for messages.
+    :raises ConnectionInvalid: if a field is missing, malformed, in another's place, or would go unencrypted.
+    """
+
+    base_url: str
+    client_id: str
+    secret: str = field(repr=False)
+    auth_url: str | None = None
+    auth: AuthKind | None = None
+    scopes: tuple[str, ...] = ()
+    client_auth: ClientAuth = "basic"
+    signature: Signature = "HMAC-SHA256"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    expires_on: date | None = None
+    conn_id: str = ""
+
+    def __post_init__(self) -> None:
+        self._set("base_url", _IN_URLS.sub("", self.base_url).rstrip("/"))
+        self._set("auth_url", _IN_URLS.sub("", self.auth_url or "") or None)
+        self._set("client_id", _IN_SECRETS.sub("", self.client_id))
+        self._set("secret", _IN_SECRETS.sub("", self.secret).strip())
+        self._set("auth", self.auth or ("oauth2" if self.auth_url else "oauth1"))
+        self._check_choices()
+        self._check_base_url()
+        self._check_auth_url()
+        self._check_secrets()
+
+    @classmethod
+    def from_airflow_fields(
+        cls, conn_id: str, host: str | None, login: str | None, password: str | None, extra: Mapping[str, Any]
+    ) -> OneRosterConnection:
+        """From the fields of an Airflow connection of type `oneroster`.
+
+        :raises ConnectionInvalid: as the class does, and for unknown keys in `extra`.
+        """
+        return cls(host or "", login or "", password or "", conn_id=conn_id, **optional_fields(conn_id, extra))
+
+    @classmethod
+    def from_environment(cls, conn_id: str) -> OneRosterConnection:
+        """From `AIRFLOW_CONN_<ID>` in Airflow's JSON form, for use without Airflow.
+
+        :raises ConnectionInvalid: `connection_missing` when the variable is not set, else as above.
+        """
+        return cls.from_airflow_fields(conn_id, *environment_fields(conn_id))
+
+    @property
+    def title(self) -> str:
+        """How messages name it."""
+        return f"the connection {self.conn_id}" if self.conn_id else "the connection"
+
+    @property
+    def id_label(self) -> str:
+        return "Consumer Key" if self.auth == "oauth1" else "Client ID"
+
+    @property
+    def secret_label(self) -> str:
+        return {"oauth1": "Consumer Secret", "bearer": "bearer token"}.get(str(self.auth), "Client Secret")
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_on is not None and self.expires_on <= date.today()
+
+    def _set(self, name: str, value: str | None) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_choices(self) -> None:
+        for name, kind in (("auth", AuthKind), ("client_auth", ClientAuth), ("signature", Signature)):
+            if getattr(self, name) not in get_args(kind):
+                raise self._invalid(f"`{name}` is none of {', '.join(get_args(kind))}", "Use one of these.")
+
+    def _check_base_url(self) -> None:
+        if not self.base_url:
+            raise self._invalid("it has no Base URL", f"Copy it from {SCREEN}; in Airflow it is the field Base URL.")
+        url = self._check_url("Base URL", self.base_url)
+        if url.path.endswith("/token") or url.query:
+            raise self._invalid(
+                "the Base URL looks like a Token URL",
+                f"The Base URL has no `?…` and does not end in /token; both stand on {SCREEN}.",
+            )
+
+    def _check_auth_url(self) -> None:
+        if self.auth_url is None:
+            if self.auth == "oauth2":
+                raise self._invalid("OAuth 2 needs a Token URL (`auth_url`)", f"Copy it from {SCREEN}.")
+            return
+        url = self._check_url("Token URL", self.auth_url)
+        if url.path.rstrip("/").endswith("/campus/oauth2/token") and not parse_qs(url.query).get("appName"):
+            raise self._invalid(
+                "the Token URL ends before `?appName=…`, which Infinite Campus needs to know the district",
+                f"Copy the whole Token URL from {SCREEN}; it ends like /campus/oauth2/token?appName=maple.",
+            )
+
+    def _check_url(self, label: str, value: str) -> SplitResult:
+        try:
+            url = urlsplit(value)
+            host, _ = url.hostname, url.port  # port raises if it is no number
+        except ValueError:
+            host, url = None, urlsplit("")
+        if url.scheme not in ("http", "https") or not host:
+            raise self._invalid(f"the {label} is no address", f"It begins with https://; copy it from {SCREEN}.")
+        if url.username or url.password or url.fragment:
+            raise self._invalid(
+                f"the {label} holds a user, a password or a `#`", "Id and secret belong in their own fields."
+            )
+        if url.scheme == "http" and not _is_loopback(host):
+            raise self._invalid(f"the {label} begins with http://: TLS required outside loopback", "Use https://.")
+        return url
+
+    def _check_secrets(self) -> None:
+        if not self.client_id and self.auth != "bearer":
+            raise self._invalid(f"it has no {self.id_label}", f"Copy it from {SCREEN}.")
+        if not self.secret:
+            raise self._invalid(f"it has no {self.secret_label}", f"Copy it from {SCREEN}.")
+        for name, value in (*self.headers.items(), *self.secret_headers.items()):
+            if name.lower() == "authorization":
+                raise self._invalid(
+                    "`Authorization` is among its headers", "It is made from the secret; a fixed one is auth `bearer`."
+                )
+            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not _fits_a_header(value):
+                raise self._invalid("a header's name or value holds what no header may", "Paste it again.")
+        if self.auth == "bearer" and not _fits_a_header(self.secret):
+            raise self._invalid("the bearer token holds what no header may", "Paste it again.")
+
+    def _invalid(self, what: str, remedy: str) -> ConnectionInvalid:
+        message = f"T{self.title[1:]} is not usable: {what}."
+        return ConnectionInvalid("connection_invalid", message, remedy=remedy)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _fits_a_header(value: str) -> bool:
+    return value.isascii() and value.isprintable()

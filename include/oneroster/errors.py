@@ -1,0 +1,54 @@
+"""What can go wrong between Rollcall and a provider, told in the words a district sees on its own screen.
+
+No class here carries anything beside code, message and remedy, so that none can carry a record, a secret or a token.
+"""
+
+from __future__ import annotations
+
+from include.errors import NeedsPerson, RollcallError
+
+#: Where a district looks its credentials up; Infinite Campus's menu, the most common one, stands for the others.
+SCREEN = (
+    "the connection's page in the district's student information system (Infinite Campus: Instruction > Settings > "
+    "Digital Learning Applications Configuration > the connection > Information to Share)"
+)
+
+
+class OneRosterError(RollcallError):
+    """Anything that keeps us from a provider's data."""
+
+
+class ConnectionInvalid(OneRosterError, NeedsPerson):
+    """A field of the connection cannot be right: seen before anything is sent, or by what the Token URL answers."""
+
+
+class BaseUrlWrong(OneRosterError, NeedsPerson):
+    """No OneRoster service answers under the Base URL."""
+
+
+class CredentialsRefused(OneRosterError, NeedsPerson):
+    """The provider does not accept the id, the secret, the token or the signature (401)."""
+
+
+class PermissionRefused(OneRosterError, NeedsPerson):
+    """The provider knows us and does not share this with us (403, or a scope that is not granted)."""
+
+
+class NotOffered(OneRosterError, NeedsPerson):
+    """The provider has nothing at this path (404, 405, 501)."""
+
+
+class RequestRefused(OneRosterError, NeedsPerson):
+    """The provider does not understand the request (400 and the other 4xx)."""
+
+
+class ProviderUnavailable(OneRosterError):
+    """The provider could not be reached, or kept answering that it is busy, for as long as we are patient."""
+
+
+class AnswerUnusable(OneRosterError):
+    """The provider answered, and what came is no OneRoster page: HTML, no envelope, a redirect to somewhere else."""
+
+
+class PagingBroken(OneRosterError):
+    """The pages of a collection do not add up to a collection."""

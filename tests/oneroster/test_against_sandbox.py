@@ -1,0 +1,344 @@
+"""The client against whole districts over HTTP: both versions, every way to sign in, every collection, every quirk.
+
+The numbers are the sandbox's own truth, so a client that lost or invented a row would show.
+"""
+
+import threading
+
+import pytest
+
+from include.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, Retry, columns, introduce
+from include.oneroster.errors import (
+    AnswerUnusable,
+    CredentialsRefused,
+    OneRosterError,
+    PagingBroken,
+    PermissionRefused,
+)
+from include.oneroster.introduction import introduce_either
+from include.sandbox import Sandbox, SandboxDistrict
+
+DISTRICTS = {
+    district.app: district
+    for district in (
+        SandboxDistrict("maple", "1.2", students=200, demographics=True, nights=3),
+        SandboxDistrict("cedar", "1.1", students=200, auth="oauth1", demographics=True, nights=3),
+        SandboxDistrict("birch", "1.1", students=60),
+        SandboxDistrict("aspen", "1.1", students=60, auth="bearer"),
+        SandboxDistrict("larch", "1.2", students=60, auth="bearer"),
+    )
+}
+SHARED = ["orgs", "academic_sessions", "courses", "classes", "users", "enrollments"]
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(DISTRICTS.values()) as running:
+        yield running
+
+
+@pytest.fixture
+def quirks(sandbox):
+    """Switch a district's quirks on until the test ends."""
+    switched = set()
+
+    def switch(app, *names):
+        sandbox.set_quirks(app, names)
+        switched.add(app)
+
+    yield switch
+    for app in switched:
+        sandbox.set_quirks(app, [])
+
+
+@pytest.fixture
+def connection(sandbox):
+    def make(app, **fields):
+        district = DISTRICTS[app]
+        auth_url = sandbox.token_url(app) if district.auth == "oauth2" else None
+        given = {"base_url": sandbox.base_url(app), "client_id": district.client_id, "secret": district.client_secret}
+        return OneRosterConnection(**{**given, "auth_url": auth_url, "auth": district.auth, **fields})
+
+    return make
+
+
+@pytest.fixture
+def client(connection):
+    clients = []
+
+    def make(app, *, fields=None, **options):
+        district = DISTRICTS[app]
+        options = {"demographics": district.demographics, "retry": Retry(attempts=3, first_wait=0.01), **options}
+        clients.append(OneRosterClient(connection(app, **(fields or {})), district.version, **options))
+        return clients[-1]
+
+    yield make
+    for made in clients:
+        made.close()
+
+
+def read(client, collection):
+    """Tables of the attempt that counts, unreadable records, proof."""
+    reader = client.pages(collection)
+    pages = list(reader)
+    counted = [page for page in pages if page.attempt == reader.proof.attempt]
+    records = [record for page in counted for record in page.records]
+    unreadable = [bad for page in counted for bad in page.unreadable]
+    return columns(collection, records), unreadable, reader.proof
+
+
+def total(sandbox, app, collection):
+    """The truth's names are the sandbox's; ours differ by case only."""
+    return sandbox.truth(app)["collections"][COLLECTIONS[collection].path]
+
+
+# -- everything, completely
+
+
+@pytest.mark.parametrize("page_size", [5000, 97])
+@pytest.mark.parametrize("app", ["maple", "cedar"])
+@pytest.mark.parametrize("collection", COLLECTIONS)
+def test_every_collection_is_read_to_the_last_row(sandbox, client, app, collection, page_size):
+    tables, unreadable, proof = read(client(app, page_size=page_size), collection)
+    true = total(sandbox, app, collection)
+
+    table = tables[collection]
+    assert unreadable == []
+    assert (proof.kind, proof.expected, proof.received, proof.unique) == ("total", *[true["total"]] * 3)
+    assert len(set(table["sourced_id"])) == len(table["sourced_id"]) == true["total"]
+    assert table["status"].count("tobedeleted") == true["tobedeleted"]
+    assert proof.why == ""
+
+
+@pytest.mark.parametrize(
+    ("app", "fields"),
+    [
+        ("maple", {}),
+        ("maple", {"client_auth": "body"}),
+        ("birch", {}),
+        ("birch", {"client_auth": "body"}),
+        ("cedar", {}),
+        ("cedar", {"signature": "HMAC-SHA1"}),
+        ("aspen", {}),
+        ("larch", {}),
+    ],
+)
+def test_every_way_to_sign_in(sandbox, client, app, fields):
+    _, _, proof = read(client(app, fields=fields, page_size=50), "users")
+
+    assert (proof.kind, proof.unique) == ("total", total(sandbox, app, "users")["total"])
+
+
+@pytest.mark.parametrize("app", ["maple", "cedar"])
+def test_what_refers_to_something_refers_to_something_that_was_read(client, app):
+    reading = client(app)
+    tables = {}
+    for collection in COLLECTIONS:
+        tables |= read(reading, collection)[0]
+
+    def ids(table):
+        return set(tables[table]["sourced_id"])
+
+    def named(table, column):
+        return {value for value in tables[table][column] if value is not None}
+
+    for table, column, target in (
+        ("orgs", "parent_sourced_id", "orgs"),
+        ("academic_sessions", "parent_sourced_id", "academic_sessions"),
+        ("courses", "org_sourced_id", "orgs"),
+        ("classes", "course_sourced_id", "courses"),
+        ("classes", "school_sourced_id", "orgs"),
+        ("class_terms", "class_sourced_id", "classes"),
+        ("class_terms", "term_sourced_id", "academic_sessions"),
+        ("user_roles", "user_sourced_id", "users"),
+        ("user_roles", "org_sourced_id", "orgs"),
+        ("user_agents", "user_sourced_id", "users"),
+        ("user_agents", "agent_sourced_id", "users"),
+        ("enrollments", "class_sourced_id", "classes"),
+        ("enrollments", "school_sourced_id", "orgs"),
+        ("demographics", "sourced_id", "users"),
+    ):
+        assert named(table, column), (table, column)
+        assert named(table, column) <= ids(target), (table, column)
+    assert set(tables["users"]["is_enabled"]) <= {"true", "false"}
+    assert named("user_roles", "role_type") <= {"primary", "secondary"}
+    assert {len(column) for column in tables["users"].values()} == {len(ids("users"))}
+
+
+@pytest.mark.parametrize("app", ["maple", "cedar"])
+def test_roles_are_the_same_table_for_both_versions(sandbox, client, app):
+    roles = read(client(app), "users")[0]["user_roles"]
+    people = {role: set() for role in sandbox.truth(app)["roles"]}
+    for user, role in zip(roles["user_sourced_id"], roles["role"], strict=True):
+        people[role].add(user)
+
+    assert {role: len(users) for role, users in people.items()} == {
+        role: counts["total"] for role, counts in sandbox.truth(app)["roles"].items()
+    }
+
+
+def test_collections_in_threads_keep_to_the_budget_with_one_token(sandbox, client, quirks):
+    quirks("maple", "slow-answers")
+    before = sandbox.seen("maple")["token_requests"]
+    reading = client("maple", page_size=100, concurrency=3)
+    proofs = {}
+
+    def pull(collection):
+        proofs[collection] = read(reading, collection)[2]
+
+    threads = [threading.Thread(target=pull, args=(collection,)) for collection in COLLECTIONS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert all(proof.kind == "total" for proof in proofs.values())
+    assert len(proofs) == len(COLLECTIONS)
+    assert reading.usage.most_at_once == 3
+    assert sandbox.seen("maple")["most_at_once"] <= 3
+    assert sandbox.seen("maple")["token_requests"] - before == reading.usage.token_requests == 1
+
+
+def test_a_filter_is_answered_and_proven(sandbox, client):
+    reader = client("maple").pages("users", filter="status='tobedeleted'")
+    ids = [record.sourced_id for page in reader for record in page.records]
+
+    assert len(ids) == total(sandbox, "maple", "users")["tobedeleted"] > 0
+    assert reader.proof.kind == "total"
+
+
+# -- refusals
+
+
+def test_a_wrong_secret(client):
+    for app in ("maple", "cedar", "birch", "aspen"):
+        with pytest.raises(CredentialsRefused) as refused:
+            read(client(app, fields={"secret": "wrong-secret"}), "orgs")
+        assert refused.value.remedy
+        assert "wrong-secret" not in str(refused.value)
+
+
+def test_demographics_that_are_not_shared(client):
+    for demographics in (False, True):
+        with pytest.raises(PermissionRefused) as refused:
+            read(client("birch", demographics=demographics), "demographics")
+        assert "Data to Share" in refused.value.remedy
+
+
+def test_the_base_url_in_every_form(sandbox, client):
+    for app, forms in (("maple", ("", "/", "/rostering/v1p2", "/rostering/v1p2/")), ("birch", ("", "/"))):
+        for form in forms:
+            reading = client(app, fields={"base_url": sandbox.base_url(app) + form})
+            assert read(reading, "orgs")[2].kind == "total"
+            assert reading.base_url == sandbox.base_url(app) + ("/rostering/v1p2" if app == "maple" else "")
+    without_version = sandbox.base_url("birch").removesuffix("/v1p1")
+    assert client("birch", fields={"base_url": without_version}).base_url == sandbox.base_url("birch")
+
+
+# -- quirks
+
+
+def test_a_record_that_is_not_an_object_costs_only_itself(sandbox, client, quirks):
+    quirks("maple", "record-not-an-object")
+    tables, unreadable, proof = read(client("maple", page_size=50), "users")
+    true = total(sandbox, "maple", "users")["total"]
+
+    assert [(bad.sourced_id, bad.code) for bad in unreadable] == [(None, "not_an_object")]
+    assert len(tables["users"]["sourced_id"]) == proof.unique == true - 1
+    assert (proof.kind, proof.received) == ("total", true)
+
+
+def test_a_field_of_the_wrong_type_costs_only_its_record(sandbox, client, quirks):
+    quirks("cedar", "bad-field-type")
+    tables, unreadable, proof = read(client("cedar", page_size=50), "users")
+
+    (bad,) = unreadable
+    assert bad.sourced_id
+    assert (bad.code, bad.field) == ("wrong_type", "givenName")
+    assert bad.sourced_id not in tables["users"]["sourced_id"]
+    assert proof.unique == total(sandbox, "cedar", "users")["total"]
+    assert proof.kind == "total"
+
+
+@pytest.mark.parametrize("names", [["no-totals"], ["clamp-500"], ["clamp-500", "no-totals"]])
+@pytest.mark.parametrize("app", ["maple", "cedar"])
+def test_ed_fis_clamp_and_missing_totals_lose_nothing(sandbox, client, quirks, app, names):
+    quirks(app, *names)
+    _, _, proof = read(client(app, page_size=5000), "enrollments")
+    true = total(sandbox, app, "enrollments")["total"]
+
+    assert true > 500
+    assert proof.unique == proof.received == true
+    assert proof.kind == ("empty_page" if "no-totals" in names else "total")
+    assert proof.rows_per_page == (500 if "clamp-500" in names else true)
+
+
+def test_a_token_that_expires_in_mid_pull(sandbox, client, quirks):
+    quirks("birch", "token-expires-mid-pull")
+    reading = client("birch", page_size=20)
+
+    assert read(reading, "users")[2].unique == total(sandbox, "birch", "users")["total"]
+    assert reading.usage.token_requests > 2
+
+
+@pytest.mark.parametrize(("quirk", "collection"), [("empty-orgs", "orgs"), ("empty-users", "users")])
+def test_an_empty_collection_is_complete_and_its_emptiness_for_others_to_judge(client, quirks, quirk, collection):
+    quirks("larch", quirk)
+    tables, _, proof = read(client("larch"), collection)
+
+    assert tables[collection]["sourced_id"] == []
+    assert (proof.kind, proof.expected, proof.received) == ("total", 0, 0)
+
+
+def test_a_provider_that_ignores_the_offset_fails(client, quirks):
+    quirks("maple", "repeat-page-one")
+    with pytest.raises(PagingBroken):
+        read(client("maple", page_size=50), "users")
+
+
+def test_200_without_an_envelope_is_an_error(client, quirks):
+    quirks("maple", "missing-envelope")
+    with pytest.raises(AnswerUnusable) as refused:
+        read(client("maple"), "users")
+
+    assert refused.value.code == "envelope_missing"
+
+
+@pytest.mark.parametrize("page_size", [50, 5000])
+def test_a_total_that_keeps_changing_is_read_twice_and_proves_nothing(sandbox, client, quirks, page_size):
+    quirks("cedar", "count-changes")
+    tables, _, proof = read(client("cedar", page_size=page_size), "users")
+    true = total(sandbox, "cedar", "users")["total"]
+
+    assert len(tables["users"]["sourced_id"]) == true
+    assert (proof.kind, proof.proven, proof.attempt) == ("unproven", False, 2)
+    assert f"changed from {true} to {true + 1}" in proof.why
+
+
+# -- introductions
+
+
+@pytest.mark.parametrize("app", DISTRICTS)
+def test_a_provider_introduces_itself(sandbox, client, app):
+    met = introduce(client(app))
+
+    assert met.district == DISTRICTS[app].name
+    assert met.orgs == total(sandbox, app, "orgs")["total"]
+    assert 0 < met.schools < met.orgs
+    assert DISTRICTS[app].name in str(met)
+
+
+@pytest.mark.parametrize("app", DISTRICTS)
+def test_the_version_need_not_be_known(connection, app):
+    given = connection(app)
+    met = introduce_either(given, lambda version: OneRosterClient(given, version, retry=Retry(attempts=1)))
+
+    assert met.version == DISTRICTS[app].version
+
+
+def test_of_two_versions_that_fail_the_nearer_one_is_told(connection):
+    given = connection("maple", secret="wrong")
+    with pytest.raises(OneRosterError) as refused:
+        introduce_either(given, lambda version: OneRosterClient(given, version, retry=Retry(attempts=1)))
+
+    assert isinstance(refused.value, CredentialsRefused)

@@ -1,0 +1,169 @@
+"""Pages decode whole; one bad record is set aside alone, with the place of its fault and without a password."""
+
+import json
+
+import pytest
+
+from include.oneroster.decode import decode_page
+from include.oneroster.entities import COLLECTIONS
+from include.oneroster.errors import AnswerUnusable
+from include.oneroster.retry import TryAgain
+
+ORGS, USERS = COLLECTIONS["orgs"], COLLECTIONS["users"]
+
+
+def page(*rows, envelope="users", **beside):
+    return json.dumps({**beside, envelope: rows}).encode()
+
+
+def user(number, **fields):
+    return {"sourcedId": f"u{number}", "givenName": "Ada", **fields}
+
+
+def test_a_page_of_good_records():
+    decoded = decode_page(USERS, page(user(1), user(2), userCount=2))
+
+    assert [record.sourced_id for record in decoded.records] == ["u1", "u2"]
+    assert (decoded.rows, decoded.unreadable, decoded.envelope) == (2, [], "users")
+
+
+@pytest.mark.parametrize(
+    ("bad", "sourced_id", "code", "field"),
+    [
+        ({"sourcedId": "bad", "givenName": {"planted": 1}}, "bad", "wrong_type", "givenName"),
+        ({"sourcedId": "bad", "roles": [{"org": [5]}]}, "bad", "wrong_type", "roles[].org"),
+        ({"sourcedId": 17, "email": []}, "17", "wrong_type", "email"),
+        ({"givenName": "planted"}, None, "no_sourced_id", "sourcedId"),
+        ({"sourcedId": ""}, None, "no_sourced_id", "sourcedId"),
+        ({"sourcedId": "  "}, None, "no_sourced_id", "sourcedId"),
+        ({"sourcedId": None}, None, "no_sourced_id", "sourcedId"),
+        ({"sourcedId": {"x": 1}}, None, "no_sourced_id", "sourcedId"),
+        ("planted", None, "not_an_object", ""),
+        (None, None, "not_an_object", ""),
+        (["planted"], None, "not_an_object", ""),
+        (7, None, "not_an_object", ""),
+    ],
+)
+def test_one_bad_record_costs_no_other(bad, sourced_id, code, field):
+    decoded = decode_page(USERS, page(user(1), bad, user(2)))
+
+    assert [record.sourced_id for record in decoded.records] == ["u1", "u2"]
+    assert decoded.rows == 3
+    (unreadable,) = decoded.unreadable
+    assert (unreadable.sourced_id, unreadable.code, unreadable.field) == (sourced_id, code, field)
+    assert json.loads(unreadable.record) == bad
+    assert "planted" not in repr(unreadable)
+
+
+def test_a_set_aside_record_keeps_no_password():
+    bad = user(1, email=[], password="hunter2", userProfiles=[{"credentials": [{"username": "ada", "Password": "x"}]}])
+    (unreadable,) = decode_page(USERS, page(bad)).unreadable
+
+    assert json.loads(unreadable.record) == user(1, email=[], userProfiles=[{"credentials": [{"username": "ada"}]}])
+
+
+def test_a_record_that_is_not_utf8_is_set_aside_alone():
+    body = page(user(1), user(2)).replace(b'"Ada"', b'"Ad\xff"', 1)
+    decoded = decode_page(USERS, body)
+
+    assert [record.sourced_id for record in decoded.records] == ["u2"]
+    assert [(bad.sourced_id, bad.code) for bad in decoded.unreadable] == [("u1", "not_utf8")]
+    assert json.loads(decoded.unreadable[0].record)["givenName"] == "Ad\ufffd"
+
+
+def test_a_number_beyond_all_bounds_is_set_aside():
+    body = b'{"users": [{"sourcedId": "a", "grades": 1e999}, {"sourcedId": "b"}]}'
+    decoded = decode_page(USERS, body)
+
+    assert [record.sourced_id for record in decoded.records] == ["b"]
+    assert [(bad.sourced_id, bad.field, bad.record) for bad in decoded.unreadable] == [("a", "grades", b"")]
+
+
+def test_a_page_with_white_space_between_is_cut_into_the_same_records():
+    body = json.dumps({"users": [user(1), 7, user(2)]}, indent=2).encode()
+    decoded = decode_page(USERS, body)
+
+    assert [record.sourced_id for record in decoded.records] == ["u1", "u2"]
+    assert [bad.code for bad in decoded.unreadable] == ["not_an_object"]
+
+
+def test_numeric_sourced_ids_become_text():
+    assert [record.sourced_id for record in decode_page(USERS, page({"sourcedId": 7}, user(1))).records] == ["7", "u1"]
+
+
+def test_nul_is_dropped_and_half_a_surrogate_replaced_but_a_pair_and_a_backslash_stay():
+    body = (
+        b'{"users": [{"sourcedId": "a\\u0000b", "givenName": "x\\ud800y", "familyName": "\\ud83d\\ude00",'
+        b' "middleName": "c:\\\\u0000\\\\ud800", "email": "\\uDC00\\u00e9"}]}'
+    )
+    (record,) = decode_page(USERS, body).records
+
+    assert record.sourced_id == "ab"
+    assert (record.given_name, record.family_name) == ("x\ufffdy", "\U0001f600")
+    assert (record.middle_name, record.email) == ("c:\\u0000\\ud800", "\ufffd\u00e9")
+
+
+def test_a_byte_order_mark_is_no_harm():
+    assert decode_page(USERS, b"\xef\xbb\xbf" + page(user(1))).rows == 1
+
+
+def test_another_name_for_the_list_is_taken_if_it_is_the_only_one():
+    decoded = decode_page(USERS, page(user(1), envelope="students", statusInfoSet=[{"imsx_codeMajor": "success"}]))
+
+    assert (decoded.rows, decoded.envelope) == (1, "students")
+    assert decode_page(USERS, page(envelope="students")).rows == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"[]",
+        b"null",
+        b'"ok"',
+        b'{"users": null}',
+        b'{"users": {"sourcedId": "u1"}}',
+        b'{"errors": [{"description": "no"}]}',
+        b'{"statusInfoSet": []}',
+        b'{"students": [], "teachers": []}',
+    ],
+)
+def test_200_without_a_list_is_an_error_and_never_zero_rows(body):
+    with pytest.raises(AnswerUnusable) as refused:
+        decode_page(USERS, body)
+
+    assert refused.value.code == "envelope_missing"
+
+
+@pytest.mark.parametrize("body", [b"", b'{"users": [', page(user(1))[:-3], page(user(1), user(2))[:-20]])
+def test_a_cut_off_answer_is_to_be_tried_again(body):
+    with pytest.raises(TryAgain):
+        decode_page(USERS, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"\n <!DOCTYPE html><p>planted", "html_answer"),
+        (b'{"users": [planted]}', "json_malformed"),
+        (b'{"users": []} planted', "json_malformed"),
+        (b'{"users": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "json_malformed"),
+    ],
+)
+def test_what_is_no_json_is_an_error_that_quotes_nothing(body, code):
+    with pytest.raises(AnswerUnusable) as refused:
+        decode_page(USERS, body)
+
+    assert refused.value.code == code
+    assert "planted" not in str(refused.value)
+
+
+def test_reads_both_versions_and_what_providers_make_of_them():
+    rows = [
+        {"sourcedId": "a", "parent": None, "type": 3, "children": [1]},
+        {"sourcedId": "b", "parent": "a"},
+        {"sourcedId": "c", "parent": {"sourcedId": "a", "type": "org", "href": "x"}},
+        {"sourcedId": "d", "parent": 12, "metadata": None, "unknown": {"deep": [1]}},
+    ]
+
+    assert decode_page(ORGS, page(*rows, envelope="orgs")).unreadable == []

@@ -1,0 +1,319 @@
+"""No row is lost without being noticed: DESIGN, rule 1, one provider behaviour after the other."""
+
+import pytest
+
+from include.oneroster import paging
+from include.oneroster.errors import NotOffered, PagingBroken, ProviderUnavailable, RequestRefused
+
+
+def read(client, collection="orgs", **options):
+    """The sourcedIds of the last attempt, and the proof."""
+    reader = client.pages(collection, **options)
+    ids = {1: [], 2: []}
+    for page in reader:
+        ids[page.attempt] += [record.sourced_id for record in page.records]
+    return ids[reader.proof.attempt], reader.proof
+
+
+def expected(count):
+    return [f"o{number}" for number in range(count)]
+
+
+@pytest.fixture
+def roster(provide, connect):
+    """Read a scripted collection of orgs, asking for 1,000 rows a page."""
+
+    def start(script, **options):
+        provider = provide(script)
+        return provider, connect(provider, **{"page_size": 1000, **options})
+
+    return start
+
+
+# -- the four servers of the peers' table: 1,250 rows, 1,000 asked for
+
+
+def test_all_headers_and_no_clamp(roster, paged):
+    provider, client = roster(paged(1250, total=1250))
+    ids, proof = read(client)
+
+    assert ids == expected(1250)
+    assert (proof.kind, proof.expected, proof.received, proof.unique) == ("total", 1250, 1250, 1250)
+    assert (proof.pages, proof.rows_per_page, proof.why, proof.proven) == (2, 1000, "", True)
+    assert [asked.offset for asked in provider.data_requests()] == [0, 1000, 1250]
+    assert {asked.query["limit"] for asked in provider.data_requests()} == {"1000"}
+
+
+def test_a_clamp_to_500_without_any_header(roster, paged):
+    provider, client = roster(paged(1250, most=500))
+    ids, proof = read(client)
+
+    assert ids == expected(1250)
+    assert (proof.kind, proof.expected, proof.rows_per_page) == ("empty_page", None, 500)
+    assert [asked.offset for asked in provider.data_requests()] == [0, 500, 1000, 1250]
+
+
+def test_a_clamp_to_500_with_a_total(roster, paged):
+    _, client = roster(paged(1500, most=500, total=1500), page_size=5000)
+    ids, proof = read(client)
+
+    assert ids == expected(1500)
+    assert (proof.kind, proof.pages, proof.rows_per_page) == ("total", 3, 500)
+
+
+def linked(script, said, count, *, next_at="http://elsewhere.example/orgs?offset={}"):
+    """The same pages with `Link` and without a total."""
+
+    def answer(asked):
+        page = script(asked)
+        after = asked.offset + 500
+        rels = ['<http://elsewhere.example/orgs>; rel="first"']
+        if after < count:
+            rels.append(f'<{next_at.format(after)}>; rel="next"')
+        return said(page.body, headers={"Link": ", ".join(rels)})
+
+    return answer
+
+
+def test_a_clamp_to_500_with_links_only_and_no_link_is_followed(roster, paged, said):
+    provider, client = roster(linked(paged(1250, most=500), said, 1250))
+    ids, proof = read(client)
+
+    assert ids == expected(1250)
+    assert (proof.kind, proof.pages) == ("link_end", 3)
+    assert [asked.offset for asked in provider.data_requests()] == [0, 500, 1000]
+
+
+def test_links_that_never_have_a_next_prove_nothing(roster, paged, said):
+    _, client = roster(linked(paged(1250, most=500), said, 0))
+    ids, proof = read(client)
+
+    assert ids == expected(1250)
+    assert proof.kind == "empty_page"
+
+
+# -- ends
+
+
+def test_an_empty_collection_with_and_without_a_total(roster, paged):
+    assert read(roster(paged(0, total=0))[1])[1].kind == "total"
+    assert read(roster(paged(0))[1])[1].kind == "empty_page"
+
+
+@pytest.mark.parametrize("status", [204, 404])
+def test_no_page_behind_the_last_is_an_empty_page(roster, paged, said, status):
+    _, client = roster(paged(1250, most=500, behind=said(b"", status)))
+    ids, proof = read(client)
+
+    assert (len(ids), proof.kind) == (1250, "empty_page")
+
+
+def test_204_is_an_empty_collection_and_404_is_none(roster, said, paged):
+    other = paged(1, total=1)
+    empty = roster(lambda asked: other(asked) if asked.path.endswith("/orgs") else said(b"", 204))[1]
+    assert read(empty, "courses")[1].kind == "empty_page"
+    missing = roster(lambda asked: other(asked) if asked.path.endswith("/orgs") else said(b"", 404))[1]
+    with pytest.raises(NotOffered):
+        read(missing, "courses")
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_provider_that_dislikes_offsets_behind_a_met_total_has_met_it(roster, paged, said, status):
+    provider, client = roster(paged(1250, total=1250, behind=said({}, status)))
+    ids, proof = read(client)
+
+    assert (len(ids), proof.kind) == (1250, "total")
+    assert len(provider.data_requests()) == 3  # nothing is tried twice behind the end
+
+
+def test_without_a_total_a_refusal_behind_the_last_page_is_no_end(roster, paged, said):
+    with pytest.raises(RequestRefused):
+        read(roster(paged(1250, most=500, behind=said({}, 400)))[1])
+    with pytest.raises(ProviderUnavailable):
+        read(roster(paged(1250, most=500, behind=said({}, 500)))[1])
+
+
+def test_a_provider_that_repeats_its_only_page_behind_a_met_total(roster, paged, said):
+    pages = paged(7, total=7)
+    _, client = roster(
+        lambda asked: pages(asked) if not asked.offset else said(_orgs(7), headers={"X-Total-Count": "7"})
+    )
+    ids, proof = read(client)
+
+    assert (len(ids), proof.kind) == (7, "total")
+
+
+def _orgs(count):
+    return {"orgs": [{"sourcedId": f"o{number}"} for number in range(count)]}
+
+
+# -- totals that are wrong
+
+
+def test_fewer_rows_than_the_total_prove_nothing(roster, paged):
+    ids, proof = read(roster(paged(1250, most=500, total=1300))[1])
+
+    assert (len(ids), proof.kind, proof.proven) == (1250, "unproven", False)
+    assert "1300 rows and served 1250" in proof.why
+
+
+def test_more_rows_than_the_total_are_all_read_and_prove_nothing(roster, paged):
+    """A search engine behind a provider stops counting at 10,000."""
+    ids, proof = read(roster(paged(1250, most=500, total=1000))[1])
+
+    assert ids == expected(1250)
+    assert (proof.kind, proof.expected, proof.received) == ("unproven", 1000, 1250)
+
+
+@pytest.mark.parametrize("total", ["many", "-1", "1250.0", ""])
+def test_a_total_that_is_no_number_says_nothing(roster, paged, said, total):
+    pages = paged(1250, most=500)
+    _, client = roster(lambda asked: said(pages(asked).body, headers={"X-Total-Count": total}))
+
+    assert read(client)[1].kind == "empty_page"
+
+
+# -- data that moves
+
+
+def moving(said, changes):
+    """1,250 rows with a total that grows by one at the offset-500 page of the first `changes` readings."""
+    seen = []
+
+    def answer(asked):
+        if "offset" not in asked.query:
+            return said(_orgs(1))
+        if asked.offset == 0:
+            seen.append(asked)
+        count = 1250 + min(len(seen), changes + 1) - (asked.offset == 0 or len(seen) > changes)
+        rows = [{"sourcedId": f"o{number}"} for number in range(asked.offset, min(asked.offset + 500, count))]
+        return said({"orgs": rows}, headers={"X-Total-Count": str(count)})
+
+    return answer
+
+
+def test_a_total_that_changes_restarts_the_collection(roster, said):
+    provider, client = roster(moving(said, 1))
+    ids, proof = read(client)
+
+    assert ids == expected(1251)
+    assert (proof.kind, proof.expected, proof.attempt, proof.pages) == ("total", 1251, 2, 3)
+    assert [asked.offset for asked in provider.data_requests()] == [0, 500, 0, 500, 1000, 1251]
+
+
+def test_a_total_that_changes_twice_is_unproven_and_read_to_its_end(roster, said):
+    ids, proof = read(roster(moving(said, 2))[1])
+
+    assert len(ids) == proof.unique == 1252
+    assert (proof.kind, proof.attempt) == ("unproven", 2)
+    assert "changed from 1251 to 1252" in proof.why
+
+
+def test_a_total_that_changes_on_the_empty_page_restarts_too(roster, paged, said):
+    pages = paged(7, total=7)
+    behind = iter([said(_orgs(0), headers={"X-Total-Count": "6"}), said(_orgs(0), headers={"X-Total-Count": "7"})])
+    _, client = roster(lambda asked: next(behind) if asked.offset else pages(asked))
+    ids, proof = read(client)
+
+    assert (len(ids), proof.kind, proof.attempt) == (7, "total", 2)
+
+
+def test_the_total_of_an_empty_page_may_be_zero(roster, paged, said):
+    _, client = roster(paged(7, total=7, behind=said(_orgs(0), headers={"X-Total-Count": "0"})))
+
+    assert read(client)[1].kind == "total"
+
+
+def shifted(said, total):
+    """A row that is inserted in front moves the last row of page one to page two."""
+
+    def answer(asked):
+        if "offset" not in asked.query:
+            return said(_orgs(1))
+        numbers = range(0, 500) if asked.offset == 0 else range(asked.offset - 1, 999)
+        headers = {} if total is None else {"X-Total-Count": str(total)}
+        return said({"orgs": [{"sourcedId": f"o{number}"} for number in numbers]}, headers=headers)
+
+    return answer
+
+
+@pytest.mark.parametrize("total", [None, 1000])
+def test_a_row_that_comes_again_on_a_later_page_is_dropped_and_makes_it_unproven(roster, said, total):
+    ids, proof = read(roster(shifted(said, total))[1])
+
+    assert ids == expected(999)
+    assert (proof.kind, proof.received, proof.unique) == ("unproven", 1000, 999)
+    assert "came again on a later page: 1" in proof.why
+
+
+def test_a_row_twice_on_one_page_is_dropped_and_counted(roster, said):
+    rows = [*_orgs(3)["orgs"], {"sourcedId": "o1", "name": "again"}]
+    _, client = roster(lambda asked: said({"orgs": [] if asked.offset else rows}, headers={"X-Total-Count": "4"}))
+    ids, proof = read(client)
+
+    assert ids == expected(3)
+    assert (proof.kind, proof.received, proof.unique) == ("total", 4, 3)
+    assert "stood twice on a page: 1" in proof.why
+
+
+# -- pages that repeat
+
+
+@pytest.mark.parametrize("total", [None, 1250])
+def test_a_provider_that_ignores_offset_fails(roster, said, total):
+    headers = {} if total is None else {"X-Total-Count": str(total)}
+    _, client = roster(lambda asked: said(_orgs(500), headers=headers))
+    with pytest.raises(PagingBroken) as broken:
+        read(client)
+
+    assert broken.value.code == "page_repeated"
+
+
+def test_a_repeated_page_of_records_nobody_can_identify_fails(roster, said):
+    _, client = roster(lambda asked: said({"orgs": ["not a record"] * 3 if "offset" in asked.query else []}))
+    with pytest.raises(PagingBroken) as broken:
+        read(client)
+
+    assert broken.value.code == "page_repeated"
+
+
+def test_pages_without_end_fail(roster, said, monkeypatch):
+    monkeypatch.setattr(paging, "MOST_PAGES", 20)
+    _, client = roster(lambda asked: said({"orgs": [{"sourcedId": f"o{asked.offset}"}]}))
+    with pytest.raises(PagingBroken) as broken:
+        read(client)
+
+    assert broken.value.code == "pages_without_end"
+
+
+# -- the rest
+
+
+def test_unreadable_records_count_as_received(roster, said):
+    rows = [*_orgs(3)["orgs"], 7, {"sourcedId": "o9", "name": []}, {"name": "x"}]
+    _, client = roster(lambda asked: said({"orgs": [] if asked.offset else rows}, headers={"X-Total-Count": "6"}))
+    reader = client.pages("orgs")
+    (page,) = list(reader)
+
+    assert (page.offset, page.received, page.total, page.attempt) == (0, 6, 6, 1)
+    assert [(bad.sourced_id, bad.code) for bad in page.unreadable] == [
+        (None, "not_an_object"), ("o9", "wrong_type"), (None, "no_sourced_id"),
+    ]  # fmt: skip
+    assert (reader.proof.kind, reader.proof.received, reader.proof.unique, reader.proof.why) == ("total", 6, 4, "")
+
+
+def test_there_is_no_proof_before_the_last_page(roster, paged):
+    _, client = roster(paged(1250, most=500))
+    reader = client.pages("orgs")
+    next(iter(reader))
+    with pytest.raises(RuntimeError):
+        _ = reader.proof
+
+
+def test_the_filter_goes_with_every_page(roster, paged):
+    provider, client = roster(paged(1250, most=500))
+    read(client, filter="dateLastModified>'2026-11-20T00:00:00.000Z'")
+
+    assert {asked.query["filter"] for asked in provider.data_requests()} == {
+        "dateLastModified>'2026-11-20T00:00:00.000Z'"
+    }
