@@ -1,0 +1,9 @@
+# Astro Runtime 3.3-8 is Airflow 3.3.2. Its default Python is 3.14, which Rollcall does not support yet, hence the flavour.
+# The base image installs packages.txt and requirements.txt and copies the project by itself (ONBUILD).
+FROM astrocrpublic.azurecr.io/runtime:3.3-8-python-3.13
+
+# Airflow learns the connection type `oneroster` from an installed distribution only, so the project is installed too.
+RUN pip install --no-cache-dir --no-deps --editable .
+
+# No library reports to its makers.
+ENV GX_ANALYTICS_ENABLED=false SCARF_ANALYTICS=false DO_NOT_TRACK=1

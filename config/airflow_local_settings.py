@@ -1,0 +1,15 @@
+"""Airflow imports this at every start; here it is where heavy libraries are loaded once instead of once per task.
+
+A task that imports pandas and Great Expectations takes 6 s to start, and 0.1 s in a process forked from one that has
+them already. Tasks are forked by the scheduler (LocalExecutor) and by Celery's workers. Airflow finds this file in
+`$AIRFLOW_HOME/config`, as in an Astro image, or on PYTHONPATH, as the local launcher sets it.
+"""
+
+import sys
+
+if {"scheduler", "worker"} & set(sys.argv[1:]):
+    import great_expectations  # noqa: F401
+    import pandas  # noqa: F401
+
+#: Nothing here replaces a setting of Airflow's.
+__all__: list[str] = []

@@ -1,0 +1,120 @@
+"""A night of the demo: the districts' runs by the real scheduler, watched until they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from include.errors import RollcallError
+from include.local.airflow_api import ENDED, AirflowApi
+from include.local.screen import Screen, TaskBoard
+
+#: Seconds for the DAGs to be parsed, for a run the scheduler owes to be there, and for a night's runs to end.
+_PARSED_LIMIT = 180.0
+_OWED_LIMIT = 60.0
+_NIGHT_LIMIT = 900.0
+_TASKS = ("extract", "validate", "map_roster", "publish", "report")
+
+
+class Nights:
+    """Runs one night after another for some districts.
+
+    :param check: called while waiting; raises if something that is needed has died.
+    """
+
+    def __init__(self, api: AirflowApi, districts: Sequence[str], screen: Screen, check: Callable[[], None]) -> None:
+        self._api = api
+        self._districts = districts
+        self._screen = screen
+        self._check = check
+
+    def wait_until_parsed(self) -> None:
+        """:raises RollcallError: `dags_broken` with Airflow's import errors, or `dags_missing`."""
+
+        def parsed() -> bool:
+            if all(self._api.dag(_dag(district)) for district in self._districts):
+                return True
+            if errors := self._api.listed("importErrors"):
+                told = "\n".join(f"{error['filename']}:\n{error['stack_trace']}" for error in errors)
+                raise RollcallError("dags_broken", f"Airflow could not read a DAG file.\n{told}")
+            return False
+
+        names = ", ".join(_dag(district) for district in self._districts)
+        self._until(parsed, _PARSED_LIMIT, RollcallError("dags_missing", f"Airflow does not show {names}."))
+
+    def first(self) -> None:
+        """The first night. A DAG that is not paused owes the night just passed, and Airflow runs it unasked."""
+        self._watch({district: self._owed(district) or self._triggered(district, 1) for district in self._districts})
+
+    def next(self, number: int) -> None:
+        """One more night, started as a person would with the Trigger button."""
+        self._watch({district: self._triggered(district, number) for district in self._districts})
+
+    def _owed(self, district: str) -> str | None:
+        """The run id of the run Airflow makes by itself, once it is there; None where it owes none."""
+        dag_id = _dag(district)
+
+        def made() -> bool:
+            return bool(self._api.runs(dag_id)) or not self._is_due(dag_id)
+
+        self._until(made, _OWED_LIMIT, RollcallError("run_missing", f"Airflow made no run of {dag_id}."))
+        runs = self._api.runs(dag_id)
+        return str(runs[0]["dag_run_id"]) if runs else None
+
+    def _is_due(self, dag_id: str) -> bool:
+        dag = self._api.dag(dag_id) or {}
+        after = dag.get("next_dagrun_run_after")
+        return not dag.get("is_paused") and after is not None and datetime.fromisoformat(after) <= datetime.now(UTC)
+
+    def _triggered(self, district: str, number: int) -> str:
+        return self._api.trigger(_dag(district), note=f"Demo, night {number}")
+
+    def _watch(self, runs: dict[str, str]) -> None:
+        """:raises RollcallError: `night_failed`, with the end of the failed task's log."""
+        with TaskBoard(self._screen) as board:
+
+            def ended() -> bool:
+                board.show({district: self._states(district, run) for district, run in runs.items()})
+                return all(self._api.run_state(_dag(district), run) in ENDED for district, run in runs.items())
+
+            self._until(ended, _NIGHT_LIMIT, RollcallError("night_too_long", "The night's runs did not end."))
+            board.show({district: self._states(district, run) for district, run in runs.items()})
+        for district, run in runs.items():
+            if self._api.run_state(_dag(district), run) != "success":
+                raise self._failure(district, run)
+
+    def _states(self, district: str, run: str) -> dict[str, str | None]:
+        found = self._api.task_states(_dag(district), run)
+        names = [name for name in _TASKS if name in found] + sorted(set(found) - set(_TASKS))
+        return {name: found[name] for name in names}
+
+    def _failure(self, district: str, run: str) -> RollcallError:
+        failed = [task for task, state in self._states(district, run).items() if state == "failed"]
+        log = self._api.task_log(_dag(district), run, failed[0]) if failed else ""
+        tail = "\n".join(log.splitlines()[-30:])
+        return RollcallError(
+            "night_failed", f"{district}: {', '.join(failed) or 'the run'} failed. The end of its log:\n{tail}"
+        )
+
+    def _until(self, done: Callable[[], bool], limit: float, error: RollcallError) -> None:
+        deadline = time.monotonic() + limit
+        while not _unless_unreachable(done):
+            self._check()
+            if time.monotonic() > deadline:
+                raise error
+            time.sleep(0.5)
+
+
+def _unless_unreachable(done: Callable[[], bool]) -> bool:
+    """An API server that does not answer has died, which the check says with its log, or is busy for a moment."""
+    try:
+        return done()
+    except RollcallError as error:
+        if error.code != "airflow_unreachable":
+            raise
+        return False
+
+
+def _dag(district: str) -> str:
+    return f"roster_{district}"
