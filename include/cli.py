@@ -44,11 +44,12 @@ def _landing_option(command: F) -> F:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="rollcall")
-@click.option("-v", "--verbose", is_flag=True, help="Log every page, not only every collection.")
+@click.option("-v", "--verbose", is_flag=True, help="Log each collection as it is read and judged.")
 def rollcall(verbose: bool) -> None:
     """Call the roll of every school district, every night: OneRoster to a warehouse."""
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
-    logging.getLogger("rollcall").setLevel(logging.DEBUG if verbose else logging.WARNING)
+    if verbose:
+        logging.getLogger("rollcall").setLevel(logging.INFO)
 
 
 @rollcall.command()
