@@ -219,9 +219,9 @@ def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
         absence_counts=False,
         as_of=pull.as_of,
     )
-    merged.tables[table.name] = _changes(
-        table, rows, counted(rows, accepted=0, received=0, rejected=0), published, _NONE
-    )
+    if rows.num_rows:
+        counts = counted(rows, accepted=0, received=0, rejected=0)
+        merged.tables[table.name] = _changes(table, rows, counts, published, _NONE)
 
 
 def _changes(

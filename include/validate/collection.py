@@ -23,6 +23,7 @@ from include.tables import Table, tables_of
 from include.validate.frame import frame
 from include.validate.suites import SUITES, every_record
 from include.validate.typed import Typed, typed
+from include.validate.vocabularies import RELATIVES
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def judge_collection(judge: Judge, collection: str, version: Version, landed: di
     living = np.flatnonzero(active & _not_in(refused, len(active)))
     alive = records.take(living)
     facts = {f"has_{name}": _has(alive, part) for name, part in parts.items()}
+    if collection == "users":
+        facts |= _needless(alive, parts["user_roles"])
     broken += (content := judge.broken(collection, frame(alive, facts, suite.records), suite.records))
     refused |= _reasons(content, living)
 
@@ -132,6 +135,20 @@ def _is_newest(records: Typed) -> pa.Array:
 def _has(records: Typed, part: Typed) -> pa.ChunkedArray:
     """Whether a record has at least one of these parts."""
     return pc.is_in(records.rows.column("sourced_id"), value_set=part.rows.column(0).combine_chunks())
+
+
+def _needless(users: Typed, roles: Typed) -> dict[str, pa.ChunkedArray]:
+    """Of what only students and staff are expected to have: whether it is said, or the person is only a relative."""
+    is_relative = pc.is_in(roles.rows.column("role"), value_set=pa.array(RELATIVES))
+    owners = roles.rows.column("user_sourced_id")
+    ids = users.rows.column("sourced_id")
+    some = pc.is_in(ids, value_set=owners.filter(is_relative).combine_chunks())
+    others = pc.is_in(ids, value_set=owners.filter(pc.invert(is_relative)).combine_chunks())
+    only = pc.and_(some, pc.invert(others))
+    return {
+        f"{name}_is_said_or_needless": pc.or_(pc.is_valid(users.rows.column(name)), only)
+        for name in ("username", "email", "identifier")
+    }
 
 
 def _reasons(broken: list[Broken], rows: np.ndarray) -> dict[int, list[Rule]]:

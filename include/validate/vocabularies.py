@@ -41,3 +41,6 @@ SEXES: dict[Version, tuple[str, ...]] = {
     "1.1": ("male", "female"),
     "1.2": ("male", "female", "unspecified", "other"),
 }
+
+#: Roles of people who are in the roster because of somebody else.
+RELATIVES = ("guardian", "parent", "relative")

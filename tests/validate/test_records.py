@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
+
 from include.contracts import Validated, load
 from include.settings import District
 from include.validate.stage import validate
@@ -235,3 +237,11 @@ def test_the_stage_can_be_run_again_alone(validated: Any, good: Good) -> None:
         part.sha256 for part in first.collection.parts["orgs"]
     ]
     assert again.findings == first.manifest.findings
+
+
+@pytest.mark.parametrize(("role", "warned"), [("guardian", False), ("relative", False), ("student", True)])
+def test_relatives_are_not_missed_for_what_they_never_have(role, warned, validated, good) -> None:
+    person = {**good("users"), "username": None, "email": None, "identifier": None}
+    outcome = validated("users", [person], user_roles=[{**good("user_roles"), "role": role}], user_agents=[])
+    missing = {"username_missing", "email_missing", "identifier_missing"}
+    assert missing & set(outcome.findings) == (missing if warned else set())
