@@ -17,7 +17,8 @@ import pyarrow as pa
 from include.landing import Landing, PullFolder
 from include.tables import MADE_IN_VALIDATE, Kind, Table
 
-Mode = Literal["full"]
+#: `full` asks for everything; `delta` for what was modified since the last time, orgs and academic sessions in full.
+Mode = Literal["full", "delta"]
 
 #: Why a record was refused or is worth a look; only `critical` refuses.
 Severity = Literal["critical", "warning", "info"]
@@ -83,6 +84,7 @@ class LandedCollection(Contract, frozen=True):
     """One collection of a pull, as it came.
 
     :param parts: per table (`users`, `user_roles`, …) the files.
+    :param since: only records modified since then were asked for; None: the whole collection.
     :param unreadable: records that could not be decoded; they are in the pull's rejects.
     :param unidentified: those of them whose sourcedId could not be read: then the collection proves no absence tonight.
     """
@@ -90,6 +92,7 @@ class LandedCollection(Contract, frozen=True):
     collection: str
     parts: dict[str, list[Part]]
     proof: Proof
+    since: datetime | None = None
     unreadable: int = 0
     unidentified: int = 0
 
@@ -98,9 +101,10 @@ class LandedCollection(Contract, frozen=True):
 
 
 class Usage(Contract, frozen=True):
-    """What a pull cost the provider; seconds are wall-clock."""
+    """What a pull cost the provider. Requests count tokens too; peak hours are the district's; seconds are wall-clock."""
 
     requests: int = 0
+    requests_in_peak: int = 0
     token_requests: int = 0
     bytes_received: int = 0
     most_at_once: int = 0
@@ -203,6 +207,7 @@ class ChangeSet(Contract, frozen=True):
     """The manifest of map_roster: merge's changes, extended by map with accounts, judged by the guard.
 
     :param generation: the district's generation merge saw; publish refuses if it has moved.
+    :param full_required: why the next night has to be a full pull; empty if it need not.
     :param parts: per table the rows that change, in the schema :func:`change_schema`.
     :param coverage: people received, with a site, a username, an account.
     """
@@ -223,6 +228,7 @@ class ChangeSet(Contract, frozen=True):
     findings: list[Finding] = []
     holds: list[Hold] = []
     coverage: dict[str, int] = {}
+    full_required: str = ""
 
 
 class Published(Contract, frozen=True):

@@ -118,6 +118,31 @@ state = sa.Table(
     sa.Column("current_pull_id", sa.Text, nullable=False),
     sa.Column("current_run_id", sa.Text, nullable=False),
     sa.Column("rules_digest", sa.Text, nullable=False),
+    sa.Column("full_required", sa.Text, nullable=False, server_default=""),
+    sa.Column("last_full_as_of", timestamp()),
+    schema=OPS,
+)
+
+#: Per collection, the instant since which the next delta asks; moved only forwards, only by proven collections.
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    _district(),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("watermark", timestamp(), nullable=False),
+    sa.PrimaryKeyConstraint("district_id", "collection", name="pk_watermarks"),
+    schema=OPS,
+)
+
+#: What the last check of a connection found: what the provider can do, and which district it belongs to.
+provider_profiles = sa.Table(
+    "provider_profiles",
+    metadata,
+    sa.Column("district_id", sa.Text, primary_key=True),
+    sa.Column("checked_at", timestamp(), nullable=False),
+    sa.Column("passed", sa.Boolean, nullable=False),
+    sa.Column("pinned_org", sa.Text),
+    sa.Column("profile", JSONB, nullable=False),
     schema=OPS,
 )
 
@@ -151,6 +176,12 @@ runs = sa.Table(
     sa.Column("accounts", sa.BigInteger),
     sa.Column("left_out", sa.BigInteger),
     sa.Column("coverage", JSONB),
+    sa.Column("mode", sa.Text),
+    sa.Column("requests", sa.BigInteger),
+    sa.Column("requests_in_peak", sa.BigInteger),
+    sa.Column("bytes_received", sa.BigInteger),
+    sa.Column("most_at_once", sa.BigInteger),
+    sa.Column("seconds_waited", sa.Double),
     sa.Column("failed_stage", sa.Text),
     sa.Column("error_code", sa.Text),
     sa.Column("error_message", sa.Text),

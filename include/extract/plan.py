@@ -1,0 +1,34 @@
+"""What a pull is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from include.contracts import Mode
+
+#: Collections that are always read in full: they are small, and everything refers to them.
+ALWAYS_FULL = ("orgs", "academic_sessions")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Full or delta, and since when.
+
+    :param since: per collection the instant (UTC, overlap included) after which records are asked for; a collection
+        that is not in it is read in full. Empty for a full pull.
+    :param school_years: the school years readers know; where others come, the pull becomes a full one.
+    :param pinned_org: sourcedId of the org the connection belonged to when it was checked; a pull that shows another is
+        refused before anything is landed. None: not checked yet.
+    :param why: why it is what it is, in words for the log and the ledger.
+    """
+
+    mode: Mode
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    school_years: frozenset[str] = frozenset()
+    pinned_org: str | None = None
+    why: str = ""
+
+
+FULL = Plan("full", why="everything was asked for")
