@@ -32,7 +32,7 @@ what changes, gives people their accounts and lets the guard look at it · `publ
 Described in `{district}.yaml`; credentials in the connection `{connection}`.
 """
 
-MODES = {"auto": "What the night needs", "full": "Everything"}
+MODES = {"auto": "What the night needs", "full": "Everything", "delta": "What was modified since the last pull"}
 PARAMS = {
     "mode": Param("auto", enum=list(MODES), values_display=MODES, title="Mode"),
     "collections": Param(

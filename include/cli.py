@@ -54,6 +54,7 @@ def rollcall(verbose: bool) -> None:
 
 @rollcall.command()
 @click.argument("district")
+@click.option("--full", is_flag=True, help="Pull everything; else what the night needs, mostly what was modified.")
 @click.option("--dry-run", is_flag=True, help="Say what would change and publish nothing.")
 @click.option(
     "--collection",
@@ -66,7 +67,13 @@ def rollcall(verbose: bool) -> None:
 @_warehouse_option
 @_landing_option
 def sync(
-    district: str, dry_run: bool, collections: Sequence[str], as_json: bool, warehouse: str | None, landing: str
+    district: str,
+    full: bool,
+    dry_run: bool,
+    collections: Sequence[str],
+    as_json: bool,
+    warehouse: str | None,
+    landing: str,
 ) -> None:
     """Pull DISTRICT (an id, or a path to its YAML file) now and publish it.
 
@@ -77,6 +84,7 @@ def sync(
     from include.oneroster.connection import OneRosterConnection
     from include.progress import Terminal
     from include.warehouse.connect import connect, warehouse_from_environment
+    from include.warehouse.lease import HostLease
 
     settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
@@ -85,12 +93,16 @@ def sync(
     now = datetime.now(UTC)
     run_id = f"cli__{now:%Y-%m-%dT%H:%M:%S}+00:00__{secrets.token_hex(3)}"
     key = settings.district
-    night.start(engine, settings, run_id)
-    client = OneRosterClient(connection, **settings.client_options(now))
-    with client, Terminal(settings.name) as terminal:
-        with terminal.stage("extract"), night.recorded(engine, key, run_id, "extract"):
+    plan = night.begin(engine, settings, run_id, "full" if full else "auto")
+    with Terminal(settings.name) as terminal:
+        with (
+            terminal.stage(f"extract ({plan.mode})"),
+            night.recorded(engine, key, run_id, "extract"),
+            HostLease(engine.url, settings) as lease,
+            OneRosterClient(connection, budget=lease, **settings.client_options()) as client,
+        ):
             ref = night.extract_night(
-                client, settings, zone, run_id=run_id, collections=collections, progress=terminal.progress
+                client, settings, zone, run_id=run_id, plan=plan, collections=collections, progress=terminal.progress
             )
         with terminal.stage("validate"), night.recorded(engine, key, run_id, "validate"):
             night.validate_night(settings, ref, zone)
@@ -139,6 +151,12 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=1))
 
 
+def _with_check() -> None:
+    from include.check.command import check
+
+    rollcall.add_command(check)
+
+
 def _with_sandbox() -> None:
     """The sandbox is for trials and tests; the image for production comes without its server."""
     try:
@@ -152,6 +170,7 @@ def _with_sandbox() -> None:
 
 def main() -> None:
     """The console script: ours are errors with a sentence, everything else is a bug and shows its trace."""
+    _with_check()
     _with_sandbox()
     try:
         rollcall.main(standalone_mode=True)

@@ -87,6 +87,7 @@ class LandedCollection(Contract, frozen=True):
     :param since: only records modified since then were asked for; None: the whole collection.
     :param unreadable: records that could not be decoded; they are in the pull's rejects.
     :param unidentified: those of them whose sourcedId could not be read: then the collection proves no absence tonight.
+    :param not_landed: people who have no other role than those that stay outside (`do_not_land`).
     """
 
     collection: str
@@ -95,13 +96,14 @@ class LandedCollection(Contract, frozen=True):
     since: datetime | None = None
     unreadable: int = 0
     unidentified: int = 0
+    not_landed: int = 0
 
     def rows(self, table: str) -> int:
         return sum(part.rows for part in self.parts.get(table, []))
 
 
 class Usage(Contract, frozen=True):
-    """What a pull cost the provider. Requests count tokens too; peak hours are the district's; seconds are wall-clock."""
+    """What a pull cost the provider. Requests count tokens too; peak hours are the district's own."""
 
     requests: int = 0
     requests_in_peak: int = 0
@@ -322,6 +324,7 @@ LEFT_OUT_REASONS: dict[str, str] = {
     "no_role": "has no role in the roster",
     "role_left_out": "has only roles that get no account here, such as guardian",
     "role_undecided": "has only roles that nobody has decided about yet",
+    "role_ended": "had a role here until the date the school gave for its end",
     "no_school": "is at no school that was shared",
     "school_left_out": "is only at schools that were deliberately left out",
     "school_undecided": "is only at schools that nobody has mapped to a site yet",

@@ -6,8 +6,9 @@ the landing zone and in the warehouse.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from include.contracts import (
     REJECT_SCHEMA,
     ChangeSet,
     Finding,
-    Mode,
     Published,
     Pull,
     PullRef,
@@ -30,10 +30,12 @@ from include.contracts import (
     write_rows,
 )
 from include.errors import GenerationMoved, NeedsPerson, RollcallError, stage_edge
+from include.extract.plan import FULL, Plan
 from include.guard.stage import judge
 from include.landing import Landing
 from include.mapping.stage import map_accounts
-from include.merge.stage import merge
+from include.merge.stage import Merged, merge
+from include.plan_night import plan_night, plan_without_warehouse
 from include.publish.stage import publish
 from include.settings import District, night_of, rules_digest
 from include.warehouse import ledger
@@ -44,14 +46,22 @@ if TYPE_CHECKING:
     from include.extract.stage import Progress
     from include.oneroster.client import OneRosterClient
 
+log = logging.getLogger("rollcall.night")
+
 #: How often publish lets merge, map and guard be done again because another run came first.
 _TURNS = 5
 
 
-def start(engine: sa.Engine, district: District, run_id: str) -> None:
-    """Enter the run into the ledger; refuse a district that is switched off and a warehouse of another version.
+def begin(
+    engine: sa.Engine, district: District, run_id: str, requested: str, *, without_warehouse: bool = False
+) -> Plan:
+    """Enter the run into the ledger and decide what to pull.
 
-    :raises RollcallError: `district_disabled`, `warehouse_unreachable`, `warehouse_version`.
+    :param requested: `auto`, `full` or `delta`.
+    :param without_warehouse: pull all the same while the warehouse is down, as a night does; a person at a terminal
+        would rather know at once.
+    :raises NeedsPerson: `district_disabled`, `warehouse_version`.
+    :raises RollcallError: `warehouse_unreachable`.
     """
     if not district.enabled:
         raise NeedsPerson(
@@ -60,11 +70,20 @@ def start(engine: sa.Engine, district: District, run_id: str) -> None:
             remedy="What is published stays as it is. To sync again, set enabled: true.",
             district=district.district,
         )
-    reached(engine)
+    now = datetime.now(UTC)
+    try:
+        reached(engine)
+    except RollcallError as error:
+        if not without_warehouse:
+            raise
+        log.warning("%s Pulling all the same; publishing has to wait.", error.message)
+        return plan_without_warehouse()
     with engine.begin() as connection:
         require_version(connection)
-        night = night_of(datetime.now(UTC), district.schedule.timezone)
-        ledger.start_run(connection, district.district, run_id, night)
+        ledger.start_run(connection, district.district, run_id, night_of(now, district.schedule.timezone))
+        plan = plan_night(connection, district, requested, now)
+    log.info("%s: %s pull, because of this: %s", district.name, plan.mode, plan.why)
+    return plan
 
 
 def refuse_backfill(run_type: str) -> None:
@@ -86,14 +105,14 @@ def extract_night(
     landing: Landing,
     *,
     run_id: str,
-    mode: Mode = "full",
+    plan: Plan = FULL,
     collections: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> PullRef:
-    """Pull all collections of the district into the landing zone."""
+    """Pull the district's collections into the landing zone, as planned."""
     from include.extract.stage import extract
 
-    return extract(client, district, landing, run_id=run_id, mode=mode, collections=collections, progress=progress)
+    return extract(client, district, landing, run_id=run_id, plan=plan, collections=collections, progress=progress)
 
 
 def validate_night(district: District, ref: PullRef, landing: Landing) -> Validated:
@@ -107,16 +126,20 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
     """Merge, map and guard: the change set, written to the landing zone and nowhere else."""
     folder = ref.folder(landing)
     pull, validated = load(folder, Pull), load(folder, Validated)
-    with stage_edge("map_roster", district=district.district), _snapshot(engine) as connection:
+    night = night_of(pull.as_of, district.schedule.timezone)
+    reached(engine)
+    with stage_edge("map_roster", district=district.district), engine.begin() as connection:
         require_version(connection)
+        ledger.ensure_run(connection, ref.district, ref.run_id, night)
+    with stage_edge("map_roster", district=district.district), _snapshot(engine) as connection:
         merged = merge(connection, folder, pull, validated)
-        mapped = map_accounts(district, merged.people())
+        mapped = map_accounts(district, merged.people(), night)
         merged.extend(mapped)
         holds = judge(district, validated.collections, {name: made.counts for name, made in merged.tables.items()})
         for hold in holds:
             merged.withhold(hold.collection)
         if holds:
-            mapped = map_accounts(district, merged.people())
+            mapped = map_accounts(district, merged.people(), night)
             merged.extend(mapped)
         changes = ChangeSet(
             district=ref.district,
@@ -133,6 +156,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             findings=[*_unproven(pull), *merged.findings],
             holds=holds,
             coverage=mapped.coverage,
+            full_required=_full_required(pull, merged),
         )
         save(folder, changes)
     return changes
@@ -170,6 +194,7 @@ def finish_dry_run(engine: sa.Engine, district: District, ref: PullRef, landing:
         ledger.finish_run(
             connection,
             changes,
+            load(folder, Pull),
             status="dry_run",
             generation=changes.generation,
             accounts=accounts,
@@ -195,9 +220,9 @@ def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Itera
         with stage_edge(stage, district=district):
             yield
     except RollcallError as error:
-        if error.code != "warehouse_unreachable":
-            with stage_edge("ledger", district=district), engine.begin() as connection:
-                ledger.fail_run(connection, district, run_id, stage, error)
+        # what went wrong must not be hidden by a ledger that cannot be written
+        with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
+            ledger.fail_run(connection, district, run_id, stage, error)
         raise
 
 
@@ -207,6 +232,14 @@ def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         yield connection
         connection.rollback()
+
+
+def _full_required(pull: Pull, merged: Merged) -> str:
+    """Why the next night has to be full: who was absent needs a second look, so that leavers go within two nights."""
+    if pull.mode != "full":
+        return merged.state.full_required
+    missing = any(changes.counts.missing for changes in merged.tables.values())
+    return "the last full pull missed some whom a second one has to confirm" if missing else ""
 
 
 def _unproven(pull: Pull) -> list[Finding]:

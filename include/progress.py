@@ -10,6 +10,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+#: Seconds between two lines where nobody watches a bar.
+_LINE_EVERY = 10.0
+
 
 class Terminal:
     """Draws on standard error while a run goes on; without a terminal it writes one line per stage.
@@ -31,6 +34,7 @@ class Terminal:
             disable=not self._console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Terminal:
         self._console.print(f"{self._title}: sync")
@@ -53,9 +57,15 @@ class Terminal:
         self._tasks.clear()
         self._console.print(f"  {name:<12} {time.monotonic() - began:6.1f} s")
 
-    def progress(self, collection: str, rows: int, total: int | None, most_at_once: int) -> None:
-        """What extract tells after each page."""
-        del most_at_once  # for the ledger, not for the screen
+    def progress(self, collection: str, rows: int, total: int | None, at_once: int, seconds_left: float | None) -> None:
+        """What extract tells after each page and every ten seconds; a line now and then where there is no terminal."""
         if collection not in self._tasks:
-            self._tasks[collection] = self._bars.add_task(f"  {collection}", total=total)
-        self._bars.update(self._tasks[collection], completed=rows, total=total)
+            self._tasks[collection] = self._bars.add_task("", total=total)
+        left = "" if seconds_left is None else f", {seconds_left:.0f} s left"
+        told = f"  {collection} ({at_once} at once{left})"
+        self._bars.update(self._tasks[collection], completed=rows, total=total, description=told)
+        if not self._console.is_terminal and time.monotonic() - self._last_line >= _LINE_EVERY:
+            self._last_line = time.monotonic()
+            self._console.print(
+                f"  {collection}: {rows:,} of {f'{total:,}' if total else '?'} ({at_once} at once{left})"
+            )

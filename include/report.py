@@ -96,7 +96,8 @@ def print_summary(engine: sa.Engine, district: str, run_id: str, file: IO[str] |
     if head is None:
         console.print(f"{district}: no run {run_id}.")
         return
-    console.print(f"\n[bold]{district}[/bold]  {head['status']}  night of {head['night']}  run {run_id}")
+    pull = f"{head['mode']} pull" if head["mode"] else "no pull"
+    console.print(f"\n[bold]{district}[/bold]  {head['status']}  night of {head['night']}  {pull}  run {run_id}")
     if head["error_message"]:
         console.print(f"  {head['failed_stage']}: {head['error_message']}", style="red")
     console.print(_grid("What came and what it did", told["counts"], ["table_name", *COUNTS]))
@@ -113,6 +114,12 @@ def print_summary(engine: sa.Engine, district: str, run_id: str, file: IO[str] |
         )
     console.print(_grid("Accounts per site", told["accounts_per_site"], ["site_id", "site_name", "students", "staff"]))
     console.print(_grid("Left out", told["left_out"], ["reason", "people", "meaning"]))
+    if head["requests"] is not None:
+        console.print(
+            f"  Asked of the provider: {head['requests']:,} requests, {head['requests_in_peak']:,} in peak hours, "
+            f"at most {head['most_at_once']} at once; {head['bytes_received'] / 1e6:,.1f} MB; "
+            f"waited {head['seconds_waited']:.1f} s."
+        )
     coverage = head["coverage"] or {}
     if coverage:
         console.print(

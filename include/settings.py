@@ -47,6 +47,9 @@ DEFAULT_ROLES: dict[str, RoleTarget] = {
     "teacher": "staff",
 }
 
+#: Ids whose DAG would have the name of one of ours.
+_TAKEN = ("connections", "holds")
+
 USERNAME_FIELDS = ("email", "username", "sourcedId", "identifier")
 _USERNAME_FIELD_PREFIXES = ("userIds.", "metadata.")
 
@@ -60,11 +63,15 @@ class Schedule(_Settings, frozen=True):
 
     :param nightly: a cron expression in `timezone`, or `spread`: a steady minute inside `off_peak`, from the name.
     :param off_peak: `HH:MM-HH:MM`, may pass midnight; the district's own hours for heavy requests.
+    :param full_on: the day whose night pulls everything; the others ask for what was modified since.
+    :param overlap_hours: how far before the last pull a delta asks, for records stamped late.
     """
 
     nightly: str = "spread"
     timezone: str = "America/Chicago"
     off_peak: str = "22:00-05:00"
+    full_on: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "sunday"
+    overlap_hours: int = 24
 
     def __post_init__(self) -> None:
         try:
@@ -72,6 +79,8 @@ class Schedule(_Settings, frozen=True):
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError(f"timezone {self.timezone!r} is not an IANA zone such as America/Chicago") from None
         self.window()
+        if not 0 <= self.overlap_hours <= 24 * 30:
+            raise ValueError("overlap_hours must be between 0 and 720")
         if self.nightly != "spread" and not re.fullmatch(r"\S+( \S+){4}", self.nightly):
             raise ValueError('nightly must be "spread" or a cron expression of five fields such as "15 2 * * *"')
 
@@ -225,6 +234,8 @@ class District(_Settings, frozen=True):
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.district):
             raise ValueError("district must be lower-case letters, digits and _, beginning with a letter")
+        if self.district in _TAKEN:
+            raise ValueError(f"district must not be {self.district!r}: roster_{self.district} is a DAG of its own")
         if isinstance(self.usernames, str):
             UsernameSource(field=self.usernames)
         for collection in self.collections:
@@ -255,13 +266,17 @@ class District(_Settings, frozen=True):
         decided = self.roles.get(role) or DEFAULT_ROLES.get(role)
         return decided or "undecided"
 
-    def client_options(self, moment: datetime) -> dict[str, Any]:
-        """What `OneRosterClient` takes beside the connection, so that it is polite at this instant."""
+    def requests_at_once(self, moment: datetime) -> int:
+        """Requests at once that are polite at this instant."""
         polite = self.politeness
+        return polite.concurrency if self.schedule.is_off_peak(moment) else polite.concurrency_in_peak
+
+    def client_options(self) -> dict[str, Any]:
+        """What `OneRosterClient` takes beside the connection and the budget, which knows the hour."""
         return {
             "version": self.version,
-            "page_size": polite.page_size,
-            "concurrency": polite.concurrency if self.schedule.is_off_peak(moment) else polite.concurrency_in_peak,
+            "page_size": self.politeness.page_size,
+            "concurrency": self.politeness.concurrency,
             "demographics": self.demographics,
         }
 

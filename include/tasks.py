@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from include.oneroster.client import OneRosterClient
 from include.report import print_summary
 from include.settings import District, find_district
 from include.warehouse.connect import connect, warehouse_url
+from include.warehouse.lease import HostLease
 
 
 class ConnectionFields(Protocol):
@@ -34,7 +34,9 @@ class ConnectionFields(Protocol):
 class Hook(Protocol):
     """`OneRosterHook` as far as a pull needs it."""
 
-    def get_conn(self, *, version: str, page_size: int, concurrency: int, demographics: bool) -> OneRosterClient: ...
+    def get_conn(
+        self, *, version: str, page_size: int, concurrency: int, demographics: bool, budget: HostLease
+    ) -> OneRosterClient: ...
 
 
 def extract(
@@ -51,11 +53,14 @@ def extract(
     """
     with _running(district, run_id, "extract", warehouse) as (engine, settings, landing):
         night.refuse_backfill(run_type)
-        night.start(engine, settings, run_id)
-        options = settings.client_options(datetime.now(UTC))
-        with hook(settings.connection_id).get_conn(**options) as client:
+        plan = night.begin(engine, settings, run_id, params["mode"], without_warehouse=True)
+        with (
+            HostLease(engine.url, settings) as lease,
+            hook(settings.connection_id).get_conn(budget=lease, **settings.client_options()) as client,
+        ):
             collections = params["collections"] or ()
-            return to_json(night.extract_night(client, settings, landing, run_id=run_id, collections=collections))
+            pulled = night.extract_night(client, settings, landing, run_id=run_id, plan=plan, collections=collections)
+        return to_json(pulled)
 
 
 def validate(district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields) -> dict[str, Any]:

@@ -23,11 +23,13 @@ from include.contracts import (
     Published,
     Pull,
     PullRef,
+    Usage,
     Validated,
     ValidatedCollection,
     accepted_schema,
     write_rows,
 )
+from include.extract.plan import ALWAYS_FULL
 from include.landing import Landing
 from include.local.postgres import EmbeddedPostgres, temporary_postgres
 from include.settings import District, Schedule
@@ -118,12 +120,14 @@ class Nights:
         rows: dict[str, list[dict[str, Any]]],
         *,
         unproven: tuple[str, ...] = (),
+        delta: bool = False,
         rejected: dict[str, list[str]] | None = None,
         run_id: str | None = None,
         as_of: datetime | None = None,
     ) -> PullRef:
         """Leave what validate would: a pull of the collections whose own table `rows` names.
 
+        :param delta: only what was modified; orgs and academic sessions are in full as always.
         :param rejected: sourcedIds refused, per collection.
         """
         self.count += 1
@@ -131,6 +135,7 @@ class Nights:
         folder = ref.folder(self.landing)
         names = [name for name in COLLECTIONS if name in rows]
         refused = rejected or {}
+        partial = set(names) - set(ALWAYS_FULL) if delta else set()
         collections = []
         for name in names:
             parts = {
@@ -146,7 +151,7 @@ class Nights:
                     accepted=len(own),
                     tombstones=sum(row.get("status") == "tobedeleted" for row in own),
                     rejected=len(refused.get(name, [])),
-                    proves_absence=name not in unproven,
+                    proves_absence=name not in unproven and name not in partial,
                 )
             )
         reject_rows = [
@@ -160,13 +165,19 @@ class Nights:
             pull_id=ref.pull_id,
             run_id=ref.run_id,
             as_of=as_of or self.began + timedelta(days=self.count),
-            mode="full",
+            mode="delta" if delta else "full",
             version="1.2",
             base_url="http://127.0.0.1/",
             collections=[
-                LandedCollection(collection=name, parts={}, proof=UNPROVEN if name in unproven else PROVEN)
+                LandedCollection(
+                    collection=name,
+                    parts={},
+                    proof=UNPROVEN if name in unproven else PROVEN,
+                    since=self.began if name in partial else None,
+                )
                 for name in names
             ],
+            usage=Usage(requests=9, requests_in_peak=2, bytes_received=1000, most_at_once=3, seconds_waited=0.5),
         )
         contracts.save(folder, pull)
         contracts.save(folder, Validated(collections=collections, rejects=rejects, findings=[]))

@@ -100,6 +100,7 @@ def test_defaults_lie_under_it_maps_merge_and_lists_replace(folder):
         ),
         (SMALLEST.replace('"1.2"', '"1.3"'), "line 3: version: Invalid enum value '1.3'."),
         (SMALLEST.replace("district: maple", "district: Maple"), "district must be lower-case letters"),
+        (SMALLEST.replace("district: maple", "district: connections"), "roster_connections is a DAG of its own"),
         (SMALLEST.replace("district: maple", "district: oak"), "district is 'oak' but the file is maple.yaml"),
         ("- maple\n", "a district's file is a map of settings"),
         (SMALLEST + "sites: [", "not valid YAML"),

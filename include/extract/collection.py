@@ -1,27 +1,31 @@
 """One collection into the landing zone: page by page, so that memory does not grow with the collection.
 
-A reader may begin a collection again (its total changed while it was read). What was written before then is void: its
-files are not named by any manifest, and retention deletes them with the pull.
+The tables of a collection become files together, at the end of a page, so that what is in files is all that came up to
+that page and nothing else: from there a retry can go on. A reader may begin a collection again (its total changed while
+it was read). What was written before then is void: its files are not named by any manifest, and retention deletes them
+with the pull.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import REJECT_SCHEMA, LandedCollection, Part, Proof, Pull, landed_schema, write_rows
+from include.extract.unfinished import LandedSoFar
 from include.landing import PullFolder
 from include.oneroster.columns import columns
 from include.oneroster.decode import Unreadable
-from include.oneroster.paging import Page
-from include.oneroster.paging import Proof as ReadersProof
+from include.oneroster.pages import Page
+from include.oneroster.proof import Proof as ReadersProof
 from include.tables import tables_of
 
-#: Rows of a table that are kept in memory until they become a file.
-ROWS_PER_PART = 50_000
+#: Rows of a table that are kept in memory until they become a file, and that are read again after a sudden end.
+ROWS_PER_PART = 20_000
 
 _REASONS = {
     "not_an_object": "The entry is no record: a JSON object was expected.",
@@ -35,71 +39,122 @@ class CollectionLanding:
     """What one reading of a collection left in the landing zone.
 
     :param not_landed: roles whose people stay outside, where they have no other role (`do_not_land`).
+    :param found: what an earlier try of the same pull left in files; it is gone on with.
     """
 
-    def __init__(self, folder: PullFolder, collection: str, not_landed: Iterable[str], attempt: int) -> None:
+    def __init__(
+        self,
+        folder: PullFolder,
+        collection: str,
+        not_landed: Iterable[str],
+        *,
+        attempt: int = 1,
+        found: LandedSoFar | None = None,
+    ) -> None:
         self.attempt = attempt
-        self.received = 0
-        self._collection = collection
+        self.received = found.received if found else 0
+        self.not_landed = found.not_landed if found else 0
+        self.collection = collection
         self._not_landed = pa.array(sorted(not_landed), pa.string())
-        self._tables = {table.name: _Parts(folder, table.name, landed_schema(table)) for table in tables_of(collection)}
-        self._rejects = _Parts(folder, "rejects", REJECT_SCHEMA)
-        self._unidentified = 0
+        written = found.parts if found else {}
+        self._tables = {
+            table.name: _Parts(folder, table.name, landed_schema(table), written.get(table.name, []))
+            for table in tables_of(collection)
+        }
+        self._rejects = _Parts(folder, "rejects", REJECT_SCHEMA, found.rejects if found else [])
+        self._unidentified = found.unidentified if found else 0
+        self._checkpoint = found.checkpoint if found else None
 
-    def add(self, page: Page) -> None:
-        """Take a page's records, readable or not."""
+    def add(self, page: Page) -> bool:
+        """Take a page's records, readable or not.
+
+        :returns: whether all that came until now lies in files.
+        """
         self.received += page.received
         for name, rows in self._as_tables(page.records).items():
             self._tables[name].add(rows)
         if page.unreadable:
             self._unidentified += sum(one.sourced_id is None for one in page.unreadable)
-            self._rejects.add(_rejects(self._collection, page.unreadable))
+            self._rejects.add(_rejects(self.collection, page.unreadable))
+        self._checkpoint = page.checkpoint
+        if max(parts.waiting for parts in (*self._tables.values(), self._rejects)) < ROWS_PER_PART:
+            return False
+        self._write()
+        return True
 
-    def finish(self, proof: ReadersProof) -> tuple[LandedCollection, list[Part]]:
-        """Write what is still in memory; the manifest's entry, and the parts of the rejects."""
-        unreadable = self._rejects.rows
-        landed = LandedCollection(
-            collection=self._collection,
-            parts={name: parts.finish() for name, parts in self._tables.items()},
-            proof=_proof(proof),
-            unreadable=unreadable,
+    def so_far(self, since: datetime | None, landed: LandedCollection | None = None) -> LandedSoFar:
+        """Write what is still in memory; what a retry finds, and where it goes on.
+
+        :param landed: once the collection is complete.
+        """
+        self._write()
+        return LandedSoFar(
+            collection=self.collection,
+            received=self.received,
+            parts={name: parts.written for name, parts in self._tables.items()},
+            rejects=self._rejects.written,
             unidentified=self._unidentified,
+            not_landed=self.not_landed,
+            checkpoint=self._checkpoint,
+            since=since,
+            landed=landed,
         )
-        return landed, self._rejects.finish()
+
+    def finish(self, proof: ReadersProof, since: datetime | None = None) -> tuple[LandedCollection, list[Part]]:
+        """Write what is still in memory; the manifest's entry, and the parts of the rejects."""
+        self._write()
+        landed = LandedCollection(
+            collection=self.collection,
+            parts={name: parts.written for name, parts in self._tables.items()},
+            proof=_proof(proof),
+            since=since,
+            unreadable=self._rejects.rows,
+            unidentified=self._unidentified,
+            not_landed=self.not_landed,
+        )
+        return landed, self._rejects.written
 
     def _as_tables(self, records: list[Any]) -> dict[str, pa.Table]:
-        made = columns(self._collection, records)
+        made = columns(self.collection, records)
         tables = {name: pa.table(made[name], schema=parts.schema) for name, parts in self._tables.items()}
-        if self._collection == "users" and len(self._not_landed):
-            return _without_roles(tables, self._not_landed)
+        if self.collection == "users" and len(self._not_landed):
+            staying = _without_roles(tables, self._not_landed)
+            self.not_landed += tables["users"].num_rows - staying["users"].num_rows
+            return staying
         return tables
+
+    def _write(self) -> None:
+        for parts in (*self._tables.values(), self._rejects):
+            parts.write()
 
 
 class _Parts:
-    """Rows of one table on their way into files of about `ROWS_PER_PART` rows."""
+    """Rows of one table on their way into files.
 
-    def __init__(self, folder: PullFolder, table: str, schema: pa.Schema) -> None:
+    :param written: the files there are already.
+    """
+
+    def __init__(self, folder: PullFolder, table: str, schema: pa.Schema, written: list[Part]) -> None:
         self.schema = schema
-        self.rows = 0
+        self.written = list(written)
+        self.waiting = 0
         self._folder = folder
         self._table = table
-        self._waiting: list[pa.Table] = []
-        self._written: list[Part] = []
+        self._rows: list[pa.Table] = []
+
+    @property
+    def rows(self) -> int:
+        return self.waiting + sum(part.rows for part in self.written)
 
     def add(self, rows: pa.Table) -> None:
-        self.rows += rows.num_rows
-        self._waiting.append(rows)
-        if sum(table.num_rows for table in self._waiting) >= ROWS_PER_PART:
-            self._write()
+        self.waiting += rows.num_rows
+        self._rows.append(rows)
 
-    def finish(self) -> list[Part]:
-        self._write()
-        return self._written
-
-    def _write(self) -> None:
-        if self._waiting:
-            self._written += write_rows(self._folder, Pull.STAGE, self._table, pa.concat_tables(self._waiting))
-            self._waiting = []
+    def write(self) -> None:
+        """Make a file of what waits."""
+        if self._rows:
+            self.written += write_rows(self._folder, Pull.STAGE, self._table, pa.concat_tables(self._rows))
+            self._rows, self.waiting = [], 0
 
 
 def _without_roles(tables: dict[str, pa.Table], not_landed: pa.Array) -> dict[str, pa.Table]:

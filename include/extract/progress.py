@@ -4,57 +4,152 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Protocol
+
+from include.contracts import LandedCollection, Proof
 
 log = logging.getLogger("rollcall.extract")
 
+#: Seconds between two tellings while collections are being read.
+TOLD_EVERY = 10.0
+
+_PROOFS = {
+    "total": "the provider's total was met",
+    "empty_page": "an empty page came after the last",
+    "link_end": "the chain of links ended",
+}
+
 
 class Progress(Protocol):
-    """Told after each page of a collection; one call at a time, from any thread.
+    """Told after each page of a collection and every `TOLD_EVERY` seconds; one call at a time, from any thread.
 
     :param rows: received so far of this collection; smaller than before where its reading began again.
     :param total: what the provider says there is, if it says.
-    :param most_at_once: the most requests that were under way at once so far, over all collections.
+    :param at_once: the most requests that were under way at once so far, over all collections.
+    :param seconds_left: until this collection is read, at the rate so far; None where nobody can tell.
     """
 
-    def __call__(self, collection: str, rows: int, total: int | None, most_at_once: int) -> None: ...
+    def __call__(
+        self, collection: str, rows: int, total: int | None, at_once: int, seconds_left: float | None
+    ) -> None: ...
+
+
+@dataclass
+class _UnderWay:
+    """A collection being read; `before` are rows that were there when the clock started at `began`."""
+
+    rows: int
+    total: int | None
+    before: int
+    began: float
+
+    def seconds_left(self) -> float | None:
+        came, seconds = self.rows - self.before, time.monotonic() - self.began
+        if self.total is None or came <= 0:
+            return None
+        return max(0, self.total - self.rows) * seconds / came
 
 
 class Teller:
-    """Keeps count over all threads of a pull.
+    """Keeps count over all threads of a pull, and tells on its own while it is entered.
 
     :param progress: the caller's, if it wants to know.
-    :param most_at_once: asked for at each page.
+    :param at_once: asked for whenever something is told.
     """
 
-    def __init__(self, progress: Progress | None, most_at_once: Callable[[], int]) -> None:
+    def __init__(self, progress: Progress | None, at_once: Callable[[], int]) -> None:
         self._progress = progress
-        self._most_at_once = most_at_once
+        self._at_once = at_once
         self._lock = threading.Lock()
-        self._under_way: dict[str, tuple[int, int | None]] = {}
+        self._under_way: dict[str, _UnderWay] = {}
+        self._over = threading.Event()
+        self._ticking = threading.Thread(target=self._tick, name="extract-progress", daemon=True)
+
+    def __enter__(self) -> Teller:
+        self._ticking.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._ticking.join()
+
+    def begin(self, collection: str, rows: int) -> None:
+        """The first page is about to be asked for; `rows` are there from an earlier try."""
+        with self._lock:
+            self._under_way[collection] = _UnderWay(rows, None, rows, time.monotonic())
 
     def page(self, collection: str, rows: int, total: int | None) -> None:
         """A page came."""
         with self._lock:
-            self._under_way[collection] = (rows, total)
-            if self._progress is not None:
-                self._progress(collection, rows, total, self._most_at_once())
+            now = self._under_way[collection]
+            if rows < now.rows:  # begun again: so is the clock
+                now = self._under_way[collection] = _UnderWay(rows, total, 0, time.monotonic())
+            now.rows, now.total = rows, total
+            self._tell(collection, now)
 
-    def done(self, collection: str, rows: int, unreadable: int, proof: str) -> None:
-        """A collection is complete, or as complete as it gets.
-
-        :param proof: its kind and, if there is something to say, why.
-        """
+    def done(self, landed: LandedCollection) -> None:
+        """A collection is complete, or as complete as it gets; the log says how that is known."""
         with self._lock:
-            self._under_way.pop(collection, None)
-        log.info("%s: %d rows received, %d unreadable, proof: %s", collection, rows, unreadable, proof)
+            self._under_way.pop(landed.collection, None)
+        log.log(logging.INFO if landed.proof.proven else logging.WARNING, "%s", summary(landed))
 
-    def under_way(self) -> None:
-        """Log how far the collections that are being read have come."""
-        with self._lock:
-            told = [
-                f"{name} {rows} of {'an unknown total' if total is None else total}"
-                for name, (rows, total) in self._under_way.items()
-            ]
-        log.info("reading: %s; at most %d requests at once", ", ".join(told) or "first pages", self._most_at_once())
+    def _tell(self, collection: str, now: _UnderWay) -> None:
+        if self._progress is not None:
+            self._progress(collection, now.rows, now.total, self._at_once(), now.seconds_left())
+
+    def _tick(self) -> None:
+        while not self._over.wait(TOLD_EVERY):
+            with self._lock:
+                for collection, now in self._under_way.items():
+                    log.info(
+                        "%s: %s rows, up to %d requests at once, %s",
+                        collection,
+                        f"{now.rows:,} of {_or_unknown(now.total)}",
+                        self._at_once(),
+                        _left(now.seconds_left()),
+                    )
+                    self._tell(collection, now)
+
+
+def summary(landed: LandedCollection) -> str:
+    """A collection's numbers and proof in one line, such as
+
+    users: 5,000 of 9,871 rows in 1 page of up to 5,000; NOT proven complete: exactly 5,000 of 9,871 rows came, …
+    """
+    proof = landed.proof
+    known = _PROOFS[proof.kind] if proof.kind != "unproven" else f"NOT proven complete: {proof.why}"
+    notes = [
+        proof.why if proof.proven else "",
+        f"modified since {landed.since:%Y-%m-%d %H:%M} UTC" if landed.since else "",
+        f"{landed.unreadable:,} unreadable" if landed.unreadable else "",
+        f"{landed.not_landed:,} people not landed" if landed.not_landed else "",
+    ]
+    pages = f"{proof.pages:,} {'page' if proof.pages == 1 else 'pages'} of up to {proof.rows_per_page:,}"
+    return "; ".join(
+        [f"{landed.collection}: {_share(proof)} rows in {pages}", known, *(note for note in notes if note)]
+    )
+
+
+def _share(proof: Proof) -> str:
+    """`all 9,871`, or how many of how many."""
+    if proof.expected is None:
+        return f"{proof.received:,}"
+    if proof.received == proof.expected:
+        return f"all {proof.expected:,}"
+    return f"{proof.received:,} of {proof.expected:,}"
+
+
+def _or_unknown(total: int | None) -> str:
+    return "an unknown total" if total is None else f"{total:,}"
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None:
+        return "time left unknown"
+    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"

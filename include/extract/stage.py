@@ -1,36 +1,34 @@
-"""The stage extract: everything a district shares, pulled in one go into the landing zone.
+"""The stage extract: what a district shares, pulled in one go into the landing zone.
 
-All collections of a pull come through one client, so through one token, one budget of requests and one clock. They are
+All collections of a pull come through one client, so through one token, one budget of requests and one clock. Orgs are
+first, for they say whose data this is; then academic sessions, which may turn a delta into a full pull. The others are
 read in parallel, and begun with those that refer to others: what is made on the provider's side during a pull is then
 more likely to be there when something refers to it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import secrets
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from include.contracts import LandedCollection, Mode, Part, Pull, PullRef, Usage, save
-from include.errors import RollcallError, stage_edge
-from include.extract.collection import CollectionLanding
+from include.contracts import LandedCollection, Mode, Pull, PullRef, Usage, landed_schema, read_rows, save
+from include.errors import NeedsPerson, RollcallError, stage_edge
+from include.extract.plan import ALWAYS_FULL, FULL, Plan
 from include.extract.progress import Progress, Teller
+from include.extract.reading import Landed, Reading, named
+from include.extract.unfinished import Asked, Unfinished
+from include.identity import Org, district_org
 from include.landing import Landing, PullFolder
 from include.oneroster.client import OneRosterClient
+from include.oneroster.columns import columns
+from include.oneroster.paging import Page, Proof
 from include.settings import District
+from include.tables import TABLES
 
 log = logging.getLogger("rollcall.extract")
-
-#: Seconds between two lines of the log while collections are being read.
-TOLD_EVERY = 10.0
-
-
-class _Stopped(Exception):
-    """Another collection of the pull failed; this one need not go on."""
 
 
 def extract(
@@ -39,48 +37,75 @@ def extract(
     landing: Landing,
     *,
     run_id: str,
-    mode: Mode = "full",
+    plan: Plan = FULL,
     collections: Sequence[str] = (),
     progress: Progress | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> PullRef:
     """Pull a district.
 
+    A retry of the same run goes on with the pull the run began, if that is not older than half an hour.
+
     :param run_id: of the run that asks for the pull.
+    :param plan: full or delta, and since when.
     :param collections: narrows what is pulled; empty means all the district's settings name.
-    :param progress: is told after each page.
+    :param progress: is told after each page, and every ten seconds.
     :param now: the clock, for tests.
     :returns: the pull; its manifest says what it holds, and how it is known to be complete. A pull that is unproven or
         empty is recorded as such: what follows from it is for later stages to say.
+    :raises NeedsPerson: `other_district` where the orgs are not those of the district that was checked; then nothing
+        was landed.
     :raises RollcallError: what the client raises, with the collection named; then there is no manifest.
         `collection_not_pulled` for a collection the district's settings do not name.
     """
     with stage_edge("extract", district=district.district):
         wanted = _narrowed(district, collections)
-        as_of = now()
-        ref = PullRef(
-            district=district.district,
-            pull_id=f"{as_of:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
-            run_id=run_id,
-        )
-        folder = ref.folder(landing)
-        base_url = client.base_url
-        log.info("%s: pulling %s", ref.pull_id, ", ".join(wanted))
-        landed = _read_all(client, district, folder, wanted, progress)
+        not_landed = sorted(role for role, target in district.roles.items() if target == "do_not_land")
+        asked = _asked(client, plan, wanted, not_landed)
+        unfinished = Unfinished(landing, district.district, run_id, now)
+        with Teller(progress, lambda: client.usage.most_at_once) as teller:
+            begun = unfinished.find(asked)
+            orgs = None
+            if begun is None:
+                as_of = now()
+                orgs = _orgs(client, district, plan)
+                pull_id = f"{as_of:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+                begun = unfinished.begin(pull_id, as_of, asked, Usage())
+            ref = PullRef(district=district.district, pull_id=begun.pull_id, run_id=run_id)
+            folder = ref.folder(landing)
+            log.info("%s: pulling %s", ref.pull_id, ", ".join(wanted))
+            reading = Reading(client, ref.district, folder, unfinished, begun, not_landed, teller)
+            try:
+                mode, landed = _read(reading, folder, plan, wanted, orgs, district.politeness.concurrency)
+            except BaseException:
+                unfinished.begin(begun.pull_id, begun.as_of, asked, _usage(client, begun.usage))
+                raise
         pull = Pull(
             district=ref.district,
             pull_id=ref.pull_id,
             run_id=run_id,
-            as_of=as_of,
+            as_of=begun.as_of,
             mode=mode,
             version=client.version,
-            base_url=base_url,
+            base_url=client.base_url,
             collections=[landed[name][0] for name in wanted],
             rejects=[part for name in wanted for part in landed[name][1]],
-            usage=Usage(**dataclasses.asdict(client.usage)),
+            usage=_usage(client, begun.usage),
         )
         save(folder, pull)
+        unfinished.forget()
         return ref
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Pages that were looked at before they are landed."""
+
+    pages: list[Page]
+    proof: Proof
+
+    def __iter__(self) -> Iterator[Page]:
+        return iter(self.pages)
 
 
 def _narrowed(district: District, collections: Sequence[str]) -> list[str]:
@@ -95,56 +120,86 @@ def _narrowed(district: District, collections: Sequence[str]) -> list[str]:
     return [name for name in wanted if not collections or name in collections]
 
 
-_Landed = tuple[LandedCollection, list[Part]]
+def _asked(client: OneRosterClient, plan: Plan, wanted: list[str], not_landed: list[str]) -> Asked:
+    return Asked(
+        mode=plan.mode,
+        since=dict(plan.since),
+        school_years=sorted(plan.school_years),
+        pinned_org=plan.pinned_org,
+        collections=wanted,
+        not_landed=not_landed,
+        version=client.version,
+        base_url=client.connection.base_url,
+    )
 
 
-def _read_all(
-    client: OneRosterClient, district: District, folder: PullFolder, wanted: list[str], progress: Progress | None
-) -> dict[str, _Landed]:
-    """Read the collections in parallel; the first failure stops all of them after the page they are at."""
-    not_landed = [role for role, target in district.roles.items() if target == "do_not_land"]
-    teller = Teller(progress, lambda: client.usage.most_at_once)
-    stop = threading.Event()
+def _orgs(client: OneRosterClient, district: District, plan: Plan) -> _Held | None:
+    """The orgs, where it matters whose they are, also if a narrowed pull leaves them out.
 
-    def read(collection: str) -> _Landed:
-        made = CollectionLanding(folder, collection, not_landed, attempt=1)
-        reader = client.pages(collection)
-        for page in reader:
-            if stop.is_set():
-                raise _Stopped
-            if page.attempt != made.attempt:
-                made = CollectionLanding(folder, collection, not_landed, page.attempt)
-            made.add(page)
-            teller.page(collection, made.received, page.total)
-        proof = reader.proof
-        if made.attempt != proof.attempt:  # begun again, and then without a page
-            made = CollectionLanding(folder, collection, not_landed, proof.attempt)
-        landed, rejects = made.finish(proof)
-        told = f"{proof.kind} ({proof.why})" if proof.why else proof.kind
-        teller.done(collection, proof.received, landed.unreadable, told)
-        return landed, rejects
-
-    with ThreadPoolExecutor(district.politeness.concurrency, thread_name_prefix="extract") as pool:
-        reading = {pool.submit(read, name): name for name in reversed(wanted)}
-        try:
-            _watch(reading, teller, district.district)
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-    return {name: future.result() for future, name in reading.items()}
+    :raises NeedsPerson: `other_district`. Where there are no orgs at all they are nobody else's either; that there
+        were some before is the guard's business.
+    """
+    if plan.pinned_org is None:
+        return None
+    with named("orgs", district.district):
+        reader = client.pages("orgs")
+        pages = list(reader)
+    held = _Held([page for page in pages if page.attempt == reader.proof.attempt], reader.proof)
+    made = columns("orgs", [record for page in held for record in page.records])["orgs"]
+    fields = zip(made["sourced_id"], made["type"], made["parent_sourced_id"], made["name"], made["status"], strict=True)
+    orgs = [Org(str(org), kind, parent, name) for org, kind, parent, name, status in fields if status != "tobedeleted"]
+    shown = district_org(orgs, plan.pinned_org)
+    if shown is not None and shown.sourced_id != plan.pinned_org:
+        checked = next((org.name for org in orgs if org.sourced_id == plan.pinned_org), None) or district.name
+        raise NeedsPerson(
+            "other_district",
+            f"The connection belonged to {checked} (sourcedId {plan.pinned_org}) when it was checked, and now shows "
+            f"{shown.name} (sourcedId {shown.sourced_id}).",
+            remedy="Nothing was landed, and what is published stays. Compare Client ID, secret and Base URL of "
+            f"{district.connection_id} with what the district sent: they may be another district's. If the district "
+            f"says that this is its new org, check the connection again (rollcall check {district.district}).",
+            district=district.district,
+        )
+    return held
 
 
-def _watch(reading: dict[Future[_Landed], str], teller: Teller, district: str) -> None:
-    """Wait for all, or for the first failure, which is raised with its collection's name."""
-    pending: set[Future[_Landed]] = set(reading)
-    while pending:
-        done, pending = wait(pending, timeout=TOLD_EVERY, return_when=FIRST_EXCEPTION)
-        for future in done:
-            try:
-                future.result()
-            except RollcallError as error:
-                raise type(error)(
-                    error.code, f"{reading[future]}: {error.message}", remedy=error.remedy, district=district
-                ) from None
-        if pending:
-            teller.under_way()
+def _read(
+    reading: Reading, folder: PullFolder, plan: Plan, wanted: list[str], orgs: _Held | None, at_once: int
+) -> tuple[Mode, dict[str, Landed]]:
+    """The mode it came to, and what was landed."""
+    landed: dict[str, Landed] = {}
+    for name in ALWAYS_FULL:
+        if name in wanted:
+            landed[name] = reading.one(name, pages=orgs if name == "orgs" else None)
+    mode, since = plan.mode, plan.since
+    if mode == "delta" and "academic_sessions" in landed and plan.school_years:
+        years = _school_years(folder, landed["academic_sessions"][0])
+        if years and years != plan.school_years:
+            log.info("the school year changed, so everything else is read in full as well")
+            mode, since = "full", {}
+    others = {name: since.get(name) for name in reversed(wanted) if name not in landed}
+    return mode, landed | reading.all(others, at_once)
+
+
+def _school_years(folder: PullFolder, sessions: LandedCollection) -> set[str]:
+    """The school years tonight, by sourcedId."""
+    rows = read_rows(
+        folder,
+        sessions.parts["academic_sessions"],
+        landed_schema(TABLES["academic_sessions"]),
+        ["sourced_id", "type", "status"],
+    ).to_pylist()
+    return {row["sourced_id"] for row in rows if row["type"] == "schoolYear" and row["status"] in (None, "", "active")}
+
+
+def _usage(client: OneRosterClient, before: Usage) -> Usage:
+    """What the pull cost, earlier tries included."""
+    asked = client.usage
+    return Usage(
+        requests=before.requests + asked.requests,
+        requests_in_peak=before.requests_in_peak + getattr(getattr(client, "budget", None), "requests_in_peak", 0),
+        token_requests=before.token_requests + asked.token_requests,
+        bytes_received=before.bytes_received + asked.bytes_received,
+        most_at_once=max(before.most_at_once, asked.most_at_once),
+        seconds_waited=before.seconds_waited + asked.seconds_waited,
+    )

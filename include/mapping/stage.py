@@ -6,6 +6,7 @@ Every person ends as one or more accounts or as left out with exactly one first 
 from __future__ import annotations
 
 import uuid
+from datetime import date
 from typing import Any, Literal
 
 import msgspec
@@ -36,17 +37,20 @@ _COPIED = (
 )
 
 
-def map_accounts(district: District, people: People) -> Mapped:
+def map_accounts(district: District, people: People, night: date) -> Mapped:
     """Every account as it will be, and everybody without one.
 
     :param people: the roster as it will be, and the accounts readers have now.
+    :param night: the local date it is for; a role that has ended by then gives no account (end dates are exclusive).
     """
     if not people.users.num_rows:  # pandas 3.1.1 cannot join two empty columns that come from Arrow
         return Mapped(accepted_schema(TABLES["accounts"]).empty_table(), LEFT_OUT_SCHEMA.empty_table(), _NOBODY, [])
     users = people.users.to_pandas(types_mapper=_types)
     orgs = people.orgs.to_pandas(types_mapper=_types)
-    rows = role_rows(district, users, people.user_roles.to_pandas(types_mapper=_types), orgs)
-    at_sites = _one_row_per_site(rows[(rows["place"] == "site") & rows["role"].isin(["student", "staff"])])
+    roles = people.user_roles.to_pandas(types_mapper=_types)
+    rows = role_rows(district, users, roles, orgs)
+    rows["has_ended"] = (roles["end_date"] <= night).fillna(False).to_numpy(dtype=bool)
+    at_sites = _one_row_per_site(rows[_gives_account(rows)])
     reasons = _reasons_before_usernames(users, rows, at_sites)
     candidates = users[users["sourced_id"].isin(at_sites["user"])].copy()
     candidates["role"] = candidates["sourced_id"].map(_person_role(at_sites))
@@ -71,6 +75,10 @@ def _types(kind: pa.DataType) -> Any:
     return pd.StringDtype(na_value=float("nan")) if pa.types.is_string(kind) else None
 
 
+def _gives_account(rows: pd.DataFrame) -> pd.Series:
+    return rows["role"].isin(["student", "staff"]) & (rows["place"] == "site") & ~rows["has_ended"]
+
+
 def _one_row_per_site(rows: pd.DataFrame) -> pd.DataFrame:
     """A person's roles at one site together: the primary one decides, then staff before student."""
     rows = rows.sort_values(
@@ -83,14 +91,20 @@ def _one_row_per_site(rows: pd.DataFrame) -> pd.DataFrame:
         is_primary=("is_primary", "max"),
         is_primary_org=("is_primary_org", "max"),
     )
-    # lists are joined as JSON only where a person has more than one role at a site; most have one
     for column, source in (("source_roles", "source_role"), ("school_sourced_ids", "org")):
-        unique = rows.drop_duplicates(["user", "site_id", source]).sort_values(["user", "site_id", source])
-        quoted = unique[source].map(_quoted({*unique[source].unique()}))
-        joined = quoted.groupby([unique["user"], unique["site_id"]], sort=False).agg(",".join)
-        joined.index.names = ["user", "site_id"]
-        merged = merged.merge(("[" + joined + "]").rename(column).reset_index(), on=["user", "site_id"], how="left")
+        merged = merged.merge(_as_lists(rows, source).rename(columns={source: column}), on=["user", "site_id"])
     return merged
+
+
+def _as_lists(rows: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The different values of a column per person and site, as JSON text; only the few with several need a loop."""
+    unique = rows[["user", "site_id", source]].drop_duplicates().sort_values(["user", "site_id", source])
+    unique[source] = unique[source].map(_quoted({*unique[source].unique()}))
+    several = unique.duplicated(["user", "site_id"], keep=False)
+    joined = unique[several].groupby(["user", "site_id"], sort=False, as_index=False).agg({source: ",".join})
+    lists = pd.concat([unique[~several], joined])
+    lists[source] = "[" + lists[source] + "]"
+    return lists
 
 
 def _quoted(values: set[str]) -> dict[str, str]:
@@ -114,10 +128,11 @@ def _reasons_before_usernames(users: pd.DataFrame, rows: pd.DataFrame, at_sites:
     theirs.loc[theirs["role"] == "undecided", "reason"] = "role_undecided"
     places = {"no_school": "no_school", "left_out": "school_left_out", "undecided": "school_undecided"}
     theirs.loc[counts, "reason"] = theirs.loc[counts, "place"].map(places)
-    about_role = theirs["reason"].str.startswith("role")
+    theirs.loc[counts & theirs["has_ended"], "reason"] = "role_ended"
+    about_role = theirs["reason"].isin(["role_left_out", "role_undecided"])
     theirs["detail"] = theirs["org"].where(~about_role, theirs["source_role"]).fillna("")
     # of several roles the one that came nearest to an account gives the reason
-    nearness = ["school_undecided", "school_left_out", "no_school", "role_undecided", "role_left_out"]
+    nearness = ["role_ended", "school_undecided", "school_left_out", "no_school", "role_undecided", "role_left_out"]
     theirs["rank"] = theirs["reason"].map({reason: rank for rank, reason in enumerate(nearness)})
     first = theirs.sort_values(["user", "rank", "detail"], kind="stable").drop_duplicates("user")
     without = outside[~outside.isin(first["user"])]
@@ -184,7 +199,7 @@ def _left_out(reasons: pd.DataFrame) -> pa.Table:
 def _undecided(rows: pd.DataFrame, orgs: pd.DataFrame) -> list[Finding]:
     """Schools and roles nobody has decided about, with how many people wait for it."""
     names = orgs.set_index("sourced_id")["name"]
-    waiting = rows[rows["role"].isin(["student", "staff"]) & (rows["place"] == "undecided")]
+    waiting = rows[rows["role"].isin(["student", "staff"]) & (rows["place"] == "undecided") & ~rows["has_ended"]]
     findings = [
         Finding(
             collection="orgs",

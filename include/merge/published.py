@@ -21,6 +21,7 @@ _LIFE = [
     ("_digest", pa.int64()),
     ("_missing_since", pa.timestamp("us", tz="UTC")),
     ("_removed_at", pa.timestamp("us", tz="UTC")),
+    ("_removed_because", pa.string()),
 ]
 
 
@@ -32,10 +33,17 @@ class DistrictState:
     current_as_of: datetime | None = None
     current_pull_id: str | None = None
     rules_digest: str | None = None
+    full_required: str = ""
 
 
 def district_state(connection: sa.Connection, district: str) -> DistrictState:
-    columns = (state.c.generation, state.c.current_as_of, state.c.current_pull_id, state.c.rules_digest)
+    columns = (
+        state.c.generation,
+        state.c.current_as_of,
+        state.c.current_pull_id,
+        state.c.rules_digest,
+        state.c.full_required,
+    )
     row = connection.execute(sa.select(*columns).where(state.c.district_id == district)).one_or_none()
     return DistrictState(*row) if row else DistrictState()
 
@@ -44,7 +52,7 @@ def district_state(connection: sa.Connection, district: str) -> DistrictState:
 class PublishedRows:
     """Every row of a table that a district has, removed ones included.
 
-    :param rows: key and owner columns, `_digest`, `_missing_since`, `_removed_at`.
+    :param rows: key and owner columns, `_digest`, `_missing_since`, `_removed_at`, `_removed_because`.
     :param keys: the key of each as one text.
     """
 

@@ -23,6 +23,7 @@ from include.contracts import (
     Validated,
     ValidatedCollection,
     accepted_schema,
+    change_schema,
     read_rows,
 )
 from include.errors import RollcallError
@@ -48,6 +49,7 @@ from include.merge.published import (
     read_rows_by_key,
 )
 from include.merge.references import resolve
+from include.merge.returning import returning
 from include.tables import COLLECTIONS, TABLES, Table, tables_of
 
 _NONE = pa.chunked_array([], pa.string())
@@ -190,10 +192,13 @@ def _merge_table(
         absence_counts=is_own and collection.proves_absence,
         as_of=pull.as_of,
     )
-    rows = pa.concat_tables([arrived, departed])
+    # of a collection read in full whatever returns has been received; parts come with their record
+    helped = is_own and not collection.proves_absence
+    restored = _returning(merged, table, published, keys) if helped else change_schema(table).empty_table()
+    rows = pa.concat_tables([arrived, departed, restored])
     counts = counted(
         rows,
-        accepted=active.num_rows,
+        accepted=active.num_rows + restored.num_rows,
         received=collection.received if is_own else everything.num_rows,
         rejected=(collection.rejected if is_own else 0) + verdict.rejects.num_rows,
     )
@@ -204,11 +209,12 @@ def _merge_table(
 
 def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
     """A table that was not pulled changes only where the owners of its rows were removed."""
-    removed = {owner: merged.tables[owner].removed for owner in table.owners.values() if owner in merged.tables}
-    if not any(len(keys) for keys in removed.values()):
+    owners = [merged.tables[owner] for owner in table.owners.values() if owner in merged.tables]
+    if not any(len(changes.removed) or changes.counts.returned for changes in owners):
         return
+    removed = {changes.table.name: changes.removed for changes in owners}
     published = read_published(merged.connection, pull.district, table)
-    rows = departures(
+    departed = departures(
         table,
         published,
         received=_NONE,
@@ -219,9 +225,23 @@ def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
         absence_counts=False,
         as_of=pull.as_of,
     )
+    restored = _returning(merged, table, published, _NONE)
+    rows = pa.concat_tables([departed, restored])
     if rows.num_rows:
-        counts = counted(rows, accepted=0, received=0, rejected=0)
+        counts = counted(rows, accepted=restored.num_rows, received=0, rejected=0)
         merged.tables[table.name] = _changes(table, rows, counts, published, _NONE)
+
+
+def _returning(merged: Merged, table: Table, published: PublishedRows, received: pa.ChunkedArray) -> pa.Table:
+    return returning(
+        merged.connection,
+        merged.district,
+        table,
+        published,
+        received=received,
+        settled=merged.tables,
+        alive=merged.keys_after(),
+    )
 
 
 def _changes(

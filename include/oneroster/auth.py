@@ -16,13 +16,17 @@ from typing import Protocol
 import msgspec
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA1, SIGNATURE_HMAC_SHA256, Client
 
+from include.oneroster import clock
 from include.oneroster.connection import ClientAuth, OneRosterConnection, Version
 from include.oneroster.errors import ConnectionInvalid, OneRosterError
 from include.oneroster.refusals import refused_token, try_again
+from include.oneroster.retry import TryAgain
 from include.oneroster.transport import Answer
 
-#: Sends a form to the Token URL. The caller holds a slot already.
+#: Sends a form to the Token URL, in a slot of its own.
 SendForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Answer]
+
+log = logging.getLogger(__name__)
 
 _REFRESH_EARLY = 60.0
 
@@ -33,11 +37,17 @@ logging.getLogger("oauthlib").setLevel(logging.INFO)
 class Auth(Protocol):
     """How a request proves who we are."""
 
-    def headers(self, method: str, url: str) -> dict[str, str]:
-        """What this very request has to carry; may ask for a token first."""
+    def prepare(self) -> None:
+        """Get what signing needs; may ask for a token, so the caller holds no slot."""
 
-    def renew(self, refused: Mapping[str, str]) -> bool:
-        """A request with these headers was refused (401): is there something better to try it with, once?"""
+    def headers(self, method: str, url: str) -> dict[str, str]:
+        """What this very request has to carry, made at once."""
+
+    def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:
+        """A request with these headers was refused (401): is there something better to try it with?
+
+        :param again: it was renewed for this request before.
+        """
 
 
 class Bearer:
@@ -46,18 +56,28 @@ class Bearer:
     def __init__(self, connection: OneRosterConnection) -> None:
         self._token = connection.secret
 
+    def prepare(self) -> None:
+        pass
+
     def headers(self, method: str, url: str) -> dict[str, str]:  # noqa: ARG002 - the interface's
         return {"Authorization": f"Bearer {self._token}"}
 
-    def renew(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002 - the interface's
+    def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:  # noqa: ARG002
         return False
 
 
 class OAuth1:
-    """Two-legged OAuth 1.0a: every request is signed with the Consumer Secret, without a token."""
+    """Two-legged OAuth 1.0a: every request is signed with the Consumer Secret, without a token.
+
+    Where the provider refuses and its clock turns out to be minutes from ours, requests are signed with its time.
+    """
 
     def __init__(self, connection: OneRosterConnection) -> None:
         self._connection = connection
+        self._ahead = 0.0
+
+    def prepare(self) -> None:
+        pass
 
     def headers(
         self, method: str, url: str, *, nonce: str | None = None, timestamp: str | None = None
@@ -69,13 +89,22 @@ class OAuth1:
             client_secret=self._connection.secret,
             signature_method=method_name,
             nonce=nonce,
-            timestamp=timestamp,
+            timestamp=timestamp or str(int(time.time() + self._ahead)),
         )
         _, headers, _ = signer.sign(url, http_method=method)
         return {"Authorization": headers["Authorization"]}
 
-    def renew(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002 - the interface's
-        return False
+    def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:  # noqa: ARG002
+        ahead = clock.difference(answer)
+        if ahead is None or abs(ahead - self._ahead) < clock.TOLERANCE:
+            return False
+        self._ahead = ahead
+        log.warning(
+            "This machine's clock and the provider's are %.0f minutes apart; requests are signed with the provider's "
+            "time. Set this machine's clock, or tell the provider.",
+            abs(ahead) / 60,
+        )
+        return True
 
 
 class _TokenAnswer(msgspec.Struct):
@@ -99,25 +128,48 @@ class OAuth2:
         self._ways: list[ClientAuth] = ["basic", "body"] if connection.client_auth == "basic" else ["body", "basic"]
         self._lock = threading.Lock()
         self._header = ""
+        self._ended = True
+        self._uses = 0
+        self._counting = threading.Lock()  # not the other one, which is held while a token is asked for
         self._good_until: float | None = None
         self._refused: OneRosterError | None = None
+        self._asked = 0
+        self._trouble: TryAgain | None = None
 
-    def headers(self, method: str, url: str) -> dict[str, str]:  # noqa: ARG002 - the interface's
+    def prepare(self) -> None:
+        asked = self._asked
         with self._lock:
             if self._refused is not None:
                 raise self._refused  # asking again from every thread might lock the account
-            if not self._header or (self._good_until is not None and time.monotonic() >= self._good_until):
-                try:
-                    self._ask()
-                except OneRosterError as error:
-                    self._refused = error
-                    raise
-            return {"Authorization": self._header}
+            if not self._ended and (self._good_until is None or time.monotonic() < self._good_until):
+                return
+            if self._trouble is not None and self._asked != asked:
+                raise self._trouble  # of the thread this one waited for; a provider that is busy is busy for all
+            self._trouble = None
+            try:
+                self._ask()
+            except OneRosterError as error:
+                self._refused = error
+                raise
+            except TryAgain as trouble:
+                self._trouble = trouble
+                raise
+            finally:
+                self._asked += 1
 
-    def renew(self, refused: Mapping[str, str]) -> bool:
+    def headers(self, method: str, url: str) -> dict[str, str]:  # noqa: ARG002 - the interface's
+        with self._counting:
+            self._uses += 1
+        return {"Authorization": self._header}
+
+    def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:  # noqa: ARG002
+        """A new token is refused for good only if nobody else had a share in it: it may have ended by their use, or
+        by another client's token, where a provider grants one at a time."""
         with self._lock:
-            if self._header == refused.get("Authorization"):
-                self._header = ""
+            is_current = self._header == refused.get("Authorization")
+            if again and is_current and self._uses == 1:
+                return False
+            self._ended = self._ended or is_current
             return True
 
     def _ask(self) -> None:
@@ -132,6 +184,7 @@ class OAuth2:
             raise refused_token(answer, self._connection, self._scopes)
         token = _read_token(answer)
         self._header = f"Bearer {token.access_token}"
+        self._ended, self._uses = False, 0
         life = _seconds(token.expires_in)
         self._good_until = None if life is None else asked_at + life - min(_REFRESH_EARLY, life / 2)
 

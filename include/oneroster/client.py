@@ -9,39 +9,52 @@ with OneRosterClient(connection, "1.2") as client:
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import quote, urlencode
 
-from requests.utils import parse_header_links
-
+from include.oneroster.ahead import Ahead, Fetch
+from include.oneroster.budget import Budget, LocalBudget
 from include.oneroster.connection import OneRosterConnection, Version
 from include.oneroster.decode import Decoded, decode_page
-from include.oneroster.entities import COLLECTIONS, Collection
-from include.oneroster.errors import SCREEN, AnswerUnusable, BaseUrlWrong, NotOffered, OneRosterError
+from include.oneroster.entities import COLLECTIONS
+from include.oneroster.errors import (
+    SCREEN,
+    AnswerUnusable,
+    BaseUrlWrong,
+    NotOffered,
+    OneRosterError,
+    RequestRefused,
+    stopped,
+)
 from include.oneroster.exchange import Exchange
-from include.oneroster.paging import Fetched, PageReader
+from include.oneroster.filters import FAR_FUTURE, modified_since
+from include.oneroster.pages import Checkpoint, Fetched
+from include.oneroster.paging import PageReader
 from include.oneroster.retry import Retry
+from include.oneroster.source import Source
 from include.oneroster.transport import Answer, Transport, Usage
+from include.oneroster.waits import Waits
 
 log = logging.getLogger(__name__)
 
 #: What stands between a Base URL as districts get it and the rostering service, by version; the first is "nothing".
 _SERVICE = {"1.1": ("", "/v1p1", "/rostering/v1p1"), "1.2": ("", "/rostering/v1p2")}
 
-#: Behind the end nothing is worth a second try.
-_ONCE = Retry(attempts=1)
-
 
 class OneRosterClient:
     """Reads the collections of one provider; from several threads, one collection each.
 
+    The pages of a collection whose total is known are asked for in parallel, up to `concurrency` of them ahead of the
+    one that is being worked on.
+
     :param version: of the service, which decides paths and scopes. Records of both are read alike.
     :param page_size: rows asked for per page; providers may serve fewer.
     :param concurrency: requests at once, token requests included.
+    :param budget: asked for leave before each request; left out, it is `concurrency` in this process.
     :param demographics: whether they will be read, which takes a scope of its own.
     :param timeout: seconds to connect, and of silence while reading.
     :param retry: how long a failing request is tried again.
@@ -54,6 +67,7 @@ class OneRosterClient:
         *,
         page_size: int = 5000,
         concurrency: int = 5,
+        budget: Budget | None = None,
         demographics: bool = False,
         timeout: tuple[float, float] = (10, 120),
         retry: Retry | None = None,
@@ -61,8 +75,16 @@ class OneRosterClient:
         self.connection = connection
         self.version = version
         self.page_size = page_size
-        self._transport = Transport(concurrency=concurrency, timeout=timeout)
-        self._exchange = Exchange(connection, version, self._transport, retry or Retry(), demographics=demographics)
+        self._waits = Waits()
+        self._transport = Transport(
+            budget=budget or LocalBudget(concurrency), concurrency=concurrency, timeout=timeout, waits=self._waits
+        )
+        self._exchange = Exchange(
+            connection, version, self._transport, retry or Retry(), self._waits, demographics=demographics
+        )
+        # With one request at once there is nothing to overlap. Threads begin when they are needed.
+        self._width = concurrency if concurrency > 1 else 0
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="oneroster")
         self._base_url: str | None = None
         self._nowhere: OneRosterError | None = None
         self._resolving = threading.Lock()
@@ -90,17 +112,50 @@ class OneRosterClient:
                     raise
             return self._base_url
 
-    def pages(self, collection: str, *, filter: str | None = None) -> PageReader:
+    def pages(
+        self,
+        collection: str,
+        *,
+        filter: str | None = None,
+        resume: Checkpoint | None = None,
+        seen: Iterable[str] = (),
+    ) -> PageReader:
         """The pages of a collection, read as they are iterated over.
 
         :param collection: a name of `COLLECTIONS`.
-        :param filter: OneRoster's expression, such as `dateLastModified>'2026-11-20T00:00:00.000Z'`; it must not name
-            a person, for URLs are logged.
+        :param filter: OneRoster's expression, such as `modified_since` makes; it must not name a person, for URLs are
+            logged.
+        :param resume: the checkpoint of the last page of an earlier reading with the same filter. That page is read
+            again; if it is still the same, the pages behind it follow, else the collection from its start as attempt 2.
+        :param seen: every sourcedId that earlier reading brought, whether it was kept or not; if one is missing, the
+            collection is read from its start too.
         """
-        known = COLLECTIONS[collection]
-        return PageReader(known, lambda offset, patient: self._fetch(known, filter, offset, patient=patient))
+        limit = resume.page_size if resume is not None and resume.page_size else self.page_size
+        source = self._source(collection, filter, limit)
+        return PageReader(
+            COLLECTIONS[collection],
+            lambda: Ahead(source.fetch, self._submit, self._width),
+            resume=resume,
+            seen=seen,
+        )
+
+    def obeys_filter(self, collection: str) -> bool:
+        """Whether the provider filters by `dateLastModified`: asked for what will be modified in the far future, it
+        serves nothing. One that ignores filters serves everything, and a delta from it is none.
+
+        :raises OneRosterError: as reading the collection does.
+        """
+        try:
+            fetched = self._source(collection, modified_since(FAR_FUTURE), 1).fetch(0)
+        except RequestRefused as error:
+            log.info("%s: the provider refuses to filter by dateLastModified: %s", collection, error.message)
+            return False
+        return fetched is None or (not fetched.decoded.rows and not fetched.total)
 
     def close(self) -> None:
+        """End it: no request is begun any more, and who waits for one is told so by `ReadingStopped`."""
+        self._waits.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     def __enter__(self) -> OneRosterClient:
@@ -111,23 +166,14 @@ class OneRosterClient:
     ) -> None:
         self.close()
 
-    def _fetch(self, collection: Collection, filter_: str | None, offset: int, *, patient: bool) -> Fetched | None:
-        query = {"limit": str(self.page_size), "offset": str(offset)}
-        if filter_ is not None:
-            query["filter"] = filter_
-        # Spaces as %20: OAuth 1 signs them so, and some servers read `+` as a plus.
-        url = f"{self.base_url}/{collection.path}?{urlencode(query, quote_via=quote, safe='')}"
+    def _source(self, collection: str, filter_: str | None, limit: int) -> Source:
+        return Source(self._exchange, lambda: self.base_url, COLLECTIONS[collection], filter_, limit)
+
+    def _submit(self, fetch: Fetch, offset: int, patient: bool) -> Future[Fetched | None]:
         try:
-            fetched = self._exchange.get(
-                url, lambda answer: _read_page(collection, answer), retry=None if patient else _ONCE
-            )
-        except NotOffered:
-            if offset:
-                return None  # some providers have no page behind the last
-            raise
-        if fetched is not None and not offset and fetched.decoded.envelope != collection.envelope:
-            log.info("%s came under another name: `%s`", collection.path, fetched.decoded.envelope)
-        return fetched
+            return self._threads.submit(fetch, offset, patient)
+        except RuntimeError:  # the threads were shut down
+            raise stopped() from None
 
     def _resolve(self) -> str:
         tried = []
@@ -157,23 +203,3 @@ def _in_short(error: NotOffered | AnswerUnusable) -> str:
 
 def _read_orgs(answer: Answer) -> Decoded | None:
     return None if answer.status == HTTPStatus.NO_CONTENT else decode_page(COLLECTIONS["orgs"], answer.body)
-
-
-def _read_page(collection: Collection, answer: Answer) -> Fetched | None:
-    if answer.status == HTTPStatus.NO_CONTENT:
-        return None
-    decoded = decode_page(collection, answer.body)
-    digest = hashlib.blake2b(answer.body, digest_size=16).digest()
-    return Fetched(decoded, _total(answer.headers.get("X-Total-Count")), _has_next(answer.headers.get("Link")), digest)
-
-
-def _total(header: str | None) -> int | None:
-    """The stated total; what is no number says nothing."""
-    header = (header or "").strip()
-    return int(header) if header.isascii() and header.isdecimal() and len(header) < 12 else None
-
-
-def _has_next(header: str | None) -> bool | None:
-    if not header:
-        return None
-    return any("next" in link.get("rel", "").lower().split() for link in parse_header_links(header))

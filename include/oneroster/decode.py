@@ -32,6 +32,12 @@ _HAS_ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _PATH = re.compile(r"at `\$\.?(.*)`$")
 _BOM = b"\xef\xbb\xbf"
 
+#: Control characters may not stand in JSON as they are; where they do, they become spaces, and NUL nothing.
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+_SPACES = bytes(range(256)).translate(bytes.maketrans(bytes(range(32)), b" " * 32))
+
+_split = msgspec.json.Decoder(list[msgspec.Raw])
+
 
 @dataclass(frozen=True)
 class Unreadable:
@@ -51,12 +57,18 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A page's content. `rows` counts what stood in the list, `envelope` is the member it stood in."""
+    """A page's content.
+
+    :param rows: what stood in the list.
+    :param envelope: the member it stood in; empty where the answer was a bare list.
+    :param total: of the collection, where the answer tells it beside the list (Timeback).
+    """
 
     records: list[Any]
     unreadable: list[Unreadable]
     rows: int
     envelope: str
+    total: int | None = None
 
 
 class _Identified(msgspec.Struct, rename="camel"):
@@ -66,31 +78,67 @@ class _Identified(msgspec.Struct, rename="camel"):
 def decode_page(collection: Collection, body: bytes) -> Decoded:
     """Decode the body of a 200 answer.
 
+    A bare list is read too; whether an empty one is an end is for the caller to say, who knows the other pages.
+
     :raises AnswerUnusable: a web page, malformed JSON, or no list where the collection should be.
     :raises TryAgain: the JSON ends too early: the connection was cut.
     """
     body = _without_odd_escapes(body.removeprefix(_BOM))
     try:
-        records = _page_decoder(collection.name).decode(body).records
+        return _decode(collection, body)
+    except AnswerUnusable as error:
+        if error.code != "json_malformed" or not _CONTROL.search(body):
+            raise
+    return _decode(collection, body.translate(_SPACES, delete=b"\0"))
+
+
+def _decode(collection: Collection, body: bytes) -> Decoded:
+    bare = body.lstrip()[:1] == b"["
+    try:
+        page = _page_decoder(collection.name, bare).decode(body)
     except (msgspec.ValidationError, UnicodeDecodeError):
         pass
     except (msgspec.DecodeError, RecursionError) as error:
         raise _malformed(collection, body, error) from None
     else:
+        records = page if bare else page.records
         if _identify(records):
-            return Decoded(records, [], len(records), collection.envelope)
-    return _one_by_one(collection, body)
+            total = None if bare else _total(page.total_count, page.total, page.count, rows=len(records))
+            return Decoded(records, [], len(records), "" if bare else collection.envelope, total)
+    return _one_by_one(collection, body, bare)
 
 
 @cache
-def _page_decoder(name: str) -> msgspec.json.Decoder[Any]:
+def _page_decoder(name: str, bare: bool) -> msgspec.json.Decoder[Any]:
     collection = COLLECTIONS[name]
+    if bare:
+        return msgspec.json.Decoder(list[collection.record])  # type: ignore[name-defined]
     page = msgspec.defstruct(
         f"{collection.record.__name__}Page",
-        [("records", list[collection.record], msgspec.field(name=collection.envelope))],  # type: ignore[name-defined]
+        [
+            ("records", list[collection.record], msgspec.field(name=collection.envelope)),  # type: ignore[name-defined]
+            ("total_count", Any, msgspec.field(name="totalCount", default=None)),
+            ("total", Any, None),
+            ("count", Any, None),
+        ],
         gc=False,
     )
     return msgspec.json.Decoder(page)
+
+
+def _total(total_count: Any, total: Any, count: Any, *, rows: int) -> int | None:
+    """The collection's total as a body states it. Some use `count` for the rows of the page, which says nothing."""
+    stated = next((number for number in map(_whole, (total_count, total)) if number is not None), None)
+    if stated is not None:
+        return stated
+    counted = _whole(count)
+    return None if counted == rows else counted
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 12:
+        return int(value)
+    return value if type(value) is int and value >= 0 else None
 
 
 @cache
@@ -108,8 +156,13 @@ def _identify(records: list[Any]) -> bool:
     return not any(record.sourced_id.isspace() for record in records)
 
 
-def _one_by_one(collection: Collection, body: bytes) -> Decoded:
-    envelope, rows = _rows(collection, body)
+def _one_by_one(collection: Collection, body: bytes, bare: bool) -> Decoded:
+    try:
+        envelope, rows, total = ("", _split.decode(body), None) if bare else _rows(collection, body)
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        raise envelope_missing(collection) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(collection, body, error) from None
     records: list[Record] = []
     unreadable: list[Unreadable] = []
     for row in (bytes(raw).strip() for raw in rows):
@@ -118,24 +171,31 @@ def _one_by_one(collection: Collection, body: bytes) -> Decoded:
             unreadable.append(made)
         else:
             records.append(made)
-    return Decoded(records, unreadable, len(rows), envelope)
+    return Decoded(records, unreadable, len(rows), envelope, total)
 
 
-def _rows(collection: Collection, body: bytes) -> tuple[str, list[msgspec.Raw]]:
+def _rows(collection: Collection, body: bytes) -> tuple[str, list[msgspec.Raw], int | None]:
     """The list of records, still raw: under its own name, or the only list of the answer that is no status block."""
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    lists = [name for name, raw in members.items() if bytes(raw).lstrip()[:1] == b"[" and name.lower() not in _NO_DATA]
+    if collection.envelope not in lists and len(lists) != 1:
+        raise envelope_missing(collection)
+    envelope = collection.envelope if collection.envelope in lists else lists[0]
+    rows = _split.decode(members[envelope])
+    totals = (_any(members[name]) if name in members else None for name in ("totalCount", "total", "count"))
+    return envelope, rows, _total(*totals, rows=len(rows))
+
+
+def _any(raw: msgspec.Raw) -> Any:
     try:
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        lists = [
-            name for name, raw in members.items() if bytes(raw).lstrip()[:1] == b"[" and name.lower() not in _NO_DATA
-        ]
-        if collection.envelope in lists or len(lists) == 1:
-            envelope = collection.envelope if collection.envelope in lists else lists[0]
-            return envelope, msgspec.json.decode(members[envelope], type=list[msgspec.Raw])
-    except (msgspec.ValidationError, UnicodeDecodeError):
-        pass
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _malformed(collection, body, error) from None
-    raise AnswerUnusable(
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def envelope_missing(collection: Collection) -> AnswerUnusable:
+    """A 200 without the list, which is never zero rows (DESIGN, rule 1)."""
+    return AnswerUnusable(
         "envelope_missing",
         f"The provider answered 200 for {collection.path}, but without the list `{collection.envelope}`.",
         remedy="Such an answer is never taken for an empty collection. Ask the provider's support what it means.",

@@ -52,3 +52,12 @@ class AnswerUnusable(OneRosterError):
 
 class PagingBroken(OneRosterError):
     """The pages of a collection do not add up to a collection."""
+
+
+class ReadingStopped(OneRosterError):
+    """The client was closed while this was read or waited for; whoever closed it knows why."""
+
+
+def stopped() -> ReadingStopped:
+    """The error of a client that was closed."""
+    return ReadingStopped("reading_stopped", "The client was closed while it read.")

@@ -4,103 +4,59 @@ Public clients lose rows silently: a provider lowers `limit` on its own (Ed-Fi s
 client that stops at a short page, or steps by the rows it asked for, takes part of a district for the whole. So:
 
 - the offset advances by rows received;
-- a stated total (`X-Total-Count`) is reached and then confirmed by one request behind it;
+- a stated total (`X-Total-Count`, or beside the list) is reached and then confirmed by one request behind it;
 - without a total only an empty page ends the collection, or a chain of `Link: rel="next"` that ends;
 - `Link` is never followed: offsets decide, so that no link leads to another host;
-- a page that brings nothing new is an error; a total that changes restarts the collection once.
+- what does not add up, whatever the reason, is read from the start once more; a second reading that does not either is
+  handed on as unproven. Pages that only repeat, or never end, are an error.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from include.oneroster.decode import Decoded, Unreadable
+from include.oneroster.ahead import Ahead
+from include.oneroster.decode import envelope_missing
 from include.oneroster.entities import Collection
-from include.oneroster.errors import OneRosterError, PagingBroken
+from include.oneroster.errors import OneRosterError, PagingBroken, ReadingStopped
+from include.oneroster.pages import Checkpoint, Fetched, Page
+from include.oneroster.proof import Proof, Seen
+
+__all__ = ["Checkpoint", "Page", "PageReader", "Proof"]
 
 log = logging.getLogger(__name__)
-
-Kind = Literal["total", "empty_page", "link_end", "unproven"]
 
 #: Two million rows at the specification's default of 100; more means that a provider never ends.
 MOST_PAGES = 20_000
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """One answer of a collection, decoded.
-
-    :param total: what `X-Total-Count` says, if anything.
-    :param next_link: whether `Link` has a `next`; None where there is no `Link`.
-    """
-
-    decoded: Decoded
-    total: int | None
-    next_link: bool | None
-    digest: bytes
-
-
-@dataclass(frozen=True)
-class Page:
-    """Part of a collection.
-
-    :param records: new ones; a record that came on an earlier page is dropped.
-    :param received: rows that stood on the page.
-    :param attempt: 1, or 2 after a restart: then everything of attempt 1 is void.
-    """
-
-    records: list[Any]
-    unreadable: list[Unreadable]
-    offset: int
-    received: int
-    total: int | None
-    attempt: int
-
-
-@dataclass(frozen=True)
-class Proof:
-    """How it is known that a collection is complete, or why it is not.
-
-    :param kind: the `total` was met, an `empty_page` followed the last, a chain of links ended, or `unproven`.
-    :param expected: the total the provider stated, if any.
-    :param received: rows, repeated ones included; `unique` counts different sourcedIds.
-    :param rows_per_page: the largest page, which shows a provider that lowers our limit.
-    :param why: why it is unproven, or what else was seen.
-    :param attempt: the one whose pages count.
-    """
-
-    kind: Kind
-    expected: int | None
-    received: int
-    unique: int
-    pages: int
-    rows_per_page: int
-    why: str
-    attempt: int = 1
-
-    @property
-    def proven(self) -> bool:
-        return self.kind != "unproven"
-
-
-#: The rows at an offset; None where the provider says that there is nothing. `patient` is False for the one request
-#: behind a total that was reached, which need not succeed.
-Fetch = Callable[[int, bool], Fetched | None]
-
-
 class PageReader:
     """Iterates over the pages of a collection, once, and then has its proof.
 
-    When the provider's total changes between two pages, the collection is read again from the start: pages then carry
-    `attempt` 2, and the consumer drops what it made of attempt 1 (it keeps the parts of `proof.attempt`).
+    A reading that proves nothing is followed by a second one: pages then carry `attempt` 2, and the consumer drops what
+    it made of attempt 1 (it keeps the parts of `proof.attempt`), that of the reading that was resumed included.
+
+    :param ahead: makes what answers one reading.
+    :param resume: where an earlier reading came to; its last page is read again, and if it is not the same any more,
+        the collection is read from the start, as attempt 2.
+    :param seen: every sourcedId that was read before, landed or not.
     """
 
-    def __init__(self, collection: Collection, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        ahead: Callable[[], Ahead],
+        *,
+        resume: Checkpoint | None = None,
+        seen: Iterable[str] = (),
+    ) -> None:
         self._collection = collection
-        self._fetch = fetch
+        self._ahead = ahead
+        self._resume = resume
+        self._seen = seen
         self._proof: Proof | None = None
 
     @property
@@ -111,24 +67,36 @@ class PageReader:
         return self._proof
 
     def __iter__(self) -> Iterator[Page]:
-        """:raises OneRosterError: as the client does; PagingBroken for a repeated page and for pages without end."""
-        reading = _Reading(self._collection, attempt=1)
-        yield from reading.read(self._fetch)
-        if reading.changed:
-            log.info("%s: %s; reading it again from the start", self._collection.path, reading.changed)
+        """:raises OneRosterError: as the client does; PagingBroken for repeated pages and for pages without end."""
+        reading = self._first()
+        yield from self._read(reading)
+        proof = reading.proof()
+        if reading.given_up or not proof.proven:
+            log.info("%s: %s; reading it again from the start", self._collection.path, reading.given_up or proof.why)
             reading = _Reading(self._collection, attempt=2)
-            yield from reading.read(self._fetch)
-        self._proof = reading.proof()
+            yield from self._read(reading)
+            proof = reading.proof()
+        self._proof = proof
+
+    def _first(self) -> _Reading:
+        if self._resume is None or not self._resume.pages:
+            return _Reading(self._collection, attempt=1)
+        return _Reading.resumed(self._collection, self._resume, set(self._seen))
+
+    def _read(self, reading: _Reading) -> Iterator[Page]:
+        ahead = self._ahead()
+        try:
+            yield from reading.read(ahead)
+        finally:
+            ahead.drop()
 
 
 @dataclass
 class _Reading:
-    """One attempt at a collection.
+    """One attempt at a collection; the fields are those of `Seen` and `Checkpoint`.
 
-    :param came_again: rows that had come on an earlier page.
-    :param unidentified: rows without a readable sourcedId.
-    :param changed: what moved while it was read, in words.
-    :param confirmed: False where the request behind the total was refused.
+    :param envelope: the member the first page's list stood in.
+    :param given_up: why this attempt ended before its end, in words; only the first may.
     """
 
     collection: Collection
@@ -140,35 +108,82 @@ class _Reading:
     came_again: int = 0
     unidentified: int = 0
     changed: str = ""
+    given_up: str = ""
     confirmed: bool = True
     chained: bool = False
     link_ended: bool = False
+    envelope: str | None = None
+    resume: Checkpoint | None = None
     ids: set[str] = field(default_factory=set)
     digests: set[bytes] = field(default_factory=set)
 
-    def read(self, fetch: Fetch) -> Iterator[Page]:
-        while not self.link_ended and (fetched := self._next(fetch)) is not None:
+    @classmethod
+    def resumed(cls, collection: Collection, at: Checkpoint, seen: set[str]) -> _Reading:
+        """An attempt that goes on where another one came to."""
+        return cls(
+            collection,
+            attempt=1,
+            total=at.total,
+            received=at.received,
+            pages=at.pages,
+            rows_per_page=at.rows_per_page,
+            came_again=at.came_again,
+            unidentified=at.unidentified,
+            chained=at.chained,
+            resume=at,
+            ids=seen,
+        )
+
+    def read(self, ahead: Ahead) -> Iterator[Page]:
+        if self.resume is not None:
+            self._check_last_page(self.resume, ahead)
+        while not self.given_up and not self.link_ended and (fetched := self._next(ahead)) is not None:
             self._note_total(fetched)
-            if not fetched.decoded.rows or (self.changed and self.attempt == 1):
+            if self.given_up or self._is_empty(fetched):
                 return
             if not self._brings_something(fetched):
                 if self._reached:
                     return  # behind its end the provider repeats itself; the total is met all the same
-                raise self._repeated()
-            yield self._take(fetched)
-            self.link_ended = self.total is None and self.chained and fetched.next_link is False
-            self.chained = self.chained or bool(fetched.next_link)
+                self._repeated()
+                return
+            page = self._take(fetched)
+            self._note_link(fetched)
+            ahead.expect(self.received, self.total, fetched)
+            yield page
 
     def proof(self) -> Proof:
-        kind, why = self._verdict()
-        return Proof(kind, self.total, self.received, len(self.ids), self.pages, self.rows_per_page, why, self.attempt)
+        return Seen(
+            total=self.total,
+            received=self.received,
+            unique=len(self.ids),
+            pages=self.pages,
+            rows_per_page=self.rows_per_page,
+            came_again=self.came_again,
+            unidentified=self.unidentified,
+            changed=self.changed,
+            confirmed=self.confirmed,
+            link_ended=self.link_ended,
+            attempt=self.attempt,
+        ).proof()
 
     @property
     def _reached(self) -> bool:
         """The rows of the total are there. One that was exceeded is wrong, and then only an empty page is an end."""
         return self.received == self.total
 
-    def _next(self, fetch: Fetch) -> Fetched | None:
+    def _check_last_page(self, last: Checkpoint, ahead: Ahead) -> None:
+        """Read the last page again: if it is the same, those before it have not moved behind our back either."""
+        again = ahead.at(last.offset)
+        if again is None or again.ids_digest() != last.ids_digest or len(self.ids) != last.unique:
+            self.given_up = "the last page read before is not what it was"
+            return
+        self.envelope = again.decoded.envelope
+        self.digests.add(again.digest)
+        self._note_total(again)
+        self._note_link(again)
+        ahead.expect(self.received, self.total, again)
+
+    def _next(self, ahead: Ahead) -> Fetched | None:
         if self.pages >= MOST_PAGES:
             raise PagingBroken(
                 "pages_without_end",
@@ -176,12 +191,29 @@ class _Reading:
                 remedy="The provider serves pages for ever; its support has to look at it.",
             )
         if not self._reached:
-            return fetch(self.received, True)
+            return ahead.at(self.received)
         try:
-            return fetch(self.received, False)
+            return ahead.at(self.received, patient=False)
+        except ReadingStopped:
+            raise
         except OneRosterError:  # it dislikes offsets behind the end, and has met its total all the same
             self.confirmed = False
             return None
+
+    def _is_empty(self, fetched: Fetched) -> bool:
+        """Whether it is the end.
+
+        :raises AnswerUnusable: an empty bare list where the pages before were none: that is no envelope.
+        """
+        envelope = fetched.decoded.envelope
+        if not fetched.decoded.rows and not envelope and self.envelope != "":
+            raise envelope_missing(self.collection)
+        if self.envelope is None:
+            self.envelope = envelope
+            if envelope != self.collection.envelope:
+                came = f"under another name: `{envelope}`" if envelope else "as a list without a name"
+                log.info("%s came %s", self.collection.path, came)
+        return not fetched.decoded.rows
 
     def _note_total(self, fetched: Fetched) -> None:
         stated = fetched.total
@@ -189,10 +221,15 @@ class _Reading:
             return  # nothing said, or the count of an empty page
         if self.total is not None and stated != self.total:
             self.changed = f"its total changed from {self.total} to {stated} while it was read"
+            self.given_up = self.changed if self.attempt == 1 else ""
         self.total = stated
 
+    def _note_link(self, fetched: Fetched) -> None:
+        self.link_ended = self.total is None and self.chained and fetched.next_link is False
+        self.chained = self.chained or bool(fetched.next_link)
+
     def _brings_something(self, fetched: Fetched) -> bool:
-        ids = [row.sourced_id for row in _rows(fetched.decoded) if row.sourced_id is not None]
+        ids = [sourced_id for sourced_id in fetched.ids() if sourced_id is not None]
         known = sum(sourced_id in self.ids for sourced_id in ids)
         if (known == len(ids)) if ids else (fetched.digest in self.digests):
             return False
@@ -203,18 +240,25 @@ class _Reading:
 
     def _take(self, fetched: Fetched) -> Page:
         decoded = fetched.decoded
-        page = Page(
-            records=self._new(decoded.records),
-            unreadable=self._new(decoded.unreadable),
-            offset=self.received,
-            received=decoded.rows,
-            total=self.total,
-            attempt=self.attempt,
-        )
+        offset, chained = self.received, self.chained
+        records, unreadable = self._new(decoded.records), self._new(decoded.unreadable)
         self.pages += 1
         self.received += decoded.rows
         self.rows_per_page = max(self.rows_per_page, decoded.rows)
-        return page
+        checkpoint = Checkpoint(
+            offset=offset,
+            page_size=fetched.limit,
+            ids_digest=fetched.ids_digest(),
+            received=self.received,
+            unique=len(self.ids),
+            pages=self.pages,
+            rows_per_page=self.rows_per_page,
+            came_again=self.came_again,
+            unidentified=self.unidentified,
+            total=self.total,
+            chained=chained,
+        )
+        return Page(records, unreadable, offset, decoded.rows, self.total, self.attempt, checkpoint)
 
     def _new(self, rows: list[Any]) -> list[Any]:
         """The rows whose sourcedId is new, and those that have none."""
@@ -227,37 +271,14 @@ class _Reading:
                 self.ids.add(row.sourced_id)
         return kept
 
-    def _verdict(self) -> tuple[Kind, str]:
-        different = self.received - self.came_again
-        again = f"rows that came again on a later page: {self.came_again}" if self.came_again else ""
-        if self.changed:
-            return "unproven", f"{self.changed}, twice"
-        if self.total is not None and different != self.total:
-            return "unproven", _sentence(f"the provider counts {self.total} rows and served {different}", again)
-        if self.total is None and again:
-            return "unproven", f"{again}; they moved while it was read"
-        on_one_page = different - self.unidentified - len(self.ids)
-        notes = _sentence(
-            again,
-            f"rows that stood twice on a page: {on_one_page}" if on_one_page else "",
-            "" if self.confirmed else "the request behind the total was refused",
-        )
-        if self.total is not None:
-            return "total", notes
-        return "link_end" if self.link_ended else "empty_page", notes
-
-    def _repeated(self) -> PagingBroken:
-        return PagingBroken(
+    def _repeated(self) -> None:
+        """:raises PagingBroken: it happened in the second reading too."""
+        what = f"offset {self.received} brought only rows that had come before"
+        if self.attempt == 1:
+            self.given_up = what
+            return
+        raise PagingBroken(
             "page_repeated",
-            f"{self.collection.path} at offset {self.received} brought only rows that had come before.",
+            f"{self.collection.path}: {what}, in two readings.",
             remedy="The provider seems to ignore `offset`; its support has to look at it. Nothing of it is used.",
         )
-
-
-def _rows(decoded: Decoded) -> Iterator[Any]:
-    yield from decoded.records
-    yield from decoded.unreadable
-
-
-def _sentence(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

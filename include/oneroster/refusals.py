@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
+from include.oneroster import clock, remedies
 from include.oneroster.connection import OneRosterConnection
 from include.oneroster.errors import (
     SCREEN,
@@ -27,7 +28,7 @@ from include.oneroster.retry import TryAgain
 from include.oneroster.transport import Answer
 
 #: Too many requests, or the provider's own trouble: what may pass by itself.
-_MAY_PASS = {429, 500, 502, 503, 504}
+_MAY_PASS = {408, 429, 500, 502, 503, 504}
 
 #: Words of the specifications an answer may be quoted with, letters only.
 _KNOWN_WORDS = (
@@ -53,18 +54,18 @@ _KNOWN_WORDS = (
 )
 _LETTERS = {re.sub("[^a-z]", "", word): word for word in _KNOWN_WORDS}
 
-#: Beyond this difference of clocks OAuth 1 signatures are refused (servers accept about five minutes).
-_CLOCK_TOLERANCE = 240.0
-
 
 def try_again(answer: Answer) -> TryAgain | None:
     """The instruction to try again, if the answer is one that may pass."""
     if answer.status not in _MAY_PASS:
         return None
+    busy = answer.status == HTTPStatus.TOO_MANY_REQUESTS
+    retry_after = _retry_after(answer.headers.get("Retry-After"))
     return TryAgain(
         f"{urlsplit(answer.url).netloc} answered {_status(answer)}",
-        code="provider_busy" if answer.status == HTTPStatus.TOO_MANY_REQUESTS else "provider_failing",
-        retry_after=_retry_after(answer.headers.get("Retry-After")),
+        code="provider_busy" if busy else "provider_failing",
+        retry_after=retry_after,
+        heavy=not busy and retry_after is None,
     )
 
 
@@ -74,13 +75,9 @@ def refusal(answer: Answer, connection: OneRosterConnection) -> OneRosterError:
     if answer.status == HTTPStatus.UNAUTHORIZED:
         return _unauthorized(answer, connection, said)
     if answer.status == HTTPStatus.FORBIDDEN:
-        return PermissionRefused("permission_refused", f"{said}.", remedy=_sharing_remedy(answer.url))
+        return PermissionRefused("permission_refused", f"{said}.", remedy=remedies.of_sharing(answer.url))
     if answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED):
-        return NotOffered(
-            "not_offered",
-            f"{said}.",
-            remedy="The provider does not offer this collection, or the Base URL is not that of its rostering service.",
-        )
+        return NotOffered("not_offered", f"{said}.", remedy=remedies.of_path())
     if 300 <= answer.status < 400:
         return _redirected(AnswerUnusable, answer, "Base URL")
     return RequestRefused(
@@ -99,14 +96,13 @@ def refused_token(answer: Answer, connection: OneRosterConnection, scopes: tuple
         return PermissionRefused(
             "scope_refused",
             f"{said}; asked for were {' '.join(scopes)}.",
-            remedy="The district shares less (Infinite Campus: Data to Share on its page for us), or the connection "
-            "is of another OneRoster version, or the provider wants other `scopes` in the connection's extra.",
+            remedy=remedies.of_scopes(),
         )
     if answer.status in (400, 401, 403):
         return CredentialsRefused(
             "credentials_refused",
             f"{said}: {connection.id_label} and {connection.secret_label} were not accepted.",
-            remedy=_credentials_remedy(connection),
+            remedy=remedies.of_credentials(connection),
         )
     return ConnectionInvalid(
         "token_url_wrong", f"{said}.", remedy=f"This is not the Token URL; copy it whole from {SCREEN}."
@@ -128,47 +124,17 @@ def _unauthorized(answer: Answer, connection: OneRosterConnection, said: str) ->
         "oauth1": f"the {connection.signature} signature made with Consumer Key and Secret was not accepted",
         "bearer": "the bearer token was not accepted",
     }.get(str(connection.auth), "a token the Token URL had just given was not accepted")
-    clock = _clock_difference(answer) if connection.auth == "oauth1" else ""
-    return CredentialsRefused("credentials_refused", f"{said}: {what}.{clock}", remedy=_credentials_remedy(connection))
-
-
-def _credentials_remedy(connection: OneRosterConnection) -> str:
-    if connection.expired:
-        return (
-            f"They ended on {connection.expires_on}: the district renews them on {SCREEN}, then store the new ones in "
-            f"{connection.title}."
-        )
-    return (
-        f"Compare what is stored in {connection.title} with {SCREEN}. If the secret was made anew or the connection "
-        "switched off there, only the district can help."
-    )
-
-
-def _sharing_remedy(url: str) -> str:
-    if urlsplit(url).path.endswith("/demographics"):
-        return (
-            "The district does not share demographics: it ticks Demographics under Data to Share on the connection's "
-            "page, or set `demographics: false` for it."
-        )
-    return f"The district does not share this with us; Data to Share and the schools in scope stand on {SCREEN}."
-
-
-def _clock_difference(answer: Answer) -> str:
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
-        seconds = (datetime.now(UTC) - theirs).total_seconds()
-    except (ValueError, TypeError):
-        return ""
-    if abs(seconds) < _CLOCK_TOLERANCE:
-        return ""
-    return f" This machine's clock and the provider's differ by {abs(seconds) / 60:.0f} minutes, which spoils it."
+    remedy = remedies.of_token(connection)
+    if connection.auth == "oauth1" and (apart := clock.apart(answer)):
+        what += f"; this machine's clock and the provider's differ by {apart}"
+        remedy = remedies.of_clock(apart) + remedy
+    return CredentialsRefused("credentials_refused", f"{said}: {what}.", remedy=remedy)
 
 
 def _retry_after(given: str | None) -> float | None:
     """Seconds, given as such or as a date."""
-    if not given:
-        return None
-    if given.strip().isdecimal():
+    given = (given or "").strip()
+    if given.isascii() and given.isdecimal():
         return float(given)
     try:
         return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())

@@ -1,8 +1,7 @@
 """One keep-alive session to a provider: bounded, timed, counted. What an answer means is for others to say.
 
-A `slot` is the permission to have one request in flight. There are as many as the provider allows at once, and token
-requests need one like all others. A thread signs its request after it has its slot, so that neither a token nor an
-OAuth 1 timestamp grows old in the queue.
+A `slot` is the permission to have one request in flight; the client's budget gives it, by host, to token requests as to
+all others. A thread signs its request after it has its slot, so that no OAuth 1 timestamp grows old in the queue.
 """
 
 from __future__ import annotations
@@ -19,8 +18,10 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from include.oneroster.budget import Budget
 from include.oneroster.errors import AnswerUnusable, ProviderUnavailable
 from include.oneroster.retry import TryAgain
+from include.oneroster.waits import Waits
 
 _CHUNK = 1 << 18
 
@@ -55,13 +56,16 @@ class Answer:
 class Transport:
     """Sends single requests from any number of threads.
 
-    :param concurrency: slots.
+    :param budget: gives the slots.
+    :param concurrency: connections kept alive.
     :param timeout: seconds to connect, and of silence while reading.
+    :param waits: tells when nobody wants an answer any more.
     """
 
-    def __init__(self, *, concurrency: int, timeout: tuple[float, float]) -> None:
-        self._slots = threading.BoundedSemaphore(concurrency)
+    def __init__(self, *, budget: Budget, concurrency: int, timeout: tuple[float, float], waits: Waits) -> None:
+        self._budget = budget
         self._timeout = timeout
+        self._waits = waits
         self._lock = threading.Lock()
         self._usage = Usage()
         self._in_flight = 0
@@ -79,8 +83,13 @@ class Transport:
             return self._usage
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        with self._slots:
+    def slot(self, url: str) -> Iterator[None]:
+        """Permission for one request to the URL's host.
+
+        :raises ReadingStopped: the client was closed before there was one.
+        """
+        with self._budget.slot(urlsplit(url).hostname or ""):
+            self._waits.check()
             yield
 
     def send(self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None) -> Answer:
@@ -89,6 +98,7 @@ class Transport:
         :param form: of a token request.
         :raises TryAgain: no connection, a time-out, an answer cut off.
         :raises ProviderUnavailable: the host's certificate is not to be trusted.
+        :raises ReadingStopped: the client was closed.
         """
         host = urlsplit(url).netloc
         self._begin(token=form is not None)
@@ -107,7 +117,7 @@ class Transport:
                 remedy="Its operator has to renew the certificate; do not work around it: the secret would be exposed.",
             ) from None
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-            raise TryAgain(f"{host} did not answer in time", code="provider_timeout") from None
+            raise TryAgain(f"{host} did not answer in time", code="provider_timeout", heavy=True) from None
         except urllib3.exceptions.HTTPError:  # while reading, where requests does not translate
             raise TryAgain(f"the answer of {host} was cut off", code="answer_cut_off") from None
         except requests.exceptions.ConnectionError as error:
@@ -134,6 +144,7 @@ class Transport:
         # read1 returns what is there; iter_content would wait for a whole chunk, however slowly it drips in.
         while part := response.raw.read1(_CHUNK, decode_content=True):
             parts.append(part)
+            self._waits.check()
             if time.monotonic() > until:
                 raise requests.exceptions.ReadTimeout
         return b"".join(parts)

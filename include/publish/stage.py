@@ -67,12 +67,14 @@ def publish(
     ledger.finish_run(
         connection,
         changes,
+        pull,
         status="published",
         generation=generation,
         accounts=accounts,
         left_out=left_out.num_rows,
     )
-    ledger.move_state(connection, changes, generation)
+    pulled = {landed.collection for landed in pull.collections}
+    ledger.move_state(connection, changes, pull, generation, is_complete=pulled >= set(district.wanted()))
     return _told(connection, changes, status="published", generation=generation)
 
 

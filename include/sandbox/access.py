@@ -3,41 +3,81 @@
 from __future__ import annotations
 
 import hmac
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from include.sandbox.oauth1 import BadSignature, Verifier
 from include.sandbox.oauth2 import CORE, DEMOGRAPHICS, ROSTER, TokenOffice
+from include.sandbox.quirks_access import CLOCK_MINUTES
+from include.sandbox.quirks_records import not_shared
 from include.sandbox.settings import SandboxDistrict
 from include.sandbox.status_info import Refused
 
+COOKIE = "JSESSIONID"
+
+
+class Call(NamedTuple):
+    """A request as it was called.
+
+    :param url: absolute, without its query, as it was before decoding, since OAuth 1 signs it so.
+    :param query: as it was before decoding.
+    :param headers: their names in lower case.
+    """
+
+    url: str
+    query: str
+    headers: Mapping[str, str]
+
+    @property
+    def whole_url(self) -> str:
+        return f"{self.url}?{self.query}" if self.query else self.url
+
+    @property
+    def authorization(self) -> str:
+        return self.headers.get("authorization", "")
+
 
 class Access:
-    """Lets a district's own client in, by the one way to authenticate that the district is set to."""
+    """Lets a district's own client in, by the one way to authenticate that the district is set to.
+
+    :ivar quirks: the switches that are on.
+    """
 
     def __init__(self, settings: SandboxDistrict) -> None:
         self._settings = settings
+        self.quirks: frozenset[str] = frozenset()
         self.tokens = TokenOffice(settings)
-        self._signatures = Verifier(settings.client_id, settings.client_secret)
+        self._signatures = Verifier(settings.client_id, settings.client_secret, clock=self.clock)
 
-    def check(self, collection: str, method: str, url: str, authorization: str) -> None:
-        """Check one request.
+    def clock(self) -> float:
+        """The provider's clock, in Unix seconds."""
+        return time.time() + (60 * CLOCK_MINUTES if "clock-minutes-off" in self.quirks else 0)
 
-        :param url: absolute, with its query, as the client called it.
+    def check(self, collection: str, call: Call, *, nested: bool = False) -> None:
+        """Check one request for records of a collection.
+
+        :param nested: whether it is for a list such as the classes of a school, which the core scope does not open.
         :raises Refused: 401 `unauthorisedrequest` or 403 `forbidden`.
         """
+        if "expired-connection" in self.quirks:
+            raise Refused(401, "unauthorisedrequest", "This connection has expired. The district can renew it.")
         if self._settings.auth == "oauth1":
-            self._check_signature(method, url, authorization)
+            self._check_signature(call)
         else:
-            self._check_bearer(collection, authorization)
-        if collection == "demographics" and not self._settings.demographics:
-            raise Refused(403, "forbidden", "Demographics are not among the data this district shares.")
+            self._check_bearer(collection, call.authorization, nested=nested)
+        self._check_headers(call)
+        is_shared = collection != "demographics" or self._settings.demographics
+        if not is_shared or not_shared(collection) in self.quirks:
+            raise Refused(403, "forbidden", f"{collection} are not among the data this district shares.")
 
-    def _check_signature(self, method: str, url: str, authorization: str) -> None:
+    def _check_signature(self, call: Call) -> None:
         try:
-            self._signatures.verify(method, url, authorization)
+            self._signatures.verify("GET", call.whole_url, call.authorization)
         except BadSignature as bad:
             raise Refused(401, "unauthorisedrequest", f"The request was refused: {bad}.") from None
 
-    def _check_bearer(self, collection: str, authorization: str) -> None:
+    def _check_bearer(self, collection: str, authorization: str, *, nested: bool) -> None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise Refused(401, "unauthorisedrequest", "The request carries no bearer token.")
@@ -48,6 +88,16 @@ class Access:
         scopes = self.tokens.redeem(token)
         if scopes is None:
             raise Refused(401, "unauthorisedrequest", "The token is unknown or has expired.")
-        sufficient = (DEMOGRAPHICS,) if collection == "demographics" else (CORE, ROSTER)
+        sufficient = (DEMOGRAPHICS,) if collection == "demographics" else (ROSTER,) if nested else (CORE, ROSTER)
         if not any(self.tokens.scope(name) in scopes for name in sufficient):
             raise Refused(403, "forbidden", f"The token lacks the scope {self.tokens.scope(sufficient[0])}.")
+
+    def _check_headers(self, call: Call) -> None:
+        if "cookies-required" in self.quirks and self._settings.auth == "oauth2":
+            cookies = [cookie.strip() for cookie in call.headers.get("cookie", "").split(";")]
+            if f"{COOKIE}={self._settings.app}" not in cookies:
+                raise Refused(401, "unauthorisedrequest", "The request belongs to no session.")
+        if "headers-required" in self.quirks:
+            given = (call.headers.get("x-tenant"), call.headers.get("x-api-key"))
+            if given != (self._settings.app, self._settings.api_key):
+                raise Refused(401, "unauthorisedrequest", "X-Tenant or X-Api-Key is missing or wrong.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,22 +17,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from include.errors import RollcallError
+from include.sandbox.access import Call
 from include.sandbox.oauth2 import TokenRefused
-from include.sandbox.provider import Provider, Reply, token_refusal
-from include.sandbox.quirks import SLOW_ANSWER_SECONDS
-from include.sandbox.resources import RESOURCES
+from include.sandbox.provider import Provider, token_refusal
+from include.sandbox.quirk import Reply
+from include.sandbox.quirks_faults import SLOW_ANSWER_SECONDS
 
 Providers = Mapping[str, Provider]
-_Answer = Callable[[Provider, Request], Awaitable[Reply]]
+
+_CAMPUS_TOKEN = "/campus/oauth2/token"  # noqa: S105 - a path
 
 
 def application(providers: Providers) -> Starlette:
     """The ASGI application that serves these districts, by their app."""
-    routes = [Route("/campus/oauth2/token", _TokenEndpoint(providers), methods=["POST"])]
-    for provider in providers.values():
-        path = provider.settings.resource_path
-        routes.append(Route(f"{path}/{{resource}}", _Counted(provider, _collection), methods=["GET"]))
-        routes.append(Route(f"{path}/{{resource}}/{{sourced_id}}", _Counted(provider, _single), methods=["GET"]))
+    routes = []
     controls: list[tuple[str, str, Callable[[Provider, Any], Any]]] = [
         ("GET", "truth", lambda provider, _: provider.truth()),
         ("GET", "seen", lambda provider, _: provider.seen.summary()),
@@ -40,81 +40,89 @@ def application(providers: Providers) -> Starlette:
     ]
     for method, name, act in controls:
         routes.append(Route(f"/sandbox/{{app}}/{name}", _control(providers, act), methods=[method]))
-    return Starlette(routes=routes)
+    return Starlette(routes=[*routes, Route("/{path:path}", _Provided(providers))])
 
 
-class _Counted:
-    """A provider's endpoint; a request counts as open until the last byte of its answer is handed to the network."""
-
-    def __init__(self, provider: Provider, answer: _Answer) -> None:
-        self._provider = provider
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        if request.path_params["resource"] not in RESOURCES:
-            await PlainTextResponse("Not Found", 404)(scope, receive, send)
-            return
-        path = scope["path"].removeprefix(self._provider.settings.resource_path)
-        with self._provider.seen.request(path):
-            await _answered(self._provider, request, self._answer)(scope, receive, send)
-
-
-class _TokenEndpoint:
-    """Infinite Campus's one token endpoint, which learns the district from `appName`."""
+class _Provided:
+    """Everything that is a provider's: GET for records, POST for tokens."""
 
     def __init__(self, providers: Providers) -> None:
         self._providers = providers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        app = request.query_params.get("appName")
-        provider = self._providers.get(app or "")
-        if provider is None:
-            refused = TokenRefused(401, "invalid_client", "No application has the appName of this Token URL.")
+        path = scope["raw_path"].decode("ascii")
+        response: ASGIApp | None = None
+        if request.method == "POST":
+            response = await self._token(path, request)
+        elif request.method == "GET" and path != _CAMPUS_TOKEN:
+            response = self._records(path, request)
+        elif path == _CAMPUS_TOKEN:
+            response = PlainTextResponse("Method Not Allowed", 405)
+        await (response or PlainTextResponse("Not Found", 404))(scope, receive, send)
+
+    def _records(self, path: str, request: Request) -> ASGIApp | None:
+        for provider in self._providers.values():
+            if found := provider.find(path):
+                return _answer(provider, found.counted, lambda: found.answer(_call(request)))
+        return None
+
+    async def _token(self, path: str, request: Request) -> ASGIApp | None:
+        provider = next((each for each in self._providers.values() if each.addresses.token == path), None)
+        if path == _CAMPUS_TOKEN:
+            app = request.query_params.get("appName")
             if app is None:
                 refused = TokenRefused(400, "invalid_request", "The Token URL lacks its query ?appName=.")
-            await _response(token_refusal(refused))(scope, receive, send)
-            return
-        with provider.seen.request(""):
-            await _answered(provider, request, _token)(scope, receive, send)
+                return _response(token_refusal(refused))
+            provider = self._providers.get(app)
+            if provider is None or provider.addresses.token != path:
+                refused = TokenRefused(401, "invalid_client", "No application has the appName of this Token URL.")
+                return _response(token_refusal(refused))
+        if provider is None:
+            return None
+        # Some clients put grant_type and scope into the query instead of the body.
+        form = dict(request.query_params) | dict(parse_qsl((await request.body()).decode("latin-1")))
+        return _answer(provider, "", lambda: provider.token(form, _call(request)))
 
 
-def _answered(provider: Provider, request: Request, answer: _Answer) -> ASGIApp:
+def _answer(provider: Provider, counted: str | None, reply: Callable[[], Reply]) -> ASGIApp:
+    """Makes the answer and sends it; a request is open until the last byte is handed to the network.
+
+    :param counted: the path it is counted under, empty for the Token URL; nothing where it is not counted.
+    """
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if "slow-answers" in provider.quirks:
-            await asyncio.sleep(SLOW_ANSWER_SECONDS)
-        await _response(await answer(provider, request))(scope, receive, send)
+        with nullcontext() if counted is None else provider.seen.request(counted):
+            if "slow-answers" in provider.quirks:
+                await asyncio.sleep(SLOW_ANSWER_SECONDS)
+            made = reply()
+            made.headers["Date"] = formatdate(provider.access.clock(), usegmt=True)
+            await asyncio.sleep(made.seconds)
+            if made.cut:
+                await _send_half(made, send)
+            else:
+                await _response(made)(scope, receive, send)
 
     return app
 
 
-async def _collection(provider: Provider, request: Request) -> Reply:
-    url, query, authorization = _called(request)
-    return provider.collection(request.path_params["resource"], url, query, authorization)
+async def _send_half(reply: Reply, send: Send) -> None:
+    """Announce the whole body and send half of it; the server then closes the connection."""
+    headers = {**reply.headers, "Content-Type": reply.media_type, "Content-Length": str(len(reply.body))}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+    await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
 
 
-async def _single(provider: Provider, request: Request) -> Reply:
-    resource, sourced_id = request.path_params["resource"], request.path_params["sourced_id"]
-    return provider.single(resource, sourced_id, *_called(request))
-
-
-async def _token(provider: Provider, request: Request) -> Reply:
-    # Some clients put grant_type and scope into the query instead of the body.
-    form = dict(request.query_params) | dict(parse_qsl((await request.body()).decode("latin-1")))
-    return provider.token(form, request.headers.get("authorization", ""))
-
-
-def _called(request: Request) -> tuple[str, str, str]:
-    """The URL as it was called, before decoding, since OAuth 1 signs it so; its query; the Authorization header."""
-    host = request.headers.get("host", "")
+def _call(request: Request) -> Call:
+    """The request as it was called, before decoding."""
     path = request.scope["raw_path"].decode("ascii")
-    query = request.scope["query_string"].decode("ascii")
-    return f"{request.url.scheme}://{host}{path}", query, request.headers.get("authorization", "")
+    url = f"{request.url.scheme}://{request.headers.get('host', '')}{path}"
+    return Call(url, request.scope["query_string"].decode("ascii"), request.headers)
 
 
 def _response(reply: Reply) -> Response:
-    return Response(reply.body, reply.status, reply.headers, "application/json")
+    return Response(reply.body, reply.status, reply.headers, reply.media_type)
 
 
 def _pass_nights(provider: Provider, asked: Any) -> None:
@@ -122,7 +130,7 @@ def _pass_nights(provider: Provider, asked: Any) -> None:
 
 
 def _control(providers: Providers, act: Callable[[Provider, Any], Any]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint of the sandbox itself: JSON in, JSON out, the truth after whatever changed it."""
+    """An endpoint of the sandbox itself: JSON in, JSON out."""
 
     async def endpoint(request: Request) -> Response:
         provider = providers.get(request.path_params["app"])

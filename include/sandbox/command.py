@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
 from dataclasses import replace
+from typing import Any
 
 import click
 
 from include.errors import RollcallError
+from include.sandbox.bundles import BUNDLES
 from include.sandbox.quirks import QUIRKS
 from include.sandbox.server import Sandbox
 from include.sandbox.settings import DEMO_DISTRICTS, SandboxDistrict
@@ -35,10 +38,10 @@ _BY_APP = {district.app: district for district in DEMO_DISTRICTS}
 @click.option(
     "--quirk",
     "quirks",
-    type=click.Choice(list(QUIRKS)),
+    type=click.Choice([*BUNDLES, *QUIRKS]),
     metavar="NAME",
     multiple=True,
-    help=f"Repeatable: {', '.join(QUIRKS)}.",
+    help=f"A provider ({', '.join(BUNDLES)}) or a single switch of docs/providers.md.  Repeatable.",
 )
 def sandbox(
     port: int, students: int | None, nights: int, seed: int | None, apps: tuple[str, ...], quirks: tuple[str, ...]
@@ -55,10 +58,12 @@ def sandbox(
                 nights=nights,
                 seed=_BY_APP[app].seed if seed is None else seed,
                 quirks=frozenset(quirks),
+                **_connection_of(quirks),
             )
             for app in dict.fromkeys(apps or _BY_APP)
         ]
         with Sandbox(districts, port) as serving:
+            gc.freeze()  # a large district is no garbage, and is not to be looked through again and again
             for district in serving.districts:
                 click.echo(_credentials(serving, district))
             click.echo("Press Ctrl-C to end it.", err=True)
@@ -66,6 +71,16 @@ def sandbox(
     except RollcallError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+
+
+def _connection_of(quirks: tuple[str, ...]) -> dict[str, Any]:
+    """Version and way to sign in of the providers among the quirks."""
+    changed: dict[str, Any] = {}
+    for bundle in (BUNDLES[name] for name in quirks if name in BUNDLES):
+        if bundle.version:
+            changed |= {"version": bundle.version, "auth": "oauth2"}
+        changed |= bundle.settings
+    return changed
 
 
 def _credentials(serving: Sandbox, district: SandboxDistrict) -> str:

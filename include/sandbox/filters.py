@@ -1,6 +1,8 @@
-"""The filters a provider understands: `status` and `dateLastModified`, one or two clauses joined by `AND` or `OR`.
+"""Filters: one clause, or two joined by `AND` or `OR`, over any member of a record (reference section 3.1).
 
-The grammar is that of reference section 3.1, without the predicate `~`; anything else is `invalid_filter_field`.
+Texts compare in Unicode order and in their case, `~` means "contains" and ignores case, and `dateLastModified` compares
+as an instant. Of a list of texts `=` means all of it, as a comma list, and `~` any of the values named; of a member of
+objects in a list (`roles.role`) `=` and `~` mean any of them. An absent member is equal to nothing.
 """
 
 from __future__ import annotations
@@ -9,23 +11,16 @@ import operator
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
+from include.sandbox.rendering import Fields, Row
 from include.sandbox.status_info import Refused
+from include.sandbox.vocabulary import Members, is_known
 
+Predicate = Callable[[Row], bool]
+Render = Callable[[Row], Fields]
 
-class Filterable(Protocol):
-    """What a filter looks at."""
-
-    @property
-    def status(self) -> str: ...
-    @property
-    def modified(self) -> datetime: ...
-
-
-Predicate = Callable[[Filterable], bool]
-
-_CLAUSE = r"([A-Za-z.]+)(!=|>=|<=|=|>|<)'([^']*)'"
+_CLAUSE = r"([A-Za-z][A-Za-z0-9_.\-]*)(!=|>=|<=|=|>|<|~)'([^']*)'"
 _FILTER = re.compile(rf"{_CLAUSE}(?: (AND|OR) {_CLAUSE})?")
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -34,34 +29,84 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<": operator.lt,
     "<=": operator.le,
+    "~": lambda value, part: part.lower() in value.lower(),
 }
+_OF_LISTS = ("=", "!=", "~")
 
 
-def parse(text: str) -> Predicate:
+def parse(text: str, members: Members, render: Render) -> Predicate:
     """The predicate a filter stands for.
 
+    :param members: of the collection, in the provider's version.
+    :param render: makes a row's members, for filters on others than `status` and `dateLastModified`.
     :raises Refused: 400 `invalid_filter_field`, for a field, a value or a shape that is not understood.
     """
     match = _FILTER.fullmatch(text)
     if match is None:
         raise _refused("The filter is not one or two clauses like status='active' joined by AND or OR.")
-    first = _clause(*match.group(1, 2, 3))
+    first = _clause(members, render, *match.group(1, 2, 3))
     if match.group(4) is None:
         return first
-    second = _clause(*match.group(5, 6, 7))
+    second = _clause(members, render, *match.group(5, 6, 7))
     if match.group(4) == "AND":
-        return lambda record: first(record) and second(record)
-    return lambda record: first(record) or second(record)
+        return lambda row: first(row) and second(row)
+    return lambda row: first(row) or second(row)
 
 
-def _clause(field: str, predicate: str, value: str) -> Predicate:
+def _clause(members: Members, render: Render, field: str, predicate: str, value: str) -> Predicate:
     compare = _OPERATORS[predicate]
     if field == "status":
-        return lambda record: compare(record.status, value)
-    if field == "dateLastModified":
+        return lambda row: compare(row.status, value)
+    if field == "dateLastModified" and predicate != "~":
         moment = _moment(value)
-        return lambda record: compare(record.modified, moment)
-    raise _refused(f"Filtering on the field '{field}' is not supported; status and dateLastModified are.")
+        return lambda row: compare(row.modified, moment)
+    if not is_known(members, field):
+        raise _refused(f"Unknown field '{field}' in filter.")
+    if members[field.partition(".")[0]].many:
+        return _list_clause(render, field, predicate, value)
+    return lambda row: _compared(compare, one(render(row), field), value, absent=predicate == "!=")
+
+
+def _list_clause(render: Render, field: str, predicate: str, value: str) -> Predicate:
+    if predicate not in _OF_LISTS:
+        raise _refused(f"The field '{field}' is a list, which is compared with =, != and ~.")
+    asked = value.split(",")
+    if "." in field:
+
+        def matches(row: Row) -> bool:
+            return any(_OPERATORS["~" if predicate == "~" else "="](found, value) for found in many(render(row), field))
+    elif predicate == "~":
+
+        def matches(row: Row) -> bool:
+            return any(found in asked for found in many(render(row), field))
+    else:
+
+        def matches(row: Row) -> bool:
+            return many(render(row), field) == asked
+
+    return matches if predicate != "!=" else lambda row: not matches(row)
+
+
+def _compared(compare: Callable[[Any, Any], bool], found: str | None, value: str, *, absent: bool) -> bool:
+    return absent if found is None else compare(found, value)
+
+
+def one(fields: Fields, dotted: str) -> str | None:
+    """A record's text under a name, if it has one; a dotted name may also be a key of `metadata` as it stands."""
+    name, _, rest = dotted.partition(".")
+    value = fields.get(name)
+    if rest and isinstance(value, dict):
+        return value[rest] if rest in value else one(value, rest)
+    return value if isinstance(value, str) and not rest else None
+
+
+def many(fields: Fields, dotted: str) -> list[str]:
+    """The texts of a list, or of a member of its objects."""
+    name, _, rest = dotted.partition(".")
+    values = fields.get(name) or []
+    if not rest:
+        return list(values)
+    return [text for value in values if (text := one(value, rest)) is not None]
 
 
 def _moment(value: str) -> datetime:

@@ -1,26 +1,27 @@
 """A night passes: people join, move school, marry, leave with a tombstone, vanish without one, change classes.
 
-The same district, seed and number of nights give the same roster. Whoever goes takes enrollments and demographics
-along in the same manner, and guardians who have no other child here; agents stay symmetric.
+The same district, seed and number of nights give the same roster, but for the time it happened: what a night changes is
+stamped with the moment it passes, so that a client's delta shows it whatever the calendar says. Whoever goes takes
+enrollments and demographics along in the same manner, and guardians who have no other child here. Agents stay
+symmetric.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from include.sandbox.dice import Dice
 from include.sandbox.families import enter_family, enter_guardians
 from include.sandbox.names import FAMILY
 from include.sandbox.people import Registrar, family_role, settle_family_role
-from include.sandbox.roster import ACTIVE, COLLECTIONS, TOBEDELETED, Enrollment, Membership, Person, Record, Roster
+from include.sandbox.roster import ACTIVE, TOBEDELETED, Enrollment, Membership, Person, Record, Roster
 from include.sandbox.schools import LEVEL_OF_GRADE
 from include.sandbox.settings import SandboxDistrict
 from include.sandbox.timetable import enroll, place
 
-_BEFORE_THE_FIRST = date(2026, 11, 22)
 _OF_STUDENTS = 1500
 _JOIN, _MOVE, _RENAME, _LEAVE, _VANISH, _RESCHEDULE = 6, 5, 4, 4, 3, 8
 
@@ -38,17 +39,16 @@ class Group:
 
 @dataclass(slots=True)
 class Night:
-    """What a night did; `changed` holds, per collection, the keys of records that are new, changed or gone."""
+    """What a night did, and when, in UTC."""
 
     number: int
-    date: date
+    at: datetime
     joined: Group = field(default_factory=Group)
     moved: Group = field(default_factory=Group)
     renamed: Group = field(default_factory=Group)
     left: Group = field(default_factory=Group)
     vanished: Group = field(default_factory=Group)
     rescheduled: Group = field(default_factory=Group)
-    changed: dict[str, dict[str | int, None]] = field(default_factory=lambda: {name: {} for name in COLLECTIONS})
 
     def groups(self) -> dict[str, Group]:
         return {
@@ -61,19 +61,22 @@ class Night:
         }
 
 
-def pass_night(roster: Roster, settings: SandboxDistrict, number: int) -> Night:
+def pass_night(roster: Roster, settings: SandboxDistrict, number: int, at: datetime) -> Night:
     """Change the roster as night `number` (1 is the first) changes it."""
-    work = _NightWork(roster, settings, number)
+    work = _NightWork(roster, settings, number, at)
     work.do()
     return work.night
 
 
 class _NightWork:
-    def __init__(self, roster: Roster, settings: SandboxDistrict, number: int) -> None:
+    def __init__(self, roster: Roster, settings: SandboxDistrict, number: int, at: datetime) -> None:
         self._roster = roster
         self._scale = settings.students / _OF_STUDENTS
         self._dice = Dice(settings.app, settings.seed, "night", number)
-        self.night = Night(number, _BEFORE_THE_FIRST + timedelta(days=number))
+        # Records say milliseconds, and a night is never before the moment it was asked for.
+        stamp = at.astimezone(UTC) + timedelta(microseconds=999)
+        self.night = Night(number, stamp.replace(microsecond=stamp.microsecond // 1000 * 1000))
+        self._date = at.date()
         self._registrar = Registrar(roster, self._dice, settings.domain, self._now)
 
     def do(self) -> None:
@@ -101,12 +104,10 @@ class _NightWork:
         return max(1, round(of_1500 * self._scale))
 
     def _now(self) -> datetime:
-        one_o_clock = datetime(self.night.date.year, self.night.date.month, self.night.date.day, 1, tzinfo=UTC)
-        return one_o_clock + timedelta(seconds=self._dice.below(3 * 3600))
+        return self.night.at
 
-    def _touch(self, collection: str, key: str | int, record: Record) -> None:
+    def _touch(self, record: Record) -> None:
         record.modified = self._now()
-        self.night.changed[collection][key] = None
 
     def _is_free(self, person: Person) -> bool:
         """An active student of one school whose guardians do not work here, so that a change stays theirs."""
@@ -124,25 +125,22 @@ class _NightWork:
         group.append(person)
         self._part(person, self._leave, self.night.left.family)
         person.status = TOBEDELETED
-        self._touch("users", person.number, person)
+        self._touch(person)
         for enrollment in self._roster.live_enrollments(person.number):
             self._drop(enrollment)
         demographics = self._roster.demographics.get(person.number)
         if demographics is not None:
             demographics.status = TOBEDELETED
-            self._touch("demographics", person.number, demographics)
+            self._touch(demographics)
 
     def _vanish(self, person: Person, group: list[Person]) -> None:
         """Take a person and what belongs to them out, tombstones of earlier nights as well."""
         group.append(person)
         self._part(person, self._vanish, self.night.vanished.family)
         del self._roster.people[person.number]
-        self.night.changed["users"][person.number] = None
         for key in self._roster.enrollments_of.pop(person.number, []):
             del self._roster.enrollments[key]
-            self.night.changed["enrollments"][key] = None
-        if self._roster.demographics.pop(person.number, None) is not None:
-            self.night.changed["demographics"][person.number] = None
+        self._roster.demographics.pop(person.number, None)
 
     def _part(self, student: Person, end: _Ending, family: list[Person]) -> None:
         """Take a student away from their guardians; who has no other child here goes in the same manner."""
@@ -151,14 +149,14 @@ class _NightWork:
             guardian.agents.remove(student.number)
             if guardian.agents:
                 settle_family_role(self._roster, guardian)
-                self._touch("users", guardian.number, guardian)
+                self._touch(guardian)
             else:
                 end(guardian, family)
         student.agents = []
 
     def _drop(self, enrollment: Enrollment) -> None:
         enrollment.status = TOBEDELETED
-        self._touch("enrollments", enrollment.sourced_id, enrollment)
+        self._touch(enrollment)
 
     # Changing --------------------------------------------------------------------------------------------------------
 
@@ -173,23 +171,21 @@ class _NightWork:
         school = self._dice.one_of(self._other_schools(student))
         for enrollment in self._roster.live_enrollments(student.number):
             self._drop(enrollment)
-        student.memberships = [Membership("student", school, self.night.date)]
-        self._touch("users", student.number, student)
+        student.memberships = [Membership("student", school, self._date)]
+        self._touch(student)
         self._place(student, school)
         for number in student.agents:
             guardian = self._roster.people[number]
             if settle_family_role(self._roster, guardian):
-                self._touch("users", guardian.number, guardian)
+                self._touch(guardian)
         self.night.moved.people.append(student)
 
     def _place(self, student: Person, school: str) -> None:
-        for enrollment in place(self._roster, self._dice, student, school, self._now, on=self.night.date):
-            self.night.changed["enrollments"][enrollment.sourced_id] = None
+        place(self._roster, self._dice, student, school, self._now, on=self._date)
 
     def _enroll(self, person: Person, section: str, role: str, primary: bool | None) -> None:
         class_ = self._roster.sections[section]
-        enrollment = enroll(self._roster, person, class_, role, self._now(), primary=primary, on=self.night.date)
-        self.night.changed["enrollments"][enrollment.sourced_id] = None
+        enroll(self._roster, person, class_, role, self._now(), primary=primary, on=self._date)
 
     def _electives(self, student: Person) -> list[tuple[Enrollment, list[str]]]:
         """The student's electives that have other classes in the same slot, with those."""
@@ -218,21 +214,18 @@ class _NightWork:
         for person in married:
             partner = self._dice.one_of([name for name in FAMILY if name != person.family])
             person.family = f"{person.family}-{partner}" if self._dice.chance(0.3) else partner
-            self._touch("users", person.number, person)
+            self._touch(person)
         self.night.renamed.people.extend(married)
 
     # Coming ----------------------------------------------------------------------------------------------------------
 
     def _join(self, count: int) -> None:
         while count > 0:
-            family = enter_family(self._roster, self._registrar, self._dice, count, self.night.date)
+            family = enter_family(self._roster, self._registrar, self._dice, count, self._date)
             enter_guardians(self._registrar, self._dice, family)
             for child in family.children:
                 self._place(child, child.memberships[0].org)
-                self.night.changed["demographics"][child.number] = None
             guardians = [self._roster.people[number] for number in family.children[0].agents]
-            for person in (*family.children, *guardians):
-                self.night.changed["users"][person.number] = None
             self.night.joined.people.extend(family.children)
             self.night.joined.family.extend(guardians)
             count -= len(family.children)
@@ -248,8 +241,7 @@ class _NightWork:
 
     def _succeed(self, teacher: Person) -> None:
         """Let a teacher leave and a new one take the classes over."""
-        successor = self._registrar.staff("teacher", teacher.memberships[0].org, self.night.date)
-        self.night.changed["users"][successor.number] = None
+        successor = self._registrar.staff("teacher", teacher.memberships[0].org, self._date)
         self.night.joined.people.append(successor)
         taught = self._roster.live_enrollments(teacher.number)
         self._leave(teacher, self.night.left.people)

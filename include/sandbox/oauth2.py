@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from include.sandbox.quirks import TOKEN_REQUESTS
+from include.sandbox.quirks_access import TOKEN_REQUESTS
 from include.sandbox.settings import SandboxDistrict
 
 CORE, ROSTER, DEMOGRAPHICS = "roster-core.readonly", "roster.readonly", "roster-demographics.readonly"
@@ -52,13 +52,18 @@ class TokenOffice:
         :param form: the parameters of body and query together.
         :raises TokenRefused: with the error code of RFC 6749 section 5.2.
         """
-        self._check_client(form, authorization)
+        if "expired-connection" in quirks:
+            raise TokenRefused(401, "invalid_client", "This connection has expired. The district can renew it.")
+        self._check_client(form, authorization, quirks)
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise TokenRefused(400, "invalid_request", "grant_type is missing.")
         if grant_type != "client_credentials":
             raise TokenRefused(400, "unsupported_grant_type", "Only client_credentials is supported.")
-        scopes = self._granted(form.get("scope", "").split())
+        asked = form.get("scope", "").split()
+        if not asked and "token-wants-scope" in quirks:
+            raise TokenRefused(400, "invalid_scope", "At least one scope has to be asked for.")
+        scopes = self._granted(asked)
         token = secrets.token_urlsafe(32)
         self._grants[token] = Grant(
             scopes=frozenset(scopes),
@@ -88,11 +93,13 @@ class TokenOffice:
         """A scope's full URI in the district's version."""
         return f"https://purl.imsglobal.org/spec/or/v{self._settings.version.replace('.', 'p')}/scope/{name}"
 
-    def _check_client(self, form: dict[str, str], authorization: str) -> None:
+    def _check_client(self, form: dict[str, str], authorization: str, quirks: frozenset[str]) -> None:
         scheme, _, encoded = authorization.partition(" ")
+        given = ("", "")
         if scheme.lower() == "basic":
-            given = _basic(encoded)
-        else:
+            if "token-wants-body" not in quirks:
+                given = _basic(encoded)
+        elif "token-wants-basic" not in quirks:
             given = (form.get("client_id", ""), form.get("client_secret", ""))
         # RFC 6749 form-encodes both before base64; many clients send them raw.
         ours = (self._settings.client_id, self._settings.client_secret)

@@ -1,119 +1,143 @@
-"""Pages of a collection: what was asked, the joined bytes, and the headers that say how many there are in all."""
+"""Pages of a collection: what was asked, the rows there are, their JSON, and the headers that say how many."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
+
+import msgspec
 
 from include.sandbox.encoded import EncodedRoster
-from include.sandbox.quirks import QUIRKS, Answer, Ask
+from include.sandbox.queries import PageQuery
+from include.sandbox.quirk import Answer, Ask, Quirk, Reply
 from include.sandbox.resources import RESOURCES
-from include.sandbox.status_info import Refused
 
-DEFAULT_LIMIT = 100
 _CACHED_BYTES = 256 * 2**20
 
 
-class PageQuery(NamedTuple):
-    """The query of a collection request; `others` are repeated in links and otherwise ignored."""
+class Place(NamedTuple):
+    """A path that answers a list.
 
-    limit: int
-    offset: int
-    filter: str | None
-    others: tuple[tuple[str, str], ...]
-
-
-class Page(NamedTuple):
-    """An answered page; `total` is nothing where the provider keeps it to itself."""
-
-    body: bytes
-    received: int
-    total: int | None
-    limit: int
-
-
-def page_query(query_string: str) -> PageQuery:
-    """Read limit, offset and filter.
-
-    :raises Refused: 400 `invaliddata`, for a limit below 1, an offset below 0, or one that is not a whole number.
+    :param pattern: the names in it, such as `users` or `schools/classes`; `parents` are the sourcedIds in it.
+    :param url: absolute, without a query.
     """
-    pairs = parse_qsl(query_string, keep_blank_values=True)
-    query = dict(pairs)
-    return PageQuery(
-        limit=_whole(query, "limit", default=DEFAULT_LIMIT, least=1),
-        offset=_whole(query, "offset", default=0, least=0),
-        filter=query.get("filter"),
-        others=tuple((name, value) for name, value in pairs if name not in ("limit", "offset")),
-    )
 
+    pattern: str
+    parents: tuple[str, ...]
+    url: str
 
-def _whole(query: dict[str, str], name: str, *, default: int, least: int) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) >= least):
-        raise Refused(400, "invaliddata", f"{name} is a whole number of at least {least}.")
-    return int(text)
+    @property
+    def last(self) -> str:
+        return self.pattern.rpartition("/")[2]
 
 
 class Pages:
-    """The pages of a district, each joined once and kept until the roster or its quirks change."""
+    """The pages of a district; JSON once made is kept until the roster or its quirks change."""
 
-    def __init__(self, records: EncodedRoster, quirks: frozenset[str]) -> None:
+    def __init__(self, records: EncodedRoster, quirks: Sequence[Quirk]) -> None:
         self._records = records
-        self._quirks = [QUIRKS[name] for name in sorted(quirks)]
-        self._cached: dict[tuple[str, str | None, int, int], Page] = {}
+        self._quirks = quirks
+        self._rearranged = any(quirk.arranges for quirk in quirks)
+        self._asked: Counter[str] = Counter()
+        self._asked_later: Counter[str] = Counter()
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the JSON; what was asked stays counted."""
+        self._cached: dict[tuple[object, ...], bytes] = {}
         self._cached_bytes = 0
 
-    def page(self, resource_name: str, query: PageQuery) -> Page:
-        """The page of a resource.
+    def reply(self, place: Place, query: PageQuery) -> Reply:
+        """The answer to a request for a page.
 
         :raises Refused: 400, for a filter that is not understood.
         """
-        key = (resource_name, query.filter, query.limit, query.offset)
-        if key not in self._cached:
-            page = self._joined(resource_name, query)
-            if self._cached_bytes > _CACHED_BYTES:
-                self._cached.clear()
-                self._cached_bytes = 0
-            self._cached[key] = page
-            self._cached_bytes += len(page.body)
-        return self._cached[key]
-
-    def _joined(self, resource_name: str, query: PageQuery) -> Page:
-        ask = Ask(resource_name, query.limit, query.offset)
+        ask = self._ask(place, query)
         for quirk in self._quirks:
             if quirk.asks:
                 quirk.asks(ask)
-        resource = RESOURCES[resource_name]
-        records = self._records.select(resource, query.filter)
-        shown = records[ask.offset : ask.offset + ask.limit]
-        answer = Answer(ask, [record.body for record in shown], len(records))
+        answer = self._answer(place, ask)
+        reply = Reply(answer.status)
+        if answer.status == 200:
+            reply.body = self._body(place, answer)
+            reply.headers = paging_headers(answer, query, place.url)
+        for quirk in self._quirks:
+            if quirk.damages:
+                quirk.damages(ask, reply)
+        return reply
+
+    def _ask(self, place: Place, query: PageQuery) -> Ask:
+        ask = Ask(
+            resource=place.pattern,
+            collection=RESOURCES[place.last].collection,
+            limit=query.limit,
+            offset=query.offset,
+            filter=query.filter,
+            sort=query.sort,
+            descending=query.descending,
+            fields=query.fields,
+            asked_limit=query.limit,
+            earlier=self._asked[place.url],
+            later_pages=self._asked_later[place.url],
+        )
+        self._asked[place.url] += 1
+        self._asked_later[place.url] += query.offset > 0
+        return ask
+
+    def _answer(self, place: Place, ask: Ask) -> Answer:
+        rows = self._records.select(ask, place.parents)
+        for quirk in self._quirks:
+            if quirk.arranges:
+                rows = quirk.arranges(ask, rows)
+        start, stop = min(ask.offset, len(rows)), ask.offset + ask.limit
+        answer = Answer(ask, rows, start, stop, len(rows), RESOURCES[place.last].wrapper)
         for quirk in self._quirks:
             if quirk.answers:
                 quirk.answers(answer)
-        body = b"{}"
-        if answer.has_envelope:
-            body = b'{"' + resource.wrapper.encode() + b'":[' + b",".join(answer.records) + b"]}"
-        return Page(body, len(answer.records), answer.total if answer.has_totals else None, ask.limit)
+        return answer
+
+    def _body(self, place: Place, answer: Answer) -> bytes:
+        if answer.envelope is None:
+            return b"{}"
+        records = b"[" + self._joined(place, answer) + b"]"
+        if not answer.envelope:
+            return records
+        beside = b"," + msgspec.json.encode(answer.beside)[1:-1] if answer.beside else b""
+        return b'{"' + answer.envelope.encode() + b'":' + records + beside + b"}"
+
+    def _joined(self, place: Place, answer: Answer) -> bytes:
+        ask, shown = answer.ask, answer.rows[answer.start : answer.stop]
+        if self._rearranged:
+            return self._records.joined(ask.collection, shown, ask.fields)
+        key = (place.url, ask.filter, ask.sort, ask.descending, ask.fields, answer.start, answer.stop)
+        if key not in self._cached:
+            body = self._records.joined(ask.collection, shown, ask.fields)
+            if self._cached_bytes > _CACHED_BYTES:
+                self.forget()
+            self._cached[key] = body
+            self._cached_bytes += len(body)
+        return self._cached[key]
 
 
-def paging_headers(page: Page, query: PageQuery, url: str) -> dict[str, str]:
+def paging_headers(answer: Answer, query: PageQuery, url: str) -> dict[str, str]:
     """`X-Total-Count` and `Link` with absolute URLs; `last` asks for no more than is left, as in the specification.
 
     :param url: the collection's absolute URL without a query.
     """
-    if page.total is None:
-        return {}
-    limit = page.limit
-    last = (page.total - 1) // limit * limit if page.total else 0
-    links = {"first": (limit, 0), "last": (min(limit, page.total - last) or limit, last)}
-    if query.offset + page.received < page.total:
-        links["next"] = (limit, query.offset + page.received)
+    headers = {"X-Total-Count": str(answer.total)} if answer.has_total else {}
+    if not answer.has_links:
+        return headers
+    limit, total = answer.ask.limit, answer.total
+    last = (total - 1) // limit * limit if total else 0
+    links = {"first": (limit, 0), "last": (min(limit, total - last) or limit, last)}
+    if query.offset + answer.received < total:
+        links["next"] = (limit, query.offset + answer.received)
     if query.offset > 0:
         links["prev"] = (limit, max(0, query.offset - limit))
     others = "".join(f"&{quote(name, safe='')}={quote(value, safe='')}" for name, value in query.others)
-    link = ", ".join(
+    headers["Link"] = ", ".join(
         f'<{url}?limit={limit}&offset={offset}{others}>; rel="{rel}"' for rel, (limit, offset) in links.items()
     )
-    return {"X-Total-Count": str(page.total), "Link": link}
+    return headers

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from include.sandbox.access import Access
+from include.sandbox.access import COOKIE, Access, Call
+from include.sandbox.addresses import Addresses, addresses
+from include.sandbox.discovery import FILES, document
 from include.sandbox.encoded import EncodedRoster
 from include.sandbox.generate import generate
+from include.sandbox.nested import NESTED
 from include.sandbox.nights import Night, pass_night
 from include.sandbox.oauth2 import TokenRefused
-from include.sandbox.pages import Pages, page_query, paging_headers
-from include.sandbox.quirks import known
-from include.sandbox.rendering import Renderer
-from include.sandbox.resources import RESOURCES, Resource
+from include.sandbox.pages import Pages, Place
+from include.sandbox.queries import page_query, selected
+from include.sandbox.quirk import Reply
+from include.sandbox.quirks import QUIRKS, known
+from include.sandbox.quirks_faults import LOGIN_PAGE
+from include.sandbox.rendering import Renderer, Style
+from include.sandbox.resources import RESOURCES
 from include.sandbox.seen import Gauge, Seen
 from include.sandbox.settings import SandboxDistrict
 from include.sandbox.status_info import Refused, status_info
@@ -25,14 +32,23 @@ from include.sandbox.truth import truth
 from include.sandbox.v1p1 import V1p1Renderer
 from include.sandbox.v1p2 import V1p2Renderer
 
+Clock = Callable[[], datetime]
 
-@dataclass(slots=True)
-class Reply:
-    """An HTTP answer in JSON."""
+_MOVED = "moved=1"
 
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+
+def present_time() -> datetime:
+    return datetime.now(UTC)
+
+
+class Found(NamedTuple):
+    """What answers at a path.
+
+    :param counted: the path as it is counted among the requests seen; nothing for what no client should ask for.
+    """
+
+    counted: str | None
+    answer: Callable[[Call], Reply]
 
 
 class Provider:
@@ -40,96 +56,164 @@ class Provider:
 
     :param origin: scheme, host and port at which it is served, for the hrefs in its records.
     :param host: the gauge of open requests shared with the sandbox's other districts.
+    :param clock: when nights pass; those before the sandbox opened are dated back from it, a day each.
     """
 
-    def __init__(self, settings: SandboxDistrict, origin: str, host: Gauge) -> None:
+    def __init__(self, settings: SandboxDistrict, origin: str, host: Gauge, clock: Clock = present_time) -> None:
         self.settings = settings
         self.seen = Seen(host)
+        self.access = Access(settings)
+        self._origin = origin
+        self._clock = clock
         self._lock = threading.Lock()
-        self._access = Access(settings)
         self._roster = generate(settings)
         self._nights = 0
         self._last_night: Night | None = None
-        for _ in range(settings.nights):
-            self._pass_one()
-        renderer = V1p2Renderer if settings.version == "1.2" else V1p1Renderer
-        self._renderer: Renderer = renderer(self._roster, origin + settings.resource_path)
-        self._records = EncodedRoster(self._renderer)
+        opened = clock()
+        for ago in reversed(range(settings.nights)):
+            self._pass_one(opened - timedelta(days=ago))
         self.set_quirks(settings.quirks)
 
     @property
     def quirks(self) -> frozenset[str]:
         return self._quirks
 
-    def set_quirks(self, names: Iterable[str]) -> None:
-        """Replace the quirks by these.
+    @property
+    def addresses(self) -> Addresses:
+        return self._addresses
 
-        :raises RollcallError: `sandbox_quirk`, for an unknown one.
+    def set_quirks(self, names: Iterable[str]) -> None:
+        """Replace the quirks by these, and begin counting what was asked anew.
+
+        :raises RollcallError: `sandbox_quirk`, for an unknown one, one of another version, or two that contradict.
         """
-        quirks = known(names)
+        quirks = known(names, self.settings.version)
         with self._lock:
-            self._quirks = quirks
-            self._pages = Pages(self._records, quirks)
+            self._quirks = self.access.quirks = quirks
+            self._addresses = addresses(self.settings, quirks)
+            switched = [QUIRKS[name] for name in sorted(quirks)]
+            self._renderer = self._make_renderer()
+            self._records = EncodedRoster(self._renderer, self.settings.version, switched)
+            self._pages = Pages(self._records, switched)
+
+    def _make_renderer(self) -> Renderer:
+        is_relative = "relative-hrefs" in self._quirks
+        style = Style(
+            base="~" + self._addresses.service[self._addresses.service.index("/ims/") :]
+            if is_relative
+            else self._origin + self._addresses.service,
+            odd_ids="odd-ids" in self._quirks,
+            per_school="record-per-school" in self._quirks,
+        )
+        return (V1p2Renderer if self.settings.version == "1.2" else V1p1Renderer)(self._roster, style)
 
     def pass_nights(self, count: int = 1) -> None:
-        """Let nights pass; what a client has read until then is yesterday's."""
+        """Let nights pass, all of them now; what a client has read until then is yesterday's."""
         with self._lock:
             for _ in range(count):
-                self._records.refresh(self._pass_one())
-            self._pages = Pages(self._records, self._quirks)
+                self._pass_one(self._clock())
+            self._records.refresh()
+            self._pages.forget()
 
-    def _pass_one(self) -> Night:
+    def _pass_one(self, at: datetime) -> None:
         self._nights += 1
-        self._last_night = pass_night(self._roster, self.settings, self._nights)
-        return self._last_night
+        self._last_night = pass_night(self._roster, self.settings, self._nights, at)
 
     def truth(self) -> dict[str, Any]:
         """Counts of what there is, and what the last night did; see :func:`include.sandbox.truth.truth`."""
         with self._lock:
             about = {"app": self.settings.app, "version": self.settings.version, "name": self.settings.name}
-            return about | truth(self._records, self._renderer, self._nights, self._last_night)
+            return about | truth(self._records, self._renderer, self._quirks, self._nights, self._last_night)
 
-    def collection(self, name: str, url: str, query_string: str, authorization: str) -> Reply:
-        """Answer `GET /{name}`."""
-        with self._lock:
-            try:
-                self._check(RESOURCES[name], url, query_string, authorization)
-                query = page_query(query_string)
-                page = self._pages.page(name, query)
-            except Refused as refused:
-                return self._refusal(refused)
-            return Reply(200, page.body, paging_headers(page, query, url))
+    def find(self, path: str) -> Found | None:
+        """What answers a GET; nothing for a path that is not one of this district's.
 
-    def single(self, name: str, sourced_id: str, url: str, query_string: str, authorization: str) -> Reply:
-        """Answer `GET /{name}/{sourcedId}`."""
+        :param path: as it was before decoding, so that a sourcedId may hold a `/`.
+        """
+        service = self._addresses.service
+        if not path.startswith(service + "/"):
+            return self._beside_the_service(path)
+        parts = tuple(unquote(part) for part in path.removeprefix(service + "/").split("/"))
+        if parts[0] == "discovery":
+            return self._discovery(parts[1:])
+        pattern, is_list = "/".join(parts[::2]), len(parts) % 2 == 1
+        if parts[0] == "schools" and len(parts) < 3 and "orgs-only" in self._quirks:
+            return None
+        if pattern not in RESOURCES and (pattern not in NESTED or not is_list):
+            return None
+
+        def answer(call: Call) -> Reply:
+            with self._lock:
+                try:
+                    if is_list:
+                        return self._list(Place(pattern, parts[1::2], call.url), call)
+                    return self._single(pattern, parts[1], call)
+                except Refused as refused:
+                    return self._refusal(refused)
+
+        return Found(unquote(path.removeprefix(service)), answer)
+
+    def _list(self, place: Place, call: Call) -> Reply:
+        collection = RESOURCES[place.last].collection
+        self.access.check(collection, call, nested=bool(place.parents))
+        query = page_query(call.query, self._records.members(collection), self.settings.version)
+        return self._pages.reply(place, query)
+
+    def _single(self, name: str, sourced_id: str, call: Call) -> Reply:
         resource = RESOURCES[name]
-        with self._lock:
-            try:
-                self._check(resource, url, query_string, authorization)
-                record = self._records.one(resource, sourced_id)
-                if record is None:
-                    raise Refused(404, "unknownobject", f"There is no {resource.single} with this sourcedId.")
-            except Refused as refused:
-                return self._refusal(refused)
-            return Reply(200, b'{"' + resource.single.encode() + b'":' + record.body + b"}")
+        self.access.check(resource.collection, call)
+        names = selected(call.query, self._records.members(resource.collection), self.settings.version)
+        row = self._records.one(resource, sourced_id)
+        if row is None:
+            raise Refused(404, "unknownobject", f"There is no {resource.single} with this sourcedId.")
+        record = self._records.body(resource.collection, row, names)
+        return Reply(200, b'{"' + resource.single.encode() + b'":' + record + b"}")
 
-    def token(self, form: dict[str, str], authorization: str) -> Reply:
+    def _beside_the_service(self, path: str) -> Found | None:
+        """Campus shows its login page wherever there is nothing else."""
+        of_this_district = self._addresses.base.partition("/ims/")[0] + "/"
+        if "login-page-at-base" in self._quirks and path.startswith(of_this_district):
+            return Found(None, lambda _: Reply(200, LOGIN_PAGE, media_type="text/html"))
+        return None
+
+    def _discovery(self, parts: tuple[str, ...]) -> Found | None:
+        if not any(parts == (file,) for quirk, file in FILES.items() if quirk in self._quirks):
+            return None
+        about = document(self.settings.name, self._origin + self._addresses.service, self.token_url)
+        return Found(None, lambda _: Reply(200, msgspec.json.encode(about)))
+
+    @property
+    def token_url(self) -> str:
+        """The Token URL as the district's screen shows it."""
+        query = self._addresses.token_query
+        return f"{self._origin}{self._addresses.token}{'?' if query else ''}{query}"
+
+    def token(self, form: dict[str, str], call: Call) -> Reply:
         """Answer a token request; its errors are in OAuth's form, not in OneRoster's."""
         with self._lock:
+            if self._quirks & {"token-redirects", "token-redirects-away"} and _MOVED not in call.query:
+                return Reply(307, headers={"Location": self._moved_to(call)})
             try:
-                granted = self._access.tokens.grant(form, authorization, self._quirks)
+                granted = self.access.tokens.grant(form, call.authorization, self._quirks)
             except TokenRefused as refused:
                 return token_refusal(refused)
-        return Reply(200, msgspec.json.encode(granted), {"Cache-Control": "no-store"})
+            headers = {"Cache-Control": "no-store"}
+            if "cookies-required" in self._quirks:
+                headers["Set-Cookie"] = f"{COOKIE}={self.settings.app}; Path=/; HttpOnly"
+        return Reply(200, msgspec.json.encode(granted), headers)
 
-    def _check(self, resource: Resource, url: str, query_string: str, authorization: str) -> None:
-        whole = f"{url}?{query_string}" if query_string else url
-        self._access.check(resource.collection, "GET", whole, authorization)
+    def _moved_to(self, call: Call) -> str:
+        """The other address of the Token URL; `localhost` is another host than 127.0.0.1 to a careful client."""
+        target = f"{urlsplit(call.url).path}?{call.query}{'&' if call.query else ''}{_MOVED}"
+        if "token-redirects" in self._quirks:
+            return target
+        return f"http://localhost:{urlsplit(self._origin).port}{target}"
 
     def _refusal(self, refused: Refused) -> Reply:
         scheme = "OAuth" if self.settings.auth == "oauth1" else "Bearer"
         headers = {"WWW-Authenticate": f'{scheme} realm="{self.settings.app}"'} if refused.status == 401 else {}
-        return Reply(refused.status, msgspec.json.encode(status_info(self.settings.version, refused)), headers)
+        payload = status_info(self.settings.version, refused, bare="bare-errors" in self._quirks)
+        return Reply(refused.status, msgspec.json.encode(payload), headers)
 
 
 def token_refusal(refused: TokenRefused) -> Reply:

@@ -1,5 +1,8 @@
 """From the roster to records of a version of OneRoster: what both versions have in common.
 
+A record is made in two steps: its row, which is small and made for all records, tells what it is found and counted by;
+its fields are made when it is sent, so that a large district is never held in JSON.
+
 Optional members without a value are left out, booleans are the strings `true` and `false`, instants are in UTC with
 milliseconds and `Z`, and hrefs are absolute (reference: OneRoster 1.2 OpenAPI, `GUIDRef` and `Base`).
 """
@@ -7,15 +10,21 @@ milliseconds and `Z`, and hrefs are absolute (reference: OneRoster 1.2 OpenAPI, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
+from include.sandbox.odd_ids import odd
 from include.sandbox.people import RACES
 from include.sandbox.roster import (
     AcademicSession,
     Course,
     Demographics,
     Enrollment,
+    Membership,
     Org,
     Person,
     Record,
@@ -27,54 +36,106 @@ from include.sandbox.school_year import SCHOOL_YEAR_ID, YEAR
 Fields = dict[str, Any]
 
 
-class Rendered(NamedTuple):
-    """A record of a version; `views` are the tokens by which views such as `/students` or `/terms` select it."""
+class Style(NamedTuple):
+    """What a provider does to all its records alike.
+
+    :param base: what stands before `/orgs/…` in hrefs: the absolute URL of the service, or Aeries's `~/ims/…`.
+    :param odd_ids: sourcedIds hold all that OneRoster allows, and what it does not.
+    :param per_school: a person is one record per school (Ed-Fi; 1.2 only).
+    """
+
+    base: str
+    odd_ids: bool = False
+    per_school: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One record as its version has it.
+
+    :param record: what it is made from; a person may be several rows.
+    :param memberships: the roles of a person that this row is about; empty for everything but users.
+    """
 
     sourced_id: str
-    status: str
-    modified: datetime
-    views: tuple[str, ...]
-    fields: Fields
+    record: Record
+    memberships: tuple[Membership, ...] = ()
+
+    @property
+    def status(self) -> str:
+        return self.record.status
+
+    @property
+    def modified(self) -> datetime:
+        return self.record.modified
 
 
 class Renderer(ABC):
-    """Makes a version's records.
+    """Makes a version's records."""
 
-    :param base: the absolute URL below which the collections lie, for hrefs.
-    """
-
-    def __init__(self, roster: Roster, base: str) -> None:
+    def __init__(self, roster: Roster, style: Style) -> None:
         self.roster = roster
-        self._base = base
+        self._style = style
+        self._refs: dict[tuple[str, str], Fields] = {}
+        self._makers: dict[type[Record], Callable[[Any, tuple[Membership, ...]], Fields]] = {
+            Org: self._org,
+            AcademicSession: self._session,
+            Course: self._course,
+            Section: self._class,
+            Person: self._user,
+            Enrollment: self._enrollment,
+            Demographics: self._demographics,
+        }
 
-    def records(self, record: Record) -> list[Rendered]:
-        """The version's records of one of the roster's: one, or several where 1.1 has one per role."""
+    def rows(self, record: Record) -> Iterator[Row]:
+        """The version's records of one of the roster's: one, or several of a person."""
         match record:
             case Person():
-                return self.users(record)
-            case Enrollment():
-                fields = self._enrollment(record)
+                yield from self._users(record)
             case Demographics():
-                return [self._demographics(record)]
-            case Section():
-                fields = self._class(record)
-            case Course():
-                fields = self._course(record)
-            case Org():
-                return [self._rendered(record, self._org(record), record.type)]
-            case AcademicSession():
-                return [self._rendered(record, self._session(record), record.type)]
+                for key in self._ids_of_student(self.roster.people[record.person]):
+                    yield Row(key, record)
             case _:
-                raise TypeError(type(record).__name__)
-        return [self._rendered(record, fields)]
+                yield Row(self.sourced_id(record.sourced_id), record)
+
+    def fields(self, row: Row) -> Fields:
+        """A row's members, with those every record has."""
+        record = row.record
+        made = {
+            "sourcedId": row.sourced_id,
+            "status": record.status,
+            "dateLastModified": instant(record.modified),
+            **self._makers[type(record)](record, row.memberships),
+        }
+        if None in made.values():
+            return present(made)
+        return made
+
+    def views(self, row: Row) -> tuple[str, ...]:
+        """The tokens by which views such as `/students` or `/terms` select a row."""
+        if isinstance(row.record, (Org, AcademicSession)):
+            return (row.record.type,)
+        return tuple(dict.fromkeys(self.role(membership.role) for membership in row.memberships))
 
     @abstractmethod
-    def users(self, person: Person) -> list[Rendered]:
+    def role(self, role: str) -> str:
+        """The version's word for a role of 1.2."""
+
+    @abstractmethod
+    def _users(self, person: Person) -> Iterator[Row]:
         """The user records of a person."""
 
     @abstractmethod
-    def user_id(self, person: Person, role: str) -> str:
-        """The sourcedId of a person's user record, as far as it concerns this role."""
+    def _user(self, person: Person, memberships: tuple[Membership, ...]) -> Fields:
+        """The fields of one of them."""
+
+    @abstractmethod
+    def _ids_of_student(self, person: Person) -> Iterator[str]:
+        """The sourcedIds under which a student's demographics are kept."""
+
+    @abstractmethod
+    def user_id(self, person: Person, role: str, school: str = "") -> str:
+        """The sourcedId of a person's user record, as far as it concerns this role at this school."""
 
     @abstractmethod
     def user_type(self, role: str) -> str:
@@ -88,26 +149,31 @@ class Renderer(ABC):
     def sex(self, demographics: Demographics) -> str | None:
         """The version's token for a person's sex, or nothing where it has none."""
 
+    def sourced_id(self, key: str) -> str:
+        """A key of the roster as the provider writes it."""
+        return odd(key) if self._style.odd_ids else key
+
     def org_ref(self, key: str) -> Fields:
-        return self._ref("orgs", key, "org")
+        return self._shared_ref("orgs", key, "org")
 
-    def user_ref(self, number: int, role: str, type_: str = "user") -> Fields:
-        return self._ref("users", self.user_id(self.roster.people[number], role), type_)
+    def user_ref(self, number: int, role: str, type_: str = "user", school: str = "") -> Fields:
+        return self._ref("users", self.user_id(self.roster.people[number], role, school), type_)
 
-    def base_fields(self, record: Record, sourced_id: str) -> Fields:
-        return {"sourcedId": sourced_id, "status": record.status, "dateLastModified": instant(record.modified)}
+    def _ref(self, collection: str, sourced_id: str, type_: str) -> Fields:
+        place = quote(sourced_id, safe="") if self._style.odd_ids else sourced_id
+        return {"href": f"{self._style.base}/{collection}/{place}", "sourcedId": sourced_id, "type": type_}
 
-    def _rendered(self, record: Record, fields: Fields, *views: str) -> Rendered:
-        whole = self.base_fields(record, record.sourced_id) | present(fields)
-        return Rendered(record.sourced_id, record.status, record.modified, views, whole)
-
-    def _ref(self, collection: str, key: str, type_: str) -> Fields:
-        return {"href": f"{self._base}/{collection}/{key}", "sourcedId": key, "type": type_}
+    def _shared_ref(self, collection: str, key: str, type_: str) -> Fields:
+        """A reference to what many records refer to, such as a class: made once, and the same object ever after."""
+        ref = self._refs.get((collection, key))
+        if ref is None:
+            ref = self._refs[collection, key] = self._ref(collection, self.sourced_id(key), type_)
+        return ref
 
     def _session_ref(self, key: str) -> Fields:
-        return self._ref("academicSessions", key, self.session_type(self.roster.sessions[key]))
+        return self._shared_ref("academicSessions", key, self.session_type(self.roster.sessions[key]))
 
-    def _org(self, org: Org) -> Fields:
+    def _org(self, org: Org, _: tuple[Membership, ...]) -> Fields:
         return {
             "name": org.name,
             "type": org.type,
@@ -116,7 +182,7 @@ class Renderer(ABC):
             "children": [self.org_ref(child) for child in org.children],
         }
 
-    def _session(self, session: AcademicSession) -> Fields:
+    def _session(self, session: AcademicSession, _: tuple[Membership, ...]) -> Fields:
         return {
             "title": session.title,
             "startDate": session.start.isoformat(),
@@ -127,7 +193,7 @@ class Renderer(ABC):
             "schoolYear": YEAR,
         }
 
-    def _course(self, course: Course) -> Fields:
+    def _course(self, course: Course, _: tuple[Membership, ...]) -> Fields:
         return {
             "title": course.title,
             "schoolYear": self._session_ref(SCHOOL_YEAR_ID),
@@ -138,7 +204,7 @@ class Renderer(ABC):
             "subjectCodes": [course.subject.code],
         }
 
-    def _class(self, section: Section) -> Fields:
+    def _class(self, section: Section, _: tuple[Membership, ...]) -> Fields:
         return {
             "title": section.title,
             "classCode": section.code,
@@ -146,17 +212,19 @@ class Renderer(ABC):
             "location": section.location,
             "grades": section.grades,
             "subjects": [section.course.subject.name],
-            "course": self._ref("courses", section.course.sourced_id, "course"),
+            "course": self._shared_ref("courses", section.course.sourced_id, "course"),
             "school": self.org_ref(section.course.school),
             "terms": [self._session_ref(key) for key in section.sessions],
             "subjectCodes": [section.course.subject.code],
             "periods": [str(section.period)] if section.period is not None else None,
         }
 
-    def _enrollment(self, enrollment: Enrollment) -> Fields:
+    def _enrollment(self, enrollment: Enrollment, _: tuple[Membership, ...]) -> Fields:
         return {
-            "user": self.user_ref(enrollment.person, enrollment.role, self.user_type(enrollment.role)),
-            "class": self._ref("classes", enrollment.section, "class"),
+            "user": self.user_ref(
+                enrollment.person, enrollment.role, self.user_type(enrollment.role), enrollment.school
+            ),
+            "class": self._shared_ref("classes", enrollment.section, "class"),
             "school": self.org_ref(enrollment.school),
             "role": enrollment.role,
             "primary": boolean(enrollment.primary),
@@ -164,10 +232,9 @@ class Renderer(ABC):
             "endDate": day(enrollment.end),
         }
 
-    def _demographics(self, demographics: Demographics) -> Rendered:
-        key = self.user_id(self.roster.people[demographics.person], "student")
+    def _demographics(self, demographics: Demographics, _: tuple[Membership, ...]) -> Fields:
         city, state = demographics.born_in or (None, None)
-        fields = {
+        return {
             "birthDate": day(demographics.birth),
             "sex": self.sex(demographics),
             **{race: boolean(race in demographics.races) for race in RACES},
@@ -178,8 +245,6 @@ class Renderer(ABC):
             "cityOfBirth": city,
             "publicSchoolResidenceStatus": demographics.residence,
         }
-        whole = self.base_fields(demographics, key) | present(fields)
-        return Rendered(key, demographics.status, demographics.modified, (), whole)
 
 
 def present(fields: Fields) -> Fields:
@@ -191,13 +256,14 @@ def boolean(value: bool | None) -> str | None:
     return None if value is None else "true" if value else "false"
 
 
+@lru_cache(maxsize=4096)
 def day(value: date | None) -> str | None:
     return value.isoformat() if value else None
 
 
 def instant(value: datetime) -> str:
     """A UTC instant as `2026-08-03T14:05:27.000Z`."""
-    return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+    return value.isoformat("T", "milliseconds")[:23] + "Z"
 
 
 def user_ids(person: Person) -> list[Fields]:

@@ -13,7 +13,7 @@ import uvicorn
 
 from include.errors import RollcallError
 from include.sandbox.application import application
-from include.sandbox.provider import Provider
+from include.sandbox.provider import Clock, Provider, present_time
 from include.sandbox.seen import Gauge
 from include.sandbox.settings import SandboxDistrict
 
@@ -25,15 +25,17 @@ class Sandbox:
     """Districts served over HTTP between `__enter__` and `__exit__`.
 
     :param port: 0 takes any free port; `port` then tells which.
+    :param clock: when nights pass; a test may bring its own.
     :raises RollcallError: `sandbox_port` on entering, if the port is taken; `sandbox_setting` for two districts of one
         app.
     """
 
-    def __init__(self, districts: Iterable[SandboxDistrict], port: int = 0) -> None:
+    def __init__(self, districts: Iterable[SandboxDistrict], port: int = 0, clock: Clock = present_time) -> None:
         self.districts = tuple(districts)
         if len({district.app for district in self.districts}) < len(self.districts):
             raise RollcallError("sandbox_setting", "Two sandbox districts have the same app.", remedy="Rename one.")
         self.port = port
+        self._clock = clock
         self._providers: dict[str, Provider] = {}
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -43,13 +45,14 @@ class Sandbox:
         self.port = listener.getsockname()[1]
         host = Gauge()
         self._providers = {
-            district.app: Provider(district, self._origin, host) for district in self.districts
-        }  # fmt: skip
+            district.app: Provider(district, self._origin, host, self._clock) for district in self.districts
+        }
         config = uvicorn.Config(
             application(self._providers),
             access_log=False,
             log_config=None,
-            log_level="error",
+            log_level="critical",  # an answer cut in half on purpose is no error
+            date_header=False,  # each provider has a clock of its own
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=2,
@@ -77,11 +80,11 @@ class Sandbox:
 
     def base_url(self, app: str) -> str:
         """The Base URL (for OAuth 1: the OneRoster URL) as the district would send it."""
-        return self._origin + self._providers[app].settings.base_path
+        return self._origin + self._providers[app].addresses.base
 
     def token_url(self, app: str) -> str:
         """The Token URL, with its `appName`."""
-        return self._origin + self._providers[app].settings.token_path
+        return self._providers[app].token_url
 
     def pass_night(self, app: str, nights: int = 1) -> None:
         """Let nights pass in a district."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from include.errors import RollcallError
+from include.sandbox.bundles import BUNDLES
 from include.sandbox.quirks import known
 
 _NAMES = {"maple": "Maple Unified School District", "cedar": "Cedar Valley School District"}
@@ -21,10 +22,11 @@ class SandboxDistrict:
     :param seed: another seed, another district under the same name.
     :param auth: `oauth2` (client credentials), `oauth1` (OneRoster 1.1 only), or `bearer` (the secret is the token).
     :param demographics: whether the district ticked demographics among the data to share; if not, they answer 403.
-    :param quirks: names from :data:`include.sandbox.quirks.QUIRKS`.
+    :param quirks: names of switches and providers, :mod:`include.sandbox.quirks`; kept as the switches they stand for.
     :param token_seconds: how long an OAuth 2 token is good for.
     :param nights: how many nights have passed when the sandbox opens.
-    :raises RollcallError: `sandbox_setting` for a setting that cannot be, `sandbox_quirk` for an unknown quirk.
+    :raises RollcallError: `sandbox_setting` for a setting that cannot be, `sandbox_quirk` for an unknown quirk, one of
+        another version, or two that contradict each other.
     """
 
     app: str
@@ -48,7 +50,18 @@ class SandboxDistrict:
             raise _impossible("The app is a lower-case word of letters, digits and underscores.")
         if self.students < 1 or self.nights < 0 or self.token_seconds < 1:
             raise _impossible("students and token_seconds are at least 1, nights at least 0.")
-        object.__setattr__(self, "quirks", known(self.quirks))
+        object.__setattr__(self, "quirks", known(self.quirks, self.version))
+
+    @classmethod
+    def like(cls, provider: str, app: str, **settings: Any) -> SandboxDistrict:
+        """A district whose provider is one of :data:`include.sandbox.bundles.BUNDLES`, its connection set up as there.
+
+        :param settings: over those of the provider; `quirks` are names besides it.
+        """
+        bundle = BUNDLES[provider]
+        quirks = {provider, *settings.pop("quirks", ())}
+        given = {"version": bundle.version or "1.2", **bundle.settings, **settings}
+        return cls(app=app, quirks=frozenset(quirks), **given)
 
     @property
     def name(self) -> str:
@@ -70,21 +83,9 @@ class SandboxDistrict:
         return f"{self.app}-sandbox-secret-not-a-secret"
 
     @property
-    def base_path(self) -> str:
-        """The path of the Base URL as Infinite Campus shows it; for 1.1 it ends in the version, for 1.2 it does not."""
-        if self.version == "1.2":
-            return f"/campus/api/oneroster/v1p2/{self.app}/ims/oneroster"
-        return f"/campus/api/oneroster/v1p1/{self.app}/ims/oneroster/v1p1"
-
-    @property
-    def resource_path(self) -> str:
-        """The path below which the collections lie."""
-        return f"{self.base_path}/rostering/v1p2" if self.version == "1.2" else self.base_path
-
-    @property
-    def token_path(self) -> str:
-        """Path and query of the Token URL."""
-        return f"/campus/oauth2/token?appName={self.app}"
+    def api_key(self) -> str:
+        """The value of X-Api-Key where it is required. A mock value."""
+        return f"{self.app}-sandbox-key-not-a-secret"
 
 
 def _impossible(message: str) -> RollcallError:

@@ -20,8 +20,13 @@ class Refused(Exception):
         super().__init__(description)
 
 
-def status_info(version: str, refused: Refused) -> dict[str, Any]:
-    """The payload of a failure, reference sections 4.2 (1.2) and 4.3 shape A (1.1)."""
+def status_info(version: str, refused: Refused, *, bare: bool = False) -> dict[str, Any]:
+    """The payload of a failure, reference sections 4.2 (1.2) and 4.3 shape A (1.1).
+
+    :param bare: leave out what happened.
+    """
+    if bare:
+        return {"imsx_codeMajor": "failure"}
     field = {"imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": refused.code_minor}
     payload: dict[str, Any] = {
         "imsx_codeMajor": "failure",

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from include.sandbox.encoded import Encoded, EncodedRoster
+from include.sandbox.encoded import EncodedRoster
 from include.sandbox.nights import Night
-from include.sandbox.rendering import Renderer
+from include.sandbox.quirks_records import not_shared
+from include.sandbox.rendering import Renderer, Row
 from include.sandbox.roster import ACTIVE, COLLECTIONS, Person
 
 
-def truth(records: EncodedRoster, renderer: Renderer, nights: int, last: Night | None) -> dict[str, Any]:
-    """Counts per collection and user role, and the last night; quirks do not change the truth.
+def truth(
+    records: EncodedRoster, renderer: Renderer, quirks: frozenset[str], nights: int, last: Night | None
+) -> dict[str, Any]:
+    """What a client ends with that loses nothing and invents nothing.
+
+    `collections` and `roles` (of users) count the different records the provider has, so quirks that let fewer or more
+    of them come change them, and quirks of paging and of failing do not. `people` are the persons behind the users.
+    `orphans` counts enrollments whose user never comes, `spoiled` names the records a quirk made unreadable or
+    incomplete, `not_shared` the collections that a quirk answers with 403.
 
     :param nights: how many nights have passed.
     """
     users = records.all("users")
-    roles = sorted({role for user in users for role in user.views})
+    by_role: dict[str, list[Row]] = {}
+    for user in users:
+        for role in renderer.views(user):
+            by_role.setdefault(role, []).append(user)
     return {
         "nights": nights,
         "collections": {name: _counts(records.all(name)) for name in COLLECTIONS},
-        "roles": {role: _counts([user for user in users if role in user.views]) for role in roles},
-        "last_night": _night(renderer, last) if last else None,
+        "roles": {role: _counts(by_role[role]) for role in sorted(by_role)},
+        "people": len({id(user.record) for user in users}),
+        "orphans": _orphans(records, users),
+        "spoiled": {name: sorted(spoiled) for name in COLLECTIONS if (spoiled := records.spoiled(name))},
+        "not_shared": [name for name in COLLECTIONS if not_shared(name) in quirks],
+        "last_night": _night(records, renderer, last) if last else None,
     }
 
 
-def _counts(records: list[Encoded]) -> dict[str, int]:
-    active = sum(record.status == ACTIVE for record in records)
-    return {"total": len(records), "active": active, "tobedeleted": len(records) - active}
+def _counts(rows: list[Row]) -> dict[str, int]:
+    active = sum(row.status == ACTIVE for row in rows)
+    return {"total": len(rows), "active": active, "tobedeleted": len(rows) - active}
 
 
-def _night(renderer: Renderer, night: Night) -> dict[str, Any]:
-    """`count` is of people; `sourced_ids` and `family` (guardians who came or went with them) are of user records."""
-    done: dict[str, Any] = {"number": night.number, "date": night.date.isoformat()}
+def _orphans(records: EncodedRoster, users: list[Row]) -> int:
+    here = {user.record.number for user in users if isinstance(user.record, Person)}
+    enrollments: Iterable[Any] = (row.record for row in records.all("enrollments"))
+    return sum(enrollment.person not in here for enrollment in enrollments)
+
+
+def _night(records: EncodedRoster, renderer: Renderer, night: Night) -> dict[str, Any]:
+    """`count` is of people; `sourced_ids` and `family` (guardians who came or went with them) are of user records.
+
+    `changed` counts, per collection, what is modified at or after the night: what a delta from there shows.
+    """
+    done: dict[str, Any] = {"number": night.number, "date": night.at.date().isoformat(), "at": night.at.isoformat()}
+    done["changed"] = {name: sum(row.modified >= night.at for row in records.all(name)) for name in COLLECTIONS}
     for name, group in night.groups().items():
         done[name] = {
             "count": len(group.people),
@@ -43,4 +69,4 @@ def _night(renderer: Renderer, night: Night) -> dict[str, Any]:
 
 
 def _ids(renderer: Renderer, people: list[Person]) -> list[str]:
-    return [user.sourced_id for person in people for user in renderer.users(person)]
+    return [row.sourced_id for person in people for row in renderer.rows(person)]

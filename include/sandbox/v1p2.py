@@ -4,16 +4,28 @@ roles, and the number behind 1.1's sourcedIds as `ic.legacysourceId` in the meta
 
 from __future__ import annotations
 
-from include.sandbox.rendering import Fields, Rendered, Renderer, boolean, day, present, user_ids
-from include.sandbox.roster import AcademicSession, Demographics, Person
+from collections.abc import Iterator
+
+from include.sandbox.rendering import Fields, Renderer, Row, boolean, day, present, user_ids
+from include.sandbox.roster import AcademicSession, Demographics, Membership, Person
 
 
 class V1p2Renderer(Renderer):
     """OneRoster 1.2: `roles` with one primary role per org, `primaryOrg`, `userProfiles`."""
 
-    def users(self, person: Person) -> list[Rendered]:
+    def _users(self, person: Person) -> Iterator[Row]:
+        if not self._style.per_school:
+            yield Row(self.user_id(person, ""), person, tuple(person.memberships))
+            return
+        by_school: dict[str, list[Membership]] = {}
+        for membership in person.memberships:
+            by_school.setdefault(membership.org, []).append(membership)
+        for school, memberships in by_school.items():
+            yield Row(self.user_id(person, "", school), person, tuple(memberships))
+
+    def _user(self, person: Person, memberships: tuple[Membership, ...]) -> Fields:
         profile = f"https://campus.example/profiles/{person.number}" if person.has_profile else None
-        fields = {
+        return {
             "metadata": {"ic.legacysourceId": str(person.number)},
             "userMasterIdentifier": person.sourced_id.lower() if person.grade else None,
             "username": person.username if person.login or person.email else None,
@@ -24,23 +36,20 @@ class V1p2Renderer(Renderer):
             "middleName": person.middle,
             "preferredFirstName": person.preferred,
             "pronouns": person.pronouns,
-            "roles": self._roles(person, profile),
+            "roles": self._roles(memberships, profile),
             "userProfiles": [_profile(person, profile)] if profile else None,
-            "primaryOrg": self.org_ref(person.memberships[0].org),
+            "primaryOrg": self.org_ref(memberships[0].org),
             "identifier": person.identifier,
             "email": person.email,
             "phone": person.phone,
             "agents": [self.user_ref(agent, "user") for agent in person.agents] or None,
             "grades": [person.grade] if person.grade else None,
         }
-        roles = tuple(dict.fromkeys(membership.role for membership in person.memberships))
-        whole = self.base_fields(person, person.sourced_id) | present(fields)
-        return [Rendered(person.sourced_id, person.status, person.modified, roles, whole)]
 
-    def _roles(self, person: Person, profile: str | None) -> list[Fields]:
+    def _roles(self, memberships: tuple[Membership, ...], profile: str | None) -> list[Fields]:
         roles: list[Fields] = []
         seen: set[str] = set()
-        for membership in person.memberships:
+        for membership in memberships:
             roles.append(
                 present(
                     {
@@ -55,8 +64,19 @@ class V1p2Renderer(Renderer):
             seen.add(membership.org)
         return roles
 
-    def user_id(self, person: Person, role: str) -> str:  # noqa: ARG002 - one record for all roles
-        return person.sourced_id
+    def _ids_of_student(self, person: Person) -> Iterator[str]:
+        schools = [membership.org for membership in person.memberships if membership.role == "student"]
+        for school in dict.fromkeys(schools if self._style.per_school else schools[:1]):
+            yield self.user_id(person, "student", school)
+
+    def role(self, role: str) -> str:
+        return role
+
+    def user_id(self, person: Person, role: str, school: str = "") -> str:  # noqa: ARG002 - one record for all roles
+        if not self._style.per_school:
+            return self.sourced_id(person.sourced_id)
+        schools = [membership.org for membership in person.memberships]
+        return self.sourced_id(f"{person.sourced_id}-{school if school in schools else schools[0]}")
 
     def user_type(self, role: str) -> str:  # noqa: ARG002 - 1.2 has one token per field
         return "user"

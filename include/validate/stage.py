@@ -14,7 +14,6 @@ from include.contracts import (
     REJECT_SCHEMA,
     Finding,
     LandedCollection,
-    Mode,
     Part,
     Pull,
     PullRef,
@@ -56,7 +55,7 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
                 for table in tables_of(collection.collection)
             }
             judged = judge_collection(judge, collection.collection, pull.version, landed)
-            made = _manifest(collection, judged, pull.mode, _written(folder, judged))
+            made = _manifest(collection, judged, _written(folder, judged))
             log.info(
                 "%s: %d received, %d accepted, %d tombstones, %d rejected",
                 made.collection,
@@ -81,9 +80,7 @@ def _written(folder: PullFolder, judged: Judged) -> dict[str, list[Part]]:
     return {name: write_rows(folder, Validated.STAGE, name, rows) for name, rows in judged.accepted.items()}
 
 
-def _manifest(
-    landed: LandedCollection, judged: Judged, mode: Mode, parts: dict[str, list[Part]]
-) -> ValidatedCollection:
+def _manifest(landed: LandedCollection, judged: Judged, parts: dict[str, list[Part]]) -> ValidatedCollection:
     """The collection's numbers; each record received is either accepted or rejected."""
     accepted = judged.accepted[landed.collection].num_rows
     identified = landed.unidentified == 0 and judged.unidentified == 0
@@ -94,7 +91,7 @@ def _manifest(
         accepted=accepted,
         tombstones=judged.tombstones,
         rejected=landed.unreadable + judged.rejects.num_rows,
-        proves_absence=mode == "full" and landed.proof.proven and identified,
+        proves_absence=landed.since is None and landed.proof.proven and identified,
     )
 
 

@@ -14,7 +14,7 @@ from include.contracts import ChangeSet, Finding, Pull, TableCounts, to_json
 from include.errors import RollcallError
 from include.settings import District
 from include.warehouse.bulk import copy_in
-from include.warehouse.models import districts, findings, holds, pulls, run_counts, runs, state
+from include.warehouse.models import districts, findings, holds, pulls, run_counts, runs, state, watermarks
 from include.warehouse.schemas import OPS
 
 
@@ -30,6 +30,12 @@ def start_run(connection: sa.Connection, district: str, run_id: str, night: date
             where=runs.c.status != "published",
         )
     )
+
+
+def ensure_run(connection: sa.Connection, district: str, run_id: str, night: date) -> None:
+    """Enter a run whose start could not be, because the warehouse was down."""
+    row = {"district_id": district, "run_id": run_id, "status": "running", "started_at": datetime.now(UTC)}
+    connection.execute(insert(runs).values(**row, night=night).on_conflict_do_nothing())
 
 
 def fail_run(connection: sa.Connection, district: str, run_id: str, stage: str, error: RollcallError) -> None:
@@ -48,9 +54,17 @@ def fail_run(connection: sa.Connection, district: str, run_id: str, stage: str, 
 
 
 def finish_run(
-    connection: sa.Connection, changes: ChangeSet, *, status: str, generation: int, accounts: int, left_out: int
+    connection: sa.Connection,
+    changes: ChangeSet,
+    pull: Pull,
+    *,
+    status: str,
+    generation: int,
+    accounts: int,
+    left_out: int,
 ) -> None:
-    """Close a run with what it did."""
+    """Close a run with what it did and what it cost the provider."""
+    usage = pull.usage
     connection.execute(
         sa.update(runs)
         .where(runs.c.district_id == changes.district, runs.c.run_id == changes.run_id)
@@ -63,6 +77,12 @@ def finish_run(
             accounts=accounts,
             left_out=left_out,
             coverage=changes.coverage,
+            mode=pull.mode,
+            requests=usage.requests,
+            requests_in_peak=usage.requests_in_peak,
+            bytes_received=usage.bytes_received,
+            most_at_once=usage.most_at_once,
+            seconds_waited=usage.seconds_waited,
             failed_stage=None,
             error_code=None,
             error_message=None,
@@ -95,15 +115,35 @@ def record_pull(connection: sa.Connection, pull: Pull) -> None:
     connection.execute(statement.on_conflict_do_nothing())
 
 
-def move_state(connection: sa.Connection, changes: ChangeSet, generation: int) -> None:
-    """What readers have from now on."""
-    row = {
+def move_state(
+    connection: sa.Connection, changes: ChangeSet, pull: Pull, generation: int, *, is_complete: bool
+) -> None:
+    """What readers have from now on, and since when the next delta asks: forwards only, by proven collections only.
+
+    :param is_complete: whether the pull was of every collection the district has.
+    """
+    row: dict[str, Any] = {
         "generation": generation,
         "current_as_of": changes.as_of,
         "current_pull_id": changes.pull_id,
         "current_run_id": changes.run_id,
         "rules_digest": changes.rules_digest,
+        "full_required": changes.full_required,
     }
+    proven = [landed for landed in pull.collections if landed.proof.proven]
+    if pull.mode == "full" and is_complete and len(proven) == len(pull.collections):
+        row["last_full_as_of"] = pull.as_of
+    marks = [
+        {"district_id": changes.district, "collection": landed.collection, "watermark": pull.as_of} for landed in proven
+    ]
+    if marks:
+        marking = insert(watermarks).values(marks)
+        connection.execute(
+            marking.on_conflict_do_update(
+                index_elements=[watermarks.c.district_id, watermarks.c.collection],
+                set_={"watermark": sa.func.greatest(watermarks.c.watermark, marking.excluded.watermark)},
+            )
+        )
     statement = insert(state).values(district_id=changes.district, **row)
     connection.execute(statement.on_conflict_do_update(index_elements=[state.c.district_id], set_=row))
 

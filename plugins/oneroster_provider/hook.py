@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
-from include.oneroster import OneRosterClient, OneRosterConnection, OneRosterError, Retry
+from include.check.pasted import Pasted
+from include.check.quick import quick_check
+from include.oneroster import OneRosterClient, OneRosterConnection
+from include.oneroster.budget import Budget
 from include.oneroster.connection import Version
-from include.oneroster.introduction import introduce_either
-
-#: A person waits for the Test button: one more try, and less time for it.
-_IMPATIENT = Retry(attempts=2, first_wait=0.5, patience=5)
-_SOON = (5.0, 20.0)
+from include.oneroster.errors import ConnectionInvalid
 
 
 class OneRosterHook(BaseHook):
@@ -31,12 +31,25 @@ class OneRosterHook(BaseHook):
     def connection(self) -> OneRosterConnection:
         """The connection's fields, checked.
 
-        :raises ConnectionInvalid: if they make no usable connection.
+        :raises ConnectionInvalid: there is no such connection, or its fields make no usable one.
         """
-        fields = self.get_connection(self.oneroster_conn_id)
-        return OneRosterConnection.from_airflow_fields(
-            self.oneroster_conn_id, fields.host, fields.login, fields.password, fields.extra_dejson
-        )
+        return self.pasted().connection()
+
+    def pasted(self) -> Pasted:
+        """The connection's fields as somebody entered them.
+
+        :raises ConnectionInvalid: `connection_missing`.
+        """
+        conn_id = self.oneroster_conn_id
+        try:
+            fields = self.get_connection(conn_id)
+        except AirflowNotFoundException:
+            raise ConnectionInvalid(
+                "connection_missing",
+                f"There is no connection {conn_id}.",
+                remedy=f"Add it in Airflow under Admin > Connections: connection id {conn_id}, type OneRoster.",
+            ) from None
+        return Pasted(conn_id, fields.host or "", fields.login or "", fields.password or "", fields.extra_dejson)
 
     def get_conn(
         self,
@@ -45,6 +58,7 @@ class OneRosterHook(BaseHook):
         page_size: int = 5000,
         concurrency: int = 5,
         demographics: bool = False,
+        budget: Budget | None = None,
     ) -> OneRosterClient:
         """A client; nothing is sent before it is read from.
 
@@ -52,18 +66,17 @@ class OneRosterHook(BaseHook):
         :param page_size: rows asked for per page.
         :param concurrency: requests at once, token requests included.
         :param demographics: whether they will be read, which takes a scope of its own.
+        :param budget: asked for leave before each request; left out, it is `concurrency` in this process.
         """
         return OneRosterClient(
-            self.connection(), version, page_size=page_size, concurrency=concurrency, demographics=demographics
+            self.connection(),
+            version,
+            page_size=page_size,
+            concurrency=concurrency,
+            demographics=demographics,
+            budget=budget,
         )
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the district's service answers, and which; on failure what is wrong and who can put it right."""
-        try:
-            connection = self.connection()
-            found = introduce_either(
-                connection, lambda version: OneRosterClient(connection, version, timeout=_SOON, retry=_IMPATIENT)
-            )
-        except OneRosterError as error:
-            return False, str(error)
-        return True, str(found)
+        return quick_check(self.pasted)

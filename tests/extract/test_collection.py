@@ -15,7 +15,8 @@ from include.extract.collection import CollectionLanding
 from include.landing import Landing, PullFolder
 from include.oneroster.decode import decode_page
 from include.oneroster.entities import COLLECTIONS
-from include.oneroster.paging import Page, Proof
+from include.oneroster.pages import Page
+from include.oneroster.proof import Proof
 from include.tables import TABLES
 
 NAME, PASSWORD = "Ramona-Geraldine", "beezus-secret-1955"
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> PullFolder:
 def landed(folder: PullFolder, collection: str, body: bytes) -> tuple[LandedCollection, list[dict[str, Any]]]:
     """Land one page; the manifest's entry and the rejects."""
     decoded = decode_page(COLLECTIONS[collection], body)
-    made = CollectionLanding(folder, collection, [], attempt=1)
+    made = CollectionLanding(folder, collection, [])
     made.add(Page(decoded.records, decoded.unreadable, 0, decoded.rows, decoded.rows, 1))
     entry, rejects = made.finish(Proof("total", decoded.rows, decoded.rows, decoded.rows, 1, decoded.rows, ""))
     return entry, read_rows(folder, rejects, REJECT_SCHEMA).to_pylist()

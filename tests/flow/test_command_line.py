@@ -53,7 +53,7 @@ def _live(engine: sa.Engine, district: str, table: str) -> int:
 def test_staging_holds_exactly_what_the_provider_has_night_after_night(ready, sandbox, district):
     app = district.app
     for night in range(3):
-        told = _sync(app)
+        told = _sync(app, "--full")
         assert told["run"]["status"] == "published"
         counts = _counts(told)
         truth = sandbox.truth(app)["collections"]
@@ -90,7 +90,7 @@ def test_a_nights_changes_are_what_the_sandbox_did(ready, sandbox):
     _sync("maple")
     sandbox.pass_night("maple")
     done = sandbox.truth("maple")["last_night"]
-    counts = _counts(_sync("maple"))
+    counts = _counts(_sync("maple", "--full"))
     came = sum(len(done[what]["sourced_ids"]) for what in ("joined",)) + len(done["joined"]["family"])
     left = len(done["left"]["sourced_ids"]) + len(done["left"]["family"])
     vanished = len(done["vanished"]["sourced_ids"]) + len(done["vanished"]["family"])
@@ -102,6 +102,23 @@ def test_a_nights_changes_are_what_the_sandbox_did(ready, sandbox):
     with ready.connect() as connection:
         changed = set(connection.execute(sa.text(query)).scalars())
     assert renamed <= changed
+
+
+@pytest.mark.parametrize("district", [MAPLE, CEDAR], ids=["1.2 with OAuth 2", "1.1 with OAuth 1"])
+def test_delta_nights_bring_what_was_modified_and_a_full_one_finds_nothing_left_to_add(ready, sandbox, district):
+    app = district.app
+    everything = _counts(_sync(app))["users"]["received"]
+    for _ in range(2):
+        sandbox.pass_night(app)
+        told = _sync(app)
+        users = _counts(told)["users"]
+        assert told["run"]["mode"] == "delta"
+        assert 0 < users["received"] < everything / 2
+        assert users["missing"] == 0
+    counts = _counts(_sync(app, "--full"))
+    for table, row in counts.items():
+        assert [row[name] for name in ("added", "changed", "returned", "removed")] == [0] * 4, table
+    assert counts["users"]["missing"] > 0  # who vanished without a tombstone, which no delta can find
 
 
 def test_everybody_is_an_account_or_left_out_with_one_reason(ready):
@@ -140,7 +157,7 @@ def test_zero_people_are_held_with_exit_code_3(ready, sandbox):
     _sync("maple")
     before = _live(ready, "maple", "users")
     sandbox.set_quirks("maple", ["empty-users"])
-    result = _rollcall("sync", "maple")
+    result = _rollcall("sync", "maple", "--full")
     assert result.exit_code == 3
     assert "HELD: removals of users" in result.output
     assert _live(ready, "maple", "users") == before
@@ -161,7 +178,7 @@ def test_a_first_pull_without_schools_or_people(ready, sandbox, quirk, code):
 def test_a_record_that_is_no_object_is_rejected_by_itself(ready, sandbox):
     _sync("maple")
     sandbox.set_quirks("maple", ["record-not-an-object"])
-    told = _sync("maple")
+    told = _sync("maple", "--full")
     users = _counts(told)["users"]
     assert (users["rejected"], users["missing"], users["removed"]) == (1, 0, 0)
     assert [row["rule"] for row in told["rejected"]] == ["not_an_object"]

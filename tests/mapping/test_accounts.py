@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -44,7 +45,7 @@ def _map(users, held_roles, accounts=(), **settings: Any) -> Mapped:
         user_roles=_table("user_roles", held_roles),
         accounts=_table("accounts", list(accounts)),
     )
-    return map_accounts(District(**given), people)
+    return map_accounts(District(**given), people, date(2026, 11, 21))
 
 
 def _accounts(mapped: Mapped, *columns: str) -> list[tuple[Any, ...]]:
@@ -145,6 +146,22 @@ def test_who_is_at_the_district_office_only_is_at_no_school():
         [_user("ada"), _user("ben"), _user("cid")], [_role("ada", "principal", "district"), _role("ben", org=None)]
     )
     assert _left_out(mapped) == {"ada": ("no_school", "district"), "ben": ("no_school", ""), "cid": ("no_role", "")}
+
+
+@pytest.mark.parametrize(
+    ("end", "has_account"),
+    [(date(2026, 11, 20), False), (date(2026, 11, 21), False), (date(2026, 11, 22), True), (None, True)],
+)
+def test_a_role_gives_an_account_until_the_day_it_ends(end, has_account):
+    mapped = _map([_user("ada")], [{**_role("ada"), "end_date": end}])
+    assert (mapped.accounts.num_rows == 1) is has_account
+    assert _left_out(mapped) == ({} if has_account else {"ada": ("role_ended", "north")})
+
+
+def test_a_role_that_goes_on_counts_beside_one_that_has_ended():
+    ended = {**_role("ada", org="north"), "end_date": date(2026, 10, 1)}
+    mapped = _map([_user("ada")], [ended, _role("ada", org="south")])
+    assert _accounts(mapped, "site_id") == [("south",)]
 
 
 def test_an_office_can_be_a_site():

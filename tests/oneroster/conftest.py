@@ -61,6 +61,9 @@ class Provider:
     def __init__(self, script: Script, token: Script | None = None) -> None:
         self.asked: list[Asked] = []
         self.connections = 0
+        self.most_at_once = 0
+        self._at_once = 0
+        self._counting = threading.Lock()
         self._script = script
         self._token = token or (lambda _: Said({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600}))
         provider = self
@@ -100,11 +103,21 @@ class Provider:
             self.port,
         )
         self.asked.append(asked)
-        said = self._token(asked) if url.path == "/token" else self._script(asked)
+        with self._counting:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        said = self._token(asked) if url.path.startswith("/token") else self._script(asked)
+        with self._counting:
+            self._at_once -= 1
         content = said.content
         length = {"Transfer-Encoding": "chunked"} if said.chunked else {"Content-Length": str(len(content))}
-        handler.send_response(said.status)
-        for name, value in {"Content-Type": "application/json", **length, **said.headers}.items():
+        handler.send_response_only(said.status)
+        for name, value in {
+            "Date": handler.date_time_string(),
+            "Content-Type": "application/json",
+            **length,
+            **said.headers,
+        }.items():
             handler.send_header(name, value)
         handler.end_headers()
         if said.chunked:

@@ -10,8 +10,10 @@ import pytest
 
 from include.oneroster import OneRosterConnection
 from include.oneroster import auth as auth_module
-from include.oneroster.auth import OAuth1
+from include.oneroster.auth import OAuth1, OAuth2
 from include.oneroster.errors import ConnectionInvalid, CredentialsRefused, PermissionRefused
+from include.oneroster.retry import TryAgain
+from include.oneroster.transport import Answer
 
 V1P1 = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
 V1P2 = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
@@ -247,6 +249,41 @@ def test_many_threads_ask_for_one_token(provide, connect, paged, said):
 
     assert len(tokens(provider)) == 1
     assert client.usage.token_requests == 1
+
+
+def test_threads_that_waited_for_a_token_that_did_not_come_do_not_ask_for_it_each():
+    asked, answered, outcomes, requests = threading.Event(), threading.Event(), [], []
+
+    def send(url, headers, form):
+        requests.append(url)
+        asked.set()
+        answered.wait(5)
+        return Answer(429, url, {"Retry-After": "30"}, b"")
+
+    connection = OneRosterConnection("https://sis.maple.example", "id", "secret", "https://sis.maple.example/token")
+    auth = OAuth2(connection, (), send)
+
+    def prepare():
+        waiting.release()
+        with pytest.raises(TryAgain) as trouble:
+            auth.prepare()
+        outcomes.append(trouble.value.retry_after)
+
+    waiting = threading.Semaphore(0)
+    threads = [threading.Thread(target=prepare) for _ in range(4)]
+    threads[0].start()
+    asked.wait(5)
+    for thread in threads[1:]:
+        thread.start()
+    for _ in threads:
+        waiting.acquire()
+    threading.Event().wait(0.05)  # from there to the lock
+    answered.set()
+    for thread in threads:
+        thread.join(5)
+
+    assert outcomes == [30.0] * 4
+    assert len(requests) == 1
 
 
 # -- OAuth 1

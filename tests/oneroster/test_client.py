@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import re
 import socket
 import ssl
 import threading
@@ -192,21 +193,36 @@ def test_demographics_that_are_not_shared_say_which_box_to_tick(provide, connect
     assert "Demographics under Data to Share" in refused.value.remedy
 
 
-def test_a_wrong_clock_is_named_where_signatures_depend_on_it(provide, connect, said, monkeypatch):
-    from include.oneroster import refusals
+def clock_of(said, minutes, status=200, body=None):
+    """An answer of a provider whose clock is ahead by so many minutes."""
+    date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+    return said(GOOD if body is None else body, status, {"Date": date, "X-Total-Count": "1"})
 
-    provider = provide(lambda asked: said({}, 401))
 
-    class Late(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return datetime.now(UTC) + timedelta(minutes=20)
+def test_a_signature_of_a_wrong_clock_is_made_anew_with_the_providers_time(provide, connect, said, paged, caplog):
+    def timed(asked):
+        signed_at = int(re.search(r'oauth_timestamp="(\d+)"', asked.headers["authorization"])[1])
+        theirs = datetime.now(UTC) + timedelta(minutes=-20)
+        if abs(signed_at - theirs.timestamp()) > 120:
+            return clock_of(said, -20, 401, {})
+        return clock_of(said, -20, body={"orgs": []} if asked.offset else None)
 
-    monkeypatch.setattr(refusals, "datetime", Late)
+    provider = provide(timed)
+    with caplog.at_level("WARNING"):
+        assert read(connect(provider, "1.1", fields={"auth_url": None})) == ["o0"]
+
+    assert [asked.offset for asked in provider.asked] == [0, 0, 0, 1]  # found at the second try, then signed right
+    assert caplog.text.count("20 minutes apart; requests are signed with the provider's time") == 1
+
+
+def test_a_wrong_clock_is_named_where_signing_with_the_providers_time_did_not_help(provide, connect, said):
+    provider = provide(lambda asked: clock_of(said, 20, 401, {}))
     with pytest.raises(CredentialsRefused) as refused:
         read(connect(provider, "1.1", fields={"auth_url": None}))
 
-    assert "differ by 20 minutes" in str(refused.value)
+    assert len(provider.asked) == 2
+    assert "differ by 20 minutes" in refused.value.message
+    assert refused.value.remedy.startswith("Set this machine's clock first: it is 20 minutes from the provider's")
 
 
 # -- answers that are none
@@ -215,8 +231,8 @@ def test_a_wrong_clock_is_named_where_signatures_depend_on_it(provide, connect, 
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"<!DOCTYPE html><html>planted</html>", "html_answer"),
         ({}, "envelope_missing"),
+        ([], "envelope_missing"),
         ({"users": None}, "envelope_missing"),
         (b'{"users": [planted', "json_malformed"),
     ],
@@ -228,6 +244,18 @@ def test_200_with_something_else_is_an_error_and_not_tried_again(provide, connec
 
     assert refused.value.code == code
     assert len(provider.data_requests()) == 1
+    assert "planted" not in str(refused.value)
+
+
+def test_a_web_page_of_a_service_that_was_found_may_pass_and_else_says_what_it_is(provide, connect, said, paged):
+    page = said(b"<!DOCTYPE html><html>planted</html>")
+
+    assert len(read(connect(provide(after([page, page], said, paged))))) == 7
+    provider = provide(failing_at("users", page, said))
+    with pytest.raises(AnswerUnusable) as refused:
+        read(connect(provider), "users")
+    assert refused.value.code == "html_answer"
+    assert len(provider.data_requests()) == 3
     assert "planted" not in str(refused.value)
 
 
@@ -467,7 +495,7 @@ def test_redirects_in_a_circle_end(provide, connect, said):
 
 def test_requests_go_over_kept_connections_and_are_counted(provide, connect, paged):
     provider = provide(paged(50, most=5, total=50))
-    client = connect(provider)
+    client = connect(provider, concurrency=1)
     read(client)
     usage = client.usage
 

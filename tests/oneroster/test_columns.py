@@ -219,3 +219,14 @@ def test_a_password_is_nowhere():
     tables = made("users", {"sourcedId": "u", "password": "planted", "metadata": {"password": "planted"}})
 
     assert "planted" not in repr(tables)
+
+
+@pytest.mark.parametrize(
+    "sourced_id",
+    ["a/b", "a@b.example", "a b", " a", "é/ü", "学校-1", "x" * 255, "s1234567", "a'b\"c", "%2F"],
+)
+def test_a_sourced_id_stays_what_it_is_as_key_and_as_reference(sourced_id):
+    body = json.dumps({"orgs": [{"sourcedId": sourced_id, "parent": {"sourcedId": sourced_id}}]}).encode()
+    table = columns("orgs", decode_page(COLLECTIONS["orgs"], body).records)["orgs"]
+
+    assert (table["sourced_id"], table["parent_sourced_id"]) == ([sourced_id], [sourced_id])

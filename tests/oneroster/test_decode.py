@@ -118,7 +118,6 @@ def test_another_name_for_the_list_is_taken_if_it_is_the_only_one():
     "body",
     [
         b"{}",
-        b"[]",
         b"null",
         b'"ok"',
         b'{"users": null}',
@@ -133,6 +132,42 @@ def test_200_without_a_list_is_an_error_and_never_zero_rows(body):
         decode_page(USERS, body)
 
     assert refused.value.code == "envelope_missing"
+
+
+@pytest.mark.parametrize("rows", [[], [user(1)], [user(1), "planted", user(2)]])
+def test_a_bare_list_is_read_without_an_envelope(rows):
+    decoded = decode_page(USERS, json.dumps(rows).encode())
+
+    assert [record.sourced_id for record in decoded.records] == [row["sourcedId"] for row in rows if row != "planted"]
+    assert (decoded.rows, decoded.envelope, decoded.total) == (len(rows), "", None)
+    assert [bad.code for bad in decoded.unreadable] == ["not_an_object"] * ("planted" in rows)
+
+
+@pytest.mark.parametrize(
+    ("beside", "total"),
+    [
+        ({"totalCount": 9}, 9),
+        ({"total": "9"}, 9),
+        ({"count": 9}, 9),
+        ({"totalCount": 9, "total": 8, "count": 2}, 9),
+        ({"totalCount": None, "total": 8}, 8),
+        ({"count": 2}, None),  # the rows of this page
+        ({"totalCount": 2}, 2),
+        ({"totalCount": -1, "total": True, "count": "many"}, None),
+        ({"totalCount": [], "total": {"planted": 1}, "count": 1.5}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("second", [user(2), "planted"])
+def test_a_total_beside_the_list(beside, total, second):
+    assert decode_page(USERS, page(user(1), second, **beside)).total == total
+
+
+def test_raw_control_characters_become_spaces_and_cost_nothing():
+    decoded = decode_page(USERS, b'{"users": [{"sourcedId": "a\x00b",\n\t"givenName": "Ada\tMaria\x1f"}, 7]}')
+
+    (record,) = decoded.records
+    assert (record.sourced_id, record.given_name) == ("ab", "Ada Maria ")
 
 
 @pytest.mark.parametrize("body", [b"", b'{"users": [', page(user(1))[:-3], page(user(1), user(2))[:-20]])

@@ -3,7 +3,7 @@
 import pytest
 
 from include.oneroster import paging
-from include.oneroster.errors import NotOffered, PagingBroken, ProviderUnavailable, RequestRefused
+from include.oneroster.errors import AnswerUnusable, NotOffered, PagingBroken, ProviderUnavailable, RequestRefused
 
 
 def read(client, collection="orgs", **options):
@@ -154,7 +154,8 @@ def test_fewer_rows_than_the_total_prove_nothing(roster, paged):
     ids, proof = read(roster(paged(1250, most=500, total=1300))[1])
 
     assert (len(ids), proof.kind, proof.proven) == (1250, "unproven", False)
-    assert "1300 rows and served 1250" in proof.why
+    assert proof.why == "1,250 of 1,300 rows came, in 3 pages of at most 500; it was read twice"
+    assert (proof.attempt, proof.pages) == (2, 3)
 
 
 def test_more_rows_than_the_total_are_all_read_and_prove_nothing(roster, paged):
@@ -171,6 +172,119 @@ def test_a_total_that_is_no_number_says_nothing(roster, paged, said, total):
     _, client = roster(lambda asked: said(pages(asked).body, headers={"X-Total-Count": total}))
 
     assert read(client)[1].kind == "empty_page"
+
+
+def test_a_round_number_of_too_few_rows_reads_as_truncation(roster, paged):
+    _, proof = read(roster(paged(5000, total=9871), page_size=5000)[1])
+
+    assert (proof.kind, proof.expected, proof.received, proof.pages) == ("unproven", 9871, 5000, 1)
+    assert proof.why == "exactly 5,000 of 9,871 rows came, in 1 full page of 5,000: cut off?; it was read twice"
+    _, proof = read(roster(paged(5000, total=9871, most=500), page_size=5000)[1])
+    assert proof.why.startswith("exactly 5,000 of 9,871 rows came, in 10 full pages of 500: cut off?")
+
+
+@pytest.mark.parametrize("member", ["totalCount", "total", "count"])
+@pytest.mark.parametrize("envelope", ["orgs", "schools"])
+def test_a_total_in_the_body_proves_as_one_in_the_header_does(roster, paged, said, member, envelope):
+    pages = paged(1250, most=500)
+    _, client = roster(lambda asked: said({envelope: pages(asked).body["orgs"], member: 1250}))
+    ids, proof = read(client)
+
+    assert ids == expected(1250)
+    assert (proof.kind, proof.expected, proof.pages) == ("total", 1250, 3)
+
+
+def test_a_count_of_the_pages_own_rows_is_no_total(roster, paged, said):
+    pages = paged(1250, most=500)
+    _, client = roster(lambda asked: said({**pages(asked).body, "count": len(pages(asked).body["orgs"])}))
+    ids, proof = read(client)
+
+    assert (len(ids), proof.kind, proof.expected) == (1250, "empty_page", None)
+
+
+# -- envelopes
+
+
+@pytest.mark.parametrize(
+    ("collection", "envelope"),
+    [("orgs", "schools"), ("users", "students"), ("users", "teachers"), ("academic_sessions", "terms"), ("orgs", "")],
+)
+def test_another_envelope_or_none_is_read_to_its_end(roster, paged, said, collection, envelope, caplog):
+    pages = paged(1250, most=500)
+
+    def other(asked):
+        rows = pages(asked).body["orgs"]
+        return said({envelope: rows} if envelope else rows)
+
+    with caplog.at_level("INFO"):
+        ids, proof = read(roster(other)[1], collection)
+
+    assert ids == expected(1250)
+    assert proof.kind == "empty_page"
+    assert caplog.text.count(f"came under another name: `{envelope}`" if envelope else "as a list without a name") == 1
+
+
+def test_an_empty_bare_list_is_no_end_where_pages_have_an_envelope(roster, paged, said):
+    with pytest.raises(AnswerUnusable) as refused:
+        read(roster(paged(1250, most=500, behind=said([])))[1])
+    assert refused.value.code == "envelope_missing"
+    with pytest.raises(AnswerUnusable):
+        read(roster(lambda asked: said([] if "offset" in asked.query else _orgs(1)))[1])
+
+
+# -- one more reading
+
+
+def in_readings(*scripts):
+    """One script after the other, each until offset 0 is asked for again."""
+    begun = []
+
+    def answer(asked):
+        if asked.query.get("offset") == "0":
+            begun.append(asked)
+        return scripts[max(0, min(len(begun), len(scripts)) - 1)](asked)
+
+    return answer
+
+
+def test_whatever_proves_nothing_is_read_once_more_and_may_then_be_proven(roster, paged, said):
+    right = paged(1000, most=500, total=1000)
+    for wrong in (
+        paged(900, most=500, total=1000),
+        paged(1000, most=500, total=900),
+        shifted(said, 1000),
+        shifted(said, None),
+        lambda asked: said(_orgs(500), headers={"X-Total-Count": "1000"}),
+    ):
+        provider, client = roster(in_readings(wrong, right))
+        ids, proof = read(client)
+
+        assert ids == expected(1000)
+        assert (proof.kind, proof.attempt, proof.received, proof.why) == ("total", 2, 1000, "")
+        assert [asked.offset for asked in provider.data_requests()].count(0) == 2
+
+
+def test_a_proven_collection_is_read_once(roster, paged):
+    provider, client = roster(paged(1250, most=500, total=1250))
+    read(client)
+
+    assert [asked.offset for asked in provider.data_requests()].count(0) == 1
+
+
+def test_an_unstable_order_is_noticed(roster, paged, said):
+    """Rows change places between pages: what was skipped is as many as what came twice."""
+    pages = paged(1000, most=500, total=1000)
+
+    def unstable(asked):
+        page = pages(asked)
+        if asked.offset == 500:
+            page.body["orgs"][0] = {"sourcedId": "o3"}
+        return page
+
+    ids, proof = read(roster(unstable)[1])
+    assert (len(ids), proof.kind, proof.attempt) == (999, "unproven", 2)
+    assert "999 of 1,000 rows came" in proof.why
+    assert "came again on a later page: 1" in proof.why
 
 
 # -- data that moves
@@ -193,7 +307,7 @@ def moving(said, changes):
 
 
 def test_a_total_that_changes_restarts_the_collection(roster, said):
-    provider, client = roster(moving(said, 1))
+    provider, client = roster(moving(said, 1), concurrency=1)
     ids, proof = read(client)
 
     assert ids == expected(1251)

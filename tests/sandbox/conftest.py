@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,20 @@ ASPEN = SandboxDistrict("aspen", "1.1", students=300, demographics=True, nights=
 LINDEN = SandboxDistrict("linden", "1.2", students=40, auth="bearer")
 
 COLLECTIONS = ("orgs", "academicSessions", "courses", "classes", "users", "enrollments", "demographics")
+
+
+OPENED = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)
+
+
+class Evenings:
+    """A clock: the moment a sandbox opens, and a day later every time it is asked again."""
+
+    def __init__(self, opened: datetime) -> None:
+        self._next = opened
+
+    def __call__(self) -> datetime:
+        self._next += timedelta(days=1)
+        return self._next - timedelta(days=1)
 
 
 class Reader:
@@ -76,7 +91,7 @@ class Reader:
 @pytest.fixture(scope="session")
 def served() -> Iterator[Sandbox]:
     """Five districts that no test changes."""
-    with Sandbox([MAPLE, CEDAR, BIRCH, ASPEN, LINDEN]) as sandbox:
+    with Sandbox([MAPLE, CEDAR, BIRCH, ASPEN, LINDEN], clock=lambda: OPENED) as sandbox:
         yield sandbox
 
 
@@ -103,8 +118,8 @@ def alone() -> Iterator[Any]:
     """A function that serves one district for this test alone and gives its reader."""
     opened: list[Sandbox] = []
 
-    def serve(district: SandboxDistrict) -> Reader:
-        sandbox = Sandbox([district])
+    def serve(district: SandboxDistrict, on: datetime = OPENED - timedelta(days=3)) -> Reader:
+        sandbox = Sandbox([district], clock=Evenings(on))
         sandbox.__enter__()
         opened.append(sandbox)
         return Reader(sandbox, district)

@@ -134,7 +134,8 @@ def test_filters_keep_what_they_say(read, everything, app):
 @pytest.mark.parametrize(
     "filter_",
     [
-        "givenName='Zoë'", "Status='active'", "status=active", "status = 'active'", "status~'act'", "",
+        "nickname='Zoë'", "Status='active'", "status=active", "status = 'active'", "status<>'active'", "",
+        "metadata='a'", "userIds='a'", "userIds.name='a'", "grades>'09'", "agents.a.b='a'", "givenName.first='Zoë'",
         "dateLastModified>'yesterday'", "status='active' and status='active'", "status='active'  AND status='active'",
         "status='a' AND status='b' AND status='c'",
     ],
@@ -172,7 +173,9 @@ def test_what_is_not_there_is_a_plain_404(served, read):
     headers = {"Authorization": maple.authorization(maple.base)}
     for url in (
         f"{maple.base}/lineItems",
-        f"{maple.base}/users/a/classes",
+        f"{maple.base}/orgs/a/classes",
+        f"{maple.base}/users/a/classes/b",
+        f"{maple.base}/users/a/demographics",
         maple.base.replace("/rostering/v1p2", "") + "/orgs",
         maple.base.replace("/maple/", "/elm/") + "/orgs",
         cedar.base.replace("v1p1", "v1p2") + "/orgs",

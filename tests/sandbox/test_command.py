@@ -81,12 +81,20 @@ def test_one_district_and_a_quirk_may_be_chosen(start):
     assert printed(process, 5)[0] == "Cedar Valley School District, OneRoster 1.1"
 
 
+def test_a_provider_among_the_quirks_sets_the_connection_up(start):
+    process = start("--port", "0", "--students", "40", "--district", "maple", "--quirk", "aeries")
+    lines = printed(process, 5)
+    assert lines[0] == "Maple Unified School District, OneRoster 1.1"
+    assert lines[2].endswith("/ims/oneroster/v1p1/token")
+
+
 @pytest.mark.parametrize(
     ("options", "status", "says"),
     [
         (["--quirk", "no-total"], 2, "no-totals"),
         (["--district", "oak"], 2, "maple"),
         (["--students", "0"], 2, "students"),
+        (["--quirk", "ed-fi", "--quirk", "clamp-1000"], 1, "there can be only one"),
     ],
 )
 def test_bad_options_are_refused(options, status, says):

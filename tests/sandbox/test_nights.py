@@ -3,12 +3,13 @@
 # ruff: noqa: S113 - a request that hangs is ended by pytest-timeout
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 
-from include.sandbox import SandboxDistrict
+from include.sandbox import Sandbox, SandboxDistrict
 
 Held = dict[str, dict[str, dict[str, Any]]]
 
@@ -57,6 +58,7 @@ def test_a_night_changes_what_the_truth_says_and_nothing_else(alone, district):
         assert changed == {key for key, record in records.items() if record["dateLastModified"] >= "2026-11-23"}, name
         delta = reader.all(name, "dateLastModified>='2026-11-23T00:00:00.000Z'")
         assert {record["sourcedId"] for record in delta} == changed
+        assert night["changed"][name] == len(changed)
         assert truth["collections"][name] == {
             "total": len(records),
             "active": sum(record["status"] == "active" for record in records.values()),
@@ -123,7 +125,8 @@ def test_nights_over_http_are_the_nights_it_may_start_with(alone, district):
     url = f"http://127.0.0.1:{live.sandbox.port}/sandbox/elm"
     assert requests.post(f"{url}/nights", json={"nights": 2}).status_code == 200
     assert requests.post(f"{url}/nights").status_code == 200
-    started = alone(SandboxDistrict("elm", district.version, students=600, demographics=True, nights=3))
+    same = SandboxDistrict("elm", district.version, students=600, demographics=True, nights=3)
+    started = alone(same, datetime(2026, 11, 25, 2, 30, tzinfo=UTC))
     here, there = live.everything(), started.everything()
     assert without_port(here, live.sandbox.port) == without_port(there, started.sandbox.port)
     assert requests.get(f"{url}/truth").json() == started.sandbox.truth("elm")
@@ -148,7 +151,8 @@ def test_a_page_read_before_the_night_is_not_served_after_it(alone, district):
 
 
 def test_a_month_of_nights_leaves_a_district(alone, district):
-    reader = alone(SandboxDistrict("elm", district.version, students=150, demographics=True, nights=30))
+    elm = SandboxDistrict("elm", district.version, students=150, demographics=True, nights=30)
+    reader = alone(elm, datetime(2026, 12, 22, tzinfo=UTC))
     truth = reader.sandbox.truth("elm")
     assert truth["last_night"]["date"] == "2026-12-22"
     assert truth["roles"]["student"]["active"] > 100
@@ -157,3 +161,20 @@ def test_a_month_of_nights_leaves_a_district(alone, district):
     for enrollment in held["enrollments"].values():
         assert enrollment["status"] == "tobedeleted" or enrollment["user"]["sourcedId"] in live
         assert enrollment["beginDate"] < enrollment["endDate"]
+
+
+def test_by_the_real_clock_a_delta_of_a_day_shows_last_night_and_no_more(reading):
+    """A watermark is the client's own clock before its pull, less a day of overlap."""
+    with Sandbox([SandboxDistrict("elm", "1.2", students=300, nights=3)]) as sandbox:
+        reader = reading(sandbox, SandboxDistrict("elm", "1.2", students=300))
+        since = f"dateLastModified>='{datetime.now(UTC) - timedelta(hours=23):%Y-%m-%dT%H:%M:%S.000Z}'"
+        assert len(reader.all("users", since)) == sandbox.truth("elm")["last_night"]["changed"]["users"] > 0
+        watermark = datetime.now(UTC)
+        sandbox.pass_night("elm")
+        changed = sandbox.truth("elm")["last_night"]["changed"]
+        since = f"dateLastModified>='{watermark:%Y-%m-%dT%H:%M:%S.%f}Z'"
+        for name in ("orgs", "academicSessions", "courses", "classes", "users", "enrollments"):
+            assert len(reader.all(name, since)) == changed[name]
+        assert changed["users"] > 0
+        assert changed["enrollments"] > 0
+        assert changed["orgs"] == 0

@@ -1,0 +1,120 @@
+"""What is learned about a provider, and what has changed since it was last looked at.
+
+Counts of records are no part of it: they change every day, and a change here is a finding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True)
+class Org:
+    """An org as people know it."""
+
+    sourced_id: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name or 'an org without a name'} ({self.sourced_id})"
+
+
+@dataclass(frozen=True)
+class ProviderProfile:
+    """A provider, as one check saw it; None is "could not be seen".
+
+    :param page_cap: rows of the longest page it serves, at most what was asked for.
+    :param totals: whether it says how many records there are.
+    :param links: whether it links to the next page.
+    :param filter_obeyed: whether `dateLastModified` filters; without, every pull has to be a full one.
+    :param tombstones: whether a deleted record was ever seen marked as such.
+    :param demographics: whether they are shared; not looked at where they are not wanted.
+    :param envelopes: per collection the member its records come in.
+    :param schools: sourcedId to name.
+    :param district_org: the org the connection belongs to.
+    """
+
+    version: str
+    base_url: str
+    page_cap: int | None = None
+    totals: bool | None = None
+    links: bool | None = None
+    filter_obeyed: bool | None = None
+    tombstones: bool | None = None
+    demographics: bool | None = None
+    envelopes: Mapping[str, str] = field(default_factory=dict)
+    schools: Mapping[str, str] = field(default_factory=dict)
+    district_org: Org | None = None
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> ProviderProfile | None:
+        """Back from JSON; None where no check has reached the provider yet."""
+        return msgspec.convert(plain, cls) if "base_url" in plain else None
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return dataclasses.asdict(self)
+
+    def over(self, before: ProviderProfile | None) -> ProviderProfile:
+        """This one, with what could not be seen this time taken from before."""
+        if before is None:
+            return self
+        unseen = {item.name: getattr(before, item.name) for item in _fields() if getattr(self, item.name) is None}
+        return dataclasses.replace(self, **unseen, envelopes={**before.envelopes, **self.envelopes})
+
+
+def changes(before: ProviderProfile | None, now: ProviderProfile) -> tuple[str, ...]:
+    """What is different, in words; what could not be seen on either side is no change.
+
+    The district org is not among it: another one is a failed check, not a change.
+    """
+    if before is None:
+        return ()
+    told = [
+        f"{label} {_worded(words, old)} → {_worded(words, new)}"
+        for name, label, words in _TOLD
+        if (old := getattr(before, name)) != (new := getattr(now, name)) and None not in (old, new)
+    ]
+    told += [
+        f"the list of {name} comes as `{now.envelopes[name]}`, no longer as `{key}`"
+        for name, key in before.envelopes.items()
+        if now.envelopes.get(name, key) != key
+    ]
+    return (*told, *_changed_schools(before.schools, now.schools))
+
+
+def _changed_schools(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    came = [f"school came: {name}" for key, name in now.items() if key not in before]
+    went = [f"school went: {name}" for key, name in before.items() if key not in now]
+    renamed = [
+        f"school renamed: {name} → {now[key]}" for key, name in before.items() if key in now and now[key] != name
+    ]
+    return [*came, *went, *renamed]
+
+
+def _fields() -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(ProviderProfile)
+
+
+#: What is compared: the field, what people call it, and the words for no and yes.
+_TOLD: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
+    ("version", "OneRoster version", None),
+    ("base_url", "service at", None),
+    ("page_cap", "page cap", None),
+    ("totals", "totals", ("not stated", "stated")),
+    ("links", "links to the next page", ("not sent", "sent")),
+    ("filter_obeyed", "delta filter", ("ignored", "obeyed")),
+    ("tombstones", "deleted records", ("not marked", "marked")),
+    ("demographics", "demographics", ("not shared", "shared")),
+)
+
+
+def _worded(words: tuple[str, str] | None, value: Any) -> str:
+    if words is not None:
+        return words[bool(value)]
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,88 @@
+"""What goes from hand to hand while a collection is read: an answer, a page of it, and the place to go on from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from include.oneroster.decode import Decoded, Unreadable
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """One answer of a collection, decoded.
+
+    :param total: what `X-Total-Count` says, or the body beside the list, if anything.
+    :param next_link: whether `Link` has a `next`; None where there is no `Link`.
+    :param limit: rows that were asked for.
+    """
+
+    decoded: Decoded
+    total: int | None
+    next_link: bool | None
+    digest: bytes
+    limit: int
+
+    def ids(self) -> list[str | None]:
+        """The sourcedIds of its rows, None for those that cannot be read."""
+        return [row.sourced_id for row in self._rows()]
+
+    def ids_digest(self) -> str:
+        """A digest of its sourcedIds in their order: the same page has the same, whatever else changed on it.
+
+        Rows without one can only be told apart by the whole answer.
+        """
+        ids = self.ids()
+        told = self.digest.hex() if None in ids else ""
+        return hashlib.blake2b(f"{told} {ids}".encode(), digest_size=16).hexdigest()
+
+    def _rows(self) -> Iterator[Any]:
+        yield from self.decoded.records
+        yield from self.decoded.unreadable
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a reading came, to go on from in another process: plain values, JSON and back without loss.
+
+    :param offset: of the last good page, which was asked for with `page_size` and had the ids of `ids_digest`.
+    :param received: rows so far, that page's included; `unique` different sourcedIds among them.
+    :param pages: so far; the largest had `rows_per_page`.
+    :param came_again: rows that had come on an earlier page.
+    :param unidentified: rows without a readable sourcedId.
+    :param total: what the provider stated, if anything.
+    :param chained: whether a page before the last had a `next` link.
+    """
+
+    offset: int = 0
+    page_size: int = 0
+    ids_digest: str = ""
+    received: int = 0
+    unique: int = 0
+    pages: int = 0
+    rows_per_page: int = 0
+    came_again: int = 0
+    unidentified: int = 0
+    total: int | None = None
+    chained: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a collection.
+
+    :param records: new ones; a record that came on an earlier page is dropped.
+    :param received: rows that stood on the page.
+    :param attempt: 1, or 2 after a restart: then everything of attempt 1, and from before a resumption, is void.
+    :param checkpoint: to go on from, once this page is safe.
+    """
+
+    records: list[Any]
+    unreadable: list[Unreadable]
+    offset: int
+    received: int
+    total: int | None
+    attempt: int
+    checkpoint: Checkpoint = Checkpoint()

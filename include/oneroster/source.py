@@ -1,0 +1,129 @@
+"""One collection as its provider serves it: where it lies, how much of it may be asked for at once, what comes."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import quote, urlencode
+
+from requests.utils import parse_header_links
+
+from include.oneroster.decode import decode_page
+from include.oneroster.entities import Collection
+from include.oneroster.errors import AnswerUnusable, NotOffered
+from include.oneroster.exchange import Exchange
+from include.oneroster.pages import Fetched
+from include.oneroster.retry import Retry, TryAgain
+from include.oneroster.transport import Answer
+
+log = logging.getLogger(__name__)
+
+#: Behind the end nothing is worth a second try.
+_ONCE = Retry(attempts=1)
+
+#: No page gets lighter than the specification's default.
+_LEAST = 100
+
+
+class Source:
+    """Fetches pages of one collection, from any thread.
+
+    :param base_url: of the service; asked for at the first request.
+    :param filter_: OneRoster's expression, if not everything is wanted.
+    :param limit: rows asked for per page. A page that is too heavy for the provider halves it, for good.
+    """
+
+    def __init__(
+        self, exchange: Exchange, base_url: Callable[[], str], collection: Collection, filter_: str | None, limit: int
+    ) -> None:
+        self._exchange = exchange
+        self._base_url = base_url
+        self._collection = collection
+        self._filter = filter_
+        self._limit = limit
+        self._lock = threading.Lock()
+
+    def fetch(self, offset: int, patient: bool = True) -> Fetched | None:
+        """The page at an offset; None where the provider says that there is nothing.
+
+        :param patient: whether trouble that may pass is outlived.
+        :raises OneRosterError: as the exchange does.
+        """
+        asked = self._limit
+
+        def lighter() -> str | None:
+            nonlocal asked
+            asked = self._halved(asked)
+            return self._url(offset, asked) if asked else None
+
+        try:
+            return self._exchange.get(
+                self._url(offset, asked),
+                lambda answer: self._read(answer, asked),
+                retry=None if patient else _ONCE,
+                lighter=lighter,
+            )
+        except NotOffered:
+            if not offset and not self._is_offered():
+                raise
+            return None  # some providers have no page behind the last, or where a filter leaves nothing
+
+    def _halved(self, asked: int) -> int:
+        """Half the rows a heavy request asked for, or what another thread has come down to; 0 where it is enough."""
+        with self._lock:
+            less = min(self._limit, max(asked // 2, _LEAST))
+            if less >= asked:
+                return 0
+            self._limit = less
+        log.info("%s: %d rows a page are too many for the provider; asking for %d", self._collection.path, asked, less)
+        return less
+
+    def _is_offered(self) -> bool:
+        """Whether the collection is there without its filter."""
+        if self._filter is None:
+            return False
+        try:
+            self._exchange.get(self._url(0, 1, filtered=False), lambda _: None)
+        except NotOffered:
+            return False
+        return True
+
+    def _url(self, offset: int, limit: int, *, filtered: bool = True) -> str:
+        query = {"limit": str(limit), "offset": str(offset)}
+        if filtered and self._filter is not None:
+            query["filter"] = self._filter
+        # Spaces as %20: OAuth 1 signs them so, and some servers read `+` as a plus.
+        return f"{self._base_url()}/{self._collection.path}?{urlencode(query, quote_via=quote, safe='')}"
+
+    def _read(self, answer: Answer, limit: int) -> Fetched | None:
+        if answer.status == HTTPStatus.NO_CONTENT:
+            return None
+        try:
+            decoded = decode_page(self._collection, answer.body)
+        except AnswerUnusable as error:
+            if error.code == "html_answer":  # the service was found before: somebody maintains it
+                raise TryAgain("a web page came", becomes=error) from None
+            raise
+        total = _total(answer.headers.get("X-Total-Count"))
+        return Fetched(
+            decoded,
+            decoded.total if total is None else total,
+            _has_next(answer.headers.get("Link")),
+            hashlib.blake2b(answer.body, digest_size=16).digest(),
+            limit,
+        )
+
+
+def _total(header: str | None) -> int | None:
+    """The stated total; what is no number says nothing."""
+    header = (header or "").strip()
+    return int(header) if header.isascii() and header.isdecimal() and len(header) < 12 else None
+
+
+def _has_next(header: str | None) -> bool | None:
+    if not header:
+        return None
+    return any("next" in link.get("rel", "").lower().split() for link in parse_header_links(header))

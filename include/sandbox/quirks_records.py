@@ -1,0 +1,264 @@
+"""Quirks of records: which of them come, and how their members are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zlib import crc32
+
+from include.sandbox.people import RACES
+from include.sandbox.quirk import V1P1, V1P2, Quirk
+from include.sandbox.rendering import Fields, Row
+from include.sandbox.roster import (
+    COLLECTIONS,
+    TOBEDELETED,
+    Course,
+    Demographics,
+    Enrollment,
+    Org,
+    Person,
+    Roster,
+    Section,
+)
+from include.sandbox.vocabulary import VOCABULARY, Members
+
+# Rows that come -------------------------------------------------------------------------------------------------------
+
+
+def _no_orgs(_: Roster, row: Row) -> bool:
+    return not isinstance(row.record, Org)
+
+
+def _no_users(_: Roster, row: Row) -> bool:
+    return not isinstance(row.record, Person)
+
+
+def _with_account(_: Roster, row: Row) -> bool:
+    return not isinstance(row.record, Person) or row.record.enabled
+
+
+def _no_tombstone(_: Roster, row: Row) -> bool:
+    return row.status != TOBEDELETED
+
+
+def _half_the_tombstones(_: Roster, row: Row) -> bool:
+    return row.status != TOBEDELETED or crc32(row.sourced_id.encode()) % 2 == 0
+
+
+def _in_scope(roster: Roster, row: Row) -> bool:
+    """Everything but the middle schools. An enrollment is where its class is, whoever sits in it."""
+    match row.record:
+        case Org() as org:
+            place = org.sourced_id
+        case Course() | Enrollment() as record:
+            place = record.school
+        case Section() as section:
+            place = section.course.school
+        case Person() as person:
+            place = person.memberships[0].org
+        case Demographics() as demographics:
+            place = roster.people[demographics.person].memberships[0].org
+        case _:
+            return True
+    return all(school.sourced_id != place for school in roster.schools["middle"])
+
+
+# Members --------------------------------------------------------------------------------------------------------------
+
+_BOOLEANS = {"true": True, "false": False}
+_BOOLEAN_MEMBERS = ("enabledUser", "primary", "demographicRaceTwoOrMoreRaces", "hispanicOrLatinoEthnicity", *RACES)
+_MOCK_PASSWORD = "not-a-real-password"  # noqa: S105
+_NUMBER_MEMBERS = ("schoolYear", "identifier", "courseCode")
+
+
+def _members(collection: str, fields: Fields) -> Members:
+    """The members of the record's version, which only users differ in."""
+    return VOCABULARY["1.1" if "orgs" in fields else "1.2"][collection]
+
+
+def _json_booleans(_: str, fields: Fields) -> None:
+    for name in _BOOLEAN_MEMBERS:
+        if name in fields:
+            fields[name] = _BOOLEANS[fields[name]]
+
+
+def _nulls(collection: str, fields: Fields) -> None:
+    for name, member in _members(collection, fields).items():
+        if not member.required and not fields.get(name):
+            fields[name] = None
+
+
+def _numbers(_: str, fields: Fields) -> None:
+    for name in _NUMBER_MEMBERS:
+        value = fields.get(name)
+        if isinstance(value, str) and value.isdecimal() and not value.startswith("0"):
+            fields[name] = int(value)
+    if "periods" in fields:
+        fields["periods"] = [int(period) for period in fields["periods"]]
+
+
+def _scalars(_: str, fields: Fields) -> None:
+    for name, value in fields.items():
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+            fields[name] = value[0]
+
+
+def _extended(collection: str, fields: Fields) -> None:
+    if collection == "classes" and fields["classType"] == "homeroom":
+        fields["classType"] = "ext:advisory"
+    if fields.get("sex") == "other":
+        fields["sex"] = "ext:X"
+    for role in fields.get("roles", ()):
+        if role["role"] == "aide":
+            role["role"] = "ext:coach"
+    if collection == "users" and fields.get("role") == "aide":
+        fields["role"] = "ext:coach"
+
+
+def _administrators(collection: str, fields: Fields) -> None:
+    for role in fields.get("roles", ()) if collection == "users" else ():
+        if role["role"].endswith("Administrator") or role["role"] == "principal":
+            role["role"] = "administrator"
+
+
+def _naive(_: str, fields: Fields) -> None:
+    fields["dateLastModified"] = fields["dateLastModified"].removesuffix("Z")
+
+
+def _with_offset(_: str, fields: Fields) -> None:
+    local = datetime.fromisoformat(fields["dateLastModified"]).astimezone(timezone(timedelta(hours=-6)))
+    fields["dateLastModified"] = local.isoformat(timespec="milliseconds")
+
+
+def _only_required(collection: str, fields: Fields) -> None:
+    members = _members(collection, fields)
+    for name in [name for name in fields if not members[name].required]:
+        del fields[name]
+
+
+def _status(words: dict[str, str]) -> Callable[[str, Fields], None]:
+    def writes(_: str, fields: Fields) -> None:
+        fields["status"] = words.get(fields["status"], fields["status"])
+
+    return writes
+
+
+def _with_password(collection: str, fields: Fields) -> None:
+    if collection == "users":
+        fields["password"] = _MOCK_PASSWORD
+        for profile in fields.get("userProfiles", ()):
+            for credential in profile["credentials"]:
+                credential["password"] = _MOCK_PASSWORD
+
+
+def _without_username(collection: str, fields: Fields) -> None:
+    if collection == "users" and "email" not in fields:
+        fields["username"] = ""
+
+
+def _email_null(collection: str, fields: Fields) -> None:
+    if collection == "users":
+        fields.setdefault("email", "NULL")
+
+
+def _races_when_true(_: str, fields: Fields) -> None:
+    for name in RACES:
+        if fields.get(name) == "false":
+            del fields[name]
+
+
+def _departments(collection: str, fields: Fields) -> None:
+    if collection == "orgs" and fields["type"] == "school":
+        fields["type"] = "departments"
+
+
+def _local(collection: str, fields: Fields) -> None:
+    if collection == "orgs" and fields["type"] == "district":
+        fields["type"] = "local"
+
+
+def _staff_without_identifier(collection: str, fields: Fields) -> None:
+    if collection == "users" and str(fields.get("identifier", "")).startswith("E"):
+        del fields["identifier"]
+
+
+def _more_members(_: str, fields: Fields) -> None:
+    fields["x-vendor"] = {"exported": True, "row": 7}
+    fields["customField1"] = None
+
+
+def _kebab(collection: str) -> str:
+    return re.sub("([A-Z])", r"-\1", collection).lower()
+
+
+def _not_shared(collection: str) -> Quirk:
+    return Quirk(f"{collection} answer 403: the Data to Share does not include them", "Infinite Campus")
+
+
+def _writes(what: str, provider: str, writes: Callable[[str, Fields], None], **more: Any) -> Quirk:
+    return Quirk(what, provider, writes=writes, **more)
+
+
+RECORDS = {
+    "empty-orgs": Quirk(
+        "orgs answer an empty list", "Infinite Campus with no school in scope", keeps=_no_orgs
+    ),
+    "empty-users": Quirk(
+        "users answer an empty list", "Infinite Campus before scheduling is done", keeps=_no_users
+    ),
+    "school-scope": Quirk(
+        "the middle schools are out of scope with all their people, some of whom sit in classes elsewhere",
+        "Infinite Campus", keeps=_in_scope,
+    ),
+    "accounts-only": Quirk(
+        "users without an enabled account never come, their enrollments do", "Infinite Campus",
+        keeps=_with_account,
+    ),
+    "no-tombstones": Quirk(
+        "what is deleted never comes", "Ed-Fi", group="tombstones",
+        keeps=_no_tombstone,
+    ),
+    "half-the-tombstones": Quirk(
+        "every second tombstone never comes", "Skyward", group="tombstones", keeps=_half_the_tombstones
+    ),
+    "record-per-school": Quirk("one user record per person and school", "Ed-Fi", versions=V1P2),
+    "odd-ids": Quirk("sourcedIds with `/`, `@`, a space, letters outside ASCII, 255 characters", "any"),
+    "relative-hrefs": Quirk("hrefs begin with `~/ims/oneroster/`", "Aeries"),
+    "status-empty": _writes(
+        "status is empty where it should be active", "bulk-loaded records", _status({"active": ""}), group="status"
+    ),
+    "status-inactive": _writes(
+        "what is deleted is `inactive`", "Timeback, OneRoster 1.0", _status({TOBEDELETED: "inactive"}), group="status"
+    ),
+    "status-mixed-case": _writes(
+        "status is `Active` or `ToBeDeleted`", "several", _status({"active": "Active", TOBEDELETED: "ToBeDeleted"}),
+        group="status",
+    ),
+    "json-booleans": _writes("booleans are JSON booleans", "servers after the 1.1 OpenAPI", _json_booleans),
+    "nulls-for-absent": _writes("absent members are null", "Aeries", _nulls, group="absent"),
+    "missing-optional": _writes("only required members come", "any", _only_required, group="absent"),
+    "numbers-for-text": _writes("text of digits comes as a number", "servers by hand", _numbers),
+    "scalar-for-list": _writes("a list of one text comes as the text", "servers by hand", _scalars),
+    "ext-values": _writes("roles, class types and sexes with `ext:`", "any 1.2", _extended, versions=V1P2),
+    "administrator-role": _writes(
+        "principals and administrators have the role `administrator`, which 1.2 does not know", "Infinite Campus",
+        _administrators, versions=V1P2,
+    ),
+    "naive-dates": _writes("dateLastModified says no zone", "Synergy", _naive, group="dates"),
+    "offset-dates": _writes("dateLastModified has an offset of six hours", "any", _with_offset, group="dates"),
+    "passwords": _writes("users carry a password", "ClassLink", _with_password),
+    "empty-usernames": _writes("username is empty without an e-mail", "Ed-Fi", _without_username),
+    "email-null-text": _writes("a missing e-mail is the text NULL", "UK 1.1 servers", _email_null, versions=V1P1),
+    "race-flags-when-true": _writes("a race flag comes only where it is true", "any but Ed-Fi", _races_when_true),
+    "schools-are-departments": _writes("schools have the type `departments`", "Rediker", _departments),
+    "district-is-local": _writes("the district has the type `local`", "OneRoster 1.0", _local),
+    "staff-without-identifier": _writes("staff have no identifier", "Skyward", _staff_without_identifier),
+    "unknown-members": _writes("members no specification knows", "any", _more_members),
+} | {f"{_kebab(name)}-not-shared": _not_shared(name) for name in COLLECTIONS}  # fmt: skip
+
+
+def not_shared(collection: str) -> str:
+    """The name of the quirk that keeps a collection out of the data to share."""
+    return f"{_kebab(collection)}-not-shared"

@@ -1,0 +1,217 @@
+"""What a check learns of a provider, against the sandbox as it is and with its quirks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from include.check.profile import Org, ProviderProfile, changes
+from include.settings import Politeness
+from tests.check.conftest import step
+from tests.oneroster.conftest import Asked, Said
+
+STEPS = ["connection", "dns", "tls", "token", "base_url"]
+COLLECTIONS = ["orgs", "academic_sessions", "courses", "classes", "users", "enrollments"]
+LATER = ["page_size", "delta_filter", "schools", "district"]
+
+
+@pytest.mark.parametrize("app", ["maple", "cedar", "aspen"])
+def test_a_good_connection(checked, sandbox, app):
+    found = checked(app, described={"demographics": app == "cedar"})
+    demographics = ["demographics"] if app == "cedar" else []
+    assert [taken.name for taken in found.steps] == [*STEPS, *COLLECTIONS, *demographics, *LATER]
+    assert found.passed
+    truth = sandbox.truth(app)
+    names = {"academicSessions": "academic_sessions"}
+    totals = {names.get(name, name): counts["total"] for name, counts in truth["collections"].items()}
+    assert found.rows == {name: totals[name] for name in found.rows}
+    profile = found.profile
+    assert (profile.totals, profile.links, profile.filter_obeyed) == (True, True, True)
+    assert profile.demographics is (True if app == "cedar" else None)
+    assert profile.envelopes["academic_sessions"] == "academicSessions"
+    assert profile.district_org.name == truth["name"]
+    assert set(profile.schools.values()) == {school.name for school in found.schools}
+    assert step(found, "district").said == f"{truth['name']} ({profile.district_org.sourced_id})"
+
+
+def test_it_asks_for_one_thing_at_a_time_and_for_one_page_only(checked, sandbox):
+    before = sandbox.seen("maple")
+    checked("maple")
+    after = sandbox.seen("maple")
+    asked = {path: count - before["requests"].get(path, 0) for path, count in after["requests"].items()}
+    # the Base URL is tried, then found; orgs are the only collection that is read to its end
+    assert after["token_requests"] - before["token_requests"] == 1
+    assert {path: asked[path] for path in ("/courses", "/classes", "/academicSessions")} == {
+        "/courses": 1,
+        "/classes": 1,
+        "/academicSessions": 1,
+    }
+    assert after["most_at_once"] == 1
+
+
+@pytest.mark.parametrize(
+    ("quirks", "page_size", "cap", "said"),
+    [
+        ([], 1000, 1000, "1,000 records a page, as asked for"),
+        ([], 5000, None, "not reached: enrollments, the longest, came on one page of 1,084"),
+        (
+            ["clamp-500"],
+            1000,
+            500,
+            "500 records a page although 1,000 were asked for; pulls go on from what came",
+        ),
+        (
+            ["clamp-500", "no-totals"],
+            1000,
+            500,
+            "500 records a page although 1,000 were asked for; pulls go on from what came",
+        ),
+    ],
+)
+def test_the_real_page_cap(checked, sandbox, quirks, page_size, cap, said):
+    sandbox.set_quirks("maple", quirks)
+    found = checked("maple", described={"politeness": Politeness(page_size=page_size)})
+    assert step(found, "page_size").said == said
+    assert found.profile.page_cap == cap
+    assert found.profile.totals is ("no-totals" not in quirks)
+
+
+def test_another_envelope_a_total_in_the_body_and_a_filter_that_is_ignored(checked, paste, provide):
+    keys = {"users": "students", "orgs": "schools"}
+
+    def answer(asked: Asked) -> Said:
+        name = asked.path.rpartition("/")[2]
+        rows = [] if asked.offset else [{"sourcedId": "a", "type": "school", "name": "Elm", "status": "active"}]
+        return Said({keys.get(name, name): rows, "totalCount": 1})
+
+    server = provide(answer)
+    found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
+    assert found.profile.envelopes["users"] == "students"
+    assert found.rows["users"] == 1
+    assert found.profile.filter_obeyed is False
+    assert step(found, "delta_filter").said == (
+        "dateLastModified is ignored: records modified in the far future were asked for, and some came."
+    )
+    assert step(found, "users").said == "1 records, in `students`"
+    assert found.passed
+
+
+def test_a_deleted_record_is_seen(checked, sandbox):
+    assert checked("aspen").profile.tombstones is None
+    sandbox.pass_night("aspen", 3)
+    found = checked("aspen")
+    assert found.profile.tombstones is True
+    assert step(found, "delta_filter").said == "obeyed; deleted records are marked as such"
+
+
+def test_how_many_people_the_schools_have(checked, paste, provide):
+    people = {"students": 412, "teachers": 31}
+
+    def answer(asked: Asked) -> Said:
+        name = asked.path.rpartition("/")[2]
+        if name in people:
+            return Said({"users": []}, headers={"X-Total-Count": str(people[name])})
+        rows = [] if asked.offset else [{"sourcedId": "a/1", "type": "school", "name": "Elm Elementary"}]
+        return Said({name: rows}, headers={"X-Total-Count": "1"})
+
+    server = provide(answer)
+    pasted = paste("maple", host=server.base_url, extra={"auth_url": server.token_url})
+    found = checked("maple", pasted, count_people=True)
+    assert step(found, "schools").said == "1 school: Elm Elementary (412 students, 31 teachers)"
+    assert {asked.path for asked in server.asked if "schools" in asked.path} == {
+        "/ims/oneroster/schools/a%2F1/students",
+        "/ims/oneroster/schools/a%2F1/teachers",
+    }
+
+
+def test_a_provider_that_does_not_answer_is_not_asked_for_the_rest(checked, paste, provide):
+    def answer(asked: Asked) -> Said:
+        name = asked.path.rpartition("/")[2]
+        return Said({"orgs": []}) if name == "orgs" else Said(b"", status=503)
+
+    server = provide(answer)
+    found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
+    assert step(found, "academic_sessions").outcome == "fail"
+    assert [taken.outcome for taken in found.steps[7:]] == ["skipped"] * 8
+    assert step(found, "users").said == "not tried, because academic sessions failed"
+
+
+@pytest.mark.parametrize(
+    ("quirk", "outcomes"),
+    [
+        ("token-wants-body", {}),
+        ("token-wants-scope", {}),
+        ("token-redirects", {}),
+        ("token-expires-mid-pull", {}),
+        ("cookies-required", {}),
+        ("bare-list", {}),
+        ("total-in-body", {}),
+        ("past-end-404", {}),
+        ("record-not-an-object", {}),
+        ("no-tombstones", {}),
+        ("district-is-local", {}),
+        ("schools-are-departments", {"schools": "warning"}),
+        ("filter-ignored", {"delta_filter": "warning"}),
+        ("heavy-pages-100", {"page_size": "warning"}),
+        ("missing-envelope", {"users": "fail"}),
+        ("courses-not-shared", {"courses": "fail"}),
+        ("orgs-not-shared", {"base_url": "fail"}),
+        ("headers-required", {"base_url": "fail"}),
+        ("token-redirects-away", {"token": "fail"}),
+    ],
+)
+def test_quirks_of_providers(checked, sandbox, quirk, outcomes):
+    sandbox.set_quirks("maple", [quirk])
+    found = checked("maple")
+    passed = ("pass", "skipped")
+    assert {taken.name: taken.outcome for taken in found.steps if taken.outcome not in passed} == outcomes
+
+
+BEFORE = ProviderProfile(
+    version="1.2",
+    base_url="https://sis.example.org/v1p2",
+    page_cap=5000,
+    totals=True,
+    links=True,
+    filter_obeyed=True,
+    tombstones=True,
+    demographics=True,
+    envelopes={"users": "users"},
+    schools={"a": "Elm", "b": "Oak"},
+    district_org=Org("d", "District"),
+)
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({}, ()),
+        ({"page_cap": 500}, ("page cap 5,000 → 500",)),
+        ({"page_cap": None}, ()),
+        ({"version": "1.1"}, ("OneRoster version 1.2 → 1.1",)),
+        (
+            {"base_url": "https://sis.example.org/b"},
+            ("service at https://sis.example.org/v1p2 → https://sis.example.org/b",),
+        ),
+        ({"totals": False, "links": False}, ("totals stated → not stated", "links to the next page sent → not sent")),
+        ({"filter_obeyed": False}, ("delta filter obeyed → ignored",)),
+        ({"demographics": False}, ("demographics shared → not shared",)),
+        ({"envelopes": {"users": "students"}}, ("the list of users comes as `students`, no longer as `users`",)),
+        (
+            {"schools": {"a": "Elm Elementary", "c": "Pine"}},
+            ("school came: Pine", "school went: Oak", "school renamed: Elm → Elm Elementary"),
+        ),
+    ],
+)
+def test_a_change_is_said_in_words(now: dict[str, Any], told: tuple[str, ...]):
+    assert changes(BEFORE, dataclasses.replace(BEFORE, **now)) == told
+
+
+def test_a_profile_survives_json_and_keeps_what_could_not_be_seen_again():
+    assert ProviderProfile.from_plain(BEFORE.plain()) == BEFORE
+    small = ProviderProfile("1.2", BEFORE.base_url, schools={"a": "Elm"})
+    kept = small.over(BEFORE)
+    assert (kept.page_cap, kept.tombstones, kept.district_org) == (5000, True, Org("d", "District"))
+    assert kept.schools == {"a": "Elm"}

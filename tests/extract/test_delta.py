@@ -1,0 +1,94 @@
+"""Only what was modified: exactly that, and everything where there is reason to."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from include.extract.plan import ALWAYS_FULL, Plan
+from include.tables import COLLECTIONS
+
+#: Elm's first night passes in the small hours of 23 November, its second a day later.
+BEFORE_THE_FIRST = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BEFORE_THE_SECOND = BEFORE_THE_FIRST + timedelta(days=1)
+OTHERS = [name for name in COLLECTIONS if name not in ALWAYS_FULL]
+
+
+def delta(since: datetime, **rest: Any) -> Plan:
+    return Plan("delta", since=dict.fromkeys(OTHERS, since), **rest)
+
+
+def modified(rows: list[dict[str, Any]], since: datetime) -> dict[str, dict[str, Any]]:
+    """By sourcedId, with everything they say."""
+    return {row["sourced_id"]: row for row in rows if datetime.fromisoformat(row["date_last_modified"]) > since}
+
+
+@pytest.mark.parametrize("since", [BEFORE_THE_FIRST, BEFORE_THE_SECOND], ids=["two nights", "one night"])
+def test_a_delta_is_exactly_what_was_modified_since(elm: Any, since: datetime) -> None:
+    elm.sandbox.pass_night("elm", 2)
+    everything = elm.pull()
+    pulled = elm.pull(plan=delta(since))
+    for name in ALWAYS_FULL:
+        assert (pulled[name].since, pulled.counts()[name]) == (None, elm.truth()[name])
+    for name in OTHERS:
+        assert pulled[name].since == since
+        expected = modified(everything.rows(name), since)
+        assert {row["sourced_id"]: row for row in pulled.rows(name)} == expected
+        assert pulled[name].proof.proven
+        assert (pulled[name].proof.expected, pulled[name].proof.received) == (len(expected), len(expected))
+    assert 0 < len(pulled.rows("users")) < elm.truth()["users"] / 4
+    left = elm.sandbox.truth("elm")["last_night"]["left"]["sourced_ids"]
+    assert {row["sourced_id"] for row in pulled.rows("users") if row["status"] == "tobedeleted"} >= set(left)
+    assert pulled.manifest.mode == "delta"
+
+
+def test_an_instant_in_any_zone_is_asked_for_in_utc(elm: Any) -> None:
+    elm.sandbox.pass_night("elm")
+    chicago = BEFORE_THE_FIRST.astimezone(timezone(timedelta(hours=-6)))
+    assert elm.pull(plan=delta(chicago)).counts() == elm.pull(plan=delta(BEFORE_THE_FIRST)).counts()
+
+
+def test_a_quiet_night_costs_a_question_and_a_page_per_collection(elm: Any) -> None:
+    with elm.counting() as asked:
+        pulled = elm.pull(plan=delta(BEFORE_THE_FIRST))
+    assert {name: pulled.counts()[name] for name in OTHERS} == dict.fromkeys(OTHERS, 0)
+    assert asked == {
+        "/orgs": 3, "/academicSessions": 2,
+        **dict.fromkeys(("/courses", "/classes", "/users", "/enrollments", "/demographics"), 2),
+    }  # fmt: skip
+
+
+def test_a_collection_without_a_watermark_is_read_in_full(elm: Any) -> None:
+    since = {name: BEFORE_THE_FIRST for name in OTHERS if name != "users"}
+    pulled = elm.pull(plan=Plan("delta", since=since))
+    assert (pulled["users"].since, pulled.counts()["users"]) == (None, elm.truth()["users"])
+    assert (pulled["classes"].since, pulled.counts()["classes"]) == (BEFORE_THE_FIRST, 0)
+
+
+@pytest.mark.parametrize(
+    ("known", "mode"),
+    [({"1001"}, "delta"), ({"1000"}, "full"), ({"1000", "1001"}, "full"), (set(), "delta")],
+    ids=["same", "another", "one is gone", "none known"],
+)
+def test_another_school_year_makes_it_a_full_pull(
+    known: set[str], mode: str, elm: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "rollcall.extract"):
+        pulled = elm.pull(plan=delta(BEFORE_THE_FIRST, school_years=frozenset(known)))
+    assert pulled.manifest.mode == mode
+    assert {pulled[name].since for name in OTHERS} == {None if mode == "full" else BEFORE_THE_FIRST}
+    assert (pulled.counts() == elm.truth()) == (mode == "full")
+    assert ("the school year changed" in caplog.text) == (mode == "full")
+
+
+def test_a_provider_that_ignores_the_filter_is_read_in_full(elm: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "rollcall.extract"), elm.quirks("filter-ignored"), elm.counting() as asked:
+        pulled = elm.pull(plan=delta(BEFORE_THE_FIRST))
+    assert pulled.counts() == elm.truth()
+    assert {one.since for one in pulled.collections.values()} == {None}
+    assert pulled.manifest.mode == "delta"  # what was asked for
+    assert asked["/enrollments"] == 1 + -(-elm.truth()["enrollments"] // 100) + 1
+    assert "users: the provider ignores the filter on dateLastModified, so all of it is read" in caplog.text

@@ -1,0 +1,101 @@
+"""What a pull tells while it goes on, and in its log: counts, and nobody."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from include.contracts import LandedCollection, Proof
+from include.extract import progress
+from include.extract.progress import summary
+from include.tables import COLLECTIONS
+
+Told = list[tuple[str, int, int | None, int, float | None]]
+
+
+def test_progress_is_told_page_by_page(maple: Any) -> None:
+    told: Told = []
+    maple.pull(page_size=50, progress=lambda *page: told.append(page))
+    there = maple.truth()
+    for name in COLLECTIONS:
+        pages = [(received, total) for collection, received, total, *_ in told if collection == name]
+        assert pages == [(min(50 * (page + 1), there[name]), there[name]) for page in range(-(-there[name] // 50))]
+    assert all(1 <= most <= 5 for *_, most, _ in told)
+    left = [seconds for collection, *_, seconds in told if collection == "enrollments"]
+    assert left[-1] == 0
+    assert all(seconds > 0 for seconds in left[:-1])
+
+
+def test_between_pages_it_is_told_and_logged_at_intervals(
+    cedar: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "TOLD_EVERY", 0.02)
+    told: Told = []
+    with caplog.at_level(logging.INFO, "rollcall.extract"), cedar.quirks("slow-answers"):
+        cedar.pull(progress=lambda *page: told.append(page))
+    there = cedar.truth()["enrollments"]
+    logged = re.findall(
+        r"enrollments: (\d+) of (\d+) rows, up to [1-5] requests at once, about \d+ s left", caplog.text
+    )
+    assert logged
+    assert {int(total) for _, total in logged} == {there}
+    assert "time left unknown" in caplog.text  # before the first page nobody can tell
+    assert len(told) > sum(-(-total // 100) for total in cedar.truth().values())
+
+
+def test_the_log_tells_counts_and_nobody(cedar: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), cedar.quirks("record-not-an-object"):
+        pulled = cedar.pull(settings={"roles": {"guardian": "do_not_land"}})
+    users = pulled["users"]
+    there = cedar.truth()["users"]
+    pages = -(-there // 100)
+    assert (
+        f"users: all {there} rows in {pages} pages of up to 100; the provider's total was met; 1 unreadable; "
+        f"{users.not_landed} people not landed"
+    ) in caplog.text
+    values = {row[field] for row in pulled.rows("users") for field in ("given_name", "email", "username") if row[field]}
+    assert len(values) > 60
+    assert [value for value in values if re.search(rf"\b{re.escape(value)}\b", caplog.text)] == []
+    assert cedar.app.client_secret not in caplog.text
+
+
+#: What the client says of it.
+CUT_OFF = "exactly 5,000 of 9,871 rows came, in 1 full page of 5,000: cut off?"
+
+
+def landed(*proof: Any, **rest: Any) -> LandedCollection:
+    fields = ("kind", "expected", "received", "unique", "pages", "rows_per_page", "why")
+    made = Proof(**dict(zip(fields, proof, strict=False)))
+    return LandedCollection(collection="users", parts={}, proof=made, **rest)
+
+
+@pytest.mark.parametrize(
+    ("told", "collection"),
+    [
+        (
+            "users: 5,000 of 9,871 rows in 1 page of up to 5,000; NOT proven complete: exactly 5,000 of 9,871 rows "
+            "came, in 1 full page of 5,000: cut off?",
+            landed("unproven", 9871, 5000, 5000, 1, 5000, CUT_OFF),
+        ),
+        (
+            "users: all 9,871 rows in 2 pages of up to 5,000; the provider's total was met; 3 unreadable",
+            landed("total", 9871, 9871, 9871, 2, 5000, unreadable=3),
+        ),
+        (
+            "users: 12 rows in 1 page of up to 12; an empty page came after the last; "
+            "modified since 2026-11-20 08:15 UTC",
+            landed("empty_page", None, 12, 12, 1, 12, since=datetime(2026, 11, 20, 8, 15, tzinfo=UTC)),
+        ),
+        (
+            "users: 700 rows in 2 pages of up to 500; the chain of links ended; rows came twice; 9 people not landed",
+            landed("link_end", None, 700, 690, 2, 500, "rows came twice", not_landed=9),
+        ),
+    ],
+    ids=["truncated", "total", "delta", "links"],
+)
+def test_the_proof_is_told_in_one_line(told: str, collection: LandedCollection) -> None:
+    assert summary(collection) == told
