@@ -76,9 +76,9 @@ class OneRosterClient:
         self.version = version
         self.page_size = page_size
         self._waits = Waits()
-        self._transport = Transport(
-            budget=budget or LocalBudget(concurrency), concurrency=concurrency, timeout=timeout, waits=self._waits
-        )
+        #: What is asked for leave before each request; a lease also counts requests in peak hours.
+        self.budget: Budget = budget or LocalBudget(concurrency)
+        self._transport = Transport(budget=self.budget, concurrency=concurrency, timeout=timeout, waits=self._waits)
         self._exchange = Exchange(
             connection, version, self._transport, retry or Retry(), self._waits, demographics=demographics
         )
