@@ -11,7 +11,6 @@ from include.oneroster.decode import Unreadable
 from include.oneroster.entities import COLLECTIONS, Collection
 from include.oneroster.errors import OneRosterError
 from include.oneroster.filters import modified_since
-from include.oneroster.introduction import Introduction, introduce
 from include.oneroster.pages import Checkpoint, Page
 from include.oneroster.paging import PageReader
 from include.oneroster.proof import Proof
@@ -23,7 +22,6 @@ __all__ = [
     "Budget",
     "Checkpoint",
     "Collection",
-    "Introduction",
     "LocalBudget",
     "OneRosterClient",
     "OneRosterConnection",
@@ -35,6 +33,5 @@ __all__ = [
     "Unreadable",
     "Usage",
     "columns",
-    "introduce",
     "modified_since",
 ]

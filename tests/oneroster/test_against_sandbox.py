@@ -7,15 +7,13 @@ import threading
 
 import pytest
 
-from include.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, Retry, columns, introduce
+from include.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, Retry, columns
 from include.oneroster.errors import (
     AnswerUnusable,
     CredentialsRefused,
-    OneRosterError,
     PagingBroken,
     PermissionRefused,
 )
-from include.oneroster.introduction import introduce_either
 from include.sandbox import Sandbox, SandboxDistrict
 
 DISTRICTS = {
@@ -314,32 +312,3 @@ def test_a_total_that_keeps_changing_is_read_twice_and_proves_nothing(sandbox, c
     assert len(tables["users"]["sourced_id"]) == true
     assert (proof.kind, proof.proven, proof.attempt) == ("unproven", False, 2)
     assert f"changed from {true} to {true + 1}" in proof.why
-
-
-# -- introductions
-
-
-@pytest.mark.parametrize("app", DISTRICTS)
-def test_a_provider_introduces_itself(sandbox, client, app):
-    met = introduce(client(app))
-
-    assert met.district == DISTRICTS[app].name
-    assert met.orgs == total(sandbox, app, "orgs")["total"]
-    assert 0 < met.schools < met.orgs
-    assert DISTRICTS[app].name in str(met)
-
-
-@pytest.mark.parametrize("app", DISTRICTS)
-def test_the_version_need_not_be_known(connection, app):
-    given = connection(app)
-    met = introduce_either(given, lambda version: OneRosterClient(given, version, retry=Retry(attempts=1)))
-
-    assert met.version == DISTRICTS[app].version
-
-
-def test_of_two_versions_that_fail_the_nearer_one_is_told(connection):
-    given = connection("maple", secret="wrong")
-    with pytest.raises(OneRosterError) as refused:
-        introduce_either(given, lambda version: OneRosterClient(given, version, retry=Retry(attempts=1)))
-
-    assert isinstance(refused.value, CredentialsRefused)
