@@ -29,7 +29,7 @@ class Progress(Protocol):
 
     :param rows: received so far of this collection; smaller than before where its reading began again.
     :param total: what the provider says there is, if it says.
-    :param at_once: the most requests that were under way at once so far, over all collections.
+    :param at_once: requests under way now, over all collections.
     :param seconds_left: until this collection is read, at the rate so far; None where nobody can tell.
     """
 
@@ -108,7 +108,7 @@ class Teller:
             with self._lock:
                 for collection, now in self._under_way.items():
                     log.info(
-                        "%s: %s rows, up to %d requests at once, %s",
+                        "%s: %s rows, %d requests at once, %s",
                         collection,
                         f"{now.rows:,} of {_or_unknown(now.total)}",
                         self._at_once(),

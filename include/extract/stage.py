@@ -63,7 +63,7 @@ def extract(
         not_landed = sorted(role for role, target in district.roles.items() if target == "do_not_land")
         asked = _asked(client, plan, wanted, not_landed)
         unfinished = Unfinished(landing, district.district, run_id, now)
-        with Teller(progress, lambda: client.usage.most_at_once) as teller:
+        with Teller(progress, lambda: client.under_way) as teller:
             begun = unfinished.find(asked)
             orgs = None
             if begun is None:
@@ -197,7 +197,7 @@ def _usage(client: OneRosterClient, before: Usage) -> Usage:
     asked = client.usage
     return Usage(
         requests=before.requests + asked.requests,
-        requests_in_peak=before.requests_in_peak + getattr(getattr(client, "budget", None), "requests_in_peak", 0),
+        requests_in_peak=before.requests_in_peak + getattr(client.budget, "requests_in_peak", 0),
         token_requests=before.token_requests + asked.token_requests,
         bytes_received=before.bytes_received + asked.bytes_received,
         most_at_once=max(before.most_at_once, asked.most_at_once),

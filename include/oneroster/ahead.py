@@ -8,6 +8,7 @@ what had been asked for behind it is dropped.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 
@@ -23,16 +24,34 @@ Submit = Callable[[Fetch, int, bool], "Future[Fetched | None]"]
 _MOST_WRONG_GUESSES = 2
 
 
-class Ahead:
-    """The answers of one reading, of which up to `width` are asked for, or in memory, ahead of their turn.
-
-    :param submit: runs a fetch in another thread; with a `width` of 0 none is.
+class Places:
+    """How many pages may be asked for, or in memory, ahead of their turn: over all collections of a client together,
+    so that memory does not grow with how many are read at once.
     """
 
-    def __init__(self, fetch: Fetch, submit: Submit, width: int) -> None:
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._free = threading.Semaphore(count)
+
+    def take(self) -> bool:
+        """Take a place, unless none is free."""
+        return self._free.acquire(blocking=False)
+
+    def give_back(self) -> None:
+        self._free.release()
+
+
+class Ahead:
+    """The answers of one reading, some of which are asked for ahead of their turn.
+
+    :param submit: runs a fetch in another thread.
+    :param places: one is held by each page that is ahead; where none is free, pages are read in their turn.
+    """
+
+    def __init__(self, fetch: Fetch, submit: Submit, places: Places) -> None:
         self._fetch = fetch
         self._submit = submit
-        self._width = width
+        self._places = places
         self._asked: dict[int, Future[Fetched | None]] = {}
         self._stride = 0
         self._limit = 0
@@ -51,13 +70,15 @@ class Ahead:
             return future.result()
         except CancelledError:
             raise stopped() from None
+        finally:
+            self._places.give_back()
 
     def expect(self, offset: int, total: int | None, page: Fetched) -> None:
         """Ask for what follows a page that was taken.
 
         :param offset: behind that page.
         """
-        if not self._width or total is None or offset >= total:
+        if total is None or offset >= total:
             return
         rows = page.decoded.rows
         if self._stride and rows != self._stride:
@@ -67,12 +88,16 @@ class Ahead:
         self._stride, self._limit = rows, page.limit
         if self._wrong_guesses >= _MOST_WRONG_GUESSES:
             return
-        for place in range(offset, min(total, offset + self._width * rows), rows):
-            if place not in self._asked:
-                self._asked[place] = self._submit(self._fetch, place, True)
+        for place in range(offset, min(total, offset + self._places.count * rows), rows or 1):
+            if place in self._asked:
+                continue
+            if not self._places.take():
+                return
+            self._asked[place] = self._submit(self._fetch, place, True)
 
     def drop(self) -> None:
         """Forget what was asked for; what has not begun never will."""
         for future in self._asked.values():
             future.cancel()
+            self._places.give_back()
         self._asked.clear()

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
 
-from include.oneroster.ahead import Ahead, Fetch
+from include.oneroster.ahead import Ahead, Fetch, Places
 from include.oneroster.budget import Budget, LocalBudget
 from include.oneroster.connection import OneRosterConnection, Version
 from include.oneroster.decode import Decoded, decode_page
@@ -83,7 +83,7 @@ class OneRosterClient:
             connection, version, self._transport, retry or Retry(), self._waits, demographics=demographics
         )
         # With one request at once there is nothing to overlap. Threads begin when they are needed.
-        self._width = concurrency if concurrency > 1 else 0
+        self._places = Places(concurrency if concurrency > 1 else 0)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="oneroster")
         self._base_url: str | None = None
         self._nowhere: OneRosterError | None = None
@@ -93,6 +93,11 @@ class OneRosterClient:
     def usage(self) -> Usage:
         """What was asked of the provider so far."""
         return self._transport.usage
+
+    @property
+    def under_way(self) -> int:
+        """Requests under way now."""
+        return self._transport.under_way
 
     @property
     def base_url(self) -> str:
@@ -134,7 +139,7 @@ class OneRosterClient:
         source = self._source(collection, filter, limit)
         return PageReader(
             COLLECTIONS[collection],
-            lambda: Ahead(source.fetch, self._submit, self._width),
+            lambda: Ahead(source.fetch, self._submit, self._places),
             resume=resume,
             seen=seen,
         )

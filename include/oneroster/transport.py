@@ -135,6 +135,11 @@ class Transport:
         with self._lock:
             self._usage = replace(self._usage, seconds_waited=self._usage.seconds_waited + seconds)
 
+    @property
+    def under_way(self) -> int:
+        """Requests under way now."""
+        return self._in_flight
+
     def close(self) -> None:
         self._session.close()
 

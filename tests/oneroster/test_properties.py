@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.oneroster import COLLECTIONS, PageReader, columns
-from include.oneroster.ahead import Ahead
+from include.oneroster.ahead import Ahead, Places
 from include.oneroster.decode import Decoded, decode_page
 from include.oneroster.entities import Org
 from include.oneroster.errors import AnswerUnusable, PagingBroken
@@ -84,7 +84,7 @@ def at_once(fetch, offset, patient):
 
 
 def read(model, width=0, submit=at_once, **options):
-    reader = PageReader(ORGS, lambda: Ahead(model.fetch, submit, width), **options)
+    reader = PageReader(ORGS, lambda: Ahead(model.fetch, submit, Places(width)), **options)
     pages = list(reader)
     return [page for page in pages if page.attempt == reader.proof.attempt], reader.proof
 
@@ -176,7 +176,7 @@ def test_no_page_is_asked_for_behind_the_total_but_one(model, width):
         asked.append(offset)
         return model.fetch(offset, patient)
 
-    list(PageReader(ORGS, lambda: Ahead(fetch, at_once, width)))
+    list(PageReader(ORGS, lambda: Ahead(fetch, at_once, Places(width))))
     assert len(asked) == len(set(asked))
     assert all(after > before for before, after in pairwise(sorted(asked)))
     if model.total:
