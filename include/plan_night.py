@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from include.extract.plan import ALWAYS_FULL, FULL, Plan
 from include.merge.compare import ABSENT_TWICE, TOMBSTONE
 from include.settings import District, night_of
-from include.warehouse.models import provider_profiles, staging, state, watermarks
+from include.warehouse.models import districts, provider_profiles, staging, state, watermarks
 
 #: After so long without a full pull the next one is full, whatever day it is.
 LONGEST_WITHOUT_FULL = timedelta(days=7)
@@ -27,18 +27,21 @@ def plan_night(connection: sa.Connection, district: District, requested: str, no
     pinned = connection.execute(
         sa.select(provider_profiles.c.pinned_org).where(provider_profiles.c.district_id == district.district)
     ).scalar_one_or_none()
+    known = sa.select(districts.c.base_url).where(districts.c.district_id == district.district)
+    base_url = connection.execute(known).scalar_one_or_none() or ""
     marks = _watermarks(connection, district)
     reason = "" if requested == "delta" else _reason_for_full(connection, district, requested, now)
     if not marks:
         reason = "the first pull"
     if reason:
-        return Plan("full", pinned_org=pinned, why=reason)
+        return Plan("full", pinned_org=pinned, base_url=base_url, why=reason)
     overlap = timedelta(hours=district.schedule.overlap_hours)
     return Plan(
         "delta",
         since={name: mark - overlap for name, mark in marks.items() if name not in ALWAYS_FULL},
         school_years=_school_years(connection, district),
         pinned_org=pinned,
+        base_url=base_url,
         why="what was modified since the last pull",
     )
 

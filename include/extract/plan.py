@@ -21,6 +21,7 @@ class Plan:
     :param school_years: the school years readers know; where others come, the pull becomes a full one.
     :param pinned_org: sourcedId of the org the connection belonged to when it was checked; a pull that shows another is
         refused before anything is landed. None: not checked yet.
+    :param base_url: where the provider's service answered the last time; empty: not known.
     :param why: why it is what it is, in words for the log and the ledger.
     """
 
@@ -28,6 +29,7 @@ class Plan:
     since: Mapping[str, datetime] = field(default_factory=dict)
     school_years: frozenset[str] = frozenset()
     pinned_org: str | None = None
+    base_url: str = ""
     why: str = ""
 
 

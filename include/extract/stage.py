@@ -60,6 +60,8 @@ def extract(
     """
     with stage_edge("extract", district=district.district):
         wanted = _narrowed(district, collections)
+        if plan.base_url:
+            client.expect_at(plan.base_url)
         not_landed = sorted(role for role, target in district.roles.items() if target == "do_not_land")
         asked = _asked(client, plan, wanted, not_landed)
         unfinished = Unfinished(landing, district.district, run_id, now)

@@ -86,6 +86,7 @@ class OneRosterClient:
         self._places = Places(concurrency if concurrency > 1 else 0)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="oneroster")
         self._base_url: str | None = None
+        self._known_base_url = ""
         self._nowhere: OneRosterError | None = None
         self._resolving = threading.Lock()
 
@@ -93,6 +94,10 @@ class OneRosterClient:
     def usage(self) -> Usage:
         """What was asked of the provider so far."""
         return self._transport.usage
+
+    def expect_at(self, base_url: str) -> None:
+        """Look first where the service answered the last time; it costs nothing where that is still right."""
+        self._known_base_url = base_url
 
     @property
     def under_way(self) -> int:
@@ -182,7 +187,7 @@ class OneRosterClient:
 
     def _resolve(self) -> str:
         tried = []
-        for base in _candidates(self.connection.base_url, self.version):
+        for base in _candidates(self.connection.base_url, self.version, self._known_base_url):
             url = f"{base}/orgs?limit=1"
             try:
                 self._exchange.get(url, _read_orgs)
@@ -197,9 +202,10 @@ class OneRosterClient:
         )
 
 
-def _candidates(base_url: str, version: Version) -> list[str]:
-    """The Base URL as it is, then with each service path it does not end in already."""
-    return [base_url + path for path in _SERVICE[version] if not path or not base_url.endswith(path)]
+def _candidates(base_url: str, version: Version, known: str) -> list[str]:
+    """The Base URL as it is, then with each service path it does not end in already; the known one first."""
+    found = [base_url + path for path in _SERVICE[version] if not path or not base_url.endswith(path)]
+    return sorted(found, key=lambda url: url != known)
 
 
 def _in_short(error: NotOffered | AnswerUnusable) -> str:

@@ -76,3 +76,17 @@ def test_the_ledger_tells_what_the_provider_saw(ready, sandbox, small_pages):
         row = connection.execute(sa.text("SELECT requests, most_at_once FROM roster_ops.runs")).one()
     assert row.requests == sum(seen["requests"].values()) + seen["token_requests"] + PROBES["maple"]
     assert row.most_at_once <= 3
+
+
+def test_where_the_service_answers_is_remembered_from_night_to_night(ready, sandbox, small_pages):
+    from click.testing import CliRunner
+
+    from include.cli import rollcall
+
+    for _ in range(2):
+        assert CliRunner().invoke(rollcall, ["sync", "maple", "--full"]).exit_code == 0
+    with ready.connect() as connection:
+        first, second = connection.execute(
+            sa.text("SELECT requests FROM roster_ops.runs ORDER BY started_at")
+        ).scalars()
+    assert second == first - PROBES["maple"]
