@@ -47,9 +47,12 @@ class Nights:
         """The first night. A DAG that is not paused owes the night just passed, and Airflow runs it unasked."""
         self._watch({district: self._owed(district) or self._triggered(district, 1) for district in self._districts})
 
-    def next(self, number: int) -> None:
-        """One more night, started as a person would with the Trigger button."""
-        self._watch({district: self._triggered(district, number) for district in self._districts})
+    def next(self, number: int, conf: dict[str, object] | None = None) -> None:
+        """One more night, started as a person would with the Trigger button.
+
+        :param conf: what the form is filled in with; else as it comes.
+        """
+        self._watch({district: self._triggered(district, number, conf) for district in self._districts})
 
     def _owed(self, district: str) -> str | None:
         """The run id of the run Airflow makes by itself, once it is there; None where it owes none."""
@@ -67,8 +70,8 @@ class Nights:
         after = dag.get("next_dagrun_run_after")
         return not dag.get("is_paused") and after is not None and datetime.fromisoformat(after) <= datetime.now(UTC)
 
-    def _triggered(self, district: str, number: int) -> str:
-        return self._api.trigger(_dag(district), note=f"Demo, night {number}")
+    def _triggered(self, district: str, number: int, conf: dict[str, object] | None = None) -> str:
+        return self._api.trigger(_dag(district), conf, note=f"Demo, night {number}")
 
     def _watch(self, runs: dict[str, str]) -> None:
         """:raises RollcallError: `night_failed`, with the end of the failed task's log."""

@@ -144,8 +144,10 @@ class _Reading:
             if not self._brings_something(fetched):
                 if self._reached:
                     return  # behind its end the provider repeats itself; the total is met all the same
-                self._repeated()
-                return
+                if not self._is_rest(fetched):
+                    self._repeated()
+                    return
+                self._note_rows(fetched)
             page = self._take(fetched)
             self._note_link(fetched)
             ahead.expect(self.received, self.total, fetched)
@@ -233,10 +235,15 @@ class _Reading:
         known = sum(sourced_id in self.ids for sourced_id in ids)
         if (known == len(ids)) if ids else (fetched.digest in self.digests):
             return False
-        self.digests.add(fetched.digest)
-        self.came_again += known
-        self.unidentified += fetched.decoded.rows - len(ids)
+        self._note_rows(fetched)
         return True
+
+    def _note_rows(self, fetched: Fetched) -> None:
+        """Count a page's rows that came before, and those nobody can tell apart."""
+        ids = [sourced_id for sourced_id in fetched.ids() if sourced_id is not None]
+        self.digests.add(fetched.digest)
+        self.came_again += sum(sourced_id in self.ids for sourced_id in ids)
+        self.unidentified += fetched.decoded.rows - len(ids)
 
     def _take(self, fetched: Fetched) -> Page:
         decoded = fetched.decoded
@@ -270,6 +277,14 @@ class _Reading:
                 kept.append(row)
                 self.ids.add(row.sourced_id)
         return kept
+
+    def _is_rest(self, fetched: Fetched) -> bool:
+        """Whether known rows are the rest of a collection that moves while it is read, and no page that came again:
+        fewer than a page, not seen in this form, and of the rows the total still lacks. They leave it unproven.
+        """
+        rows = fetched.decoded.rows
+        lacks = 0 if self.total is None else self.total - self.received
+        return self.attempt > 1 and fetched.digest not in self.digests and rows < self.rows_per_page and rows <= lacks
 
     def _repeated(self) -> None:
         """:raises PagingBroken: it happened in the second reading too."""

@@ -86,7 +86,9 @@ class _Provided:
 
 
 def _answer(provider: Provider, counted: str | None, reply: Callable[[], Reply]) -> ASGIApp:
-    """Makes the answer and sends it; a request is open until the last byte is handed to the network.
+    """Makes the answer and sends it; a request is open until the answer is made.
+
+    Sending does not count: the client has the last byte, and may ask again, before the server hears that it is sent.
 
     :param counted: the path it is counted under, empty for the Token URL; nothing where it is not counted.
     """
@@ -98,10 +100,10 @@ def _answer(provider: Provider, counted: str | None, reply: Callable[[], Reply])
             made = reply()
             made.headers["Date"] = formatdate(provider.access.clock(), usegmt=True)
             await asyncio.sleep(made.seconds)
-            if made.cut:
-                await _send_half(made, send)
-            else:
-                await _response(made)(scope, receive, send)
+        if made.cut:
+            await _send_half(made, send)
+        else:
+            await _response(made)(scope, receive, send)
 
     return app
 

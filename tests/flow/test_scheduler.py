@@ -36,7 +36,7 @@ def stack() -> Iterator[Stack]:
         nights.first()
         for district in DISTRICTS:
             running.let_night_pass(district)
-        nights.next(2)
+        nights.next(2, {"mode": "full"})
         yield running
 
 

@@ -11,6 +11,7 @@ from include.errors import RollcallError
 from include.local.airflow_env import PROJECT
 from include.local.airflow_settings import AirflowSettings
 from include.local.stack import SANDBOX_PORT
+from include.sandbox.addresses import addresses
 from include.sandbox.settings import DEMO_DISTRICTS, SandboxDistrict
 
 _FILE = PROJECT / "airflow_settings.yaml"
@@ -22,12 +23,14 @@ def test_the_connections_are_the_sandboxs(district: SandboxDistrict) -> None:
     settings = AirflowSettings.read(_FILE)
     found = next(made for made in settings.connections if made["connection_id"] == f"oneroster_{district.app}")
     assert found["conn_type"] == "oneroster"
-    assert found["host"] == _SANDBOX + district.base_path
+    where = addresses(district, district.quirks)
+    assert found["host"] == _SANDBOX + where.base
     assert (found["login"], found["password"]) == (district.client_id, district.client_secret)
     assert found["port"] == 0, "Airflow 3.3.2 refuses to test a connection without a port"
     extra = json.loads(found["extra"])
     assert extra["auth"] == district.auth
-    assert extra.get("auth_url") == (_SANDBOX + district.token_path if district.auth == "oauth2" else None)
+    token_url = f"{_SANDBOX}{where.token}?{where.token_query}"
+    assert extra.get("auth_url") == (token_url if district.auth == "oauth2" else None)
 
 
 def test_only_mock_values_are_in_it() -> None:
