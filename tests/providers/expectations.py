@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Literal
-
-_NONE: Mapping[str, Expected] = MappingProxyType({})
 
 
 def pages_and_end(pages: int) -> int:
@@ -88,7 +85,7 @@ class Row:
     """
 
     expected: Expected
-    but: Mapping[str, Expected] = _NONE
+    but: Mapping[str, Expected] = field(default_factory=dict)
     but_in: Mapping[tuple[str, str], Expected] = field(default_factory=dict)
     districts: tuple[str, ...] = ("new", "old")
     page_size: int = 25
