@@ -23,9 +23,6 @@ Mode = Literal["full", "delta"]
 #: Why a record was refused or is worth a look; only `critical` refuses.
 Severity = Literal["critical", "warning", "info"]
 
-#: What happens to one published row tonight. `found` was missing and is back unchanged; `returned` was removed.
-Change = Literal["added", "changed", "returned", "found", "missing", "removed"]
-
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """Values between stages: immutable, written to JSON and back without loss.
@@ -302,7 +299,8 @@ def accepted_schema(table: Table) -> pa.Schema:
 def change_schema(table: Table) -> pa.Schema:
     """What merge and map write and publish reads: the row, its digest, what happens to it and because of what.
 
-    `changed_fields` names the columns that differ, comma-separated. Rows `missing` and `removed` carry the key only.
+    `_change` is added, changed, returned (it was removed), found (it was missing, and is as it was), missing, removed.
+    `_changed_fields` names the columns that differ, comma-separated. Rows `missing` and `removed` carry the key only.
     """
     extra = [
         ("_digest", pa.int64()),

@@ -17,18 +17,8 @@ from include.landing import Landing, default_landing
 from include.oneroster.client import OneRosterClient
 from include.report import print_summary
 from include.settings import District, find_district
-from include.warehouse.connect import connect, warehouse_url
+from include.warehouse.connect import ConnectionFields, connect, url_of
 from include.warehouse.lease import HostLease
-
-
-class ConnectionFields(Protocol):
-    """The fields of a connection of type `postgres`; `schema` is the database's name, as everywhere in Airflow."""
-
-    host: Any
-    schema: Any
-    login: Any
-    password: Any
-    port: Any
 
 
 class Hook(Protocol):
@@ -97,14 +87,7 @@ def _running(
     district: str, run_id: str, stage: str, warehouse: ConnectionFields
 ) -> Iterator[tuple[sa.Engine, District, Landing]]:
     settings = find_district(district)
-    url = warehouse_url(
-        warehouse.host,
-        database=warehouse.schema,
-        login=warehouse.login,
-        password=warehouse.password,
-        port=warehouse.port,
-    )
-    engine = connect(url)
+    engine = connect(url_of(warehouse))
     try:
         with night.recorded(engine, district, run_id, stage):
             yield engine, settings, Landing(default_landing())

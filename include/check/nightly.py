@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import sqlalchemy as sa
 
@@ -14,10 +14,7 @@ from include.check.record import Recorded, check_and_record
 from include.check.table import print_checked
 from include.errors import NeedsPerson, RollcallError, stage_edge
 from include.settings import District, find_district, load_districts
-from include.warehouse.connect import connect, warehouse_url
-
-if TYPE_CHECKING:
-    from include.tasks import ConnectionFields
+from include.warehouse.connect import ConnectionFields, connect, url_of
 
 log = logging.getLogger("rollcall.check")
 
@@ -35,14 +32,7 @@ def check_connections(
     :raises NeedsPerson: `connections_failing`, when all were checked, naming those that failed and their steps.
     """
     districts = [find_district(only)] if only else [each for each in load_districts()[0] if each.enabled]
-    url = warehouse_url(
-        warehouse.host,
-        database=warehouse.schema,
-        login=warehouse.login,
-        password=warehouse.password,
-        port=warehouse.port,
-    )
-    engine = connect(url)
+    engine = connect(url_of(warehouse))
     # Connections are got one after the other, before anything is asked: Airflow hands them out to one thread.
     finders = [_found(find, district.connection_id) for district in districts]
     failing = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -26,6 +26,23 @@ def warehouse_url(
         query = {"host": host}
         return sa.URL.create("postgresql+psycopg", login, password, None, port or None, database, query)
     return sa.URL.create("postgresql+psycopg", login, password, host, port or None, database)
+
+
+class ConnectionFields(Protocol):
+    """The fields of a connection of type `postgres`; `schema` is the database's name, as everywhere in Airflow."""
+
+    host: Any
+    schema: Any
+    login: Any
+    password: Any
+    port: Any
+
+
+def url_of(fields: ConnectionFields) -> sa.URL:
+    """The warehouse of an Airflow connection."""
+    return warehouse_url(
+        fields.host, database=fields.schema, login=fields.login, password=fields.password, port=fields.port
+    )
 
 
 def warehouse_from_environment(given: str | None = None) -> sa.URL:
