@@ -71,7 +71,7 @@ def test_defaults_lie_under_it_maps_merge_and_lists_replace(folder):
         ),
         (
             SMALLEST + "sites:\n  map: {a: b}\n",
-            "maple.yaml, line 5: missing key 'sites.targets'. Add `targets: …`.",
+            "maple.yaml, line 5: sites: give either targets, the vendor's sites, or a query that yields them.",
         ),
         (
             SMALLEST + "sites: {targets: {ME: Maple}, map: {a: ME2}}\n",

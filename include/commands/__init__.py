@@ -1,0 +1,1 @@
+"""`rollcall`'s commands, one file each; `include/cli.py` lists them."""

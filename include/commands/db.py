@@ -1,0 +1,28 @@
+"""`rollcall db`: the warehouse's schemas."""
+
+from __future__ import annotations
+
+import click
+
+from include.commands.options import warehouse_option
+
+
+@click.group()
+def db() -> None:
+    """The warehouse's schemas."""
+
+
+@db.command()
+@warehouse_option
+def upgrade(warehouse: str | None) -> None:
+    """Create Rollcall's schemas in the warehouse, or bring them to the newest version."""
+    from include.warehouse import migrate
+    from include.warehouse.connect import connect, reached, warehouse_from_environment
+
+    engine = connect(warehouse_from_environment(warehouse))
+    reached(engine)
+    before, after = migrate.upgrade(engine)
+    if before == after:
+        click.echo(f"The warehouse is at version {after} already.")
+    else:
+        click.echo(f"The warehouse was {'new' if before is None else f'at version {before}'} and is at {after} now.")

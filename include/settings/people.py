@@ -1,0 +1,31 @@
+"""Decisions about one person, which stand in the district's file with why and until when."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from include.settings.base import Settings
+
+
+class PersonDecision(Settings, frozen=True):
+    """What was decided about one person, by sourcedId.
+
+    :param leave_out: no account.
+    :param username: this username instead of what the sources give.
+    :param because: why; a sentence somebody else understands next year.
+    :param until: the last night it holds; without it, for good.
+    """
+
+    because: str
+    leave_out: bool = False
+    username: str | None = None
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.leave_out == (self.username is not None):
+            raise ValueError("say either leave_out: true or a username, and why")
+        if not self.because.strip():
+            raise ValueError("because must say why")
+
+    def holds_on(self, night: date) -> bool:
+        return self.until is None or night <= self.until
