@@ -7,7 +7,7 @@ before it left (DESIGN, section 2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -22,6 +22,10 @@ Mode = Literal["full", "delta"]
 
 #: Why a record was refused or is worth a look; only `critical` refuses.
 Severity = Literal["critical", "warning", "info"]
+
+
+#: What a hold withholds of a collection.
+HoldKind = Literal["removals", "updates", "usernames", "identities"]
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,14 +196,20 @@ class Hold(Contract, frozen=True):
 
     :param kind: what is withheld of the collection.
     :param school: the org it is about; empty for the whole collection.
+    :param rows: how many rows it names; `published` is what readers have of the same.
+    :param looks_like: the cause the numbers speak for, in words; `looks_not_like` the causes they speak against.
+    :param is_announced: first absences: they are recorded as missing, readers lose nothing by that, so nothing is
+        withheld yet; the second complete pull will hold their removal.
     """
 
     collection: str
-    kind: Literal["removals", "updates", "usernames", "identities"]
+    kind: HoldKind
     school: str = ""
     rows: int = 0
     published: int = 0
     looks_like: str = ""
+    looks_not_like: str = ""
+    is_announced: bool = False
 
 
 class ChangeSet(Contract, frozen=True):
@@ -208,6 +218,8 @@ class ChangeSet(Contract, frozen=True):
     :param generation: the district's generation merge saw; publish refuses if it has moved.
     :param full_required: why the next night has to be a full pull; empty if it need not.
     :param parts: per table the rows that change, in the schema :func:`change_schema`.
+    :param held_rows: the rows each hold names, in `HELD_ROWS_SCHEMA`.
+    :param came_back: rows that living holds name and that tonight's pull brought again, in `CAME_BACK_SCHEMA`.
     :param coverage: people received, with a site, a username, an account.
     """
 
@@ -226,6 +238,8 @@ class ChangeSet(Contract, frozen=True):
     left_out: list[Part] = []
     findings: list[Finding] = []
     holds: list[Hold] = []
+    held_rows: list[Part] = []
+    came_back: list[Part] = []
     coverage: dict[str, int] = {}
     full_required: str = ""
 
@@ -317,6 +331,27 @@ REJECT_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("collection", "sourced_id", "rule", "reason", "field", "record")]
 )
 
+#: The rows a hold names: which hold (collection, kind, school), which row (table and its key as one text, see
+#: `include.merge.digest.row_keys`), what would happen to it and because of what, and the school it belongs to.
+HELD_ROWS_SCHEMA = pa.schema(
+    [
+        (name, pa.string())
+        for name in ("collection", "kind", "school", "table_name", "row_key", "change", "because", "row_school")
+    ]
+)
+
+#: Rows of living holds whose reason is gone.
+CAME_BACK_SCHEMA = pa.schema([(name, pa.string()) for name in ("hold_id", "table_name", "row_key")])
+
+#: Rows of living holds, as the guard sees them; approved ones may flow.
+LIVING_HOLD_ROWS_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("hold_id", "collection", "kind", "school", "table_name", "row_key")),
+        *((name, pa.string()) for name in ("change", "because")),
+        ("is_approved", pa.bool_()),
+    ]
+)
+
 #: Why somebody has no account, in the order in which the first one is given. The words are for a school secretary.
 LEFT_OUT_REASONS: dict[str, str] = {
     "no_role": "has no role in the roster",
@@ -334,6 +369,24 @@ LEFT_OUT_REASONS: dict[str, str] = {
 
 #: People without an account: their sourcedId, the one first reason, and what it is about (a school, a role, …).
 LEFT_OUT_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourced_id", "reason", "detail")])
+
+#: Accounts whose username tonight is not the one readers have, or comes from another field (DESIGN, rule 10). `kind` is
+#: `renamed` (same field, other value), `field_changed` (the field changed; the username may be the same) or `exchanged`
+#: (the new username was another person's until tonight). A username decided by hand is agreed already and is not told.
+NAME_CHANGES_SCHEMA = pa.schema(
+    [
+        (name, pa.string())
+        for name in (
+            "user_sourced_id",
+            "site_id",
+            "kind",
+            "old_username",
+            "new_username",
+            "old_field",
+            "new_field",
+        )
+    ]
+)
 
 
 def write_rows(folder: PullFolder, stage: str, table: str, rows: pa.Table) -> list[Part]:
@@ -375,9 +428,11 @@ class Mapped:
     :param accounts: every account as it will be, in the table's schema.
     :param left_out: everybody without one, in `LEFT_OUT_SCHEMA`.
     :param coverage: how many people came, have a role that gets an account, a site, a username, an account.
+    :param name_changes: the accounts whose username or its field changes, in `NAME_CHANGES_SCHEMA`.
     """
 
     accounts: pa.Table
     left_out: pa.Table
     coverage: dict[str, int]
     findings: list[Finding]
+    name_changes: pa.Table = field(default_factory=NAME_CHANGES_SCHEMA.empty_table)

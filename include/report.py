@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from include.contracts import LEFT_OUT_REASONS
-from include.warehouse.models import COUNTS, findings, holds, left_out, rejects, run_counts, runs, staging
+from include.warehouse.models import COUNTS, findings, holds, left_out, rejects, run_counts, run_holds, runs, staging
 
 Row = dict[str, Any]
 
@@ -52,8 +52,10 @@ def found(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
 
 def held(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
     """What a run withheld."""
-    where = (holds.c.district_id == district, holds.c.run_id == run_id)
-    return [dict(row) for row in connection.execute(sa.select(holds).where(*where)).mappings()]
+    met = run_holds.c.hold_id == holds.c.hold_id
+    where = (run_holds.c.district_id == district, run_holds.c.run_id == run_id)
+    query = sa.select(holds).join(run_holds, met).where(*where).order_by(holds.c.hold_id)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def accounts_per_site(connection: sa.Connection, district: str) -> list[Row]:

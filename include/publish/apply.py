@@ -12,16 +12,24 @@ import sqlalchemy as sa
 
 from include.tables import Table
 from include.warehouse.bulk import copy_in
-from include.warehouse.models import staging
+from include.warehouse.models import LINEAGE, staging
 from include.warehouse.schemas import HISTORY, STAGING
 
 
 def apply_changes(
-    connection: sa.Connection, table: Table, changes: pa.Table, *, district: str, run_id: str, as_of: datetime
+    connection: sa.Connection,
+    table: Table,
+    changes: pa.Table,
+    *,
+    district: str,
+    run_id: str,
+    as_of: datetime,
+    generation: int,
 ) -> None:
     """Write one table's changes within the connection's transaction.
 
     :param changes: in `change_schema`.
+    :param generation: the one this publication makes.
     """
     tonight = f"tonight_{table.name}"
     shape = ", ".join(
@@ -33,7 +41,7 @@ def apply_changes(
     )
     copy_in(connection, tonight, changes.drop_columns(["_changed_fields"]))
     connection.exec_driver_sql(f"ANALYZE {tonight}")
-    params = {"district": district, "run_id": run_id, "as_of": as_of}
+    params = {"district": district, "run_id": run_id, "as_of": as_of, "generation": generation}
     for statement in _statements(table, tonight):
         connection.execute(sa.text(statement), params)
     connection.exec_driver_sql(f"DROP TABLE {tonight}")
@@ -45,25 +53,34 @@ def _statements(table: Table, tonight: str) -> Iterator[str]:
     match = " AND ".join(f'r."{name}" = t."{name}"' for name in table.key)
     assignments = ", ".join(f'"{name}" = t."{name}"' for name in table.names if name not in table.key)
     assignments = f"{assignments}, " if assignments else ""
-    # history first: it closes what was open before staging forgets it
+    # what readers had first: it is gone from staging after that
+    lineage = ", ".join(f"r.{name}" for name in ("_digest", *LINEAGE))
+    whole = ", ".join(f'r."{name}"' for name in table.names)
+    yield f"""
+        INSERT INTO {past}_published (district_id, {columns}, _digest, {", ".join(LINEAGE)}, _generation,
+            _until_generation)
+        SELECT r.district_id, {whole}, {lineage}, r._generation, :generation
+        FROM {target} r JOIN {tonight} t ON {match} WHERE r.district_id = :district AND t._change <> 'added'"""
     yield f"""
         UPDATE {past} r SET _valid_to = :as_of, _closed_run_id = :run_id FROM {tonight} t
         WHERE r.district_id = :district AND {match} AND r._valid_to IS NULL AND t._change IN ('changed', 'removed')"""
     yield f"""
-        INSERT INTO {past} (district_id, {columns}, _valid_from, _run_id)
-        SELECT :district, {columns}, :as_of, :run_id FROM {tonight}
+        INSERT INTO {past} (district_id, {columns}, _digest, _valid_from, _run_id)
+        SELECT :district, {columns}, _digest, :as_of, :run_id FROM {tonight}
         WHERE _change IN ('added', 'changed', 'returned')"""
     yield f"""
-        INSERT INTO {target} (district_id, {columns}, _digest, _run_id, _first_seen_at, _changed_at)
-        SELECT :district, {columns}, _digest, :run_id, :as_of, :as_of FROM {tonight} WHERE _change = 'added'"""
+        INSERT INTO {target} (district_id, {columns}, _digest, _run_id, _first_seen_at, _changed_at, _generation)
+        SELECT :district, {columns}, _digest, :run_id, :as_of, :as_of, :generation FROM {tonight}
+        WHERE _change = 'added'"""
     yield f"""
         UPDATE {target} r SET {assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of,
-            _missing_since = NULL, _removed_at = NULL, _removed_because = NULL
+            _generation = :generation, _missing_since = NULL, _removed_at = NULL, _removed_because = NULL
         FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('changed', 'returned')"""
     yield f"""
-        UPDATE {target} r SET _missing_since = CASE t._change WHEN 'missing' THEN CAST(:as_of AS timestamptz) END
+        UPDATE {target} r SET _missing_since = CASE t._change WHEN 'missing' THEN CAST(:as_of AS timestamptz) END,
+            _generation = :generation
         FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('missing', 'found')"""
     yield f"""
         UPDATE {target} r SET _removed_at = :as_of, _removed_because = t._because, _run_id = :run_id,
-            _changed_at = :as_of
+            _changed_at = :as_of, _generation = :generation
         FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change = 'removed'"""

@@ -52,7 +52,15 @@ def publish(
         table = TABLES[name]
         if parts:
             rows = read_rows(folder, parts, change_schema(table))
-            apply_changes(connection, table, rows, district=key, run_id=changes.run_id, as_of=changes.as_of)
+            apply_changes(
+                connection,
+                table,
+                rows,
+                district=key,
+                run_id=changes.run_id,
+                as_of=changes.as_of,
+                generation=generation,
+            )
     left_out = read_rows(folder, changes.left_out, LEFT_OUT_SCHEMA)
     _write_left_out(connection, left_out, district=key, run_id=changes.run_id)
     ledger.describe_district(connection, district, pull)

@@ -13,8 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from include.contracts import ChangeSet, Finding, Pull, TableCounts, to_json
 from include.errors import RollcallError
 from include.settings import District
+from include.warehouse import holds
 from include.warehouse.bulk import copy_in
-from include.warehouse.models import districts, findings, holds, pulls, run_counts, runs, state, watermarks
+from include.warehouse.models import districts, findings, pulls, run_counts, runs, state, watermarks
 from include.warehouse.schemas import OPS
 
 
@@ -95,11 +96,11 @@ def write_details(
 ) -> None:
     """Counts, findings, rejects and holds of a run, in place of what an earlier try of it left."""
     key = {"district_id": changes.district, "run_id": changes.run_id}
-    for table in (run_counts, findings, holds):
+    for table in (run_counts, findings):
         connection.execute(sa.delete(table).filter_by(**key))
     _insert(connection, run_counts, [key | _count_row(name, count) for name, count in changes.counts.items()])
     _insert(connection, findings, [key | row for row in _summed(every_finding)])
-    _insert(connection, holds, [key | to_json(hold) for hold in changes.holds])
+    holds.record(connection, changes.district, changes.run_id, changes.as_of, changes.holds)
     connection.execute(sa.text(f"DELETE FROM {OPS}.rejects WHERE district_id = :district_id AND run_id = :run_id"), key)
     for name, value in key.items():
         rejects = rejects.append_column(name, pa.array([value] * rejects.num_rows, pa.string()))

@@ -40,13 +40,8 @@ def _roster_columns(table: Table) -> list[sa.Column]:
     ]
 
 
-def _staging(table: Table) -> sa.Table:
-    """The published roster with its removed rows."""
-    built = sa.Table(
-        table.name,
-        metadata,
-        sa.Column("district_id", sa.Text, nullable=False),
-        *_roster_columns(table),
+def _lineage() -> list[sa.Column]:
+    return [
         sa.Column("_digest", sa.BigInteger, nullable=False),
         sa.Column("_run_id", sa.Text, nullable=False),
         sa.Column("_first_seen_at", timestamp(), nullable=False),
@@ -54,6 +49,18 @@ def _staging(table: Table) -> sa.Table:
         sa.Column("_missing_since", timestamp()),
         sa.Column("_removed_at", timestamp()),
         sa.Column("_removed_because", sa.Text),
+        sa.Column("_generation", sa.BigInteger, nullable=False, server_default="0"),
+    ]
+
+
+def _staging(table: Table) -> sa.Table:
+    """The published roster with its removed rows."""
+    built = sa.Table(
+        table.name,
+        metadata,
+        sa.Column("district_id", sa.Text, nullable=False),
+        *_roster_columns(table),
+        *_lineage(),
         sa.PrimaryKeyConstraint("district_id", *table.key, name=f"pk_{table.name}"),
         schema=STAGING,
     )
@@ -61,6 +68,24 @@ def _staging(table: Table) -> sa.Table:
         if name in table.names and table.key[0] != name:
             sa.Index(f"ix_{table.name}_{name}", built.c.district_id, built.c[name])
     return built
+
+
+def _published(table: Table) -> sa.Table:
+    """What readers had before: a staging row as it was from one generation to the next.
+
+    A row is copied here when it changes, so that a night costs only what it changes; staging itself is the newest
+    generation. Together they give the exact tables of any generation.
+    """
+    return sa.Table(
+        f"{table.name}_published",
+        metadata,
+        sa.Column("district_id", sa.Text, nullable=False),
+        *_roster_columns(table),
+        *_lineage(),
+        sa.Column("_until_generation", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("district_id", *table.key, "_generation", name=f"pk_{table.name}_published"),
+        schema=HISTORY,
+    )
 
 
 def _history(table: Table) -> sa.Table:
@@ -74,6 +99,7 @@ def _history(table: Table) -> sa.Table:
         sa.Column("_valid_to", timestamp()),
         sa.Column("_run_id", sa.Text, nullable=False),
         sa.Column("_closed_run_id", sa.Text),
+        sa.Column("_digest", sa.BigInteger),
         sa.PrimaryKeyConstraint("district_id", *table.key, "_valid_from", name=f"pk_{table.name}_history"),
         schema=HISTORY,
     )
@@ -89,6 +115,7 @@ def _history(table: Table) -> sa.Table:
 
 staging: dict[str, sa.Table] = {table.name: _staging(table) for table in TABLES.values()}
 history: dict[str, sa.Table] = {table.name: _history(table) for table in TABLES.values()}
+published: dict[str, sa.Table] = {table.name: _published(table) for table in TABLES.values()}
 
 sa.Index("ix_accounts_username", staging["accounts"].c.district_id, sa.func.lower(staging["accounts"].c.username))
 
@@ -120,6 +147,7 @@ state = sa.Table(
     sa.Column("rules_digest", sa.Text, nullable=False),
     sa.Column("full_required", sa.Text, nullable=False, server_default=""),
     sa.Column("last_full_as_of", timestamp()),
+    sa.Column("paused", sa.Text, nullable=False, server_default=""),
     schema=OPS,
 )
 
@@ -156,6 +184,7 @@ pulls = sa.Table(
     sa.Column("mode", sa.Text, nullable=False),
     sa.Column("proofs", JSONB, nullable=False),
     sa.Column("usage", JSONB, nullable=False),
+    sa.Column("is_complete", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.PrimaryKeyConstraint("district_id", "pull_id", name="pk_pulls"),
     schema=OPS,
 )
@@ -185,6 +214,10 @@ runs = sa.Table(
     sa.Column("failed_stage", sa.Text),
     sa.Column("error_code", sa.Text),
     sa.Column("error_message", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False, server_default="sync"),
+    sa.Column("waits_for", sa.Text),
+    sa.Column("cpu_seconds", sa.Double),
+    sa.Column("rows_written", sa.BigInteger),
     sa.PrimaryKeyConstraint("district_id", "run_id", name="pk_runs"),
     schema=OPS,
 )
@@ -246,18 +279,68 @@ left_out = sa.Table(
     schema=OPS,
 )
 
-#: What a run withheld and why.
+#: What is withheld until somebody decides (DESIGN, rule 4); at most one living hold per collection, kind and school.
+#: Status: announced (first absences: nothing is withheld yet), open, approved, then closed with why: published,
+#: came_back, rejected, expired.
 holds = sa.Table(
     "holds",
     metadata,
+    sa.Column("hold_id", sa.Text, primary_key=True),
     _district(),
-    sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("collection", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("school", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("opened_at", timestamp(), nullable=False),
+    sa.Column("opened_run_id", sa.Text, nullable=False),
+    sa.Column("last_seen_at", timestamp(), nullable=False),
+    sa.Column("last_run_id", sa.Text, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("published", sa.BigInteger, nullable=False),
     sa.Column("looks_like", sa.Text, nullable=False),
-    sa.PrimaryKeyConstraint("district_id", "run_id", "collection", "kind", "school", name="pk_holds"),
+    sa.Column("looks_not_like", sa.Text, nullable=False, server_default=""),
+    sa.Column("decided_at", timestamp()),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("because", sa.Text),
+    sa.Column("expires_at", timestamp()),
+    sa.Column("closed_at", timestamp()),
+    sa.Column("closed_because", sa.Text),
+    schema=OPS,
+)
+sa.Index(
+    "ix_holds_living",
+    holds.c.district_id,
+    holds.c.collection,
+    holds.c.kind,
+    holds.c.school,
+    unique=True,
+    postgresql_where=sa.text("closed_at IS NULL"),
+)
+
+#: The rows a hold names: what would happen to each, and because of what.
+hold_rows = sa.Table(
+    "hold_rows",
+    metadata,
+    sa.Column("hold_id", sa.Text, nullable=False),
+    _district(),
+    sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("row_key", sa.Text, nullable=False),
+    sa.Column("change", sa.Text, nullable=False),
+    sa.Column("because", sa.Text),
+    sa.Column("school", sa.Text, nullable=False, server_default=""),
+    sa.Column("is_approved", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.PrimaryKeyConstraint("hold_id", "table_name", "row_key", name="pk_hold_rows"),
+    schema=OPS,
+)
+
+#: Which holds a run met, and how many rows it withheld for each.
+run_holds = sa.Table(
+    "run_holds",
+    metadata,
+    _district(),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("hold_id", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("district_id", "run_id", "hold_id", name="pk_run_holds"),
     schema=OPS,
 )
