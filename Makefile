@@ -2,7 +2,7 @@
 # Everything is installed into .venv from requirements.lock; nothing else of the machine is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint lock clean
+.PHONY: help setup demo up dbt test lint lock clean
 MAKEFLAGS += --no-print-directory
 
 # The Python that .venv is made with, 3.11 to 3.13: make setup PYTHON=/path/to/python3.12
@@ -26,6 +26,9 @@ demo: setup ## two school districts synced twice by a real Airflow, from nothing
 
 up: setup ## Airflow, sandbox and a warehouse that is kept, until Ctrl-C
 	@$(BIN)/python -m include.local.up
+
+dbt: setup ## build and test the dbt package on the warehouse of the last demo
+	@$(BIN)/python -m include.local.dbt
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest

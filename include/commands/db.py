@@ -26,3 +26,11 @@ def upgrade(warehouse: str | None) -> None:
         click.echo(f"The warehouse is at version {after} already.")
     else:
         click.echo(f"The warehouse was {'new' if before is None else f'at version {before}'} and is at {after} now.")
+
+
+@db.command()
+def describe() -> None:
+    """Print the page about the roster's tables, docs/staging-schema.md, made from the models."""
+    from include.warehouse.describe import page
+
+    click.echo(page(), nl=False)

@@ -1,0 +1,20 @@
+select
+    district_id || ':' || user_sourced_id || ':' || site_id as account_key,
+    district_id || ':' || user_sourced_id as user_key,
+    account_id,
+    district_id,
+    user_sourced_id,
+    site_id,
+    site_name,
+    role,
+    is_primary_site,
+    username,
+    username_field,
+    given_name,
+    family_name,
+    email,
+    identifier,
+    grades,
+    is_enabled,
+    _changed_at as changed_at
+from {{ source('rollcall', 'accounts') }}

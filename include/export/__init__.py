@@ -1,0 +1,1 @@
+"""The published roster as Parquet, for warehouses that are no PostgreSQL."""

@@ -1,0 +1,99 @@
+"""What the warehouse's tables and columns mean, in a sentence each; the pages for downstream are made from it."""
+
+from __future__ import annotations
+
+#: Tables of the roster.
+TABLES: dict[str, str] = {
+    "orgs": "Schools, districts and what stands above them.",
+    "academic_sessions": "School years, semesters, terms and grading periods, with their dates.",
+    "courses": "What is taught, whoever teaches it.",
+    "classes": "Sections and homerooms: a course at a school.",
+    "class_terms": "Which terms a class is held in.",
+    "users": "People: students, staff, guardians and relatives.",
+    "user_roles": "Who is what where. Replaced as a set with its person; the same for OneRoster 1.1 and 1.2.",
+    "user_agents": "Who belongs to whom: a student's guardians and relatives, and the other way round.",
+    "enrollments": "Who is in which class, and as what.",
+    "demographics": "Birth date, sex and the like, where a district shares them. There is no view of it in `roster`.",
+    "accounts": "The answer: who has an account at which site, under which username.",
+}
+
+#: Columns that mean the same in every table that has them.
+COLUMNS: dict[str, str] = {
+    "district_id": "The district's id, as in its YAML file.",
+    "sourced_id": "OneRoster's `sourcedId`: identifies the record within its district.",
+    "status": "`active`; a record marked `tobedeleted` is removed and keeps what it had before.",
+    "date_last_modified": "When the provider says it last changed the record.",
+    "metadata": "The provider's own additions.",
+    "identifier": "The number people know: a student's or employee's number, a school's state number.",
+    "grades": "List of grades, as the provider writes them.",
+    "subjects": "List of subjects in words.",
+    "subject_codes": "List of subject codes.",
+    "begin_date": "First day.",
+    "end_date": "First day after it: OneRoster's end dates are exclusive.",
+    "start_date": "First day.",
+    "role_key": "`<role>|<org>|<begin date>`: tells the roles of one person apart.",
+    "role_type": "`primary` or `secondary`.",
+    "is_enabled": "Whether the person may use their account in the information system.",
+    "is_primary": "Whether this is the class's primary teacher.",
+    "user_ids": "List of `{type, identifier}`: other systems' ids of the person.",
+    "user_profiles": "OneRoster 1.2: the person's profiles with their credentials' usernames; never a password.",
+    "school_year": "The four digits of the year in which it ends.",
+    "periods": "List of the periods of the day.",
+    "account_id": "Stays the same for as long as person and site are the same, whatever else changes.",
+    "site_id": "The vendor's site, or the school's `sourced_id` where schools are not mapped to sites.",
+    "site_name": "What people call the site.",
+    "source_roles": "List of the OneRoster roles that made this account.",
+    "school_sourced_ids": "List of the schools of this site the person has a role at.",
+    "is_primary_site": "True for exactly one of a person's accounts.",
+    "username": "In `accounts` the username; in `users` the provider's own field.",
+    "username_field": "The OneRoster field the username came from.",
+    "_digest": "A number for the row's content; `date_last_modified` does not count.",
+    "_run_id": "The run that last wrote the row.",
+    "_first_seen_at": "The instant (`as_of`) of the first pull that brought it.",
+    "_changed_at": "The instant of the pull that last changed its content or life.",
+    "_missing_since": "Absent since that complete pull; a second one removes it. Readers still have it.",
+    "_removed_at": "Null while live.",
+    "_removed_because": "Why it was removed.",
+    "_generation": "The publication that wrote the row.",
+    "_until_generation": "The publication that replaced it.",
+    "_valid_from": "The instant from which this was so.",
+    "_valid_to": "The instant from which it was no longer so; null while it is.",
+    "_closed_run_id": "The run that wrote `_valid_to`.",
+}
+
+#: Columns whose meaning depends on their table.
+COLUMNS_OF: dict[tuple[str, str], str] = {
+    ("accounts", "role"): "`student` or `staff`.",
+    ("user_roles", "role"): "The OneRoster role.",
+    ("enrollments", "role"): "`student`, `teacher`, … in this class.",
+    ("orgs", "type"): "`school`, `district`, …",
+    ("academic_sessions", "type"): "`schoolYear`, `semester`, `term` or `gradingPeriod`.",
+}
+
+#: References, by column: the table they lead to.
+REFERENCES: dict[str, str] = {
+    "user_sourced_id": "users",
+    "agent_sourced_id": "users",
+    "class_sourced_id": "classes",
+    "course_sourced_id": "courses",
+    "term_sourced_id": "academic_sessions",
+    "school_year_sourced_id": "academic_sessions",
+    "org_sourced_id": "orgs",
+    "school_sourced_id": "orgs",
+    "primary_org_sourced_id": "orgs",
+}
+
+#: `parent_sourced_id` leads to the same table.
+PARENT = "parent_sourced_id"
+
+
+def reference(table: str, column: str) -> str | None:
+    """The table a column leads to."""
+    return table if column == PARENT else REFERENCES.get(column)
+
+
+def meaning(table: str, column: str) -> str:
+    """A column's sentence; empty where its name says it all."""
+    target = reference(table, column)
+    said = COLUMNS_OF.get((table, column)) or COLUMNS.get(column, "")
+    return said or (f"`sourced_id` in `{target}`." if target else "")
