@@ -19,7 +19,7 @@ from include.settings.reading import (
 from include.settings.retention import Retention
 from include.settings.roles import DEFAULT_ROLES, RoleTarget
 from include.settings.rules import RuleChange
-from include.settings.schedule import Politeness, Schedule, night_of
+from include.settings.schedule import Politeness, Schedule, morning_schedule, night_of
 from include.settings.sites import Sites
 from include.settings.usernames import Usernames, UsernameSource
 from include.tables import COLLECTIONS
@@ -48,6 +48,7 @@ __all__ = [
     "json_schema",
     "load_district",
     "load_districts",
+    "morning_schedule",
     "night_of",
     "rules_digest",
 ]

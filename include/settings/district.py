@@ -22,7 +22,7 @@ from include.settings.usernames import Usernames, UsernameSource
 from include.tables import COLLECTIONS
 
 #: Ids whose DAG would have the name of one of ours.
-_TAKEN = ("connections", "holds")
+_TAKEN = ("connections", "holds", "morning")
 
 
 class District(Settings, frozen=True):

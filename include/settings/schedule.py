@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from datetime import date, datetime, time, timedelta
 from typing import Literal
@@ -66,6 +67,15 @@ class Schedule(Settings, frozen=True):
         minute = (first + spread) % 1440
         return f"{minute % 60} {minute // 60} * * *"
 
+    def time_to_publish(self, district: str) -> timedelta | None:
+        """From the start of a night to `publish_by`; None where there is none, or the cron has no single time."""
+        minute, hour, *_ = self.cron(district).split()
+        if not self.publish_by or not (minute.isdigit() and hour.isdigit()):
+            return None
+        by = time.fromisoformat(self.publish_by)
+        minutes = (by.hour * 60 + by.minute - int(hour) * 60 - int(minute)) % 1440
+        return timedelta(minutes=minutes or 1440)
+
 
 class Politeness(Settings, frozen=True):
     """How hard a district's provider may be asked (Infinite Campus: five requests at once, one in peak hours)."""
@@ -81,6 +91,16 @@ class Politeness(Settings, frozen=True):
             raise ValueError("concurrency must be 1 to 5, and concurrency_in_peak at most as much")
 
 
+#: From this local hour on an evening counts for the next morning.
+EVENING = time(18)
+
+
 def night_of(moment: datetime, timezone: str) -> date:
     """The night an instant belongs to: the local date of the morning a run publishes for (evenings count forward)."""
     return (moment.astimezone(ZoneInfo(timezone)) + timedelta(hours=6)).date()
+
+
+def morning_schedule() -> tuple[str, str]:
+    """When the digest of all districts is sent: a cron expression, `ROLLCALL_MORNING`, and its zone."""
+    cron = os.environ.get("ROLLCALL_MORNING", "30 6 * * *")
+    return cron, os.environ.get("ROLLCALL_TIMEZONE", Schedule().timezone)

@@ -124,7 +124,7 @@ def _district() -> sa.Column:
     return sa.Column("district_id", sa.Text, nullable=False)
 
 
-#: What a district is called and how it is reached; refreshed by every publication.
+#: What a district is called, how it is reached and when its readers expect a roster; refreshed by every run.
 districts = sa.Table(
     "districts",
     metadata,
@@ -132,6 +132,9 @@ districts = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("base_url", sa.Text, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("timezone", sa.Text, nullable=False, server_default="UTC"),
+    sa.Column("publish_by", sa.Text, nullable=False, server_default=""),
     schema=OPS,
 )
 
@@ -280,8 +283,9 @@ left_out = sa.Table(
 )
 
 #: What is withheld until somebody decides (DESIGN, rule 4); at most one living hold per collection, kind and school.
-#: Status: announced (first absences: nothing is withheld yet), open, approved, then closed with why: published,
-#: came_back, rejected, expired.
+#: Status: announced (first absences: nothing is withheld yet), open, approved, rejected (its rows stay withheld), and
+#: closed with why: published, came_back, gone, or dry_run for what a dry run would have held. `question_at` is since
+#: when the decision asked for has been the same one: it moves when rows join or a decision ends.
 holds = sa.Table(
     "holds",
     metadata,
@@ -305,6 +309,7 @@ holds = sa.Table(
     sa.Column("expires_at", timestamp()),
     sa.Column("closed_at", timestamp()),
     sa.Column("closed_because", sa.Text),
+    sa.Column("question_at", timestamp(), nullable=False),
     schema=OPS,
 )
 sa.Index(
@@ -342,5 +347,19 @@ run_holds = sa.Table(
     sa.Column("hold_id", sa.Text, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("district_id", "run_id", "hold_id", name="pk_run_holds"),
+    schema=OPS,
+)
+
+#: Receipts for districts that were deleted. The id stands under another name than everywhere else, for this row stays.
+purges = sa.Table(
+    "purges",
+    metadata,
+    sa.Column("district", sa.Text, nullable=False),
+    sa.Column("purged_at", timestamp(), nullable=False),
+    sa.Column("purged_by", sa.Text, nullable=False),
+    sa.Column("rows", JSONB, nullable=False),
+    sa.Column("files", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("district", "purged_at", name="pk_purges"),
     schema=OPS,
 )

@@ -24,7 +24,18 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "oneroster_provider.hook.OneRosterHook",
                 "ui-field-behaviour": _fields(),
                 "conn-fields": _extra_fields(),
-            }
+            },
+            {
+                "connection-type": "webhook",
+                "hook-name": "Webhook (Slack, Teams, Mattermost)",
+                "hook-class-name": "oneroster_provider.notifier.WebhookHook",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "login", "schema", "port"],
+                    "relabeling": {"password": "Address of the incoming webhook"},
+                    "placeholders": {"password": "https://hooks.slack.com/services/…"},
+                },
+                "conn-fields": {},
+            },
         ],
     }
 

@@ -20,7 +20,7 @@ STAGES = ["extract", "validate", "map_roster", "publish", "report"]
 def test_one_dag_per_district_and_no_import_error(parse):
     bag = parse()
     assert bag.import_errors == {}
-    assert sorted(bag.dags) == ["roster_cedar", "roster_connections", "roster_maple"]
+    assert sorted(bag.dags) == ["roster_cedar", "roster_connections", "roster_holds", "roster_maple", "roster_morning"]
 
 
 @pytest.mark.parametrize("dag_id", ["roster_cedar", "roster_maple"])
@@ -61,7 +61,7 @@ def test_the_trigger_form_has_a_field_for_everything(parse):
 def test_a_broken_file_is_one_clear_import_error_and_takes_no_other_with_it(districts, parse):
     districts(maple=MAPLE, oak=MAPLE.replace("maple", "oak") + "schedul: {}\n", pine="- not a map\n")
     bag = parse()
-    assert sorted(bag.dags) == ["roster_connections", "roster_maple"]
+    assert sorted(bag.dags) == ["roster_connections", "roster_holds", "roster_maple", "roster_morning"]
     [(file, told)] = bag.import_errors.items()
     assert Path(file).name == "district_files.py"
     assert "2 district file(s) cannot be read; their DAGs are missing, all others run" in told

@@ -99,7 +99,7 @@ def test_airflow_knows_the_connection_type_and_its_labels(airflow):
 
 def test_the_form_has_a_field_for_every_key_of_extra_and_no_other(airflow):
     told, _, _ = airflow
-    (kind,) = get_provider_info()["connection-types"]
+    kind, _webhook = get_provider_info()["connection-types"]
 
     assert kind["conn-fields"].keys() == _READERS.keys() == set(told["extra"])
     assert kind["conn-fields"]["auth_url"]["label"] == "Token URL"

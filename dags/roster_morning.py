@@ -1,0 +1,48 @@
+"""One message per morning: which roster readers have, and only the districts that need a person, worst first.
+
+When, and on whose clock, says `ROLLCALL_MORNING` (a cron expression) and `ROLLCALL_TIMEZONE`; where it goes, the
+connection `rollcall_notify`.
+"""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import DAG, Connection, CronTriggerTimetable, task
+
+from include.settings import morning_schedule
+
+DOCS = """
+The digest of all districts, as `rollcall status` shows it. It goes where the connection `rollcall_notify` says: of
+type `smtp` by e-mail (extra `to`), of type `webhook` to Slack, Teams or Mattermost. Without that connection it stands
+in this DAG's log only. What cannot wait, because readers are affected or a district's `publish_by` has passed, is told
+at once by the district's own DAG.
+"""
+
+CRON, ZONE = morning_schedule()
+
+
+@task(retries=3, retry_delay=timedelta(minutes=5), execution_timeout=timedelta(minutes=10))
+def tell():
+    """Work out the digest and send it."""
+    from oneroster_provider.notifier import RollcallNotifier
+
+    from include.morning.tell import morning
+
+    RollcallNotifier(*morning(Connection.get("warehouse"))).notify({})
+
+
+with DAG(
+    dag_id="roster_morning",
+    dag_display_name="Morning",
+    description="One message per morning: the districts that need a person",
+    doc_md=DOCS,
+    schedule=CronTriggerTimetable(CRON, timezone=ZONE),
+    start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo(ZONE)),
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    tags=["roster", "morning"],
+    default_args={"owner": "data-engineering"},
+):
+    tell()

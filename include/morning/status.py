@@ -1,0 +1,174 @@
+"""Which districts need a person this morning, worst first, and what to do about each.
+
+The warehouse's view `roster_ops.district_status` says what happened; the districts' files say which districts there
+should be. Nothing here names a person of the roster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from include.errors import NeedsPerson
+from include.settings import District
+from include.warehouse.schemas import OPS
+
+#: Every state a district can be in, the worst first.
+STATES = ("failed", "late", "broken", "never", "paused", "held", "running", "disabled", "published")
+
+#: States in which a person has something to do.
+NEED_A_PERSON = frozenset({"failed", "late", "broken", "never", "paused", "held"})
+
+#: What helps, by the code of the error a run ended with; everything else is looked at in the run's log.
+_COMMANDS = {
+    "warehouse_version": "rollcall db upgrade",
+    "warehouse_unreachable": "rollcall status",
+    "district_disabled": "rollcall districts show {district}",
+    "publication_crowded": "rollcall sync {district}",
+    "no_people": "rollcall check {district} --letter",
+    "no_orgs": "rollcall check {district} --letter",
+    "site_unknown": "rollcall sites {district}",
+    "rule_unknown": "rollcall districts show {district}",
+    "landing_damaged": "rollcall sync {district}",
+    "not_landed": "rollcall sync {district}",
+}
+
+
+@dataclass(frozen=True)
+class DistrictStatus:
+    """One district this morning.
+
+    :param since: the first time of the same failure, or since when it has been in this state.
+    :param nights: on how many nights the same failure came.
+    :param readers_have: the instant of the roster readers have; None for none.
+    :param night: the night that roster is of.
+    :param command: what to do next.
+    """
+
+    district: str
+    name: str
+    state: str
+    what: str
+    command: str
+    since: datetime | None = None
+    nights: int = 0
+    readers_have: datetime | None = None
+    night: date | None = None
+    run_id: str = ""
+
+    @property
+    def needs_a_person(self) -> bool:
+        return self.state in NEED_A_PERSON
+
+    @property
+    def roster(self) -> str:
+        """Which roster readers have now, in words."""
+        if self.readers_have is None:
+            return "Readers have no roster yet"
+        return f"Readers have the roster of {self.night:%A, %Y-%m-%d}"
+
+    def plain(self) -> dict[str, Any]:
+        return {**asdict(self), "roster": self.roster}
+
+
+def statuses(
+    connection: sa.Connection, districts: Iterable[District], broken: Sequence[NeedsPerson] = ()
+) -> list[DistrictStatus]:
+    """Every district, the worst first.
+
+    :param districts: those whose files could be read.
+    :param broken: what is wrong with the files that could not.
+    """
+    known = {row["district_id"]: row for row in connection.execute(_VIEW).mappings()}
+    described = {district.district: district for district in districts}
+    told = [_broken(error) for error in broken]
+    for name, district in described.items():
+        told.append(_told(known[name], district) if name in known else _new(district))
+    ranks = {state: rank for rank, state in enumerate(STATES)}
+    return sorted(told, key=lambda one: (ranks[one.state], -one.nights, one.district))
+
+
+_VIEW = sa.text(f"SELECT * FROM {OPS}.district_status ORDER BY district_id")  # noqa: S608 - a schema's name
+
+
+def _told(row: Any, district: District) -> DistrictStatus:
+    state = row["state"] if district.enabled else "disabled"
+    if state == "disabled" and district.enabled:  # switched on again since the last run
+        state = "published" if row["readers_have"] else "never"
+    return DistrictStatus(
+        district=district.district,
+        name=district.name,
+        state=state,
+        what=_what(state, row, district),
+        command=_command(state, row, district),
+        since=row["since"],
+        nights=row["nights"] or 0,
+        readers_have=row["readers_have"],
+        night=row["night_readers_have"],
+        run_id=row["run_id"] or "",
+    )
+
+
+def _what(state: str, row: Any, district: District) -> str:
+    match state:
+        case "failed":
+            again = f" The same on {row['nights']} nights." if (row["nights"] or 0) > 1 else ""
+            return f"{row['error_message']}{again}"
+        case "late":
+            by = district.schedule.publish_by
+            expected = f"A roster was expected by {by}" if by else "No roster has been published for over 30 hours"
+            return f"{expected}{_unfinished(row)}."
+        case "held":
+            return f"{_counted(row['holds'], 'decision waits', 'decisions wait')}, about {row['held_rows']:,} rows."
+        case "paused":
+            return f"Publication is paused: {row['paused']}"
+        case "never":
+            return "It has never been published."
+        case "running":
+            return f"A run is under way{_unfinished(row)}."
+        case "disabled":
+            return "Switched off in its file; what is published stays."
+    return "Published."
+
+
+def _unfinished(row: Any) -> str:
+    """What a run that does not finish waits for."""
+    if row["run_status"] != "running":
+        return ""
+    waits = f", waiting for {row['waits_for']}" if row["waits_for"] else ""
+    return f"; a run has been under way since {row['started_at']:%H:%M} UTC{waits}"
+
+
+def _command(state: str, row: Any, district: District) -> str:
+    name = district.district
+    match state:
+        case "failed":
+            code = row["error_code"] or ""
+            return _COMMANDS.get(code, "rollcall check {district}").format(district=name)
+        case "late" | "never":
+            return f"rollcall sync {name}"
+        case "held":
+            return f"rollcall holds list {name}"
+        case "paused":
+            return f"rollcall resume {name}"
+    return ""
+
+
+def _new(district: District) -> DistrictStatus:
+    name = district.district
+    if not district.enabled:
+        return DistrictStatus(name, district.name, "disabled", "Switched off in its file; never published.", "")
+    return DistrictStatus(name, district.name, "never", "It has never been run.", f"rollcall sync {name} --dry-run")
+
+
+def _broken(error: NeedsPerson) -> DistrictStatus:
+    name = error.district
+    return DistrictStatus(name, name, "broken", str(error), f"rollcall districts show {name}")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

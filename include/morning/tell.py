@@ -1,0 +1,47 @@
+"""What a morning tells, worked out from the warehouse; sending it is Airflow's business."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from include.morning.digest import alert, digest, totals
+from include.morning.status import DistrictStatus, statuses
+from include.settings import find_district, load_districts
+from include.warehouse.connect import ConnectionFields, connect, reached, url_of
+
+#: Readers are affected by a failing night once theirs is the roster of two nights ago, or none at all.
+_TOO_OLD = timedelta(hours=48)
+
+
+def morning(warehouse: ConnectionFields) -> tuple[str, str]:
+    """Subject and text of the morning's digest."""
+    engine = connect(url_of(warehouse))
+    try:
+        reached(engine)
+        with engine.connect() as connection:
+            told = statuses(connection, *load_districts())
+    finally:
+        engine.dispose()
+    return f"Rollcall: {totals(told)}", digest(told)
+
+
+def urgent(warehouse: ConnectionFields, district: str) -> tuple[str, str] | None:
+    """Subject and text of a single alert; None while it can wait for the morning.
+
+    It cannot wait when the district's `publish_by` has passed without tonight's roster, or when its nights fail and
+    readers have none of the last two nights.
+    """
+    engine = connect(url_of(warehouse))
+    try:
+        reached(engine)
+        with engine.connect() as connection:
+            (one,) = statuses(connection, [find_district(district)])
+    finally:
+        engine.dispose()
+    if one.state == "late" or (one.state == "failed" and _readers_are_affected(one)):
+        return f"Rollcall: {one.name} is {one.state}", alert(one)
+    return None
+
+
+def _readers_are_affected(one: DistrictStatus) -> bool:
+    return one.readers_have is None or datetime.now(UTC) - one.readers_have > _TOO_OLD
