@@ -24,6 +24,11 @@ Mode = Literal["full", "delta"]
 Severity = Literal["critical", "warning", "info"]
 
 
+#: What a run is: `sync` pulls, `remap` maps again what is published, `replay` writes a past night anew from its pull,
+#: `refetch` asks for what was modified since a night whose pull is gone, `rollback` gives readers an earlier roster
+#: back.
+RunKind = Literal["sync", "remap", "replay", "refetch", "rollback"]
+
 #: What a hold withholds of a collection.
 HoldKind = Literal["removals", "updates", "usernames", "identities"]
 
@@ -41,11 +46,15 @@ Made = TypeVar("Made", bound=Contract)
 
 
 class PullRef(Contract, frozen=True):
-    """Which pull a run works on: the only thing that goes through XCom."""
+    """Which pull a run works on, and to what end: the only thing that goes through XCom.
+
+    :param pull_id: of a replay the newest pull of its night.
+    """
 
     district: str
     pull_id: str
     run_id: str
+    kind: RunKind = "sync"
 
     def folder(self, landing: Landing) -> PullFolder:
         return landing.pull(self.district, self.pull_id)
@@ -117,7 +126,9 @@ class Usage(Contract, frozen=True):
 class Pull(Contract, frozen=True):
     """The manifest of extract.
 
-    :param as_of: the instant before the first request; all order in time is by it.
+    :param as_of: the instant before the first request; all order in time is by it. A remap asks nobody: it has that of
+        the roster it maps again.
+    :param kind: what the run that made it is: a `remap` brings nothing, a `refetch` moves no watermark.
     """
 
     STAGE: ClassVar[str] = "extract"
@@ -132,6 +143,7 @@ class Pull(Contract, frozen=True):
     collections: list[LandedCollection]
     rejects: list[Part] = []
     usage: Usage = msgspec.field(default_factory=Usage)
+    kind: RunKind = "sync"
 
 
 class Finding(Contract, frozen=True):
@@ -163,13 +175,17 @@ class ValidatedCollection(Contract, frozen=True):
 
 
 class Validated(Contract, frozen=True):
-    """The manifest of validate; `rejects` holds those of extract too."""
+    """The manifest of validate; `rejects` holds those of extract too.
+
+    :param rules: a digest of the rules that judged; where they are others today, a replay has the pull judged anew.
+    """
 
     STAGE: ClassVar[str] = "validate"
 
     collections: list[ValidatedCollection]
     rejects: list[Part]
     findings: list[Finding]
+    rules: str = ""
 
 
 class TableCounts(Contract, frozen=True):
@@ -247,23 +263,30 @@ class ChangeSet(Contract, frozen=True):
 class Published(Contract, frozen=True):
     """What a publication did; small enough for XCom, the ledger and the asset event.
 
-    :param status: `already_published` when this very pull was published before: nothing was done.
+    :param status: `already_published` when this very pull was published before: nothing was done. `paused`: all is
+        worked out and nothing published, until somebody resumes. `replayed`: history was written, readers' tables not.
+    :param why: in words, where something else than a publication came of it.
     """
 
     district: str
     run_id: str
     pull_id: str
-    status: Literal["published", "already_published", "dry_run"]
+    status: Literal["published", "already_published", "dry_run", "paused", "replayed"]
     generation: int
     counts: dict[str, TableCounts]
     accounts: int
     left_out: int
     holds: list[Hold] = []
+    why: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 published but something is held."""
-        return 3 if self.holds else 0
+        """0 done, 3 published but something is held, or all of it because publication is paused.
+
+        What is only announced keeps nothing back.
+        """
+        is_held = any(not hold.is_announced for hold in self.holds)
+        return 3 if is_held or self.status == "paused" else 0
 
 
 def save(folder: PullFolder, made: Contract) -> None:
@@ -352,15 +375,21 @@ LIVING_HOLD_ROWS_SCHEMA = pa.schema(
     ]
 )
 
-#: Why somebody has no account, in the order in which the first one is given. The words are for a school secretary.
+#: Why somebody has no account, in the order in which it is asked. A role's reason is the first that holds for it; of
+#: several roles the one that came furthest gives the person's. The words are for a school secretary.
 LEFT_OUT_REASONS: dict[str, str] = {
+    "decided": "was left out by a decision about this one person",
     "no_role": "has no role in the roster",
     "role_left_out": "has only roles that get no account here, such as guardian",
     "role_undecided": "has only roles that nobody has decided about yet",
+    "filtered_role": "has only roles that are not among those this district chose",
     "role_ended": "had a role here until the date the school gave for its end",
     "no_school": "is at no school that was shared",
     "school_left_out": "is only at schools that were deliberately left out",
     "school_undecided": "is only at schools that nobody has mapped to a site yet",
+    "filtered_school": "is only at schools that are not among those this district chose",
+    "filtered_grade": "is in a grade that is not among those this district chose, or has none",
+    "no_class": "is enrolled in no class, or only in classes that are over",
     "no_username": "has nothing in the fields the username is made from",
     "username_pattern": "has a username that does not have the required form",
     "username_collision": "would have the same username as somebody else",
@@ -406,6 +435,20 @@ def read_rows(folder: PullFolder, parts: list[Part], schema: pa.Schema, columns:
 
 
 @dataclass(frozen=True)
+class InClasses:
+    """Who is in which class and when its terms are over.
+
+    :param enrollments: user_sourced_id, class_sourced_id, end_date.
+    :param class_terms: class_sourced_id, term_sourced_id.
+    :param academic_sessions: sourced_id, end_date.
+    """
+
+    enrollments: pa.Table
+    class_terms: pa.Table
+    academic_sessions: pa.Table
+
+
+@dataclass(frozen=True)
 class People:
     """The roster as it will be after tonight, as far as accounts depend on it; in memory, within one task.
 
@@ -413,12 +456,14 @@ class People:
     :param users: all columns of the table.
     :param user_roles: all columns of the table.
     :param accounts: the accounts readers have now.
+    :param in_classes: who is in which class; None unless `filters.require_class` asks for it, for it is much to read.
     """
 
     orgs: pa.Table
     users: pa.Table
     user_roles: pa.Table
     accounts: pa.Table
+    in_classes: InClasses | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from include.contracts import (
     Published,
     Pull,
     PullRef,
+    RunKind,
     Validated,
     load,
     read_rows,
@@ -30,17 +31,19 @@ from include.contracts import (
     write_rows,
 )
 from include.errors import GenerationMoved, NeedsPerson, RollcallError, stage_edge
+from include.export.parquet import export_where_wanted
 from include.extract.plan import FULL, Plan
-from include.guard.stage import judge
+from include.judge_night import approved_removals, settle
 from include.landing import Landing
-from include.mapping.stage import map_accounts
 from include.merge.stage import Merged, merge
 from include.plan_night import plan_night, plan_without_warehouse
 from include.publish.stage import publish
 from include.settings import District, night_of, rules_digest
 from include.warehouse import ledger
 from include.warehouse.connect import reached
+from include.warehouse.holds import living_rows
 from include.warehouse.migrate import require_version
+from include.warehouse.site_targets import with_targets
 
 if TYPE_CHECKING:
     from include.extract.stage import Progress
@@ -63,13 +66,7 @@ def begin(
     :raises NeedsPerson: `district_disabled`, `warehouse_version`.
     :raises RollcallError: `warehouse_unreachable`.
     """
-    if not district.enabled:
-        raise NeedsPerson(
-            "district_disabled",
-            f"{district.name} is switched off (enabled: false in {district.district}.yaml).",
-            remedy="What is published stays as it is. To sync again, set enabled: true.",
-            district=district.district,
-        )
+    _require_enabled(district)
     now = datetime.now(UTC)
     try:
         reached(engine)
@@ -80,23 +77,50 @@ def begin(
         return plan_without_warehouse()
     with engine.begin() as connection:
         require_version(connection)
+        ledger.describe_district(connection, district)
         ledger.start_run(connection, district.district, run_id, night_of(now, district.schedule.timezone))
         plan = plan_night(connection, district, requested, now)
     log.info("%s: %s pull, because of this: %s", district.name, plan.mode, plan.why)
     return plan
 
 
-def refuse_backfill(run_type: str) -> None:
-    """A backfill is for past nights, and a pull made now is none of them.
+def enter(engine: sa.Engine, district: District, run_id: str, night: date, kind: RunKind) -> None:
+    """Enter a run into the ledger that is no pull of tonight.
 
-    :raises NeedsPerson: `backfill_refused`, before the provider is asked for anything.
+    :raises NeedsPerson: `district_disabled`, `warehouse_version`.
+    :raises RollcallError: `warehouse_unreachable`.
     """
-    if str(run_type) == "backfill":
+    _require_enabled(district)
+    reached(engine)
+    with engine.begin() as connection:
+        require_version(connection)
+        ledger.start_run(connection, district.district, run_id, night, kind)
+
+
+def require_no_dry_run(district: District, *, is_dry_run: bool) -> None:
+    """A past night is written or left as it is.
+
+    :raises NeedsPerson: `dry_run_of_past`.
+    """
+    if is_dry_run:
         raise NeedsPerson(
-            "backfill_refused",
-            "A backfill would pull the same roster of today once per night.",
-            remedy="To get today's roster, trigger the DAG once.",
+            "dry_run_of_past",
+            "There is no dry run of a past night.",
+            remedy="Run it without dry_run: a replay changes no table readers have, unless its pull is newer than "
+            "their roster.",
+            district=district.district,
         )
+
+
+def _require_enabled(district: District) -> None:
+    if district.enabled:
+        return
+    raise NeedsPerson(
+        "district_disabled",
+        f"{district.name} is switched off (enabled: false in {district.district}.yaml).",
+        remedy="What is published stays as it is. To sync again, set enabled: true.",
+        district=district.district,
+    )
 
 
 def extract_night(
@@ -132,15 +156,20 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
         require_version(connection)
         ledger.ensure_run(connection, ref.district, ref.run_id, night)
     with stage_edge("map_roster", district=district.district), _snapshot(engine) as connection:
-        merged = merge(connection, folder, pull, validated)
-        mapped = map_accounts(district, merged.people(), night)
-        merged.extend(mapped)
-        holds = judge(district, validated.collections, {name: made.counts for name, made in merged.tables.items()})
-        for hold in holds:
-            merged.withhold(hold.collection)
-        if holds:
-            mapped = map_accounts(district, merged.people(), night)
-            merged.extend(mapped)
+        district = with_targets(connection, district)
+        needed = district.filters.require_class
+        living = living_rows(connection, ref.district)
+        merged = merge(
+            connection,
+            folder,
+            pull,
+            validated,
+            district.rules,
+            approved=approved_removals(living),
+            with_enrollments=needed,
+        )
+        settled = settle(district, merged, validated.collections, living, night)
+        mapped = settled.mapped
         changes = ChangeSet(
             district=ref.district,
             pull_id=ref.pull_id,
@@ -151,12 +180,16 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             rules_digest=rules_digest(district),
             parts={name: write_rows(folder, ChangeSet.STAGE, name, made.rows) for name, made in merged.tables.items()},
             counts={name: made.counts for name, made in merged.tables.items()},
-            rejects=write_rows(folder, ChangeSet.STAGE, "rejects", pa.concat_tables(merged.rejects)),
+            rejects=write_rows(
+                folder, ChangeSet.STAGE, "rejects", pa.concat_tables([REJECT_SCHEMA.empty_table(), *merged.rejects])
+            ),
             left_out=write_rows(folder, ChangeSet.STAGE, "left_out", mapped.left_out.cast(LEFT_OUT_SCHEMA)),
-            findings=[*_unproven(pull), *merged.findings],
-            holds=holds,
+            findings=[*_unproven(pull), *merged.findings, *mapped.findings],
+            holds=settled.holds,
+            held_rows=write_rows(folder, ChangeSet.STAGE, "held_rows", settled.held_rows),
+            came_back=write_rows(folder, ChangeSet.STAGE, "came_back", settled.came_back),
             coverage=mapped.coverage,
-            full_required=_full_required(pull, merged),
+            full_required=settled.full_required or _full_required(pull, merged),
         )
         save(folder, changes)
     return changes
@@ -171,9 +204,12 @@ def publish_night(engine: sa.Engine, district: District, ref: PullRef, landing: 
         try:
             with stage_edge("publish", district=district.district), engine.begin() as connection:
                 require_version(connection)
-                return publish(connection, folder, district, pull, validated, changes)
+                published = publish(connection, folder, district, pull, validated, changes)
         except GenerationMoved:
             map_night(engine, district, ref, landing)
+            continue
+        export_where_wanted(engine, district.district)
+        return published
     raise RollcallError(
         "publication_crowded",
         f"{_TURNS} other runs published {district.name} while this one was trying to.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,9 +33,9 @@ from include.landing import Landing
 from include.local.postgres import EmbeddedPostgres, temporary_postgres
 from include.settings import District, Schedule
 from include.tables import COLLECTIONS, TABLES, tables_of
-from include.warehouse import ledger, migrate
-from include.warehouse.connect import connect, warehouse_from_environment
+from include.warehouse import ledger
 from include.warehouse.models import staging
+from tests.warehouses import Warehouses
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -69,28 +68,18 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def _migrated(postgres: EmbeddedPostgres) -> str:
-    """A database that every test's warehouse is copied from."""
-    postgres.create_database("migrated")
-    engine = connect(warehouse_from_environment(postgres.url("migrated")))
-    migrate.upgrade(engine)
-    engine.dispose()
-    return "migrated"
+def warehouses(postgres: EmbeddedPostgres) -> Iterator[Warehouses]:
+    made = Warehouses(postgres)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def engine(postgres: EmbeddedPostgres, _migrated: str) -> Iterator[sa.Engine]:
-    """A warehouse of the test's own, migrated and empty."""
-    name = f"warehouse_{uuid.uuid4().hex[:8]}"
-    admin = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {_migrated}")
-    made = connect(warehouse_from_environment(postgres.url(name)))
+def engine(warehouses: Warehouses) -> Iterator[sa.Engine]:
+    """A migrated warehouse of the test's own, with nothing in it."""
+    made = warehouses.take()
     yield made
-    made.dispose()
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.dispose()
+    warehouses.give_back(made)
 
 
 @pytest.fixture

@@ -74,6 +74,10 @@ def test_defaults_lie_under_it_maps_merge_and_lists_replace(folder):
             "maple.yaml, line 5: sites: give either targets, the vendor's sites, or a query that yields them.",
         ),
         (
+            SMALLEST + "filters: {require_class: true}\ncollections: [orgs, users]\n",
+            "filters.require_class needs collections that are not pulled: academic_sessions, classes, enrollments.",
+        ),
+        (
             SMALLEST + "sites: {targets: {ME: Maple}, map: {a: ME2}}\n",
             "maple.yaml, line 5: sites: school 'a' is mapped to 'ME2', which is none of the targets "
             "(did you mean 'ME'?).",

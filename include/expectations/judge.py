@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import great_expectations as gx
+import great_expectations.expectations as gxe
 import numpy as np
 import pandas as pd
 from great_expectations.data_context.types.base import (
@@ -20,7 +21,8 @@ from great_expectations.data_context.types.base import (
 )
 
 from include.errors import RollcallError
-from include.expectations.rules import Rule
+from include.expectations.rules import Rule, Share
+from include.expectations.severities import Severities
 
 #: Names rows towards Great Expectations; no table of the roster has a column of this name.
 ROW = "row_number"
@@ -28,7 +30,7 @@ ROW = "row_number"
 
 @dataclass(frozen=True)
 class Broken:
-    """A rule that some rows break.
+    """A rule that some rows break, as grave as it is in this district.
 
     :param rows: their numbers, where the rule is critical; None where only the count is asked for.
     """
@@ -39,9 +41,12 @@ class Broken:
 
 
 class Judge:
-    """Runs suites over data frames."""
+    """Runs suites over data frames.
 
-    def __init__(self) -> None:
+    :param severities: what the district has otherwise than the suites.
+    """
+
+    def __init__(self, severities: Severities) -> None:
         context = gx.get_context(
             mode="ephemeral",
             project_config=DataContextConfig(
@@ -53,6 +58,7 @@ class Judge:
         )
         asset = context.data_sources.add_pandas("landed").add_dataframe_asset("rows")
         self._batches = asset.add_batch_definition_whole_dataframe("whole")
+        self.severities = severities
 
     def broken(self, collection: str, rows: pd.DataFrame, rules: list[Rule]) -> list[Broken]:
         """The rules that are broken, in the order of `rules`.
@@ -64,37 +70,66 @@ class Judge:
         """
         if rows.empty or not rules:
             return []
+        rules = [self.severities.of(collection, rule) for rule in rules]
         batch = self._batches.get_batch({"dataframe": rows})
-        counts = {name: result["unexpected_count"] for name, result in _run(batch, collection, rules, "BASIC").items()}
-        broken = [rule for rule in rules if counts[rule.name]]
+        counts = [result["unexpected_count"] for result in _run(batch, collection, rules, "BASIC")]
+        broken = [(rule, count) for rule, count in zip(rules, counts, strict=True) if count]
         to_list: dict[str, Any] = {"result_format": "COMPLETE", "unexpected_index_column_names": [ROW]}
-        listed = _run(batch, collection, [rule for rule in broken if rule.severity == "critical"], to_list)
+        critical = [rule for rule, _ in broken if rule.severity == "critical"]
+        listed = iter(_run(batch, collection, critical, to_list))
         return [
-            Broken(rule, counts[rule.name], _row_numbers(listed[rule.name]) if rule.name in listed else None)
-            for rule in broken
+            Broken(rule, count, _row_numbers(next(listed)) if rule.severity == "critical" else None)
+            for rule, count in broken
+        ]
+
+    def exceeded(
+        self, collection: str, rows: pd.DataFrame, shares: list[tuple[Share, float]]
+    ) -> list[tuple[Share, int]]:
+        """The shares of rows without a fact that are larger than they may be, each with how many rows that is.
+
+        :param shares: each with the largest share allowed, between 0 and 1.
+        :raises RollcallError: as :meth:`broken`.
+        """
+        if rows.empty or not shares:
+            return []
+        rules = [
+            Rule(
+                share.name,
+                share.severity,
+                share.field,
+                share.reason,
+                gxe.ExpectColumnValuesToBeInSet(column=share.fact, value_set=[True], mostly=max(0.0, 1.0 - allowed)),
+            )
+            for share, allowed in shares
+        ]
+        batch = self._batches.get_batch({"dataframe": rows})
+        results = _run(batch, collection, rules, "BASIC")
+        return [
+            (share, result["unexpected_count"])
+            for (share, _), result in zip(shares, results, strict=True)
+            if not result["success"]
         ]
 
 
-def _run(
-    batch: Any, collection: str, rules: list[Rule], result_format: str | dict[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Rule name → Great Expectations' result; COMPLETE and BASIC are its result formats."""
+def _run(batch: Any, collection: str, rules: list[Rule], result_format: str | dict[str, Any]) -> list[dict[str, Any]]:
+    """Great Expectations' result of each rule, with its `success`; COMPLETE and BASIC are its result formats."""
     if not rules:
-        return {}
+        return []
     suite = gx.ExpectationSuite(name=collection)
-    for rule in rules:
-        expectation = rule.expectation.copy(update={"meta": {"rule": rule.name}, "severity": rule.severity})
-        suite.add_expectation(expectation)
+    for number, rule in enumerate(rules):
+        suite.add_expectation(
+            rule.expectation.copy(update={"meta": {"rule": number}, "severity": rule.severity, "id": None})
+        )
     results = batch.validate(suite, result_format=result_format).results
-    made = {result.expectation_config.meta["rule"]: result.result for result in results}
-    for name, result in made.items():
-        if "unexpected_count" not in result:
+    made = {result.expectation_config.meta["rule"]: {**result.result, "success": result.success} for result in results}
+    for number, rule in enumerate(rules):
+        if "unexpected_count" not in made.get(number, {}):
             raise RollcallError(
                 "rule_not_judged",
-                f"The rule {name} of {collection} could not be judged: Great Expectations raised an exception.",
+                f"The rule {rule.name} of {collection} could not be judged: Great Expectations raised an exception.",
                 remedy="Nothing was published. Report this line; the landed pull is kept and can be judged again.",
             )
-    return made
+    return [made[number] for number in range(len(rules))]
 
 
 def _row_numbers(result: dict[str, Any]) -> np.ndarray:

@@ -2,20 +2,25 @@
 
 A rule is data: its name, how grave it is, the field it is about as the district's screen calls it, the reason in words
 for the person who will correct the record, and the Great Expectations expectation that decides. The suites in
-`include/validate/suites` are lists of them.
+`include/expectations/suites` are lists of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import great_expectations.expectations as gxe
+from great_expectations.expectations.row_conditions import Column
 
 from include.contracts import Severity
 
 Version = Literal["1.1", "1.2"]
+VERSIONS: tuple[Version, ...] = ("1.1", "1.2")
+
+#: The column that says which version of OneRoster a row came in; a version's difference is a row condition on it.
+VERSION = "version"
 
 #: 1.2 lets providers add tokens of their own to most vocabularies (information model, "extensible enumerations").
 _EXTENSION = r"ext:[a-zA-Z0-9.\-_]+"
@@ -25,11 +30,12 @@ _EXTENSION = r"ext:[a-zA-Z0-9.\-_]+"
 class Rule:
     """One rule of one collection.
 
-    :param name: in snake_case, unique within its collection; tests, findings and documents refer to it.
-    :param severity: `critical` refuses the row, `warning` and `info` only count.
+    :param name: in snake_case, unique within its collection, but for what differs by version: then once per version.
+    :param severity: `critical` refuses the row, `warning` and `info` only count. A district may change it.
     :param field: OneRoster's name of the field.
     :param reason: what is wrong and what follows from it, without any value.
-    :param expectation: decides row by row; it sees the columns :func:`include.validate.frame.frame` makes.
+    :param expectation: decides row by row.
+    :param guards_key: without it a row has no key in the warehouse, so that no district can lower it.
     """
 
     name: str
@@ -37,23 +43,47 @@ class Rule:
     field: str
     reason: str
     expectation: gxe.Expectation
+    guards_key: bool = False
 
     def columns(self) -> list[str]:
         """The columns the expectation looks at."""
         named = (getattr(self.expectation, name, None) for name in ("column", "column_A", "column_B"))
-        return [column for column in named if column]
+        condition = [VERSION] if self.expectation.row_condition else []
+        return [*(column for column in named if column), *condition]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of the people that should not jump from one night to the next.
+
+    It is taken on the roster as it will be, never on a delta, and held against the same share of what is published.
+    It is about a whole collection and refuses no record, so no district can make it critical.
+
+    :param fact: the boolean column that says who is fine; the published share is counted under the same name.
+    :param reason: begins with a number of people.
+    """
+
+    name: str
+    severity: Severity
+    field: str
+    reason: str
+    fact: str
 
 
 @dataclass(frozen=True)
 class Suite:
     """The rules of one collection.
 
-    :param records: for its records; tombstones and what is refused already are not asked.
-    :param parts: for the rows of its other tables (a user's roles); a critical rule refuses the part, not its record.
+    :param records: for its records, each by itself; tombstones and what is refused already are not asked (validate).
+    :param parts: the same for the rows of its other tables (a user's roles); a critical rule refuses the part.
+    :param roster: per table, for boolean columns that are computed against the roster as it will be (merge).
+    :param shares: for the roster as a whole (merge).
     """
 
     records: list[Rule]
     parts: dict[str, list[Rule]] = field(default_factory=dict)
+    roster: dict[str, list[Rule]] = field(default_factory=dict)
+    shares: list[Share] = field(default_factory=list)
 
 
 def present(column: str) -> gxe.Expectation:
@@ -61,18 +91,27 @@ def present(column: str) -> gxe.Expectation:
     return gxe.ExpectColumnValuesToNotBeNull(column=column)
 
 
-def one_of(column: str, tokens: Iterable[str], version: Version | None = None) -> gxe.Expectation:
-    """One of a vocabulary's tokens, case included, or nothing; in 1.2 also a provider's own `ext:` token.
-
-    :param version: leave it out for a vocabulary that neither version lets a provider extend.
-    """
-    if version == "1.2":
-        return gxe.ExpectColumnValuesToMatchRegex(column=column, regex=f"^(?:{'|'.join(tokens)}|{_EXTENSION})$")
+def one_of(column: str, tokens: Iterable[str]) -> gxe.Expectation:
+    """One of a vocabulary's tokens, case included, or nothing, in every version."""
     return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(tokens))
 
 
+def vocabulary(
+    name: str, field: str, reason: str, column: str, tokens: Mapping[Version, Iterable[str]]
+) -> Iterable[Rule]:
+    """A warning where a token is none of its version's, once per version; 1.2 allows a provider's own `ext:` tokens."""
+    for version in VERSIONS:
+        allowed = "|".join([*tokens[version], *([_EXTENSION] if version == "1.2" else [])])
+        expectation = gxe.ExpectColumnValuesToMatchRegex(
+            column=column,
+            regex=rf"^(?:{allowed})\Z",
+            row_condition=Column(VERSION) == version,
+        )
+        yield Rule(name, "warning", field, reason, expectation)
+
+
 def said(column: str) -> gxe.Expectation:
-    """The same for a column that is no text: something was sent, readable or not."""
+    """The same as :func:`present` for a column that is no text: something was sent, readable or not."""
     return holds(f"{column}_is_said")
 
 

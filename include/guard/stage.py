@@ -1,16 +1,31 @@
 """The guard: judges the change set before anything is written, and withholds what looks like a mistake.
 
-Its rule so far is the one that is never wrong: a complete pull with zero rows of a collection that readers have rows of
-is held, always (DESIGN, rule 4). A hold withholds removals and first absences; everything else is published.
+It is asked twice, because the second question depends on the answer to the first: about the records a provider sends,
+and, when accounts have been mapped again without what is withheld, about accounts. What it withholds stays as it is
+published; everything else flows (DESIGN, rules 4 and 10).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from include.contracts import Hold, TableCounts, ValidatedCollection
+import pandas as pd
+import pyarrow as pa
+
+from include.contracts import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, Hold, Mapped
 from include.errors import NeedsPerson
+from include.guard.causes import Numbers, numbers_of, weighed
+from include.guard.claims import Claim, Claims
+from include.guard.evidence import Evidence
+from include.guard.identity import judge_migration, judge_turned, same_people
+from include.guard.names import judge_lost_accounts, judge_names, moved_accounts
+from include.guard.removals import judge_removals
+from include.guard.updates import judge_updates
 from include.settings import District
+from include.tables import TABLES
+
+_ORDER = list(TABLES)
 
 _NOTHING_YET = {
     "orgs": (
@@ -27,34 +42,125 @@ _NOTHING_YET = {
 }
 
 
-def judge(district: District, collections: list[ValidatedCollection], counts: Mapping[str, TableCounts]) -> list[Hold]:
-    """What has to be withheld tonight.
+@dataclass(frozen=True)
+class Judgement:
+    """What is held.
 
-    :param counts: per table, what would change and how many rows readers have now.
-    :raises NeedsPerson: `no_orgs` or `no_people` when a district that has never been published brings none: an empty
-        roster is not a first roster.
+    :param rows: what the holds name, in `HELD_ROWS_SCHEMA`.
+    :param withheld: what is not published: `table_name`, `row_key`, `change`.
     """
-    holds = []
-    for collection in collections:
-        count = counts[collection.collection]
-        if collection.accepted - collection.tombstones > 0:
+
+    holds: list[Hold]
+    rows: pa.Table
+    withheld: pa.Table
+
+
+def require_a_roster(district: District, evidence: Evidence) -> None:
+    """An empty roster is not a first roster.
+
+    :raises NeedsPerson: `no_orgs` or `no_people` when a district that has never been published brings none.
+    """
+    for one in evidence.collections:
+        if one.accepted - one.tombstones > 0 or one.collection not in _NOTHING_YET:
             continue
-        if collection.collection in _NOTHING_YET and not count.published:
-            code, what, remedy = _NOTHING_YET[collection.collection]
+        if not evidence.published(one.collection):
+            code, what, remedy = _NOTHING_YET[one.collection]
             raise NeedsPerson(
                 code,
-                f"{district.name} has sent no {what}: {collection.received} received, {collection.rejected} rejected.",
+                f"{district.name} has sent no {what}: {one.received} received, {one.rejected} rejected.",
                 remedy=f"Nothing was published. {remedy}",
                 district=district.district,
             )
-        if collection.received == 0 and collection.proves_absence and count.published:
-            holds.append(
-                Hold(
-                    collection=collection.collection,
-                    kind="removals",
-                    rows=count.missing + count.removed,
-                    published=count.published,
-                    looks_like="the provider sent none at all",
-                )
+
+
+def judge(district: District, evidence: Evidence) -> Judgement:
+    """What has to be withheld of the records tonight brings and takes.
+
+    :raises NeedsPerson: see :func:`require_a_roster`.
+    """
+    require_a_roster(district, evidence)
+    claims = Claims()
+    pairs = same_people(evidence)
+    judge_migration(district, evidence, claims, pairs)
+    judge_turned(evidence, claims)
+    judge_removals(district, evidence, claims)
+    judge_updates(district, evidence, claims)
+    return _judgement(claims, evidence, lambda claim: numbers_of(claim, evidence, pairs))
+
+
+def judge_accounts(district: District, evidence: Evidence, mapped: Mapped) -> Judgement:
+    """What has to be withheld of the accounts that are mapped from what may be published."""
+    claims = Claims()
+    judge_names(district, evidence, claims, mapped.name_changes)
+    judge_lost_accounts(district, evidence, claims, mapped)
+    nobody = pd.DataFrame({"old": pd.Series(dtype="object")})
+    moved = moved_accounts(evidence, mapped)
+    return _judgement(claims, evidence, lambda claim: numbers_of(claim, evidence, nobody, moved))
+
+
+def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
+    """Rows of living holds whose reason is gone, in `CAME_BACK_SCHEMA`: what was to go was received; what was to come
+    does not come any more, or is published as it comes, which only a complete pull can tell."""
+    living = evidence.living.to_pandas()
+    is_received = evidence.is_received(living)
+    is_leaving = living["change"].isin(["removed", "missing"])
+    changes_still = pd.Series(False, index=living.index)
+    for table, rows in living.groupby("table_name"):
+        if table in evidence.changes:
+            changes_still[rows.index] = rows["row_key"].isin(
+                evidence.leaving(str(table), "added", "returned", "changed")
             )
-    return holds
+    named = (name_changes["user_sourced_id"].to_pandas() + "\x1f" + name_changes["site_id"].to_pandas()).astype(
+        "object"
+    )
+    about_names = living["kind"] == "usernames"
+    is_complete = living["collection"].isin(evidence.complete)
+    gone = (
+        (is_leaving & is_received & (living["table_name"] != "accounts"))
+        | (~is_leaving & ~about_names & is_complete & ~changes_still & (living["collection"] != "accounts"))
+        | (about_names & ~living["row_key"].isin(named))
+    )
+    return pa.Table.from_pandas(living.loc[gone, CAME_BACK_SCHEMA.names], CAME_BACK_SCHEMA, preserve_index=False)
+
+
+def _judgement(claims: Claims, evidence: Evidence, numbers: Callable[[Claim], Numbers]) -> Judgement:
+    holds, rows = [], []
+    for claim in sorted(claims.made.values(), key=lambda one: (_ORDER.index(one.collection), one.kind, one.school)):
+        like, unlike = weighed(claim.collection, claim.kind, numbers(claim))
+        said = "; ".join(claim.said)
+        # a rule that says itself what it found needs no cause beside it
+        looks_like = "; ".join(part for part in (said, "" if said and like == "unexplained" else like) if part)
+        holds.append(
+            Hold(
+                collection=claim.collection,
+                kind=claim.kind,
+                school=claim.school,
+                rows=len(claim.rows),
+                published=evidence.published(claim.collection),
+                looks_like=looks_like,
+                looks_not_like=unlike,
+                is_announced=claim.is_announced,
+            )
+        )
+        rows.append(claim.rows.assign(collection=claim.collection, kind=claim.kind, school=claim.school))
+    if not rows:
+        return Judgement([], HELD_ROWS_SCHEMA.empty_table(), _withheld(HELD_ROWS_SCHEMA.empty_table(), evidence))
+    named = pd.concat(rows)[HELD_ROWS_SCHEMA.names]
+    table = pa.Table.from_pandas(named, HELD_ROWS_SCHEMA, preserve_index=False)
+    return Judgement(holds, table, _withheld(table, evidence))
+
+
+def _withheld(rows: pa.Table, evidence: Evidence) -> pa.Table:
+    """What the holds name, and of people turned into others whatever else came for them."""
+    made = rows.select(["table_name", "row_key", "change"])
+    frame = rows.to_pandas()
+    turned = frame.loc[(frame["kind"] == "identities") & (frame["change"] == "changed"), "row_key"]
+    if turned.empty:
+        return made
+    more = []
+    for table, owner in (("enrollments", "user_sourced_id"), ("demographics", "sourced_id")):
+        theirs = evidence.rows(table, "added", "returned", "changed", "removed", columns=(owner,))
+        theirs = theirs[theirs[owner].isin(turned)]
+        more.append(pd.DataFrame({"table_name": table, "row_key": theirs["key"], "change": theirs["change"]}))
+    extra = pa.Table.from_pandas(pd.concat(more).astype("object"), made.schema, preserve_index=False)
+    return pa.concat_tables([made, extra])

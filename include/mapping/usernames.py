@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pandas as pd
 
-from include.settings import UsernameSource
+from include.settings import District, UsernameSource
 
-#: What OneRoster calls a field and what the column is called.
-_COLUMNS = {"email": "email", "username": "username", "sourcedId": "sourced_id", "identifier": "identifier"}
+#: What OneRoster calls a field and what the column is called; of `userIds.<type>` and its like what is before the dot.
+_COLUMNS = {
+    "email": "email",
+    "username": "username",
+    "sourcedId": "sourced_id",
+    "identifier": "identifier",
+    "userIds": "user_ids",
+    "userProfiles": "user_profiles",
+    "metadata": "metadata",
+}
+
+
+def source_columns(district: District) -> list[str]:
+    """The columns of `users` that the district's usernames come from."""
+    sources = [*district.username_sources("student"), *district.username_sources("staff")]
+    return sorted({_COLUMNS[source.field.partition(".")[0]] for source in sources})
 
 
 def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFrame:
@@ -38,22 +53,40 @@ def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFram
 
 
 def field_values(users: pd.DataFrame, field: str) -> pd.Series:
-    """A user field by OneRoster's name, `userIds.<type>` and `metadata.<key>` included; text or null."""
-    if field in _COLUMNS:
-        return users[_COLUMNS[field]].astype("str")
-    prefix, _, key = field.partition(".")
-    column, read = ("user_ids", _user_id) if prefix == "userIds" else ("metadata", _metadata)
-    texts = users[column]
+    """A user field by OneRoster's name; text or null.
+
+    :param field: `email`, `username`, `sourcedId`, `identifier`, `userIds.<type>`, `userProfiles.<type>` (the username
+        among the credentials of the profile of that type) or `metadata.<key>`.
+    """
+    name, _, key = field.partition(".")
+    texts = users[_COLUMNS[name]]
+    if not key:
+        return texts.astype("str")
+    read = {"userIds": _user_id, "userProfiles": _credential, "metadata": _metadata}[name]
     found = [None if text is None or text != text else read(text, key) for text in texts]
     return pd.Series(found, index=users.index, dtype="str")
 
 
 def _user_id(text: str, key: str) -> str | None:
-    """The identifier of the first userId of a type; types are compared without case (there is no fixed vocabulary)."""
-    for entry in msgspec.json.decode(text):
-        if isinstance(entry, dict) and str(entry.get("type", "")).lower() == key.lower():
-            return _text(entry.get("identifier"))
+    """The first identifier among the userIds of a type."""
+    found = (_text(entry.get("identifier")) for entry in _of_type(text, "type", key))
+    return next(filter(None, found), None)
+
+
+def _credential(text: str, key: str) -> str | None:
+    """The first username among the credentials of the profiles of a type (OneRoster 1.2)."""
+    for profile in _of_type(text, "profileType", key):
+        for credential in profile.get("credentials") or ():
+            if isinstance(credential, dict) and (username := _text(credential.get("username"))):
+                return username
     return None
+
+
+def _of_type(text: str, name: str, wanted: str) -> Iterator[dict[str, Any]]:
+    """The objects of a list that have a type; types are compared without case (there is no fixed vocabulary)."""
+    for entry in msgspec.json.decode(text):
+        if isinstance(entry, dict) and str(entry.get(name, "")).lower() == wanted.lower():
+            yield entry
 
 
 def _metadata(text: str, key: str) -> str | None:

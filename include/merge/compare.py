@@ -21,6 +21,9 @@ ABSENT_TWICE = "absent from two complete full pulls"
 NOT_IN_RECORD = "no longer in the record it belongs to"
 OWNER_REMOVED = {"users": "its person was removed", "classes": "its class was removed"}
 
+#: The changes a table's counts tell one by one.
+_TOLD = ("added", "changed", "returned", "missing", "removed")
+
 
 @dataclass(frozen=True)
 class TableChanges:
@@ -39,22 +42,32 @@ class TableChanges:
     kept: pa.ChunkedArray
     removed: pa.ChunkedArray
 
-    def without(self, withheld: pa.ChunkedArray) -> TableChanges:
+    def keys(self) -> pa.ChunkedArray:
+        """The key of each changed row as one text."""
+        return row_keys(self.table, self.rows)
+
+    def without(self, withheld: pa.ChunkedArray | pa.Array) -> TableChanges:
         """The same with some rows, by a mask, withheld: they stay as published and count as held."""
         away = self.rows.filter(withheld)
         rows = self.rows.filter(pc.invert(withheld))
+        keys = row_keys(self.table, away)
+        change = away["_change"]
+        tally = {entry["values"]: entry["counts"] for entry in pc.value_counts(change).to_pylist()}
         counts = msgspec.structs.replace(
             self.counts,
             held=self.counts.held + away.num_rows,
-            missing=self.counts.missing - away.filter(pc.equal(away["_change"], "missing")).num_rows,
-            removed=self.counts.removed - away.filter(pc.equal(away["_change"], "removed")).num_rows,
+            **{name: getattr(self.counts, name) - tally.get(name, 0) for name in _TOLD},
         )
-        is_removed = pc.equal(away["_change"], "removed")
-        stays = pa.chunked_array(
-            [*self.kept.chunks, *_chunks(row_keys(self.table, away.filter(is_removed)))], pa.string()
+        has_arrived = pc.is_in(change, value_set=pa.array(["added", "returned", "changed"]))
+        stays = keys.filter(pc.is_in(change, value_set=pa.array(["changed", "removed"])))
+        return replace(
+            self,
+            rows=rows,
+            counts=counts,
+            received=self.received.filter(pc.invert(pc.is_in(self.received, value_set=keys.filter(has_arrived)))),
+            kept=pa.chunked_array([*self.kept.chunks, *_chunks(stays)], pa.string()),
+            removed=row_keys(self.table, rows.filter(pc.equal(rows["_change"], "removed"))),
         )
-        removed = row_keys(self.table, rows.filter(pc.equal(rows["_change"], "removed")))
-        return replace(self, rows=rows, counts=counts, kept=stays, removed=removed)
 
 
 def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
@@ -96,6 +109,7 @@ def departures(
     removed_owners: Mapping[str, pa.ChunkedArray],
     absence_counts: bool,
     as_of: datetime,
+    approved: pa.Table,
 ) -> pa.Table:
     """Live rows that leave or are missed tonight, with the cause.
 
@@ -104,14 +118,17 @@ def departures(
     :param whole_owners: for parts of records, the owners received tonight: a part not received with them is gone.
     :param removed_owners: per table, the records removed tonight: what they own goes along.
     :param absence_counts: whether not being received means anything: a proven full pull.
+    :param approved: removals a person has agreed to, `row_key` and `because`: they need no pull that repeats them, but
+        whoever is received or refused tonight is there, and whoever was absent must still be missing.
     """
     rows = published.rows.append_column("_key", published.keys).filter(published.is_live)
     key = rows["_key"]
     no = pa.chunked_array([pa.array([False] * rows.num_rows, pa.bool_())])
     is_received = pc.is_in(key, value_set=received)
     is_tombstone = pc.is_in(key, value_set=tombstones)
+    # what was received and accepted all the same (a district may let it) is not taken along
     owner_gone = {
-        owner: pc.is_in(rows[name], value_set=removed_owners[owner])
+        owner: pc.and_(pc.is_in(rows[name], value_set=removed_owners[owner]), pc.invert(is_received))
         for name, owner in table.owners.items()
         if owner in removed_owners
     }
@@ -123,12 +140,17 @@ def departures(
         is_absent = pc.invert(pc.or_(is_received, pc.is_in(key, value_set=excused)))
     seen_missing = pc.fill_null(pc.less(rows["_missing_since"], pa.scalar(as_of, rows["_missing_since"].type)), False)
     is_first_absence = pc.and_(is_absent, pc.is_null(rows["_missing_since"]))
+    agreed = approved["because"].take(pc.index_in(key, value_set=approved["row_key"]))
+    was_absent = pc.and_(pc.equal(agreed, ABSENT_TWICE), pc.invert(seen_missing))
+    is_there = pc.or_(pc.or_(is_received, pc.is_in(key, value_set=excused)), pc.fill_null(was_absent, False))
+    is_agreed = pc.and_(pc.is_valid(agreed), pc.invert(is_there))
     because = pc.case_when(
-        pc.make_struct(is_tombstone, *owner_gone.values(), is_part_gone, pc.and_(is_absent, seen_missing)),
+        pc.make_struct(is_tombstone, *owner_gone.values(), is_part_gone, pc.and_(is_absent, seen_missing), is_agreed),
         TOMBSTONE,
         *(OWNER_REMOVED[owner] for owner in owner_gone),
         NOT_IN_RECORD,
         ABSENT_TWICE,
+        agreed,
     )
     change = pc.case_when(pc.make_struct(pc.is_valid(because), is_first_absence), "removed", "missing")
     return _departing(table, rows, change, because)
@@ -192,5 +214,5 @@ def counted(rows: pa.Table, *, accepted: int, received: int, rejected: int) -> T
         received=received,
         rejected=rejected,
         unchanged=accepted - arrived,
-        **{name: tally.get(name, 0) for name in ("added", "changed", "returned", "missing", "removed")},
+        **{name: tally.get(name, 0) for name in _TOLD},
     )

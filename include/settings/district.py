@@ -70,6 +70,10 @@ class District(Settings, frozen=True):
         for collection in self.collections:
             if collection not in COLLECTIONS:
                 raise ValueError(f"unknown collection {collection!r}{nearest(collection, COLLECTIONS)}")
+        unread = {"classes", "enrollments", "academic_sessions"} - set(self.wanted())
+        if self.filters.require_class and unread:
+            missing = ", ".join(sorted(unread))
+            raise ValueError(f"filters.require_class needs collections that are not pulled: {missing}")
 
     @property
     def dag_id(self) -> str:

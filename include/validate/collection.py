@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,11 +18,12 @@ import pyarrow.compute as pc
 from include.contracts import REJECT_SCHEMA, Finding, Severity, accepted_schema
 from include.expectations.judge import Broken, Judge
 from include.expectations.rules import Rule, Version
+from include.expectations.suites import SUITES, every_record
+from include.expectations.vocabularies import RELATIVES
+from include.reject_record import reject_record
 from include.tables import Table, tables_of
 from include.validate.frame import frame
-from include.validate.suites import SUITES, every_record
 from include.validate.typed import Typed, typed
-from include.validate.vocabularies import RELATIVES
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,14 @@ def judge_collection(judge: Judge, collection: str, version: Version, landed: di
     :param landed: per table of the collection what extract wrote, as text.
     :raises RollcallError: `rule_not_judged` when a rule itself fails; never because of what a record holds.
     """
-    suite = SUITES[collection](version)
+    suite = SUITES[collection]
     main, *part_tables = tables_of(collection)
     records = _with_status(typed(landed[main.name], main))
     parts = {table.name: typed(landed[table.name], table) for table in part_tables}
 
     identity = every_record.identity()
-    broken = judge.broken(collection, frame(records, {"is_newest": _is_newest(records)}, identity), identity)
+    newest = {"is_newest": _is_newest(records)}
+    broken = judge.broken(collection, frame(records, newest, identity, version), identity)
     refused = _reasons(broken, np.arange(records.rows.num_rows))
     unidentified = sum(one.count for one in broken if one.rule.name == "sourced_id_missing")
 
@@ -64,7 +65,7 @@ def judge_collection(judge: Judge, collection: str, version: Version, landed: di
     facts = {f"has_{name}": _has(alive, part) for name, part in parts.items()}
     if collection == "users":
         facts |= _needless(alive, parts["user_roles"])
-    broken += (content := judge.broken(collection, frame(alive, facts, suite.records), suite.records))
+    broken += (content := judge.broken(collection, frame(alive, facts, suite.records, version), suite.records))
     refused |= _reasons(content, living)
 
     passed = _not_in(refused, len(active))
@@ -72,7 +73,8 @@ def judge_collection(judge: Judge, collection: str, version: Version, landed: di
     findings = [_finding(collection, one, one.rule.severity) for one in broken]
     owners = records.rows.column("sourced_id").filter(pa.array(passed & active))
     for table in part_tables:
-        rows, about = _judge_parts(judge, table, parts[table.name], owners, suite.parts[table.name])
+        rules = suite.parts[table.name]
+        rows, about = _judge_parts(judge, table, parts[table.name], owners, rules, version)
         accepted[table.name] = rows
         findings += about
     return Judged(
@@ -85,7 +87,7 @@ def judge_collection(judge: Judge, collection: str, version: Version, landed: di
 
 
 def _judge_parts(
-    judge: Judge, table: Table, parts: Typed, owners: pa.ChunkedArray, rules: list[Rule]
+    judge: Judge, table: Table, parts: Typed, owners: pa.ChunkedArray, rules: list[Rule], version: Version
 ) -> tuple[pa.Table, list[Finding]]:
     """The parts of accepted records, without those that a critical rule refuses, each key once.
 
@@ -93,12 +95,12 @@ def _judge_parts(
     """
     owned = pc.is_in(parts.rows.column(table.key[0]), value_set=owners.combine_chunks())
     parts = parts.take(np.flatnonzero(owned.to_numpy()))
-    broken = judge.broken(table.name, frame(parts, {}, rules), rules)
+    collection = table.collection or table.name
+    broken = judge.broken(collection, frame(parts, {}, rules, version), rules)
     kept = _not_in(_reasons(broken, np.arange(parts.rows.num_rows)), parts.rows.num_rows)
     rows = parts.rows.filter(pa.array(kept))
     if table.name == "user_roles":
         rows = _with_role_key(rows).select(table.names).cast(accepted_schema(table))
-    collection = table.collection or table.name
     findings = [_finding(collection, one, "info" if one.rule.severity == "info" else "warning") for one in broken]
     return _each_key_once(rows, table), findings
 
@@ -203,18 +205,7 @@ def _rejects(table: Table, landed: pa.Table, refused: dict[int, list[Rule]]) -> 
             "rule": [rule.name for rule in first],
             "reason": [" ".join(rule.reason for rule in refused[number]) for number in numbers],
             "field": [rule.field for rule in first],
-            "record": [None if table.name == "demographics" else _as_json(record, table) for record in records],
+            "record": [reject_record(table.name, record, table.of_kind("json")) for record in records],
         },
         schema=REJECT_SCHEMA,
     )
-
-
-def _as_json(record: dict[str, str | None], table: Table) -> str:
-    """A landed row without what is null; its lists and objects, which are JSON already, as they are."""
-    json_columns = table.of_kind("json")
-    plain = {
-        name: msgspec.Raw(value.encode()) if name in json_columns else value
-        for name, value in record.items()
-        if value is not None
-    }
-    return msgspec.json.encode(plain).decode()

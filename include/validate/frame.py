@@ -9,21 +9,24 @@ import pandas as pd
 import pyarrow as pa
 
 from include.expectations.judge import ROW
-from include.expectations.rules import Rule
+from include.expectations.rules import VERSION, Rule, Version
 from include.validate.typed import Typed
 
 
-def frame(typed: Typed, facts: dict[str, pa.Array], rules: list[Rule]) -> pd.DataFrame:
+def frame(typed: Typed, facts: dict[str, pa.Array], rules: list[Rule], version: Version) -> pd.DataFrame:
     """The columns these rules look at, and the row numbers.
 
     Beside the table's own columns there are `<column>_is_readable` and `<column>_is_said` for each that is no text, and
-    the facts the caller computed. No other column is taken along: Great Expectations hashes the whole frame.
+    the facts the caller computed, and the version that all rows came in. No other column is taken along: Great
+    Expectations hashes the whole frame.
     """
     wanted = dict.fromkeys(column for rule in rules for column in rule.columns())
     columns: dict[str, Any] = {ROW: pa.array(np.arange(typed.rows.num_rows))}
     for name in wanted:
         if name in facts:
             columns[name] = facts[name]
+        elif name == VERSION:
+            columns[name] = pa.repeat(pa.scalar(version), typed.rows.num_rows).dictionary_encode()
         elif name.endswith("_is_readable"):
             columns[name] = typed.readable(name.removesuffix("_is_readable"))
         elif name.endswith("_is_said"):

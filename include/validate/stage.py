@@ -26,7 +26,9 @@ from include.contracts import (
     write_rows,
 )
 from include.errors import stage_edge
+from include.expectations.in_force import rules_in_force
 from include.expectations.judge import Judge
+from include.expectations.severities import Severities
 from include.landing import Landing, PullFolder
 from include.settings import District
 from include.tables import tables_of
@@ -39,12 +41,13 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
     """Judge every record of a pull by itself.
 
     :returns: the stage's manifest, which is also written beside the rows it names.
+    :raises NeedsPerson: `rule_unknown`, `rule_fixed` for what the district's `rules` say.
     :raises RollcallError: `not_landed`, `landed_damaged`, `rule_not_judged`; nothing for what a record holds.
     """
     with stage_edge("validate", district=district.district):
         folder = ref.folder(landing)
         pull = load(folder, Pull)
-        judge = Judge()
+        judge = Judge(Severities(district.rules, district.district))
         refused_before = read_rows(folder, pull.rejects, REJECT_SCHEMA)
         collections: list[ValidatedCollection] = []
         rejects = [refused_before]
@@ -71,6 +74,7 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
             collections=collections,
             rejects=write_rows(folder, Validated.STAGE, "rejects", pa.concat_tables(rejects)),
             findings=findings,
+            rules=rules_in_force(district),
         )
         save(folder, validated)
         return validated

@@ -1,4 +1,4 @@
-"""The guard's simplest rule: zero rows where live rows are is always held, and everything else flows."""
+"""The guard's simplest rule: zero rows where live rows are is always held, on the first night too; the rest flows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_zero_people_in_a_complete_pull_are_held_and_nobody_is_lost(nights, rost
     assert (done.counts["users"].held, done.counts["users"].missing, done.counts["users"].removed) == (2, 0, 0)
     assert nights.live("users", "sourced_id") == ["ada", "ben"]
     assert nights.live("accounts", "username") == ["ada@elm.example", "ben@elm.example"]
-    assert nights.live("users", "_missing_since") == [None, None]
+    assert {since.date().isoformat() for since in nights.live("users", "_missing_since")} == {"2026-11-03"}
 
 
 def test_what_is_not_held_is_published_in_the_same_night(nights, roster):
@@ -37,7 +37,10 @@ def test_a_second_absence_is_withheld_with_all_that_it_would_take_along(nights, 
     nights.publish(roster("ada", "ben"))
     nights.publish({**roster("ada"), "enrollments": roster("ada", "ben")["enrollments"]})
     done = nights.publish({**roster("ada", "ben"), "users": [], "user_roles": []})
-    assert (done.counts["users"].held, done.counts["enrollments"].removed) == (2, 0)
+    # ada is missed for the first time, which is recorded; ben would be removed, which is withheld
+    users = done.counts["users"]
+    assert (users.held, users.missing, users.removed, done.counts["enrollments"].removed) == (1, 1, 0, 0)
+    assert [(hold.collection, hold.rows, hold.is_announced) for hold in done.holds] == [("users", 2, False)]
     assert nights.live("enrollments", "sourced_id") == ["e-ada", "e-ben"]
     assert len(nights.live("accounts", "username")) == 2
 

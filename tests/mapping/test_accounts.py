@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import date
 from typing import Any
 
@@ -283,6 +284,16 @@ def test_everybody_ends_as_account_or_left_out_with_a_known_reason():
     assert len(without) == len(set(without))
     assert with_account | set(without) == {f"u{n}" for n in range(200)}
     assert set(mapped.left_out["reason"].to_pylist()) <= set(LEFT_OUT_REASONS)
+
+
+def test_an_account_s_id_is_made_from_its_key_and_then_kept():
+    made = _map([_user("ada")], [_role("ada"), _role("ada", org="south", role_type="secondary")])
+    namespace = uuid.UUID("9a3c1a3e-6d0f-5c62-9e55-2f1f6d8f2b10")
+    ids = [str(uuid.uuid5(namespace, f"ada\x1f{site}")) for site in ("north", "south")]
+    assert _accounts(made, "account_id") == [(one,) for one in ids]
+    live = [{**row, "account_id": "kept"} for row in made.accounts.to_pylist()[:1]]
+    later = _map([_user("ada")], [_role("ada"), _role("ada", org="south", role_type="secondary")], accounts=live)
+    assert _accounts(later, "account_id") == [("kept",), (ids[1],)]
 
 
 def test_nobody_at_all_is_no_error():

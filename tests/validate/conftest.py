@@ -27,7 +27,7 @@ from include.contracts import (
     write_rows,
 )
 from include.landing import Landing
-from include.settings import District
+from include.settings import District, RuleChange
 from include.tables import TABLES, tables_of
 from include.validate.stage import validate
 
@@ -181,15 +181,22 @@ def landed(tmp_path: Path) -> Callable[..., tuple[Landing, PullRef]]:
 def validated(landed: Callable[..., tuple[Landing, PullRef]]) -> Validate:
     """Lands the records of one collection and validates them."""
 
-    def run(collection: str, records: Records, *, version: str = "1.2", **rest: Any) -> Outcome:
+    def run(
+        collection: str,
+        records: Records,
+        *,
+        version: str = "1.2",
+        rules: dict[str, RuleChange] | None = None,
+        **rest: Any,
+    ) -> Outcome:
         landing, ref = landed(collection, records, version=version, **rest)
-        return Outcome(validate(landing, ref, district(version)), landing, ref)
+        return Outcome(validate(landing, ref, district(version, rules)), landing, ref)
 
     return run
 
 
-def district(version: Any = "1.2") -> District:
-    return District(district="maple", name="Maple", version=version, usernames="email")
+def district(version: Any = "1.2", rules: dict[str, RuleChange] | None = None) -> District:
+    return District(district="maple", name="Maple", version=version, usernames="email", rules=rules or {})
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from include.contracts import landed_schema
 from include.expectations.judge import Judge
+from include.expectations.severities import Severities
 from include.oneroster.columns import columns
 from include.oneroster.decode import decode_page
 from include.oneroster.entities import COLLECTIONS
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the Grand Bend answer
 
 @pytest.fixture(scope="module")
 def grand_bend() -> dict[str, Judged]:
-    judge = Judge()
+    judge = Judge(Severities({}))
     judged = {}
     for name, collection in COLLECTIONS.items():
         records = gzip.decompress((DATA / f"{collection.path}.json.gz").read_bytes())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.validate.suites import SUITES, every_record
+from include.expectations.suites import SUITES, every_record
 
 Good = Callable[..., dict[str, Any]]
 
@@ -52,6 +52,25 @@ CASES: list[tuple[str, str, str | None, str, str]] = [
     ("users", "username", None, "username_missing", "warning"),
     ("users", "email", None, "email_missing", "warning"),
     ("users", "identifier", None, "identifier_missing", "warning"),
+    *(
+        ("users", "username", f"qui{blank}mby", "username_malformed", "warning")
+        for blank in (" ", "\t", "\u00a0", "\u200b")
+    ),
+    ("users", "username", "quimby ", "username_malformed", "warning"),
+    ("users", "username", "quimby\n", "username_malformed", "warning"),
+    *(
+        ("users", "email", value, "email_malformed", "warning")
+        for value in (
+            "ramona",
+            "ramona@maple",
+            "@maple.example",
+            "ramona@@maple.example",
+            "ramona@maple..example",
+            "ramona@maple.example ",
+            "ramona@maple.example\n",
+            "two@maple.example,one@maple.example",
+        )
+    ),
     ("users", "is_enabled", None, "enabled_user_missing", "info"),
     ("users", "is_enabled", "perhaps", "enabled_user_unreadable", "warning"),
     ("users", "user_roles", None, "roles_missing", "warning"),
@@ -132,8 +151,11 @@ def test_every_rule_has_a_case() -> None:
     rules = {
         (collection, rule.name)
         for collection, suite in SUITES.items()
-        for made in [suite("1.2")]
-        for rule in [*every_record.identity(), *made.records, *(rule for part in made.parts.values() for rule in part)]
+        for rule in [
+            *every_record.identity(),
+            *suite.records,
+            *(rule for part in suite.parts.values() for rule in part),
+        ]
     }
     # which of two copies counts needs two records: tests/validate/test_records.py
     assert rules - shown == {(collection, "sourced_id_repeated") for collection in SUITES}

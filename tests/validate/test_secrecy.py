@@ -51,7 +51,7 @@ def test_an_expectation_that_fails_quotes_nothing(
     broken = Rule(
         "broken", "warning", "givenName", "", gxe.ExpectColumnValuesToMatchRegex(column="given_name", regex="(")
     )
-    monkeypatch.setitem(collection_module.SUITES, "users", lambda version: Suite([broken]))
+    monkeypatch.setitem(collection_module.SUITES, "users", Suite([broken], {"user_roles": [], "user_agents": []}))
     with caplog.at_level(logging.DEBUG), pytest.raises(RollcallError) as caught:
         validate(*landed_child, DISTRICT)
     assert caught.value.code == "rule_not_judged"

@@ -1,0 +1,131 @@
+"""A district's schools as a CSV file, for the one who decides about 150 of them in a spreadsheet.
+
+Only `sourced_id` and `site` are read again; the other columns are there to decide by.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from include.deciding.schools import Schools
+from include.deciding.site_decisions import decided
+from include.errors import NeedsPerson
+from include.settings.sites import UNDECIDED
+
+COLUMNS = (
+    "sourced_id",
+    "identifier",
+    "name",
+    "type",
+    "students",
+    "staff",
+    "state",
+    "site",
+    "site_name",
+    "suggestion",
+    "note",
+)
+
+#: A spreadsheet takes a cell that begins so for a formula; an apostrophe before it says that it is none.
+_FORMULA = ("=", "+", "-", "@")
+#: So many mistakes are told at once.
+_TOLD = 20
+
+
+def write(schools: Schools) -> str:
+    """The worksheet; `site` is empty for a school nobody has decided about."""
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(COLUMNS)
+    for school in schools.schools:
+        site = decided(school)
+        row = (
+            school.sourced_id,
+            school.identifier,
+            school.name,
+            school.type,
+            school.students,
+            school.staff,
+            school.told,
+            "" if site == UNDECIDED else site,
+            school.site_name,
+            school.suggestion,
+            school.note,
+        )
+        writer.writerow(_cell(value) for value in row)
+    return sheet.getvalue()
+
+
+def save(schools: Schools, path: Path) -> None:
+    """Write it with the mark by which spreadsheets know UTF-8."""
+    path.write_text(write(schools), encoding="utf-8-sig", newline="")
+
+
+def read(schools: Schools, path: Path) -> dict[str, str]:
+    """The decisions of a worksheet: sourcedId to a site's id, `leave_out` or `undecided`.
+
+    :raises NeedsPerson: `worksheet` with every line that is wrong and why; then nothing of it is taken.
+    """
+    schools.require_targets()
+    rows = csv.reader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
+    header = [name.strip().lower() for name in next(rows, [])]
+    if missing := {"sourced_id", "site"} - set(header):
+        raise _wrong(schools, path, [f"line 1: there is no column {' and no column '.join(sorted(missing))}"])
+    at, site_at = header.index("sourced_id"), header.index("site")
+    known = {school.sourced_id for school in schools.schools}
+    decisions: dict[str, str] = {}
+    problems = []
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        cells = [*row, *[""] * (len(header) - len(row))]
+        key, site = _plain(cells[at]), _plain(cells[site_at])
+        line = f"line {rows.line_num}"
+        if key not in known:
+            problems.append(f"{line}: there is no school with the sourcedId {key!r}")
+        elif key in decisions:
+            problems.append(f"{line}: the school {key!r} stands here a second time")
+        else:
+            try:
+                decisions[key] = schools.site(site) if site else UNDECIDED
+            except NeedsPerson as wrong:
+                problems.append(f"{line}: {wrong.message.rstrip('.')}")
+    if problems:
+        raise _wrong(schools, path, problems)
+    return decisions
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")  # what a spreadsheet on Windows saves as plain CSV
+
+
+def _delimiter(path: Path) -> str:
+    """Spreadsheets of many countries write semicolons."""
+    header = _text(path).partition("\n")[0]
+    return max(",;\t", key=header.count)
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _plain(cell: str) -> str:
+    cell = cell.strip()
+    return cell[1:] if cell.startswith(tuple(f"'{sign}" for sign in _FORMULA)) else cell
+
+
+def _wrong(schools: Schools, path: Path, problems: list[str]) -> NeedsPerson:
+    listed = "; ".join(problems[:_TOLD])
+    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+    return NeedsPerson(
+        "worksheet",
+        f"{path.name} cannot be taken: {listed}{more}.",
+        remedy="Nothing was changed. Mend these lines and import it again.",
+        district=schools.district.district,
+    )

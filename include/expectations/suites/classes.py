@@ -1,0 +1,85 @@
+"""Classes, which are sections and homerooms.
+
+A class without school, course or term is poorer, and yet children sit in it: refusing it would leave its enrollments
+pointing at nothing, which is the greater harm.
+"""
+
+from __future__ import annotations
+
+from include.expectations.rules import Rule, Suite, holds, present, vocabulary
+from include.expectations.suites import every_record
+from include.expectations.vocabularies import CLASS_TYPES
+
+SUITE = Suite(
+    records=[
+        *every_record.dated(),
+        Rule("title_missing", "warning", "title", "The class has no title.", present("title")),
+        *vocabulary(
+            "class_type_unknown",
+            "classType",
+            "The class is said to be neither a scheduled class nor a homeroom.",
+            "class_type",
+            CLASS_TYPES,
+        ),
+        Rule(
+            "course_missing",
+            "warning",
+            "course",
+            "The class does not say which course is taught in it.",
+            present("course_sourced_id"),
+        ),
+        Rule(
+            "school_missing",
+            "warning",
+            "school",
+            "The class does not say at which school it is held.",
+            present("school_sourced_id"),
+        ),
+        Rule(
+            "terms_missing",
+            "warning",
+            "terms",
+            "The class belongs to no term, so it is unclear when it is held.",
+            holds("has_class_terms"),
+        ),
+    ],
+    parts={
+        "class_terms": [
+            Rule(
+                "term_missing",
+                "critical",
+                "terms",
+                "A term of the class has no sourcedId that can be used; that term is left out.",
+                present("term_sourced_id"),
+                guards_key=True,
+            )
+        ]
+    },
+    roster={
+        "classes": [
+            Rule(
+                "orphan_school",
+                "warning",
+                "school",
+                "Its school did not arrive: probably outside the connection's school scope.",
+                holds("school_sourced_id_resolves"),
+            ),
+            Rule(
+                "orphan_course",
+                "warning",
+                "course",
+                "Its course did not arrive, so it is unclear what is taught in it.",
+                holds("course_sourced_id_resolves"),
+            ),
+        ],
+        "class_terms": [
+            Rule(
+                "orphan_term",
+                "warning",
+                "terms",
+                "One of its terms did not arrive, so it is unclear when the class is held.",
+                holds("term_sourced_id_resolves"),
+            )
+        ],
+    },
+)

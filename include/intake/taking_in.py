@@ -1,0 +1,153 @@
+"""From what was recognised to a district that is checked, described and connected; or to nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from include.check.record import Recorded, check_and_record
+from include.check.steps import Checked
+from include.errors import NeedsPerson, RollcallError
+from include.intake import connection, district_file
+from include.intake.head_counts import with_head_counts
+from include.intake.recognise import Recognised
+from include.settings import District, districts_folder, load_district
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What somebody says about the new district; empty is what the text, the provider or the defaults say.
+
+    :param targets: the vendor's sites, id to name.
+    :param own_sites: every school is its own site.
+    """
+
+    name: str = ""
+    version: Literal["1.1", "1.2", ""] = ""
+    usernames: str = ""
+    demographics: bool = False
+    timezone: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    own_sites: bool = False
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What was done.
+
+    :param path: of the district's file.
+    :param is_new: whether the file was not there before.
+    :param undecided: schools in it that wait for a decision.
+    :param stored: where the connection is; empty: nowhere yet, `command` stores it.
+    :param not_stored: why an Airflow that was named did not take the connection.
+    """
+
+    path: Path
+    is_new: bool
+    undecided: int
+    stored: str = ""
+    not_stored: str = ""
+    command: str = ""
+
+
+class Intake:
+    """One district on its way in.
+
+    :param replace: the district may be there already: its connection is exchanged, and of its file the version alone.
+    :raises NeedsPerson: `district_exists`; `district_setting` for an id or a wish that no district's file may have.
+    """
+
+    def __init__(self, district: str, wishes: Wishes, *, replace: bool = False) -> None:
+        self._id = district
+        self._wishes = wishes
+        self.path = districts_folder() / f"{district}.yaml"
+        self._before = load_district(self.path) if self.path.is_file() else None
+        if self._before is not None and not replace:
+            raise district_file.exists(self.path)
+        self._described("1.2", "")  # before anything is asked
+
+    def check(self, found: Recognised, engine: sa.Engine | None) -> tuple[District, Recorded]:
+        """Check the connection as it would be. Where nothing says which version it is, the one that answers.
+
+        :param engine: of the warehouse, which keeps the provider's profile if the check passes; None for none.
+        """
+        version = self._wishes.version or found.version
+        district = self._described(version or "1.2", found.name)
+        recorded = self._recorded(district, found, engine)
+        if not self._wishes.version and (other := _answers_as(recorded.checked)):
+            district = self._described(other, found.name)
+            recorded = self._recorded(district, found, engine)
+        org = recorded.checked.district_org
+        if self._before is None and not self._wishes.name and org is not None and org.name:
+            district = msgspec.structs.replace(district, name=org.name)
+        return district, recorded
+
+    def write(
+        self, district: District, found: Recognised, checked: Checked, engine: sa.Engine | None, today: date
+    ) -> TakenIn:
+        """Store the connection, then the file: a file without a connection would run tonight and fail."""
+        pasted = found.pasted(district.connection_id)
+        stored, not_stored = "", ""
+        try:
+            stored = connection.store(pasted)
+        except RollcallError as error:
+            not_stored = str(error)
+        wishes = self._wishes
+        if self._before is None:
+            text = district_file.new_file(
+                district,
+                () if wishes.own_sites else with_head_counts(checked.schools, district, pasted, engine),
+                today=today,
+                targets=wishes.targets,
+                timezone=wishes.timezone,
+            )
+            district_file.write_new(self.path, text)
+        else:
+            text = self.path.read_text(encoding="utf-8")
+            district_file.write_over(self.path, district_file.with_version(text, district))
+        return TakenIn(
+            path=self.path,
+            is_new=self._before is None,
+            undecided=len(checked.schools) if self._before is None and not wishes.own_sites else 0,
+            stored=stored,
+            not_stored=not_stored,
+            command="" if stored else connection.command_for(self._id, pasted),
+        )
+
+    def _described(self, version: str, name: str) -> District:
+        """The district as its file will describe it."""
+        wishes = self._wishes
+        if self._before is not None:
+            return msgspec.structs.replace(self._before, version=version)
+        asked: dict[str, Any] = {
+            "district": self._id,
+            "name": wishes.name or name or self._id.replace("_", " ").title(),
+            "version": version,
+            "usernames": wishes.usernames or "email",
+            "demographics": wishes.demographics,
+        }
+        asked |= {"schedule": {"timezone": wishes.timezone}} if wishes.timezone else {}
+        asked |= {"sites": {"targets": dict(wishes.targets)}} if wishes.targets else {}
+        try:
+            return msgspec.convert(asked, District)
+        except msgspec.ValidationError as error:
+            raise NeedsPerson("district_setting", f"No district can be described so: {error}.") from None
+
+    def _recorded(self, district: District, found: Recognised, engine: sa.Engine | None) -> Recorded:
+        pasted = found.pasted(district.connection_id)
+        return check_and_record(district, lambda: pasted, engine, count_people=True, keep_failure=False)
+
+
+def _answers_as(checked: Checked) -> Literal["1.1", "1.2", ""]:
+    """The version a failed check found in place of the one that was tried."""
+    seen = {recognised.mistake for step in checked.failed for recognised in step.recognised}
+    for version in ("1.1", "1.2"):
+        if f"version_is_{version}" in seen:
+            return version
+    return ""

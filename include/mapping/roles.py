@@ -1,0 +1,194 @@
+"""Which roles give an account where, and the first reason why another does not.
+
+A role goes through the checks in the order of `LEFT_OUT_REASONS`: what the role becomes, when it ends, where it is, the
+district's filters. The first that holds is its reason; a role with none gives an account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.contracts import LEFT_OUT_REASONS, People
+from include.mapping.classes import in_a_class
+from include.mapping.positions import Flags, Ints, codes, distinct_lists, flags, positions, starts_of
+from include.mapping.sites import places
+from include.settings import District, Filters
+
+#: A reason as a number: the later it is asked, the larger. -1 is no reason.
+RANK = {reason: rank for rank, reason in enumerate(LEFT_OUT_REASONS)}
+
+_ABOUT_ROLE = ("role_left_out", "role_undecided", "filtered_role")
+
+
+@dataclass(frozen=True)
+class Held:
+    """Every role that somebody holds, judged.
+
+    :param rows: `user`, `org`, `source_role`, `site` (positions in the lists below, -1 for none), `is_staff`,
+        `is_primary`, `is_primary_org`, and `reason`, a number of `RANK` or -1.
+    :param orgs: `sourced_id`, `name`, in the order of `sourced_id`.
+    :param source_roles: OneRoster's names of the roles; `site_ids` and `site_names` those of the sites.
+    """
+
+    rows: pd.DataFrame
+    orgs: pd.DataFrame
+    source_roles: list[str]
+    site_ids: list[str]
+    site_names: list[str | None]
+
+
+@dataclass(frozen=True)
+class AtSites:
+    """Who has a role at which site, one row for a person's roles there, in the order of users and sites.
+
+    :param rows: `user`, `site`, `is_staff`, `is_primary`, `is_primary_org`.
+    :param source_roles: per row the roles as a JSON list; `schools` the orgs they are at.
+    """
+
+    rows: pd.DataFrame
+    source_roles: pa.Array
+    schools: pa.Array
+
+
+def held_roles(district: District, people: People, users: pa.Table, night: date) -> Held:
+    """Every role judged.
+
+    :param users: in the order of their sourcedIds.
+    :param night: a role that has ended by then gives no account (OneRoster's end dates are exclusive).
+    """
+    held = people.user_roles
+    user = positions(held["user_sourced_id"], users["sourced_id"])
+    orgs = people.orgs.sort_by("sourced_id")
+    frame = orgs.to_pandas()
+    place = places(district, frame)
+    site_of_org, site_ids = codes(pa.array(place["site_id"], pa.string(), from_pandas=True))
+    names = dict(zip(place["site_id"], place["site_name"], strict=True))
+    org = positions(held["org_sourced_id"], orgs["sourced_id"])
+    role, source_roles = codes(held["role"])
+    targets = np.array([*(district.role_target(name) for name in source_roles), "undecided"], dtype=object)
+    primary_org = positions(users["primary_org_sourced_id"], orgs["sourced_id"])
+    rows = pd.DataFrame(
+        {
+            "user": user,
+            "org": org,
+            "source_role": role,
+            "site": _at(site_of_org, org, -1),
+            "is_staff": (targets == "staff")[role],
+            "is_primary": flags(pc.equal(held["role_type"], "primary")),
+            "is_primary_org": (primary_org[user] == org) & (org >= 0),
+        }
+    )
+    ended = flags(pc.less_equal(held["end_date"], pa.scalar(night, pa.date32())))
+    where = np.array([*place["place"], "no_school"], dtype=object)
+    reasons: dict[str, Flags] = {
+        "role_left_out": np.isin(targets, ["leave_out", "do_not_land"])[role],
+        "role_undecided": (targets == "undecided")[role],
+        "role_ended": ended,
+        "no_school": (where == "no_school")[org],
+        "school_left_out": (where == "left_out")[org],
+        "school_undecided": (where == "undecided")[org],
+        **_filtered(district.filters, rows, users, source_roles, orgs, people, night),
+    }
+    asked = [reason for reason in LEFT_OUT_REASONS if reason in reasons]
+    rows["reason"] = np.select([reasons[reason] for reason in asked], [RANK[reason] for reason in asked], default=-1)
+    # a role whose user is not in the roster is nobody's
+    return Held(rows[user >= 0], frame, source_roles, site_ids, [_text(names[site]) for site in site_ids])
+
+
+def at_sites(held: Held) -> AtSites:
+    """A person's roles at one site together: the primary one decides, then staff before student."""
+    rows = held.rows[held.rows["reason"] < 0]
+    keys = (rows["org"], ~rows["is_staff"], ~rows["is_primary"], rows["site"], rows["user"])
+    rows = rows.iloc[np.lexsort(keys)]
+    spot = rows["user"].to_numpy() * len(held.site_ids) + rows["site"].to_numpy()
+    first = starts_of(spot)
+    made = rows.iloc[first][["user", "site", "is_staff", "is_primary"]].reset_index(drop=True)
+    at_primary_org = rows["is_primary_org"].to_numpy()
+    made["is_primary_org"] = np.logical_or.reduceat(at_primary_org, first) if len(first) else at_primary_org
+    _, source_roles = distinct_lists(spot, rows["source_role"].to_numpy(), _json_texts(held.source_roles))
+    _, schools = distinct_lists(spot, rows["org"].to_numpy(), _json_texts(list(held.orgs["sourced_id"])))
+    return AtSites(made, source_roles, schools)
+
+
+def reasons_of_roles(held: Held, without: Ints) -> pd.DataFrame:
+    """The reason of everybody who has no role at a site: that of the role which came furthest.
+
+    :param without: the users.
+    :returns: `user`, `reason`, `detail`: the school or the role it is about.
+    """
+    rows = held.rows[held.rows["user"].isin(without)]
+    about_role = rows["reason"].isin([RANK[reason] for reason in _ABOUT_ROLE])
+    about = rows["source_role"].where(about_role, rows["org"])
+    order = np.lexsort((about, ~rows["is_primary"], ~rows["is_primary_org"], -rows["reason"], rows["user"]))
+    first = rows.assign(about=about, about_role=about_role).iloc[order].drop_duplicates("user")
+    roles = np.array([*held.source_roles, ""], dtype=object)
+    orgs = np.array([*held.orgs["sourced_id"], ""], dtype=object)
+    detail = np.where(first["about_role"], roles[_within(first["about"], roles)], orgs[_within(first["about"], orgs)])
+    reason = np.array(list(LEFT_OUT_REASONS), dtype=object)[first["reason"]]
+    made = pd.DataFrame({"user": first["user"], "reason": reason, "detail": detail})
+    none = np.setdiff1d(without, first["user"])
+    return pd.concat([made, pd.DataFrame({"user": none, "reason": "no_role", "detail": ""})])
+
+
+def _filtered(
+    filters: Filters,
+    rows: pd.DataFrame,
+    users: pa.Table,
+    source_roles: list[str],
+    orgs: pa.Table,
+    people: People,
+    night: date,
+) -> dict[str, Flags]:
+    """Per filter the district has, the roles it leaves out."""
+    user, org, role = (rows[name].to_numpy() for name in ("user", "org", "source_role"))
+    made: dict[str, Flags] = {}
+    if filters.roles:
+        made["filtered_role"] = ~np.array([*(name in filters.roles for name in source_roles), False])[role]
+    if filters.schools:
+        made["filtered_school"] = ~np.append(flags(pc.is_in(orgs["sourced_id"], pa.array(filters.schools))), False)[org]
+    if filters.grades:
+        wanted = set(filters.grades)
+        in_grade = _of_distinct(users["grades"], lambda text: bool(wanted & set(_listed(text))))
+        made["filtered_grade"] = ~in_grade[user] & ~rows["is_staff"].to_numpy()
+    if filters.require_class:
+        if people.in_classes is None:
+            raise ValueError("require_class needs to know who is in which class")
+        made["no_class"] = ~in_a_class(people.in_classes, users["sourced_id"], filters.terms, night)[user]
+    return made
+
+
+def _of_distinct(values: pa.ChunkedArray, holds: Callable[[str], bool]) -> Flags:
+    """Whether something holds for each value, asked once for each distinct one; a null is no."""
+    code, distinct = codes(values)
+    return np.array([*map(holds, distinct), False])[code]
+
+
+def _listed(text: str) -> list[str]:
+    made = msgspec.json.decode(text)
+    return [str(value) for value in made] if isinstance(made, list) else []
+
+
+def _json_texts(values: list[str]) -> pa.Array:
+    return pa.array([msgspec.json.encode(value).decode() for value in values], pa.string())
+
+
+def _at(values: Ints, position: Ints, otherwise: int) -> Ints:
+    """The values at positions, with a value for position -1."""
+    return np.append(values, otherwise)[position]
+
+
+def _within(position: pd.Series, values: np.ndarray) -> Ints:
+    """Positions that may belong to another list, bent to stay inside this one."""
+    return np.clip(position.to_numpy(), -1, len(values) - 1)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

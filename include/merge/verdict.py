@@ -1,0 +1,86 @@
+"""What becomes of a table's accepted rows when they are judged against the roster as it will be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from include.contracts import REJECT_SCHEMA, Finding, Severity
+from include.expectations.judge import ROW, Broken, Judge
+from include.expectations.rules import Rule
+from include.expectations.suites import SUITES
+from include.reject_record import reject_record
+from include.tables import Table
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The rows that stay, and what is told about the others.
+
+    :param rejects: in `REJECT_SCHEMA`; a refused part (a user's role) is told as a finding only.
+    """
+
+    accepted: pa.Table
+    rejects: pa.Table
+    findings: list[Finding]
+
+
+def judged(judge: Judge, rows: pa.Table, table: Table, facts: Mapping[str, pa.Array | pa.ChunkedArray]) -> Verdict:
+    """Refuse the rows that would do harm, count the others.
+
+    :param facts: boolean columns about the rows; rules about others cannot be asked tonight, such as references to a
+        collection that was not pulled.
+    """
+    collection = table.collection or table.name
+    rules = [rule for rule in SUITES[collection].roster.get(table.name, []) if set(rule.columns()) <= set(facts)]
+    frame = pa.table({ROW: pa.array(np.arange(rows.num_rows)), **facts}).to_pandas()
+    broken = judge.broken(collection, frame, rules)
+    findings = [
+        Finding(
+            collection=collection,
+            rule=one.rule.name,
+            severity=one.rule.severity if table.parent is None else _of_part(one.rule.severity),
+            message=one.rule.reason,
+            count=one.count,
+        )
+        for one in broken
+    ]
+    refused = _first_reasons(broken)
+    keeps = np.ones(rows.num_rows, dtype=bool)
+    keeps[list(refused)] = False
+    rejects = _rejects(rows, collection, table, refused) if table.parent is None else REJECT_SCHEMA.empty_table()
+    return Verdict(rows.filter(pa.array(keeps)), rejects, findings)
+
+
+def _of_part(severity: Severity) -> Severity:
+    """No record is refused for a part of it, so a finding about one is at most a warning."""
+    return "info" if severity == "info" else "warning"
+
+
+def _first_reasons(broken: list[Broken]) -> dict[int, Rule]:
+    """Row number to the first critical rule it breaks."""
+    refused: dict[int, Rule] = {}
+    for one in broken:
+        for row in () if one.rows is None else one.rows.tolist():
+            refused.setdefault(row, one.rule)
+    return refused
+
+
+def _rejects(rows: pa.Table, collection: str, table: Table, refused: dict[int, Rule]) -> pa.Table:
+    """The refused rows with their reasons, in the order in which they came."""
+    numbers = sorted(refused)
+    told = [
+        {
+            "collection": collection,
+            "sourced_id": record["sourced_id"],
+            "rule": refused[number].name,
+            "reason": refused[number].reason,
+            "field": refused[number].field,
+            "record": reject_record(collection, record, table.of_kind("json")),
+        }
+        for number, record in zip(numbers, rows.take(pa.array(numbers, pa.int64())).to_pylist(), strict=True)
+    ]
+    return pa.Table.from_pylist(told, schema=REJECT_SCHEMA)

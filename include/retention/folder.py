@@ -1,0 +1,89 @@
+"""A district's folder in the landing zone, or among what is exported, as far as deleting needs to know it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import fsspec
+
+#: Where publications are exported to as Parquet, if they are.
+_EXPORT = "ROLLCALL_EXPORT"
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """How many files were deleted, or would be."""
+
+    files: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Deleted) -> Deleted:
+        return Deleted(self.files + other.files, self.bytes + other.bytes)
+
+
+def export_folder(district: str) -> DistrictFolder | None:
+    """Where the district's exports lie; None where nothing is exported."""
+    url = os.environ.get(_EXPORT)
+    return DistrictFolder(url, district) if url else None
+
+
+class DistrictFolder:
+    """`district=<id>` below a URL, there or not."""
+
+    def __init__(self, url: str, district: str) -> None:
+        self._files, self._path = fsspec.core.url_to_fs(f"{url.rstrip('/')}/district={district}")
+
+    def delete_pull(self, pull_id: str) -> Deleted:
+        return self._delete(f"{self._path}/pull={pull_id}")
+
+    def delete_notes(self, before: datetime) -> Deleted:
+        """Notes of pulls that did not finish, written before an instant."""
+        deleted = Deleted()
+        for name in self._names(f"{self._path}/runs"):
+            folder = f"{self._path}/runs/{name}"
+            written = [self._files.modified(path) for path in self._files.find(folder)]
+            if all(when < before for when in written):
+                deleted += self._delete(folder)
+        return deleted
+
+    def delete_generations(self, before: datetime) -> Deleted:
+        """Exported generations written before an instant, all but the newest."""
+        names = (name for name in self._names(self._path) if re.fullmatch(r"generation=\d+", name))
+        numbers = sorted(int(name.partition("=")[2]) for name in names)
+        deleted = Deleted()
+        for number in numbers[:-1]:
+            folder = f"{self._path}/generation={number}"
+            if all(self._files.modified(path) < before for path in self._files.find(folder)):
+                deleted += self._delete(folder)
+        return deleted
+
+    def size(self) -> Deleted:
+        """How much there is."""
+        return self._size(self._path)
+
+    def delete(self) -> Deleted:
+        """All of it."""
+        return self._delete(self._path)
+
+    def _names(self, path: str) -> Iterator[str]:
+        if not self._files.isdir(path):
+            return
+        for entry in self._files.ls(path, detail=False):
+            yield str(entry).rstrip("/").rsplit("/", 1)[-1]
+
+    def _size(self, path: str) -> Deleted:
+        if not self._files.isdir(path):
+            return Deleted()
+        found: dict[str, Any] = self._files.find(path, detail=True)
+        return Deleted(len(found), sum(int(info.get("size") or 0) for info in found.values()))
+
+    def _delete(self, path: str) -> Deleted:
+        size = self._size(path)
+        if self._files.isdir(path):
+            self._files.rm(path, recursive=True)
+        return size
