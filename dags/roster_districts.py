@@ -11,11 +11,14 @@ from airflow.sdk import (
     Asset,
     Connection,
     CronDataIntervalTimetable,
+    DeadlineAlert,
+    DeadlineReference,
     ExceptionRetryPolicy,
     Metadata,
     Param,
     RetryAction,
     RetryRule,
+    SyncCallback,
     get_parsing_context,
     task,
 )
@@ -27,12 +30,18 @@ DOCS = """
 
 `extract` pulls every collection and proves that it is complete · `validate` judges each record · `map_roster` works out
 what changes, gives people their accounts and lets the guard look at it · `publish` applies it in one transaction ·
-`report` tells. Trigger it for a sync now; with `dry_run` nothing is published.
+`report` tells. Trigger it for a sync now; with `dry_run` nothing is published. A backfill replays past nights into
+history.
 
 Described in `{district}.yaml`; credentials in the connection `{connection}`.
 """
 
-MODES = {"auto": "What the night needs", "full": "Everything", "delta": "What was modified since the last pull"}
+MODES = {
+    "auto": "What the night needs",
+    "full": "Everything",
+    "delta": "What was modified since the last pull",
+    "remap": "Nothing: map again what is published",
+}
 PARAMS = {
     "mode": Param("auto", enum=list(MODES), values_display=MODES, title="Mode"),
     "collections": Param(
@@ -62,7 +71,8 @@ def extract(district, run_id, dag_run, params):
 
     from include import tasks
 
-    return tasks.extract(district, run_id, dag_run.run_type, Connection.get("warehouse"), OneRosterHook, params)
+    warehouse, interval_end = Connection.get("warehouse"), dag_run.data_interval_end
+    return tasks.extract(district, run_id, dag_run.run_type, warehouse, OneRosterHook, params, interval_end)
 
 
 @task
@@ -97,9 +107,45 @@ def report(district, published, run_id, outlets):
     from include import tasks
 
     tasks.report(district, run_id, Connection.get("warehouse"))
+    ask_about_holds(district)
     if published["status"] != "published":
         raise AirflowSkipException("Nothing was committed, so there is no asset event.")
     yield Metadata(outlets[0], published)
+
+
+def ask_about_holds(district):
+    """Start a run of `roster_holds` for each decision that waits, unless there is one; a refusal holds up nothing.
+
+    Airflow's operator for this starts one run per task, and a task per hold would cost the district a second each.
+    """
+    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import TriggerDagRun
+
+    from include.holds import asking
+
+    for run_id, asked in asking.questions(district, Connection.get("warehouse")).items():
+        try:
+            task_runner.SUPERVISOR_COMMS.send(TriggerDagRun(dag_id="roster_holds", run_id=run_id, conf=asked))
+        except AirflowRuntimeError as error:
+            asking.not_asked(run_id, str(error))
+
+
+def deadline(district: District) -> list[DeadlineAlert]:
+    """Where the district says by when readers must have the night's roster: somebody is told if they have not."""
+    allowed = district.schedule.time_to_publish(district.district)
+    if allowed is None:
+        return []
+    tell = SyncCallback("oneroster_provider.notifier.tell_if_urgent", {"district": district.district})
+    reference = DeadlineReference.DAGRUN_QUEUED_AT
+    return [DeadlineAlert(reference=reference, interval=allowed, callback=tell, name="publish_by")]
+
+
+def tell_if_readers_are_affected(context):
+    """A night that failed is told at once only where readers have none of the last two; else in the morning."""
+    from oneroster_provider.notifier import tell_if_urgent
+
+    tell_if_urgent(context, context["dag"].dag_id.removeprefix("roster_"))
 
 
 def build(district: District) -> DAG:
@@ -126,6 +172,8 @@ def build(district: District) -> DAG:
         dagrun_timeout=timedelta(hours=6),
         tags=["roster", f"oneroster-{district.version}"],
         params=PARAMS,
+        deadline=deadline(district),
+        on_failure_callback=tell_if_readers_are_affected,
         default_args={**DEFAULTS, "owner": district.owner, "pool": district.pool},
     ) as dag:
         roster = Asset(name=district.dag_id, uri=f"rollcall://roster/{key}")

@@ -31,6 +31,14 @@ def tell():
     RollcallNotifier(*morning(Connection.get("warehouse"))).notify({})
 
 
+@task(execution_timeout=timedelta(hours=1))
+def tidy():
+    """Delete what is older than districts keep it, also of districts whose nights do not reach their end."""
+    from include.morning import tell as telling
+
+    telling.tidy(Connection.get("warehouse"))
+
+
 with DAG(
     dag_id="roster_morning",
     dag_display_name="Morning",
@@ -46,3 +54,4 @@ with DAG(
     default_args={"owner": "data-engineering"},
 ):
     tell()
+    tidy()

@@ -20,11 +20,22 @@ from include.errors import RollcallError
 
 #: Where each command is defined; a command's module is imported only when it is asked for.
 COMMANDS = {
+    "backfill": "include.commands.backfill",
     "check": "include.check.command",
     "db": "include.commands.db",
+    "diff": "include.commands.diff",
     "districts": "include.commands.districts",
+    "explain": "include.commands.explain",
+    "holds": "include.commands.holds",
+    "people": "include.commands.people",
+    "resume": "include.commands.resume",
+    "rollback": "include.commands.rollback",
+    "roster": "include.commands.roster",
     "sandbox": "include.sandbox.command",
+    "sites": "include.commands.sites",
+    "status": "include.commands.status",
     "sync": "include.commands.sync",
+    "usernames": "include.commands.usernames",
 }
 
 

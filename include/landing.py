@@ -42,6 +42,15 @@ class Landing:
         """The folder of one pull, whether it exists yet or not."""
         return PullFolder(self.url, f"district={district}/pull={pull_id}")
 
+    def pulls(self, district: str) -> list[str]:
+        """The ids of all folders of a district's pulls, finished or not, in order of their names."""
+        files, path = fsspec.core.url_to_fs(f"{self.url.rstrip('/')}/district={district}")
+        if not files.isdir(path):
+            return []
+        files.invalidate_cache(path)
+        names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in files.ls(path, detail=False))
+        return sorted(name.removeprefix("pull=") for name in names if name.startswith("pull="))
+
 
 @dataclass(frozen=True)
 class PullFolder:

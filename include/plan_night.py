@@ -6,13 +6,16 @@ provider's stamps and tombstones, so a full pull comes whenever there is reason 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from include.extract.plan import ALWAYS_FULL, FULL, Plan
 from include.merge.compare import ABSENT_TWICE, TOMBSTONE
 from include.settings import District, night_of
+from include.settings.schedule import EVENING
 from include.warehouse.models import districts, provider_profiles, staging, state, watermarks
 
 #: After so long without a full pull the next one is full, whatever day it is.
@@ -44,6 +47,20 @@ def plan_night(connection: sa.Connection, district: District, requested: str, no
         base_url=base_url,
         why="what was modified since the last pull",
     )
+
+
+def plan_refetch(connection: sa.Connection, district: District, night: date) -> Plan:
+    """What was modified since a night whose pull is not kept, as it is now.
+
+    A district that was never published has nothing a delta could be laid on, and is pulled in full.
+    """
+    planned = plan_night(connection, district, "delta", datetime.now(UTC))
+    if planned.mode == "full":
+        return replace(planned, kind="refetch")
+    evening = datetime.combine(night - timedelta(days=1), EVENING, ZoneInfo(district.schedule.timezone))
+    since = evening.astimezone(UTC) - timedelta(hours=district.schedule.overlap_hours)
+    asked = {name: since for name in district.wanted() if name not in ALWAYS_FULL}
+    return replace(planned, since=asked, kind="refetch", why=f"what was modified since the night of {night}")
 
 
 def plan_without_warehouse() -> Plan:

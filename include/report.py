@@ -17,6 +17,9 @@ from include.warehouse.models import COUNTS, findings, holds, left_out, rejects,
 
 Row = dict[str, Any]
 
+#: How many earlier runs a finding's count is held against.
+_TREND = 3
+
 
 def run(connection: sa.Connection, district: str, run_id: str) -> Row | None:
     """The ledger's row of a run."""
@@ -42,12 +45,40 @@ def rejected(connection: sa.Connection, district: str, run_id: str) -> list[Row]
 
 
 def found(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
-    """A run's findings, warnings first, then by how often."""
+    """A run's findings, warnings first, then by how often; `last` is how often in the runs before, newest first.
+
+    A delta is held against deltas and a full pull against full pulls: a delta judges only what was modified.
+    """
+    before = _runs_before(connection, district, run_id)
+    counted = {
+        (row.run_id, row.collection, row.rule): row.count
+        for row in connection.execute(
+            sa.select(findings).where(findings.c.district_id == district, findings.c.run_id.in_(before))
+        )
+    }
     columns = (findings.c.severity, findings.c.collection, findings.c.rule, findings.c.message, findings.c.count)
     where = (findings.c.district_id == district, findings.c.run_id == run_id)
     severity = sa.func.array_position(sa.literal(["critical", "warning", "info"]), findings.c.severity)
     query = sa.select(*columns).where(*where).order_by(severity, findings.c.count.desc())
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [
+        {**row, "last": [counted.get((run_id, row["collection"], row["rule"]), 0) for run_id in before]}
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _runs_before(connection: sa.Connection, district: str, run_id: str) -> list[str]:
+    """The last published runs of the same mode before this one, newest first."""
+    this = (
+        sa.select(runs.c.mode, runs.c.as_of).where(runs.c.district_id == district, runs.c.run_id == run_id).subquery()
+    )
+    query = (
+        sa.select(runs.c.run_id)
+        .join(this, sa.and_(runs.c.mode == this.c.mode, runs.c.as_of < this.c.as_of))
+        .where(runs.c.district_id == district, runs.c.status == "published")
+        .order_by(runs.c.as_of.desc())
+        .limit(_TREND)
+    )
+    return list(connection.scalars(query))
 
 
 def held(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
@@ -106,14 +137,10 @@ def print_summary(engine: sa.Engine, district: str, run_id: str, file: IO[str] |
     if told["rejected"]:
         console.print(_grid("Rejected", told["rejected"], ["collection", "rule", "reason", "count"]))
     if told["findings"]:
-        wanted = ["severity", "collection", "message", "count"]
-        console.print(_grid("Worth a look", told["findings"], wanted))
+        shown = [{**row, "count": _with_trend(row["count"], row["last"])} for row in told["findings"]]
+        console.print(_grid("Worth a look", shown, ["severity", "collection", "message", "count"]))
     for hold in told["holds"]:
-        console.print(
-            f"  HELD: {hold['kind']} of {hold['collection']}: {hold['looks_like']}; "
-            f"{hold['published']:,} stay published.",
-            style="bold yellow",
-        )
+        console.print(f"  {_held_line(hold)}", style="dim" if hold["status"] == "rejected" else "bold yellow")
     console.print(_grid("Accounts per site", told["accounts_per_site"], ["site_id", "site_name", "students", "staff"]))
     console.print(_grid("Left out", told["left_out"], ["reason", "people", "meaning"]))
     if head["requests"] is not None:
@@ -128,6 +155,28 @@ def print_summary(engine: sa.Engine, district: str, run_id: str, file: IO[str] |
             f"  {coverage['people']:,} people, {coverage['with_site']:,} with a site, "
             f"{coverage['with_username']:,} with a username, {coverage['with_account']:,} with an account."
         )
+
+
+def _with_trend(count: int, last: list[int]) -> str:
+    """`41 (last: 38, 40, 39)`, newest first."""
+    return f"{count:,} (last: {', '.join(f'{one:,}' for one in last)})" if last else f"{count:,}"
+
+
+_WORDS = {
+    "announced": "WOULD BE HELD if a second complete pull agrees",
+    "open": "HELD",
+    "approved": "HELD, partly approved",
+    "rejected": "Kept as decided",
+    "closed": "WOULD BE HELD",
+}
+
+
+def _held_line(hold: Row) -> str:
+    """One hold of a run; for those that wait, where to read on."""
+    told = f"{_WORDS[hold['status']]}: {hold['kind']} of {hold['collection']}: {hold['looks_like']}; "
+    told += f"{hold['published']:,} stay published."
+    is_asked = hold["status"] in ("announced", "open")
+    return f"{told} rollcall holds show {hold['hold_id']}" if is_asked else told
 
 
 def _grid(title: str, rows: list[Row], columns: list[str]) -> Grid:

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from include import night
 from include.contracts import PullRef, from_json, to_json
+from include.extract.plan import Plan
 from include.landing import Landing, default_landing
 from include.oneroster.client import OneRosterClient
+from include.past.begin import begin_past
+from include.past.replay import replay
+from include.remap_night import prepare_remap
 from include.report import print_summary
-from include.settings import District, find_district
+from include.retention.sweep import sweep_after_night
+from include.settings import District, find_district, night_of
 from include.warehouse.connect import ConnectionFields, connect, url_of
 from include.warehouse.lease import HostLease
 
@@ -36,14 +42,25 @@ def extract(
     warehouse: ConnectionFields,
     hook: Callable[[str], Hook],
     params: Mapping[str, Any],
+    interval_end: datetime | None = None,
 ) -> dict[str, Any]:
-    """Pull the district; the other tasks get what this returns.
+    """Pull the district; the other tasks get what this returns. A backfill and a remap have what they need already.
 
+    :param run_type: Airflow's; its enumeration is equal to its value, but does not print as it.
     :param hook: makes the hook of a connection id.
+    :param interval_end: when the run's night is; of a backfill it says which one.
     """
     with _running(district, run_id, "extract", warehouse) as (engine, settings, landing):
-        night.refuse_backfill(run_type)
-        plan = night.begin(engine, settings, run_id, params["mode"], without_warehouse=True)
+        if run_type == "backfill" and interval_end is not None:
+            night.require_no_dry_run(settings, is_dry_run=bool(params.get("dry_run")))
+            past = night_of(interval_end, settings.schedule.timezone)
+            plan: PullRef | Plan = begin_past(engine, settings, landing, run_id, past)
+        elif params["mode"] == "remap":
+            plan = prepare_remap(engine, settings, run_id, landing)
+        else:
+            plan = night.begin(engine, settings, run_id, params["mode"], without_warehouse=True)
+        if isinstance(plan, PullRef):
+            return to_json(plan)
         with (
             HostLease(engine.url, settings) as lease,
             hook(settings.connection_id).get_conn(budget=lease, **settings.client_options()) as client,
@@ -55,15 +72,19 @@ def extract(
 
 def validate(district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields) -> dict[str, Any]:
     """Judge each record by itself."""
+    ref = from_json(pull, PullRef)
     with _running(district, run_id, "validate", warehouse) as (_, settings, landing):
-        night.validate_night(settings, from_json(pull, PullRef), landing)
+        if ref.kind == "sync":  # a remap brings no record, and a replay has judged anew what needs it
+            night.validate_night(settings, ref, landing)
     return pull
 
 
 def map_roster(district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields) -> dict[str, Any]:
     """Merge, map and guard."""
+    ref = from_json(pull, PullRef)
     with _running(district, run_id, "map_roster", warehouse) as (engine, settings, landing):
-        night.map_night(engine, settings, from_json(pull, PullRef), landing)
+        if ref.kind != "replay":  # which maps while it writes the past
+            night.map_night(engine, settings, ref, landing)
     return pull
 
 
@@ -71,15 +92,19 @@ def publish(
     district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields, *, dry_run: bool
 ) -> dict[str, Any]:
     """Apply the change set, or only say what it would do; returns what was published."""
+    ref = from_json(pull, PullRef)
     with _running(district, run_id, "publish", warehouse) as (engine, settings, landing):
+        if ref.kind == "replay":
+            return to_json(replay(engine, settings, ref, landing))
         finish = night.finish_dry_run if dry_run else night.publish_night
-        return to_json(finish(engine, settings, from_json(pull, PullRef), landing))
+        return to_json(finish(engine, settings, ref, landing))
 
 
 def report(district: str, run_id: str, warehouse: ConnectionFields) -> None:
-    """Print the run's summary into the task's log; it names no person."""
-    with _running(district, run_id, "report", warehouse) as (engine, *_):
+    """Print the run's summary into the task's log, which names no person; then delete what is old enough."""
+    with _running(district, run_id, "report", warehouse) as (engine, settings, landing):
         print_summary(engine, district, run_id)
+        sweep_after_night(engine, settings, landing)
 
 
 @contextmanager

@@ -113,10 +113,12 @@ class Nights:
         rejected: dict[str, list[str]] | None = None,
         run_id: str | None = None,
         as_of: datetime | None = None,
+        since: datetime | None = None,
     ) -> PullRef:
         """Leave what validate would: a pull of the collections whose own table `rows` names.
 
         :param delta: only what was modified; orgs and academic sessions are in full as always.
+        :param since: from when on a delta asked; long ago where nothing is said.
         :param rejected: sourcedIds refused, per collection.
         """
         self.count += 1
@@ -162,7 +164,7 @@ class Nights:
                     collection=name,
                     parts={},
                     proof=UNPROVEN if name in unproven else PROVEN,
-                    since=self.began if name in partial else None,
+                    since=(since or self.began) if name in partial else None,
                 )
                 for name in names
             ],

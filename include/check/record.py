@@ -40,11 +40,13 @@ def check_and_record(
     *,
     count_people: bool = False,
     pin_anew: bool = False,
+    keep_failure: bool = True,
 ) -> Recorded:
     """Check a district's connection and keep the provider's profile.
 
     :param engine: of the warehouse; None where there is none.
     :param pin_anew: take the district org the connection shows now for the right one.
+    :param keep_failure: keep also that a check failed; of a district that is not taken in yet there is nothing to keep.
     """
     last, not_kept = _last(engine, district)
     engine = None if not_kept else engine
@@ -58,7 +60,7 @@ def check_and_record(
             budget=opened.enter_context(HostLease(engine.url, district)) if engine is not None else None,
             count_people=count_people,
         )
-    if engine is not None:
+    if engine is not None and (checked.passed or keep_failure):
         with stage_edge("check", district=district.district), engine.begin() as connection:
             found = _to_keep(checked, before)
             store_profile(connection, district.district, found, pin_anew=pin_anew and checked.passed)

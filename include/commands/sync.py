@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import click
 
@@ -19,6 +17,7 @@ from include.tables import COLLECTIONS
 @click.command()
 @click.argument("district")
 @click.option("--full", is_flag=True, help="Pull everything; else what the night needs, mostly what was modified.")
+@click.option("--remap", is_flag=True, help="Ask no provider: map again what is published, as after a changed mapping.")
 @click.option("--dry-run", is_flag=True, help="Say what would change and publish nothing.")
 @click.option(
     "--collection",
@@ -33,6 +32,7 @@ from include.tables import COLLECTIONS
 def sync(
     district: str,
     full: bool,
+    remap: bool,
     dry_run: bool,
     collections: Sequence[str],
     as_json: bool,
@@ -41,43 +41,36 @@ def sync(
 ) -> None:
     """Pull DISTRICT (an id, or a path to its YAML file) now and publish it.
 
-    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form.
+    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form; --remap needs none.
     """
     from include import night, report
-    from include.oneroster.client import OneRosterClient
+    from include.from_terminal import published, pulled, terminal_run_id
     from include.oneroster.connection import OneRosterConnection
     from include.progress import Terminal
+    from include.remap_night import prepare_remap
+    from include.retention.sweep import sweep_after_night
     from include.warehouse.connect import connect, warehouse_from_environment
-    from include.warehouse.lease import HostLease
 
+    if remap and (full or collections):
+        raise click.UsageError("--remap pulls nothing: it goes with neither --full nor --collection.")
     settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
-    connection = OneRosterConnection.from_environment(settings.connection_id)
-    zone = Landing(landing)
-    now = datetime.now(UTC)
-    run_id = f"cli__{now:%Y-%m-%dT%H:%M:%S}+00:00__{secrets.token_hex(3)}"
-    key = settings.district
-    plan = night.begin(engine, settings, run_id, "full" if full else "auto")
+    zone, run_id, key = Landing(landing), terminal_run_id(), settings.district
     with Terminal(settings.name) as terminal:
-        with (
-            terminal.stage(f"extract ({plan.mode})"),
-            night.recorded(engine, key, run_id, "extract"),
-            HostLease(engine.url, settings) as lease,
-            OneRosterClient(connection, budget=lease, **settings.client_options()) as client,
-        ):
-            ref = night.extract_night(
-                client, settings, zone, run_id=run_id, plan=plan, collections=collections, progress=terminal.progress
-            )
-        with terminal.stage("validate"), night.recorded(engine, key, run_id, "validate"):
-            night.validate_night(settings, ref, zone)
-        with terminal.stage("map"), night.recorded(engine, key, run_id, "map_roster"):
-            night.map_night(engine, settings, ref, zone)
-        with terminal.stage("publish"), night.recorded(engine, key, run_id, "publish"):
-            finish = night.finish_dry_run if dry_run else night.publish_night
-            published = finish(engine, settings, ref, zone)
+        if remap:
+            ref = prepare_remap(engine, settings, run_id, zone)
+        else:
+            connection = OneRosterConnection.from_environment(settings.connection_id)
+            plan = night.begin(engine, settings, run_id, "full" if full else "auto")
+            ref = pulled(engine, settings, zone, run_id, plan, connection, terminal, collections)
+        done = published(engine, settings, zone, ref, terminal, dry_run=dry_run)
+    if done.why:
+        click.echo(done.why, err=True)
+    if not dry_run:
+        click.echo(sweep_after_night(engine, settings, zone), err=True)
     if as_json:
         with engine.connect() as reading:
             click.echo(json.dumps(report.summary(reading, key, run_id), default=str, indent=1))
     else:
         report.print_summary(engine, key, run_id, sys.stdout)
-    sys.exit(published.exit_code)
+    sys.exit(done.exit_code)

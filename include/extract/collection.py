@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,6 +23,7 @@ from include.oneroster.columns import columns
 from include.oneroster.decode import Unreadable
 from include.oneroster.pages import Page
 from include.oneroster.proof import Proof as ReadersProof
+from include.reject_record import reject_record
 from include.tables import tables_of
 
 #: Rows of a table that are kept in memory until they become a file, and that are read again after a sudden end.
@@ -192,10 +194,15 @@ def _rejects(collection: str, unreadable: list[Unreadable]) -> pa.Table:
             "rule": [one.code for one in unreadable],
             "reason": [_REASONS.get(one.code, "The record could not be read.") for one in unreadable],
             "field": [one.field for one in unreadable],
-            "record": [None if collection == "demographics" else one.record.decode() or None for one in unreadable],
+            "record": [_record(collection, one) for one in unreadable],
         },
         schema=REJECT_SCHEMA,
     )
+
+
+def _record(collection: str, unreadable: Unreadable) -> str | None:
+    """The record, as far as JSON could be made of it."""
+    return reject_record(collection, msgspec.json.decode(unreadable.record)) if unreadable.record else None
 
 
 def _proof(proof: ReadersProof) -> Proof:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from include.contracts import Mode
+from include.contracts import Mode, RunKind
 
 #: Collections that are always read in full: they are small, and everything refers to them.
 ALWAYS_FULL = ("orgs", "academic_sessions")
@@ -23,6 +23,7 @@ class Plan:
         refused before anything is landed. None: not checked yet.
     :param base_url: where the provider's service answered the last time; empty: not known.
     :param why: why it is what it is, in words for the log and the ledger.
+    :param kind: what the pull is made for.
     """
 
     mode: Mode
@@ -31,6 +32,7 @@ class Plan:
     pinned_org: str | None = None
     base_url: str = ""
     why: str = ""
+    kind: RunKind = "sync"
 
 
 FULL = Plan("full", why="everything was asked for")

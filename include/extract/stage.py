@@ -93,6 +93,7 @@ def extract(
             collections=[landed[name][0] for name in wanted],
             rejects=[part for name in wanted for part in landed[name][1]],
             usage=_usage(client, begun.usage),
+            kind=plan.kind,
         )
         save(folder, pull)
         unfinished.forget()

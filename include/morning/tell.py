@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from include.landing import Landing, default_landing
 from include.morning.digest import alert, digest, totals
 from include.morning.status import DistrictStatus, statuses
+from include.retention.sweep import sweep_after_night
 from include.settings import find_district, load_districts
 from include.warehouse.connect import ConnectionFields, connect, reached, url_of
 
@@ -23,6 +25,17 @@ def morning(warehouse: ConnectionFields) -> tuple[str, str]:
     finally:
         engine.dispose()
     return f"Rollcall: {totals(told)}", digest(told)
+
+
+def tidy(warehouse: ConnectionFields) -> list[str]:
+    """Apply every district's retention, also of those whose nights do not reach their end; a sentence about each."""
+    engine = connect(url_of(warehouse))
+    try:
+        reached(engine)
+        landing = Landing(default_landing())
+        return [f"{one.name}: {sweep_after_night(engine, one, landing)}" for one in load_districts()[0]]
+    finally:
+        engine.dispose()
 
 
 def urgent(warehouse: ConnectionFields, district: str) -> tuple[str, str] | None:

@@ -97,6 +97,7 @@ class _Reading:
 
     :param envelope: the member the first page's list stood in.
     :param given_up: why this attempt ended before its end, in words; only the first may.
+    :param ids: the sourcedIds that came, each with a hash of its dateLastModified; None where that is not known.
     """
 
     collection: Collection
@@ -114,7 +115,7 @@ class _Reading:
     link_ended: bool = False
     envelope: str | None = None
     resume: Checkpoint | None = None
-    ids: set[str] = field(default_factory=set)
+    ids: dict[str, int | None] = field(default_factory=dict)
     digests: set[bytes] = field(default_factory=set)
 
     @classmethod
@@ -131,7 +132,7 @@ class _Reading:
             unidentified=at.unidentified,
             chained=at.chained,
             resume=at,
-            ids=seen,
+            ids=dict.fromkeys(seen),
         )
 
     def read(self, ahead: Ahead) -> Iterator[Page]:
@@ -268,14 +269,17 @@ class _Reading:
         return Page(records, unreadable, offset, decoded.rows, self.total, self.attempt, checkpoint)
 
     def _new(self, rows: list[Any]) -> list[Any]:
-        """The rows whose sourcedId is new, and those that have none."""
+        """The rows whose sourcedId is new, those that have none, and those that come again with another time of change:
+        validate uses the newest. What an earlier try read is known by its sourcedId alone and not taken again.
+        """
         kept = []
         for row in rows:
-            if row.sourced_id is None:
+            stamp = hash(getattr(row, "date_last_modified", None))
+            is_new = row.sourced_id is None or row.sourced_id not in self.ids
+            if is_new or self.ids[row.sourced_id] not in (None, stamp):
                 kept.append(row)
-            elif row.sourced_id not in self.ids:
-                kept.append(row)
-                self.ids.add(row.sourced_id)
+            if row.sourced_id is not None:
+                self.ids.setdefault(row.sourced_id, stamp)
         return kept
 
     def _is_rest(self, fetched: Fetched) -> bool:

@@ -1,5 +1,5 @@
-"""A table's changes applied to staging and history: COPY into a temporary table, then set-based statements that touch
-only the rows that change.
+"""A table's changes applied to staging: COPY into a temporary table, then set-based statements that touch only the rows
+that change. What readers had before is kept as it was.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from include.tables import Table
 from include.warehouse.bulk import copy_in
+from include.warehouse.history import touched_table
 from include.warehouse.models import LINEAGE, staging
 from include.warehouse.schemas import HISTORY, STAGING
 
@@ -44,11 +45,14 @@ def apply_changes(
     params = {"district": district, "run_id": run_id, "as_of": as_of, "generation": generation}
     for statement in _statements(table, tonight):
         connection.execute(sa.text(statement), params)
+    listed = ", ".join(f'"{name}"' for name in (*table.key, "_change"))
+    connection.exec_driver_sql(touched_table(table))  # for history
+    connection.exec_driver_sql(f"INSERT INTO touched_{table.name} SELECT {listed} FROM {tonight}")
     connection.exec_driver_sql(f"DROP TABLE {tonight}")
 
 
 def _statements(table: Table, tonight: str) -> Iterator[str]:
-    target, past = f"{STAGING}.{table.name}", f"{HISTORY}.{table.name}"
+    target = f"{STAGING}.{table.name}"
     columns = ", ".join(f'"{name}"' for name in table.names)
     match = " AND ".join(f'r."{name}" = t."{name}"' for name in table.key)
     assignments = ", ".join(f'"{name}" = t."{name}"' for name in table.names if name not in table.key)
@@ -57,17 +61,10 @@ def _statements(table: Table, tonight: str) -> Iterator[str]:
     lineage = ", ".join(f"r.{name}" for name in ("_digest", *LINEAGE))
     whole = ", ".join(f'r."{name}"' for name in table.names)
     yield f"""
-        INSERT INTO {past}_published (district_id, {columns}, _digest, {", ".join(LINEAGE)}, _generation,
-            _until_generation)
+        INSERT INTO {HISTORY}.{table.name}_published (district_id, {columns}, _digest, {", ".join(LINEAGE)},
+            _generation, _until_generation)
         SELECT r.district_id, {whole}, {lineage}, r._generation, :generation
         FROM {target} r JOIN {tonight} t ON {match} WHERE r.district_id = :district AND t._change <> 'added'"""
-    yield f"""
-        UPDATE {past} r SET _valid_to = :as_of, _closed_run_id = :run_id FROM {tonight} t
-        WHERE r.district_id = :district AND {match} AND r._valid_to IS NULL AND t._change IN ('changed', 'removed')"""
-    yield f"""
-        INSERT INTO {past} (district_id, {columns}, _digest, _valid_from, _run_id)
-        SELECT :district, {columns}, _digest, :as_of, :run_id FROM {tonight}
-        WHERE _change IN ('added', 'changed', 'returned')"""
     yield f"""
         INSERT INTO {target} (district_id, {columns}, _digest, _run_id, _first_seen_at, _changed_at, _generation)
         SELECT :district, {columns}, _digest, :run_id, :as_of, :as_of, :generation FROM {tonight}

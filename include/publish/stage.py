@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime
+
+import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from include.contracts import (
+    CAME_BACK_SCHEMA,
+    HELD_ROWS_SCHEMA,
     LEFT_OUT_SCHEMA,
     REJECT_SCHEMA,
     ChangeSet,
@@ -15,15 +22,18 @@ from include.contracts import (
     change_schema,
     read_rows,
 )
-from include.errors import GenerationMoved, RollcallError
+from include.errors import GenerationMoved, NeedsPerson, RollcallError
 from include.landing import PullFolder
 from include.publish.apply import apply_changes
+from include.publish.left_out import write_left_out
 from include.settings import District
 from include.tables import TABLES
-from include.warehouse import ledger
-from include.warehouse.bulk import copy_in
-from include.warehouse.models import runs, staging, state
-from include.warehouse.schemas import OPS
+from include.warehouse import holds, ledger
+from include.warehouse.history import Stretch, write_changed, write_published
+from include.warehouse.models import runs, staging, state, watermarks
+from include.warehouse.turn import take_turn
+
+log = logging.getLogger("rollcall.publish")
 
 
 def publish(
@@ -41,13 +51,18 @@ def publish(
     """
     key = district.district
     # publications of a district wait for each other; runs of it may overlap (rule 6)
-    connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"publish {key}"})
+    take_turn(connection, key, changes.run_id)
     now = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
     if now is not None and now.current_pull_id == pull.pull_id and now.current_run_id == changes.run_id:
         return _told(connection, changes, status="already_published", generation=now.generation)
     _require_turn(now, changes)
+    if now is not None and now.paused:
+        return _paused(connection, folder, district, pull, validated, changes, now)
+    _require_base(connection, pull)
 
     generation = changes.generation + 1
+    # a remap is of an earlier instant, but who reads what changed since a time has to find it
+    changed_at = datetime.now(UTC) if pull.kind == "remap" else changes.as_of
     for name, parts in changes.parts.items():
         table = TABLES[name]
         if parts:
@@ -58,18 +73,23 @@ def publish(
                 rows,
                 district=key,
                 run_id=changes.run_id,
-                as_of=changes.as_of,
+                as_of=changed_at,
                 generation=generation,
             )
+    write = write_published if _was_replayed(connection, key) else write_changed
+    write(connection, key, Stretch(changes.as_of, pull.run_id))
     left_out = read_rows(folder, changes.left_out, LEFT_OUT_SCHEMA)
-    _write_left_out(connection, left_out, district=key, run_id=changes.run_id)
-    ledger.describe_district(connection, district, pull)
-    ledger.record_pull(connection, pull)
+    write_left_out(connection, left_out, district=key, run_id=changes.run_id)
+    ledger.describe_district(connection, district, pull.base_url)
+    proven = {landed.collection for landed in pull.collections if landed.proof.proven}
+    is_complete = pull.mode == "full" and proven >= {*district.wanted(), *(one.collection for one in pull.collections)}
+    ledger.record_pull(connection, pull, is_complete=is_complete)
     ledger.write_details(
         connection,
         changes,
         [*validated.findings, *changes.findings],
         read_rows(folder, [*validated.rejects, *changes.rejects], REJECT_SCHEMA),
+        _met(connection, folder, validated, changes),
     )
     accounts = _live_accounts(connection, key)
     ledger.finish_run(
@@ -81,9 +101,56 @@ def publish(
         accounts=accounts,
         left_out=left_out.num_rows,
     )
-    pulled = {landed.collection for landed in pull.collections}
-    ledger.move_state(connection, changes, pull, generation, is_complete=pulled >= set(district.wanted()))
+    ledger.move_state(connection, changes, pull, generation, is_complete=is_complete)
     return _told(connection, changes, status="published", generation=generation)
+
+
+def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, changes: ChangeSet) -> holds.Met:
+    """What this publication means for the district's holds."""
+    written = []
+    for name, named in holds.living_keys(connection, changes.district).items():
+        table = TABLES[name]
+        rows = read_rows(folder, changes.parts.get(name, []), change_schema(table), [*table.key, "_change"])
+        keys = pc.binary_join_element_wise(*(rows[column] for column in table.key), "\x1f")
+        of_table = pa.array([name] * rows.num_rows, pa.string())
+        rows = pa.table([of_table, keys, rows["_change"]], schema=holds.APPLIED_SCHEMA)
+        written.append(rows.filter(pc.is_in(rows["row_key"], value_set=named)))
+    return holds.Met(
+        held_rows=read_rows(folder, changes.held_rows, HELD_ROWS_SCHEMA),
+        came_back=read_rows(folder, changes.came_back, CAME_BACK_SCHEMA),
+        applied=pa.concat_tables([holds.APPLIED_SCHEMA.empty_table(), *written]),
+        complete=[judged.collection for judged in validated.collections if judged.proves_absence],
+    )
+
+
+def _paused(
+    connection: sa.Connection,
+    folder: PullFolder,
+    district: District,
+    pull: Pull,
+    validated: Validated,
+    changes: ChangeSet,
+    now: sa.Row,
+) -> Published:
+    """Enter what would have been published, and leave readers what they have."""
+    rejects = read_rows(folder, [*validated.rejects, *changes.rejects], REJECT_SCHEMA)
+    ledger.write_details(connection, changes, [*validated.findings, *changes.findings], rejects)
+    ledger.finish_run(
+        connection,
+        changes,
+        pull,
+        status="paused",
+        generation=now.generation,
+        accounts=changes.coverage["with_account"],
+        left_out=sum(part.rows for part in changes.left_out),
+    )
+    why = (
+        f"Publication of {district.name} is paused: {now.paused}. This run is worked out and not published; readers "
+        f"keep the roster they have until: rollcall resume {district.district}"
+    )
+    log.warning("%s", why)
+    told = _told(connection, changes, status="paused", generation=now.generation)
+    return msgspec.structs.replace(told, why=why)
 
 
 def _require_turn(now: sa.Row | None, changes: ChangeSet) -> None:
@@ -105,30 +172,28 @@ def _require_turn(now: sa.Row | None, changes: ChangeSet) -> None:
         )
 
 
-def _write_left_out(connection: sa.Connection, rows: pa.Table, *, district: str, run_id: str) -> None:
-    """Who is left out now, touching only the rows that differ."""
-    connection.exec_driver_sql(
-        "CREATE TEMP TABLE tonight_left_out (user_sourced_id text, reason text, detail text) ON COMMIT DROP"
-    )
-    if rows.num_rows:
-        copy_in(connection, "tonight_left_out", rows)
-    params = {"district": district, "run_id": run_id}
-    connection.execute(
-        sa.text(f"""
-            DELETE FROM {OPS}.left_out l WHERE l.district_id = :district AND NOT EXISTS (
-                SELECT FROM tonight_left_out t WHERE t.user_sourced_id = l.user_sourced_id)"""),
-        params,
-    )
-    connection.execute(
-        sa.text(f"""
-            INSERT INTO {OPS}.left_out AS l (district_id, user_sourced_id, reason, detail, run_id)
-            SELECT :district, user_sourced_id, reason, detail, :run_id FROM tonight_left_out
-            ON CONFLICT (district_id, user_sourced_id)
-            DO UPDATE SET reason = excluded.reason, detail = excluded.detail, run_id = excluded.run_id
-            WHERE (l.reason, l.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)"""),
-        params,
-    )
-    connection.exec_driver_sql("DROP TABLE tonight_left_out")
+def _was_replayed(connection: sa.Connection, district: str) -> bool:
+    """Whether a replay wrote history since the last publication: then it may say what readers were never given, such as
+    what is held, and all of it has to be compared.
+    """
+    ended = runs.c.finished_at
+    published = sa.select(sa.func.max(ended)).where(runs.c.district_id == district, runs.c.status == "published")
+    replays = (runs.c.district_id == district, runs.c.status == "replayed", ended > published.scalar_subquery())
+    return bool(connection.execute(sa.select(sa.exists().where(*replays))).scalar_one())
+
+
+def _require_base(connection: sa.Connection, pull: Pull) -> None:
+    """A delta is laid on the roster it was asked for; a rollback takes that away together with the watermarks."""
+    if pull.kind == "refetch" or all(landed.since is None for landed in pull.collections):
+        return
+    mark = sa.select(sa.exists().where(watermarks.c.district_id == pull.district))
+    if not connection.execute(mark).scalar_one():
+        raise NeedsPerson(
+            "delta_without_base",
+            f"{pull.district} was rolled back after this pull had asked only for what was modified.",
+            remedy="Nothing was published. Sync anew: the next pull asks for everything.",
+            district=pull.district,
+        )
 
 
 def _live_accounts(connection: sa.Connection, district: str) -> int:
@@ -152,5 +217,5 @@ def _told(connection: sa.Connection, changes: ChangeSet, *, status: str, generat
         counts=changes.counts,
         accounts=row.accounts or 0,
         left_out=row.left_out or 0,
-        holds=changes.holds,
+        holds=holds.undecided(connection, changes.district, changes.holds),
     )

@@ -51,7 +51,7 @@ def _generated(settings: SandboxDistrict) -> Roster:
 
     _teach(roster, dice, registrar)
     _employ(roster, registrar)
-    _give_second_roles(roster, dice, registrar, families)
+    _give_second_roles(roster, dice, registrar, families, guardians=settings.guardians)
     share_and_lose_emails(dice, families, roster.people)
     return roster
 
@@ -102,12 +102,14 @@ def _employ(roster: Roster, registrar: Registrar) -> None:
     registrar.staff("districtAdministrator", roster.org_of_type("department").sourced_id, STAFF_START)
 
 
-def _give_second_roles(roster: Roster, dice: Dice, registrar: Registrar, families: list[Family]) -> None:
+def _give_second_roles(
+    roster: Roster, dice: Dice, registrar: Registrar, families: list[Family], *, guardians: bool
+) -> None:
     """Some teachers are aides as well, some are guardians of students; then every family gets its other guardians."""
     teachers = dice.shuffled([person for person in roster.people.values() if person.has_role("teacher")])
     parents = teachers[: max(1, len(teachers) // _TEACHERS_PER_PARENT)]
     for teacher in teachers[-max(1, len(teachers) // _TEACHERS_PER_AIDE) :]:
         teacher.memberships.append(Membership("aide", teacher.memberships[0].org, STAFF_START))
     employed = employ_guardians(roster, families, parents)
-    for number, family in enumerate(families):
+    for number, family in enumerate(families if guardians else ()):
         enter_guardians(registrar, dice, family, already=1 if number < len(employed) else 0)

@@ -71,7 +71,8 @@ def pass_night(roster: Roster, settings: SandboxDistrict, number: int, at: datet
 class _NightWork:
     def __init__(self, roster: Roster, settings: SandboxDistrict, number: int, at: datetime) -> None:
         self._roster = roster
-        self._scale = settings.students / _OF_STUDENTS
+        self._scale = settings.students / _OF_STUDENTS * settings.bustle
+        self._guardians = settings.guardians
         self._dice = Dice(settings.app, settings.seed, "night", number)
         # Records say milliseconds, and a night is never before the moment it was asked for.
         stamp = at.astimezone(UTC) + timedelta(microseconds=999)
@@ -222,7 +223,8 @@ class _NightWork:
     def _join(self, count: int) -> None:
         while count > 0:
             family = enter_family(self._roster, self._registrar, self._dice, count, self._date)
-            enter_guardians(self._registrar, self._dice, family)
+            if self._guardians:
+                enter_guardians(self._registrar, self._dice, family)
             for child in family.children:
                 self._place(child, child.memberships[0].org)
             guardians = [self._roster.people[number] for number in family.children[0].agents]

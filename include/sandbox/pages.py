@@ -14,7 +14,7 @@ from include.sandbox.queries import PageQuery
 from include.sandbox.quirk import Answer, Ask, Quirk, Reply
 from include.sandbox.resources import RESOURCES
 
-_CACHED_BYTES = 256 * 2**20
+_CACHED_BYTES = 512 * 2**20
 
 
 class Place(NamedTuple):

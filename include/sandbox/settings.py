@@ -25,6 +25,8 @@ class SandboxDistrict:
     :param quirks: names of switches and providers, :mod:`include.sandbox.quirks`; kept as the switches they stand for.
     :param token_seconds: how long an OAuth 2 token is good for.
     :param nights: how many nights have passed when the sandbox opens.
+    :param guardians: whether children's guardians are among the users; else only those employed here.
+    :param bustle: how much happens in a night; 1 is something to 30 in 1,500 students.
     :raises RollcallError: `sandbox_setting` for a setting that cannot be, `sandbox_quirk` for an unknown quirk, one of
         another version, or two that contradict each other.
     """
@@ -38,6 +40,8 @@ class SandboxDistrict:
     quirks: frozenset[str] = frozenset()
     token_seconds: int = 3600
     nights: int = 0
+    guardians: bool = True
+    bustle: float = 1.0
 
     def __post_init__(self) -> None:
         if self.version not in ("1.1", "1.2"):

@@ -22,7 +22,7 @@ Made by `rollcall db describe` from the models; do not edit by hand.
 |---|---|---|
 | `roster` | views of the same names, live rows only, no demographics | dbt, applications, reports: **read these** |
 | `roster_staging` | every accepted record, removed ones too, with lineage | Rollcall, audits |
-| `roster_history` | type 2 history of every table; `<table>_published`: what readers had before | audits, `rollcall roster` |
+| `roster_history` | type 2 history; `<table>_published`: what readers had before | audits, `rollcall roster` |
 | `roster_ops` | the ledger of runs, findings, rejects, holds, who is left out and why | people who watch the nights |
 
 One transaction publishes a district: a reader sees yesterday's roster or today's, across all tables. Columns are only

@@ -10,7 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from include.contracts import ChangeSet, Finding, Pull, TableCounts, to_json
+from include.contracts import ChangeSet, Finding, Pull, RunKind, TableCounts, to_json
 from include.errors import RollcallError
 from include.settings import District
 from include.warehouse import holds
@@ -19,10 +19,10 @@ from include.warehouse.models import districts, findings, pulls, run_counts, run
 from include.warehouse.schemas import OPS
 
 
-def start_run(connection: sa.Connection, district: str, run_id: str, night: date) -> None:
+def start_run(connection: sa.Connection, district: str, run_id: str, night: date, kind: RunKind = "sync") -> None:
     """Enter a run; a retry of the same run starts it again, unless it was published already."""
-    row = {"status": "running", "started_at": datetime.now(UTC), "night": night}
-    cleared = {"finished_at": None, "failed_stage": None, "error_code": None, "error_message": None}
+    row = {"status": "running", "started_at": datetime.now(UTC), "night": night, "kind": kind}
+    cleared = {"kind": kind, "finished_at": None, "failed_stage": None, "error_code": None, "error_message": None}
     statement = insert(runs).values(district_id=district, run_id=run_id, **row)
     connection.execute(
         statement.on_conflict_do_update(
@@ -50,6 +50,34 @@ def fail_run(connection: sa.Connection, district: str, run_id: str, stage: str, 
             failed_stage=stage,
             error_code=error.code,
             error_message=str(error),
+            waits_for=None,
+        )
+    )
+
+
+def wait_for(connection: sa.Connection, district: str, run_id: str, other: str) -> None:
+    """Say for whom a run waits, for those who look while it does."""
+    connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(waits_for=other))
+
+
+def finish_replay(connection: sa.Connection, pull: Pull, run_id: str, accounts: int | None) -> None:
+    """Close a run that wrote history only; what it published before, if it did, stays said.
+
+    :param pull: the newest of its night.
+    """
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.district_id == pull.district, runs.c.run_id == run_id, runs.c.status != "published")
+        .values(
+            status="replayed",
+            finished_at=datetime.now(UTC),
+            pull_id=pull.pull_id,
+            as_of=pull.as_of,
+            accounts=accounts,
+            waits_for=None,
+            failed_stage=None,
+            error_code=None,
+            error_message=None,
         )
     )
 
@@ -78,7 +106,8 @@ def finish_run(
             accounts=accounts,
             left_out=left_out,
             coverage=changes.coverage,
-            mode=pull.mode,
+            mode=None if pull.kind == "remap" else pull.mode,
+            waits_for=None,
             requests=usage.requests,
             requests_in_peak=usage.requests_in_peak,
             bytes_received=usage.bytes_received,
@@ -91,16 +120,51 @@ def finish_run(
     )
 
 
-def write_details(
-    connection: sa.Connection, changes: ChangeSet, every_finding: Iterable[Finding], rejects: pa.Table
+def finish_rollback(
+    connection: sa.Connection, district: str, run_id: str, then: sa.Row, *, generation: int, at: datetime
 ) -> None:
-    """Counts, findings, rejects and holds of a run, in place of what an earlier try of it left."""
+    """Close a run that gave readers an earlier roster back.
+
+    :param then: the ledger's row of the run whose roster that is.
+    :param at: since when; history has an entry of that instant.
+    """
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.district_id == district, runs.c.run_id == run_id)
+        .values(
+            status="published",
+            finished_at=datetime.now(UTC),
+            as_of=at,
+            pull_id=then.pull_id,
+            generation=generation,
+            accounts=then.accounts,
+            left_out=then.left_out,
+            coverage=then.coverage,
+            waits_for=None,
+        )
+    )
+
+
+def write_details(
+    connection: sa.Connection,
+    changes: ChangeSet,
+    every_finding: Iterable[Finding],
+    rejects: pa.Table,
+    met: holds.Met | None = None,
+) -> None:
+    """Counts, findings, rejects and holds of a run, in place of what an earlier try of it left.
+
+    :param met: what the publication knows about holds; None for a dry run, which nobody is asked about.
+    """
     key = {"district_id": changes.district, "run_id": changes.run_id}
     for table in (run_counts, findings):
         connection.execute(sa.delete(table).filter_by(**key))
     _insert(connection, run_counts, [key | _count_row(name, count) for name, count in changes.counts.items()])
     _insert(connection, findings, [key | row for row in _summed(every_finding)])
-    holds.record(connection, changes.district, changes.run_id, changes.as_of, changes.holds)
+    if met is None:
+        holds.record_dry_run(connection, changes)
+    else:
+        holds.record(connection, changes, met)
     connection.execute(sa.text(f"DELETE FROM {OPS}.rejects WHERE district_id = :district_id AND run_id = :run_id"), key)
     for name, value in key.items():
         rejects = rejects.append_column(name, pa.array([value] * rejects.num_rows, pa.string()))
@@ -108,11 +172,15 @@ def write_details(
         copy_in(connection, f"{OPS}.rejects", rejects)
 
 
-def record_pull(connection: sa.Connection, pull: Pull) -> None:
-    """The proofs of completeness and what the provider was asked."""
+def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> None:
+    """The proofs of completeness and what the provider was asked.
+
+    :param is_complete: a proven full pull of every collection the district has.
+    """
     proofs = {collection.collection: to_json(collection.proof) for collection in pull.collections}
     row = {"as_of": pull.as_of, "mode": pull.mode, "proofs": proofs, "usage": to_json(pull.usage)}
-    statement = insert(pulls).values(district_id=pull.district, pull_id=pull.pull_id, **row)
+    known = {"district_id": pull.district, "pull_id": pull.pull_id, "is_complete": is_complete}
+    statement = insert(pulls).values(**known, **row)
     connection.execute(statement.on_conflict_do_nothing())
 
 
@@ -121,7 +189,7 @@ def move_state(
 ) -> None:
     """What readers have from now on, and since when the next delta asks: forwards only, by proven collections only.
 
-    :param is_complete: whether the pull was of every collection the district has.
+    :param is_complete: whether it was a proven full pull of every collection the district has.
     """
     row: dict[str, Any] = {
         "generation": generation,
@@ -131,13 +199,15 @@ def move_state(
         "rules_digest": changes.rules_digest,
         "full_required": changes.full_required,
     }
-    proven = [landed for landed in pull.collections if landed.proof.proven]
-    if pull.mode == "full" and is_complete and len(proven) == len(pull.collections):
+    if is_complete:
         row["last_full_as_of"] = pull.as_of
     marks = [
-        {"district_id": changes.district, "collection": landed.collection, "watermark": pull.as_of} for landed in proven
+        {"district_id": changes.district, "collection": landed.collection, "watermark": pull.as_of}
+        for landed in pull.collections
+        if landed.proof.proven
     ]
-    if marks:
+    # a re-fetch begins at a night of its own choice, maybe after the watermark: what lies between was not asked for
+    if marks and pull.kind != "refetch":
         marking = insert(watermarks).values(marks)
         connection.execute(
             marking.on_conflict_do_update(
@@ -149,11 +219,18 @@ def move_state(
     connection.execute(statement.on_conflict_do_update(index_elements=[state.c.district_id], set_=row))
 
 
-def describe_district(connection: sa.Connection, district: District, pull: Pull) -> None:
-    """What the district is called and where it answered."""
-    row = {"name": district.name, "version": district.version, "base_url": pull.base_url}
-    statement = insert(districts).values(district_id=district.district, **row)
-    connection.execute(statement.on_conflict_do_update(index_elements=[districts.c.district_id], set_=row))
+def describe_district(connection: sa.Connection, district: District, base_url: str | None = None) -> None:
+    """What the district is called, when its readers expect a roster and, once a pull said so, where it answered."""
+    row = {
+        "name": district.name,
+        "version": district.version,
+        "enabled": district.enabled,
+        "timezone": district.schedule.timezone,
+        "publish_by": district.schedule.publish_by,
+    }
+    known = row if base_url is None else {**row, "base_url": base_url}
+    statement = insert(districts).values(district_id=district.district, **row, base_url=base_url or "")
+    connection.execute(statement.on_conflict_do_update(index_elements=[districts.c.district_id], set_=known))
 
 
 def _count_row(name: str, count: TableCounts) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def with_targets(connection: sa.Connection, district: District) -> District:
         more = f" So are {len(unknown) - 1} others." if len(unknown) > 1 else ""
         raise NeedsPerson(
             "site_unknown",
-            f"The school {org} is mapped to the site {site!r}, which the query of {district.name} does not yield.{more}",
+            f"The school {org} is mapped to the site {site!r}, which the query for sites does not yield.{more}",
             remedy=(f"The nearest it yields is {near[0]!r} ({names[near[0]]}). " if near else "")
             + f"Mend sites.map in {district.district}.yaml, or the table the query reads.",
             district=district.district,

@@ -53,7 +53,7 @@ def test_the_trigger_form_has_a_field_for_everything(parse):
     params = parse().dags["roster_maple"].params
     assert params.dump() == {"mode": "auto", "collections": [], "dry_run": False}
     schema = {name: params.get_param(name).schema for name in params}
-    assert schema["mode"]["enum"] == ["auto", "full", "delta"]
+    assert schema["mode"]["enum"] == ["auto", "full", "delta", "remap"]
     assert "enrollments" in schema["collections"]["items"]["enum"]
     assert schema["dry_run"]["type"] == "boolean"
 

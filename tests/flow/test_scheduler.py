@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -100,3 +101,56 @@ def test_the_asset_event_carries_the_counts(stack, warehouse):
         sa.text("SELECT count(*) FROM roster.accounts WHERE district_id = 'maple'")
     ).scalar_one()
     assert accounts in {event["extra"]["accounts"] for event in by_asset}
+
+
+@pytest.mark.timeout(600)  # three more nights of maple, and the setting-up where this is run alone
+def test_a_hold_is_a_required_action_and_what_is_approved_there_is_published(stack, warehouse):
+    api = stack.airflow.api
+    requests.post(f"{stack.sandbox_url}/sandbox/maple/quirks", json=["school-scope"], timeout=30)
+    orgs = sa.text("SELECT count(*) FROM roster.orgs WHERE district_id = 'maple'")
+    people = sa.text("SELECT count(*) FROM roster.users WHERE district_id = 'maple'")
+    before = warehouse.execute(orgs).scalar_one()
+    # no middle school for two nights: held, and the nights end all the same
+    for _ in range(2):
+        run_id = api.trigger("roster_maple", {"mode": "full"})
+        _until(stack, lambda run_id=run_id: api.run_state("roster_maple", run_id) == "success")
+    assert warehouse.execute(orgs).scalar_one() == before
+    held = warehouse.execute(people).scalar_one()
+    about_orgs = sa.text("SELECT * FROM roster_ops.holds WHERE closed_at IS NULL AND collection = 'orgs'")
+    [hold] = warehouse.execute(about_orgs).all()
+    assert (hold.kind, hold.status) == ("removals", "open")
+
+    # two nights and one question
+    [asked] = [run for run in api.runs("roster_holds") if run["conf"]["hold"] == hold.hold_id]
+    waiting = f"/dags/roster_holds/dagRuns/{asked['dag_run_id']}"
+    _until(stack, lambda: api.task_states("roster_holds", asked["dag_run_id"])["decision"] == "awaiting_input")
+    # another run asks the same, and looks again every few seconds
+    twin = api.trigger("roster_holds", {**asked["conf"], "look_again": 0.05})
+    _until(stack, lambda: api.task_states("roster_holds", twin).get("decision") == "awaiting_input")
+    detail = api._get(f"{waiting}/taskInstances/decision/-1/hitlDetails")
+    assert detail["options"] == ["Approve", "Reject"]
+    assert "orgs no longer there" in detail["body"]
+    answer = {"chosen_options": ["Approve"], "params_input": {"because": "the school has closed"}}
+    api._json(api._call("PATCH", f"{waiting}/taskInstances/decision/-1/hitlDetails", answer))
+
+    published = f"approved__{asked['dag_run_id']}"
+    _until(stack, lambda: published in {run["dag_run_id"] for run in api.runs("roster_maple")})
+    _until(stack, lambda: api.run_state("roster_maple", published) == "success")
+    query = sa.text("SELECT * FROM roster_ops.holds WHERE hold_id = :hold")
+    after = warehouse.execute(query, {"hold": hold.hold_id}).one()
+    assert (after.status, after.closed_because, after.last_run_id) == ("closed", "published", published)
+    assert (after.decided_by, after.because) == ("admin", "the school has closed")
+    assert warehouse.execute(orgs).scalar_one() == before - 1
+    assert warehouse.execute(people).scalar_one() < held
+    # the twin has noticed, and decided nothing
+    _until(stack, lambda: api.run_state("roster_holds", twin) in ("success", "failed"))
+    states = {"decision": "success", "apply": "skipped", "publish": "skipped"}
+    assert api.task_states("roster_holds", twin) == states
+
+
+def _until(stack: Stack, done: Callable[[], bool], limit: float = 240.0) -> None:
+    deadline = time.monotonic() + limit
+    while not done():
+        stack.check()
+        assert time.monotonic() < deadline
+        time.sleep(0.5)

@@ -1,0 +1,95 @@
+"""`rollcall WHAT DISTRICT [ACTION …]`: commands that show something of a district and, with an action, decide it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from include.commands.options import warehouse_option
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from include.deciding.file import DistrictFile, Edit
+    from include.deciding.moves import Moves
+
+
+class OfDistrict(click.Group):
+    """Options may stand before DISTRICT and, as everywhere, behind it."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        action = next((index for index, arg in enumerate(args) if index and arg in self.commands), len(args))
+        if args and not args[0].startswith("-"):
+            args = [*args[1:action], args[0], *args[action:]]
+        return super().parse_args(context, args)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What stands before the action."""
+
+    district: str
+    warehouse: str | None
+
+    def file(self) -> DistrictFile:
+        from include.deciding.file import DistrictFile
+
+        return DistrictFile.of(self.district)
+
+    def engine(self) -> sa.Engine:
+        from include.warehouse.connect import connect, warehouse_from_environment
+
+        return connect(warehouse_from_environment(self.warehouse))
+
+
+def action(function: Callable[..., None]) -> Callable[..., None]:
+    """An action of such a command: called with what was asked, `--warehouse` behind the action as good as before it."""
+
+    @warehouse_option
+    @click.pass_obj
+    @functools.wraps(function)
+    def called(asked: Asked, /, warehouse: str | None, **options: Any) -> None:
+        function(replace(asked, warehouse=warehouse or asked.warehouse), **options)
+
+    return called
+
+
+def settle(edit: Edit, moved: Moves, *, yes: bool, as_json: bool, more: dict[str, Any] | None = None) -> None:
+    """Show what a decision does to people and to the file, and write it if somebody says so.
+
+    Without `--yes` a person at a terminal is asked; where nobody can be asked it is only shown.
+    """
+    from include.deciding.told import print_moves
+
+    key = edit.district.district
+    is_written = False
+    if edit.changes_nothing:
+        words = f"{edit.file.path.name} says so already; nothing to write."
+    else:
+        if not as_json:
+            print_moves(moved)
+            click.echo(edit.diff())
+        is_written = yes or (_somebody_is_there() and click.confirm(f"Write {edit.file.path.name}?", err=True))
+        if is_written:
+            edit.write()
+            words = f"Written. To apply it to what is published, asking no provider: rollcall sync {key} --remap"
+        else:
+            words = "Nothing was written. To write it: the same command with --yes."
+    if as_json:
+        told = {"written": is_written, "moves": moved.plain(), "diff": edit.diff(), **(more or {})}
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        click.echo(words)
+
+
+def _somebody_is_there() -> bool:
+    return sys.stdin.isatty()
+
+
+yes_option = click.option("--yes", is_flag=True, help="Write it without asking; for scripts.")

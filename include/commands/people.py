@@ -1,0 +1,140 @@
+"""`rollcall people DISTRICT`: decisions about one person."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from include.commands.of_district import Asked, OfDistrict, action, settle, yes_option
+from include.commands.options import F, json_option, warehouse_option
+
+if TYPE_CHECKING:
+    from include.deciding.file import Edit
+    from include.deciding.persons import Person
+
+
+@click.group(cls=OfDistrict, invoke_without_command=True)
+@click.argument("district")
+@json_option
+@warehouse_option
+@click.pass_context
+def people(context: click.Context, district: str, as_json: bool, warehouse: str | None) -> None:
+    """Decisions about single people of DISTRICT: somebody left out, or a username by hand, with why and until when.
+
+    Without an action it lists them. WHO is a sourcedId, a username or an e-mail address. They stand in the district's
+    YAML and nowhere else. No provider is asked.
+    """
+    context.obj = asked = Asked(district, warehouse)
+    if context.invoked_subcommand is not None:
+        return
+    from include.deciding.persons import decisions_made
+    from include.deciding.published import published_roster
+    from include.deciding.told import print_decisions
+
+    with published_roster(asked.engine(), asked.file().district) as roster:
+        made = decisions_made(roster)
+    if as_json:
+        click.echo(json.dumps([decision.plain() for decision in made], indent=1, ensure_ascii=False))
+    else:
+        print_decisions(made)
+
+
+def _reason(command: F) -> F:
+    """Why, and until when."""
+    command = click.option(
+        "--until",
+        type=click.DateTime(["%Y-%m-%d"]),
+        help="The last night it holds; else for good.",
+    )(command)
+    because = "Why; a sentence somebody else understands next year."
+    return click.option("--because", required=True, metavar="WHY", help=because)(command)
+
+
+@people.command("leave-out")
+@click.argument("who")
+@_reason
+@yes_option
+@json_option
+@action
+def leave_out(asked: Asked, who: str, because: str, until: datetime | None, yes: bool, as_json: bool) -> None:
+    """Give WHO no account."""
+    from include.deciding.persons import decide
+
+    person = _person(asked, who)
+    edit = decide(asked.file(), person.sourced_id, because=because, leave_out=True, until=_date(until))
+    _settle(asked, person, edit, yes=yes, as_json=as_json)
+
+
+@people.command()
+@click.argument("who")
+@click.argument("name")
+@_reason
+@yes_option
+@json_option
+@action
+def username(asked: Asked, who: str, name: str, because: str, until: datetime | None, yes: bool, as_json: bool) -> None:
+    """Give WHO the username NAME, whatever the fields say."""
+    from include.deciding.persons import decide
+
+    person = _person(asked, who)
+    edit = decide(asked.file(), person.sourced_id, because=because, username=name, until=_date(until))
+    _settle(asked, person, edit, yes=yes, as_json=as_json)
+
+
+@people.command()
+@click.argument("who")
+@yes_option
+@json_option
+@action
+def clear(asked: Asked, who: str, yes: bool, as_json: bool) -> None:
+    """Take the decision about WHO back."""
+    from include.deciding.persons import clear as cleared
+
+    file = asked.file()
+    person = None if who in file.district.people else _person(asked, who)
+    _settle(asked, person, cleared(file, person.sourced_id if person else who), yes=yes, as_json=as_json)
+
+
+def _person(asked: Asked, who: str) -> Person:
+    """The one it is; where it could be several, they are listed and the command ends."""
+    from include.deciding.persons import matching
+    from include.deciding.published import published_roster
+    from include.errors import NeedsPerson
+
+    district = asked.file().district
+    with published_roster(asked.engine(), district) as roster:
+        found = matching(roster, who)
+    if not found:
+        raise NeedsPerson(
+            "person_unknown",
+            f"Nobody in the published roster of {district.name} has this sourcedId, username or e-mail.",
+            remedy="Give one of the three as the roster has it.",
+            district=district.district,
+        )
+    if len(found) > 1:
+        click.echo("That could be several people; give the sourcedId of one:", err=True)
+        for person in found:
+            click.echo(f"  {person.sourced_id}  {person.told}", err=True)
+        sys.exit(1)
+    return found[0]
+
+
+def _settle(asked: Asked, person: Person | None, edit: Edit, *, yes: bool, as_json: bool) -> None:
+    from include.deciding.moves import moves
+    from include.deciding.published import published_roster
+
+    with published_roster(asked.engine(), edit.file.district) as roster:
+        moved = moves(roster, edit.file.district, edit.district)
+    if person is not None and not as_json:
+        click.echo(person.told)
+    settle(edit, moved, yes=yes, as_json=as_json)
+
+
+def _date(until: datetime | None) -> date | None:
+    if until is not None and until.date() < datetime.now(UTC).date():
+        raise click.UsageError("--until lies in the past; such a decision would hold on no night.")
+    return until.date() if until else None

@@ -1,0 +1,259 @@
+"""Which of the fixed answers fits a person who is in the roster, or was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from include.explain.changes import Change
+from include.explain.people import Row, places_of, rows
+from include.explain.person import Person
+from include.explain.places import at_sites, role_at, role_words
+from include.explain.standing import Standing
+from include.explain.username import made
+from include.explain.words import counted, day, field_words, full_name, joined, without_case
+from include.mapping.people import BY_HAND
+from include.merge.compare import ABSENT_TWICE, TOMBSTONE
+from include.warehouse.models import staging
+
+Values = dict[str, Any]
+Decision = tuple[str, Values]
+
+#: What happened before is no longer news.
+_NEWS = timedelta(days=30)
+
+_REMOVED = {TOMBSTONE: "removed_by_provider", ABSENT_TWICE: "removed_after_absence"}
+
+
+class Decider:
+    """Knows one person and how the district stands, and may look at other people's records."""
+
+    def __init__(self, connection: sa.Connection, standing: Standing, person: Person, changes: list[Change]) -> None:
+        self._connection = connection
+        self._standing = standing
+        self._district = standing.settings
+        self._person = person
+        self._changes = changes
+        self._accounts = person.live(person.accounts)
+        self._roles = person.live(person.roles)
+
+    def decide(self) -> Decision:
+        """The code of the answer and the values in it."""
+        code, values = self._gone() if not self._person.is_live else self._here()
+        return code, {"name": self._person.name, "id": self._person.sourced_id, **values}
+
+    # -- somebody who left
+
+    def _gone(self) -> Decision:
+        user = self._person.user
+        because = user["_removed_because"] or "for a reason that was not noted"
+        values = {"date": self._day(user["_removed_at"]), "because": because}
+        kept = next((other for other in self._person.others if other["_removed_at"] is None), None)
+        if kept is None:
+            return _REMOVED.get(because, "removed"), values
+        state = "The account is there." if self._has_account(kept["sourced_id"]) else "There is no account either."
+        return "merged_into", {**values, "other": self._named(kept), "basis": kept["basis"], "other_state": state}
+
+    # -- somebody who is here
+
+    def _here(self) -> Decision:
+        for found in (self._held, self._rejected, self._missing):
+            if decided := found():
+                return decided
+        if self._accounts:
+            return self._with_account()
+        return self._left_out() if self._person.left_out else ("unsettled", {})
+
+    def _held(self) -> Decision | None:
+        if not self._person.held:
+            return None
+        hold = self._person.held[0]
+        return f"held_{hold['kind']}", {"hold": hold["hold_id"], "date": self._day(hold["opened_at"])}
+
+    def _rejected(self) -> Decision | None:
+        own = [row for row in self._person.rejects if row["collection"] == "users"]
+        return ("rejected", rejected_values(own[0])) if own else None
+
+    def _missing(self) -> Decision | None:
+        since = self._person.user["_missing_since"]
+        return ("missing", {"date": self._day(since)}) if since is not None else None
+
+    def _with_account(self) -> Decision:
+        first = min(self._accounts, key=lambda row: not row["is_primary_site"])
+        classes = len(self._person.live(self._person.enrollments))
+        values = {
+            "sites": at_sites(self._accounts),
+            "username": first["username"],
+            "field": field_words(first["username_field"]),
+            "classes": counted(classes, "class", "classes"),
+        }
+        special: tuple[Callable[[Row], Decision | None], ...] = (
+            self._blank_in_username,
+            self._returned,
+            self._merged,
+            self._school_renamed,
+            self._several_roles,
+            self._blank_taken_away,
+            self._switched_off,
+        )
+        for look in special:
+            if decided := look(first):
+                return decided[0], {**values, **decided[1]}
+        is_student = first["role"] == "student"
+        return "no_class_yet" if is_student and not classes else "has_account", values
+
+    def _blank_in_username(self, account: Row) -> Decision | None:
+        name = account["username"]
+        return ("blank_in_username", {}) if name != name.strip() else None
+
+    def _blank_taken_away(self, account: Row) -> Decision | None:
+        if account["username_field"] == BY_HAND:
+            return None
+        source = made(self._district, self._person.user, account["role"])
+        same = source.field == account["username_field"] and source.has_blank_around
+        return ("blank_taken_away", {"sent": source.sent}) if same else None
+
+    def _returned(self, _: Row) -> Decision | None:
+        came = [change for change in self._news("person") if change.kind in ("returned", "came", "removed")]
+        return ("returned", {"date": self._day(came[0].at)}) if came and came[0].kind == "returned" else None
+
+    def _merged(self, _: Row) -> Decision | None:
+        gone = next((other for other in self._person.others if other["_removed_at"] is not None), None)
+        if gone is None:
+            return None
+        values = {"other": self._named(gone), "basis": gone["basis"], "date": self._day(gone["_removed_at"])}
+        return "merged_from", {**values, "because": gone["_removed_because"]}
+
+    def _school_renamed(self, account: Row) -> Decision | None:
+        change = next(iter(self._news("school")), None)
+        if change is None:
+            return None
+        names = {"old_school": change.before, "school": change.after, "date": self._day(change.at)}
+        return "school_renamed", {**names, "site_kept": site_kept(self._standing, account["site_name"])}
+
+    def _several_roles(self, account: Row) -> Decision | None:
+        counting = [role for role in self._roles if self._district.role_target(role["role"] or "") == account["role"]]
+        others = [role for role in self._roles if role not in counting]
+        if not others or not counting:
+            return None
+        return "several_roles", {
+            "role": account["role"] if account["role"] == "staff" else "a student",
+            "counting": joined(map(role_at, counting)),
+            "not_counting": joined(map(role_at, others)),
+        }
+
+    def _switched_off(self, account: Row) -> Decision | None:
+        return ("switched_off", {}) if account["is_enabled"] is False else None
+
+    # -- somebody who is here without an account
+
+    def _left_out(self) -> Decision:
+        left_out = self._person.left_out or {}
+        reason, detail = str(left_out["reason"]), str(left_out["detail"])
+        with_account = [
+            other
+            for other in self._person.others
+            if other["_removed_at"] is None and self._has_account(other["sourced_id"])
+        ]
+        roles = joined(sorted({role_words(role["role"]) for role in self._roles})) or "nobody in particular"
+        role = self._role_at(detail)
+        school = role["org_name"] if role else None
+        about = made(self._district, self._person.user, self._role())
+        fields = self._district.username_sources("staff" if self._role() == "staff" else "student")
+        values: Values = {
+            "detail": detail,
+            "roles": roles,
+            "school": school or "the school",
+            "grade": joined(self._person.user["grades"] or []) or "no grade",
+            "field": field_words(about.field) if about.sent else _either(source.field for source in fields),
+            "sent": about.sent,
+            "username": about.username,
+            "date": _date_words(role["end_date"]) if role and role["end_date"] else "the end of the role",
+        }
+        if reason == "role_left_out" and with_account:
+            kept = with_account[0]
+            state = "Before OneRoster 1.2 some systems send a person once per role."
+            return "second_record", {**values, "other": self._named(kept), "basis": kept["basis"], "other_state": state}
+        if reason in ("username_collision", "same_person"):
+            values |= self._other(detail, about.username)
+        return reason, values
+
+    def _other(self, sourced_id: str, username: str | None) -> Values:
+        """The other person of a collision, and who gets the name."""
+        users, accounts = staging["users"], staging["accounts"]
+        where = (users.c.district_id == self._district.district, users.c.sourced_id == sourced_id)
+        found = rows(self._connection, sa.select(users).where(*where))
+        if not found:
+            return {"other": f"the record {sourced_id}", "other_state": ""}
+        theirs = (accounts.c.district_id == self._district.district, accounts.c.user_sourced_id == sourced_id)
+        live = accounts.c._removed_at.is_(None)
+        named = self._connection.execute(sa.select(accounts.c.username).where(*theirs, live)).scalars().first()
+        keeps = named is not None and without_case(named) == without_case(username)
+        other = self._named(found[0])
+        state = (
+            f"{full_name(found[0])} has it already and keeps it."
+            if keeps
+            else "Nobody had it before, so neither of the two gets it."
+        )
+        return {"other": other, "other_state": state}
+
+    def _role(self) -> str:
+        targets = {self._district.role_target(role["role"] or "") for role in self._roles}
+        return "staff" if "staff" in targets else "student"
+
+    def _role_at(self, org: str) -> Row | None:
+        """The role a reason is about, where its detail is a school."""
+        return next((role for role in self._roles if role["org_sourced_id"] == org), None)
+
+    # -- words
+
+    def _news(self, about: str) -> list[Change]:
+        published = self._standing.published
+        since = published["current_as_of"] - _NEWS if published else None
+        return [change for change in self._changes if change.about == about and (since is None or change.at >= since)]
+
+    def _day(self, instant: datetime) -> str:
+        return day(instant, self._standing.timezone)
+
+    def _named(self, user: Row) -> str:
+        """Another person, so that whoever asks finds them: name, id and school."""
+        schools = places_of(self._connection, self._district.district, [user["sourced_id"]])
+        at = joined(schools.get(user["sourced_id"], []))
+        return f"{full_name(user)} ({user['sourced_id']}{f', {at}' if at else ''})"
+
+    def _has_account(self, sourced_id: str) -> bool:
+        accounts = staging["accounts"]
+        where = (
+            accounts.c.district_id == self._district.district,
+            accounts.c.user_sourced_id == sourced_id,
+            accounts.c._removed_at.is_(None),
+        )
+        return bool(self._connection.execute(sa.select(sa.exists().where(*where))).scalar())
+
+
+def rejected_values(reject: Row) -> Values:
+    """What an answer says about a refused record; the reason stands in its own sentence already."""
+    return {
+        "reason": str(reject["reason"]).rstrip("."),
+        "rule": reject["rule"],
+        "field": field_words(reject["field"]),
+        "date": _date_words(reject["night"]),
+    }
+
+
+def site_kept(standing: Standing, site: str | None) -> str:
+    """What a renamed school does to its site."""
+    if standing.settings.sites is None:
+        return "the site follows the school's name"
+    return f'the site here is still "{site}"'
+
+
+def _either(fields: Any) -> str:
+    return ", else ".join(field_words(field) for field in fields)
+
+
+def _date_words(value: date) -> str:
+    return f"{value:%B} {value.day}, {value.year}"

@@ -1,0 +1,77 @@
+"""A table of a past night for a person: as readers saw it, or as it is known to have been."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from include.contracts import accepted_schema
+from include.errors import NeedsPerson, stage_edge
+from include.past.published import generation_seen, require_kept, rows_at
+from include.settings import District
+from include.settings.schedule import EVENING
+from include.tables import TABLES
+from include.warehouse.bulk import copy_out
+from include.warehouse.connect import reached
+from include.warehouse.migrate import require_version
+from include.warehouse.models import runs
+from include.warehouse.schemas import HISTORY
+
+
+@dataclass(frozen=True)
+class TableAt:
+    """A table, and what it is in words."""
+
+    rows: pa.Table
+    told: str
+
+
+def as_published(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
+    """What readers saw at the end of a night's morning.
+
+    :raises NeedsPerson: `nothing_published` when readers had nothing yet, `no_longer_kept`.
+    """
+    key = district.district
+    reached(engine)
+    with stage_edge("roster", district=key), engine.connect() as connection:
+        require_version(connection)
+        generation = generation_seen(connection, district, night)
+        if generation is None:
+            raise NeedsPerson(
+                "nothing_published",
+                f"By the night of {night} nothing of {district.name} had been published.",
+                remedy=f"What is known of that night by its pull: rollcall roster {key} --as-of {night}",
+                district=key,
+            )
+        require_kept(connection, district, generation)
+        where = (runs.c.district_id == key, runs.c.generation == generation, runs.c.status == "published")
+        run = connection.execute(sa.select(runs.c.run_id, runs.c.night).where(*where)).one()
+        rows = rows_at(connection, key, TABLES[table], generation)
+    told = f"{table} of {district.name} as published by {run.run_id} (night of {run.night}): {rows.num_rows:,} rows."
+    return TableAt(rows, told)
+
+
+def as_of_night(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
+    """What was so on a night, as far as history knows it by now."""
+    key = district.district
+    schema = accepted_schema(TABLES[table])
+    listed = ", ".join(f'"{name}"' for name in schema.names)
+    query = (
+        f"SELECT {listed} FROM {HISTORY}.{table} WHERE district_id = %(district)s AND _valid_from < %(evening)s"
+        " AND (_valid_to IS NULL OR _valid_to >= %(evening)s)"
+    )
+    evening = datetime.combine(night, EVENING, ZoneInfo(district.schedule.timezone)).astimezone(UTC)
+    reached(engine)
+    with stage_edge("roster", district=key), engine.connect() as connection:
+        require_version(connection)
+        rows = copy_out(connection, query, {"district": key, "evening": evening}, schema)
+        known = sa.select(sa.func.max(runs.c.as_of)).where(
+            runs.c.district_id == key, runs.c.status.in_(["published", "replayed"]), runs.c.as_of < evening
+        )
+        newest = connection.execute(known).scalar_one_or_none()
+    of = f"by the pull of {newest:%Y-%m-%d %H:%M} UTC" if newest else "no pull of that night or before is in history"
+    return TableAt(rows, f"{table} of {district.name} on the night of {night}, {of}: {rows.num_rows:,} rows.")

@@ -1,0 +1,28 @@
+"""A table as CSV, JSON or Parquet, for a file or standard output."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+Format = Literal["csv", "json", "parquet"]
+FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
+
+
+def encoded(rows: pa.Table, form: Format) -> bytes:
+    """The rows in one of the forms; JSON is one object per line."""
+    buffer = io.BytesIO()
+    if form == "parquet":
+        pq.write_table(rows, buffer, compression="zstd")
+    elif form == "csv":
+        pacsv.write_csv(rows, buffer)
+    else:
+        for batch in rows.to_batches(max_chunksize=10_000):
+            lines = (json.dumps(row, default=str, ensure_ascii=False) for row in batch.to_pylist())
+            buffer.write("".join(f"{line}\n" for line in lines).encode())
+    return buffer.getvalue()

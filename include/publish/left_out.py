@@ -1,0 +1,38 @@
+"""Who is left out now, each with one reason."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from include.warehouse.bulk import copy_in
+from include.warehouse.schemas import OPS
+
+
+def write_left_out(connection: sa.Connection, rows: pa.Table, *, district: str, run_id: str) -> None:
+    """Set `roster_ops.left_out`, touching only the rows that differ.
+
+    :param rows: in `LEFT_OUT_SCHEMA`.
+    """
+    connection.exec_driver_sql(
+        "CREATE TEMP TABLE tonight_left_out (user_sourced_id text, reason text, detail text) ON COMMIT DROP"
+    )
+    if rows.num_rows:
+        copy_in(connection, "tonight_left_out", rows)
+    params = {"district": district, "run_id": run_id}
+    connection.execute(
+        sa.text(f"""
+            DELETE FROM {OPS}.left_out l WHERE l.district_id = :district AND NOT EXISTS (
+                SELECT FROM tonight_left_out t WHERE t.user_sourced_id = l.user_sourced_id)"""),
+        params,
+    )
+    connection.execute(
+        sa.text(f"""
+            INSERT INTO {OPS}.left_out AS l (district_id, user_sourced_id, reason, detail, run_id)
+            SELECT :district, user_sourced_id, reason, detail, :run_id FROM tonight_left_out
+            ON CONFLICT (district_id, user_sourced_id)
+            DO UPDATE SET reason = excluded.reason, detail = excluded.detail, run_id = excluded.run_id
+            WHERE (l.reason, l.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)"""),
+        params,
+    )
+    connection.exec_driver_sql("DROP TABLE tonight_left_out")

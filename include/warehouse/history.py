@@ -1,0 +1,218 @@
+"""Writing a stretch of time into `roster_history`: on [since, until) a table was so and nothing else.
+
+What history says outside the stretch stays; a row that reaches over its edge is cut there. Equal neighbours (same key,
+same digest) are one row, with the content of the first of them: a provider's new stamp on an unchanged record makes no
+row. So what history says depends on what was written for each stretch, not on the order in which that happened. Only
+keys whose history on the stretch differs are touched, all of them by the same few statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from include.tables import TABLES, Table
+from include.warehouse.schemas import HISTORY, STAGING
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """From one instant to the next.
+
+    :param run_id: the run that made what begins at `since`.
+    :param until: None: open, nothing is known that came after it.
+    :param next_run_id: the run that made what begins at `until`.
+    """
+
+    since: datetime
+    run_id: str
+    until: datetime | None = None
+    next_run_id: str | None = None
+
+
+def write_stretch(
+    connection: sa.Connection, district: str, table: Table, wanted: str, stretch: Stretch, *, among: str = ""
+) -> int:
+    """Set a table's history on a stretch within the connection's transaction.
+
+    :param wanted: the rows that were live then, each key once: a table's name or a query in parentheses, with the
+        table's columns and `_digest`; it may use the parameter `district`.
+    :param among: a table of keys; history of all others is as it should be already.
+    :returns: how many keys had another history there.
+    """
+    name = table.name
+    typed = ", ".join(f'"{key}" text' for key in table.key)
+    params = {
+        "district": district,
+        "since": stretch.since,
+        "until": stretch.until.isoformat() if stretch.until else "infinity",
+        "run_id": stretch.run_id,
+        "next_run_id": stretch.next_run_id,
+    }
+    connection.exec_driver_sql(f"CREATE TEMP TABLE differing_{name} ({typed}) ON COMMIT DROP")
+    found = connection.execute(sa.text(_differing(table, wanted, among)), params).rowcount
+    if found:
+        connection.exec_driver_sql(f"ANALYZE differing_{name}")
+        connection.exec_driver_sql(
+            f"CREATE TEMP TABLE beside_{name} ({typed}, left_from timestamptz, right_from timestamptz,"
+            " right_to timestamptz, right_closed text) ON COMMIT DROP"
+        )
+        for statement in [*(_cut_out(table) if stretch.until else _cut_off(table)), *_lay_in(table, wanted)]:
+            connection.execute(sa.text(statement), params)
+        connection.exec_driver_sql(f"DROP TABLE beside_{name}")
+    connection.exec_driver_sql(f"DROP TABLE differing_{name}")
+    return found
+
+
+def live_rows(table: Table) -> str:
+    """Staging as history has it: without who is removed, without who is missing, and without what belongs to them.
+
+    Readers keep a missing row until a second complete pull confirms that it is gone; history is written as if it were
+    known already, and who is found again was there all the time only as far as pulls say so.
+    """
+    owners = (
+        f' AND NOT EXISTS (SELECT FROM {STAGING}.{owner} o WHERE o.district_id = r.district_id AND o.sourced_id = r."'
+        f'{column}" AND (o._removed_at IS NOT NULL OR o._missing_since IS NOT NULL))'
+        for column, owner in table.owners.items()
+    )
+    return (
+        f"(SELECT r.* FROM {STAGING}.{table.name} r WHERE r.district_id = :district AND r._removed_at IS NULL"
+        f" AND r._missing_since IS NULL{''.join(owners)})"
+    )
+
+
+def write_published(connection: sa.Connection, district: str, stretch: Stretch) -> int:
+    """Set the history of all tables from `since` on to what staging has now."""
+    return sum(write_stretch(connection, district, table, live_rows(table), stretch) for table in TABLES.values())
+
+
+def write_changed(connection: sa.Connection, district: str, stretch: Stretch) -> int:
+    """The same after a publication, looking only at what it touched, so that a quiet night costs next to nothing.
+
+    Reads the tables `touched_<table>` that publishing leaves behind: the keys it wrote, and `_change`.
+    """
+    return sum(_write_touched(connection, district, table, stretch) for table in TABLES.values())
+
+
+def touched_table(table: Table) -> str:
+    """The temporary table of what a publication wrote in this table, made if nothing was."""
+    typed = ", ".join(f'"{key}" text' for key in table.key)
+    return f"CREATE TEMP TABLE IF NOT EXISTS touched_{table.name} ({typed}, _change text) ON COMMIT DROP"
+
+
+def _write_touched(connection: sa.Connection, district: str, table: Table, stretch: Stretch) -> int:
+    name = table.name
+    params = {"district": district, "since": stretch.since, "run_id": stretch.run_id}
+    connection.exec_driver_sql(touched_table(table))
+    past = sa.text(f"SELECT EXISTS (SELECT FROM {HISTORY}.{name} WHERE district_id = :district)")
+    if not connection.execute(past, params).scalar_one():
+        return connection.execute(sa.text(_first(table)), params).rowcount
+    for column, owner in table.owners.items():
+        # who goes missing, comes or goes takes what belongs to them along, though its own rows are as they were
+        connection.execute(
+            sa.text(f"""
+                INSERT INTO touched_{name} SELECT {_columns(table.key, "r")}, 'owner'
+                FROM touched_{owner} o JOIN {STAGING}.{name} r ON r."{column}" = o.sourced_id
+                WHERE r.district_id = :district AND o._change IN ('missing', 'found', 'removed', 'returned')"""),
+            params,
+        )
+    connection.exec_driver_sql(f"ANALYZE touched_{name}")
+    is_touched = f"EXISTS (SELECT FROM touched_{name} k WHERE {_same(table, 'k', 'w')})"
+    listed = _columns(table.names, "w")
+    connection.execute(
+        sa.text(f"""
+            CREATE TEMP TABLE now_{name} ON COMMIT DROP AS
+            SELECT {listed}, w._digest FROM {live_rows(table)} w WHERE {is_touched}"""),
+        params,
+    )
+    connection.exec_driver_sql(f"ANALYZE now_{name}")
+    found = write_stretch(connection, district, table, f"now_{name}", stretch, among=f"touched_{name}")
+    connection.exec_driver_sql(f"DROP TABLE now_{name}")
+    return found
+
+
+def _first(table: Table) -> str:
+    """A district's first history of a table: everything is new."""
+    listed = ", ".join(f'"{name}"' for name in table.names)
+    return f"""
+        INSERT INTO {HISTORY}.{table.name} (district_id, {listed}, _digest, _valid_from, _run_id)
+        SELECT :district, {_columns(table.names, "w")}, w._digest, :since, :run_id FROM {live_rows(table)} w"""
+
+
+_UNTIL = "CAST(:until AS timestamptz)"
+_ENDS = "coalesce(h._valid_to, 'infinity')"
+
+
+def _same(table: Table, one: str, other: str) -> str:
+    return " AND ".join(f'{one}."{name}" = {other}."{name}"' for name in table.key)
+
+
+def _columns(names: list[str] | tuple[str, ...], of: str) -> str:
+    return ", ".join(f'{of}."{name}"' for name in names)
+
+
+def _differing(table: Table, wanted: str, among: str) -> str:
+    past = f"{HISTORY}.{table.name}"
+    looked_at = f"AND EXISTS (SELECT FROM {among} k WHERE {_same(table, 'k', 'h')})" if among else ""
+    return f"""
+        INSERT INTO differing_{table.name}
+        SELECT {_columns(table.key, "w")} FROM {wanted} w WHERE NOT EXISTS (
+            SELECT FROM {past} h WHERE h.district_id = :district AND {_same(table, "h", "w")}
+                AND h._digest = w._digest AND h._valid_from <= :since AND {_ENDS} >= {_UNTIL})
+        UNION
+        SELECT {_columns(table.key, "h")} FROM {past} h
+        WHERE h.district_id = :district AND h._valid_from < {_UNTIL} AND {_ENDS} > :since
+            AND NOT EXISTS (SELECT FROM {wanted} w WHERE {_same(table, "h", "w")}) {looked_at}"""
+
+
+def _cut_off(table: Table) -> Iterator[str]:
+    """Take away everything from `since` on."""
+    past, match = f"{HISTORY}.{table.name}", _same(table, "h", "d")
+    yield f"""
+        UPDATE {past} h SET _valid_to = :since, _closed_run_id = :run_id FROM differing_{table.name} d
+        WHERE h.district_id = :district AND {match} AND h._valid_from < :since AND {_ENDS} > :since"""
+    yield f"""
+        DELETE FROM {past} h USING differing_{table.name} d
+        WHERE h.district_id = :district AND {match} AND h._valid_from >= :since AND h._valid_from < {_UNTIL}"""
+
+
+def _cut_out(table: Table) -> Iterator[str]:
+    """Take away what lies between `since` and `until`; what goes on after that begins again at `until`."""
+    past, match = f"{HISTORY}.{table.name}", _same(table, "h", "d")
+    reaches_over = f"h.district_id = :district AND {match} AND h._valid_from < {_UNTIL} AND {_ENDS} > {_UNTIL}"
+    yield f"CREATE TEMP TABLE going_on_{table.name} (LIKE {past}) ON COMMIT DROP"
+    yield f"""
+        INSERT INTO going_on_{table.name} SELECT h.* FROM {past} h, differing_{table.name} d WHERE {reaches_over}"""
+    yield f"UPDATE going_on_{table.name} SET _valid_from = {_UNTIL}, _run_id = :next_run_id"
+    yield from _cut_off(table)
+    yield f"INSERT INTO {past} SELECT * FROM going_on_{table.name}"
+    yield f"DROP TABLE going_on_{table.name}"
+
+
+def _lay_in(table: Table, wanted: str) -> Iterator[str]:
+    """Fill the gap, joined to equal neighbours."""
+    past, beside = f"{HISTORY}.{table.name}", f"beside_{table.name}"
+    yield f"""
+        INSERT INTO {beside}
+        SELECT {_columns(table.key, "w")}, l._valid_from, n._valid_from, n._valid_to, n._closed_run_id
+        FROM differing_{table.name} d JOIN {wanted} w ON {_same(table, "w", "d")}
+        LEFT JOIN {past} l ON l.district_id = :district AND {_same(table, "l", "w")}
+            AND l._valid_to = :since AND l._digest = w._digest
+        LEFT JOIN {past} n ON n.district_id = :district AND {_same(table, "n", "w")}
+            AND n._valid_from = {_UNTIL} AND n._digest = w._digest"""
+    yield f"""
+        DELETE FROM {past} h USING {beside} b
+        WHERE h.district_id = :district AND {_same(table, "h", "b")} AND h._valid_from = b.right_from"""
+    ends = f"CASE WHEN b.right_from IS NULL THEN nullif({_UNTIL}, 'infinity') ELSE b.right_to END"
+    closed = "CASE WHEN b.right_from IS NULL THEN CAST(:next_run_id AS text) ELSE b.right_closed END"
+    yield f"""
+        UPDATE {past} h SET _valid_to = {ends}, _closed_run_id = {closed} FROM {beside} b
+        WHERE h.district_id = :district AND {_same(table, "h", "b")} AND h._valid_from = b.left_from"""
+    listed = ", ".join(f'"{name}"' for name in table.names)
+    yield f"""
+        INSERT INTO {past} (district_id, {listed}, _digest, _valid_from, _valid_to, _run_id, _closed_run_id)
+        SELECT :district, {_columns(table.names, "w")}, w._digest, :since, {ends}, :run_id, {closed}
+        FROM {beside} b JOIN {wanted} w ON {_same(table, "w", "b")} WHERE b.left_from IS NULL"""

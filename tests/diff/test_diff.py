@@ -1,0 +1,197 @@
+"""What changes, person by person, before anything is written and between two nights that were."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from include import night
+from include.contracts import LEFT_OUT_REASONS
+from include.diff import printed
+from include.diff.diff import Diff, between_nights, next_publish
+from include.diff.reasons import REASONS
+from include.errors import NeedsPerson
+from include.settings import Filters
+from tests.conftest import Nights
+
+Rows = dict[str, list[dict[str, Any]]]
+
+BRANCH = {"sourced_id": "branch", "name": "Elm Branch", "type": "school"}
+
+
+def _lines(diff: Diff) -> list[tuple[Any, ...]]:
+    columns = ["sourced_id", "what", "before", "after", "reason"]
+    return [tuple(row) for row in diff.lines[columns].itertuples(index=False)]
+
+
+def _dry_run(nights: Nights, rows: Rows, **how: Any) -> None:
+    ref = nights.prepare(rows, **how)
+    night.map_night(nights.engine, nights.district, ref, nights.landing)
+    night.finish_dry_run(nights.engine, nights.district, ref, nights.landing)
+
+
+def _user(rows: Rows, name: str) -> dict[str, Any]:
+    return next(row for row in rows["users"] if row["sourced_id"] == name)
+
+
+def _role(rows: Rows, name: str) -> dict[str, Any]:
+    return next(row for row in rows["user_roles"] if row["user_sourced_id"] == name)
+
+
+@pytest.fixture
+def before(nights: Nights, roster: Any) -> Rows:
+    """Eleven students at two schools, published."""
+    rows: Rows = roster("ada", "ben", "cleo", "dora", "eve", "finn")
+    rows["orgs"].append(BRANCH)
+    for row in rows["users"]:
+        row["grades"] = '["05"]'
+    nights.publish(rows)
+    return rows
+
+
+@pytest.fixture
+def after(before: Rows, roster: Any) -> Rows:
+    """The night after: somebody came, left, is missing, moved, was renamed, changed class, lost the grade."""
+    rows: Rows = roster("ada", "cleo", "dora", "eve", "finn", "gus")
+    rows["orgs"].append(BRANCH)
+    for row in rows["users"]:
+        row["grades"] = '["05"]'
+    rows["users"].append({"sourced_id": "ben", "status": "tobedeleted"})
+    _user(rows, "cleo")["email"] = "cleo.new@elm.example"
+    _role(rows, "dora").update(org_sourced_id="branch", role_key="student|branch|")
+    _user(rows, "finn")["grades"] = '["12"]'
+    rows["enrollments"] = [row for row in rows["enrollments"] if row["user_sourced_id"] != "ada"]
+    return rows
+
+
+EXPECTED = [
+    ("ada", "classes", None, "1 fewer", "SIS tombstone"),
+    ("ben", "person removed", None, None, "SIS tombstone"),
+    ("ben", "account removed", "ben@elm.example at Elm School", None, "SIS tombstone"),
+    ("cleo", "username", "cleo@elm.example", "cleo.new@elm.example", "changed in the SIS"),
+    ("cleo", "e-mail address", "cleo@elm.example", "cleo.new@elm.example", "changed in the SIS"),
+    ("dora", "account moved", "dora@elm.example at Elm School", "dora@elm.example at Elm Branch", "role"),
+    ("dora", "role", "student at Elm School", None, "changed in the SIS"),
+    ("dora", "role", None, "student at Elm Branch", "changed in the SIS"),
+    ("finn", "account removed", "finn@elm.example at Elm School", None, "filter"),
+    ("finn", "grade", "05", "12", "changed in the SIS"),
+    ("gus", "person added", None, None, "new in the SIS"),
+    ("gus", "account added", None, "gus@elm.example at Elm School", "new in the SIS"),
+    ("gus", "classes", None, "1 more", "changed in the SIS"),
+]
+
+
+@pytest.fixture
+def tomorrow(nights: Nights, after: Rows) -> Rows:
+    """The same with the wishes of a new setting and a tombstone of an enrollment."""
+    nights.settings(filters=Filters(grades=["05"]))
+    after["enrollments"].append({"sourced_id": "e-ada", "status": "tobedeleted"})
+    return after
+
+
+def test_a_dry_run_is_told_person_by_person_before_anything_is_written(nights, tomorrow):
+    _dry_run(nights, tomorrow)
+    told = next_publish(nights.engine, nights.district, nights.landing)
+    assert sorted(_lines(told), key=str) == sorted(EXPECTED, key=str)
+    assert told.heading == (
+        "Elm: the full pull of November 3, 2026 at 8:00 AM was not published: nothing of this is in the roster yet."
+    )
+    assert {"what": "account removed", "reason": "filter", "people": 1} in told.totals()
+    assert sum(row["people"] for row in told.totals()) == 12
+    names = list(dict.fromkeys(told.lines["name"]))
+    assert names == sorted(names)
+    assert nights.live("accounts", "username") == [
+        f"{name}@elm.example" for name in ("ada", "ben", "cleo", "dora", "eve", "finn")
+    ]
+
+
+def test_after_publication_it_says_so_and_still_tells_the_same(nights, tomorrow):
+    nights.publish(tomorrow)
+    told = next_publish(nights.engine, nights.district, nights.landing)
+    assert told.heading.startswith("Elm: the full pull of November 3, 2026 at 8:00 AM was published November ")
+    assert sorted(_lines(told), key=str) == sorted(EXPECTED, key=str)
+    between = between_nights(nights.engine, nights.district, date(2026, 11, 3), date(2026, 11, 2))
+    # two nights hold what readers saw against each other, which is without roles; the rest is the same
+    expected = [line for line in EXPECTED if line[1] != "role"]
+    expected[0] = (*expected[0][:4], "changed in the SIS")
+    assert sorted(_lines(between), key=str) == sorted(expected, key=str)
+    assert between_nights(nights.engine, nights.district, date(2026, 11, 3), date(2026, 11, 3)).totals() == []
+    with pytest.raises(NeedsPerson, match="Nothing of Elm was published in the night of 2026-11-09") as caught:
+        between_nights(nights.engine, nights.district, date(2026, 11, 3), date(2026, 11, 9))
+    assert caught.value.remedy == "The nearest nights with a publication: 2026-11-02, 2026-11-03."
+
+
+def test_one_school_alone(nights, tomorrow):
+    _dry_run(nights, tomorrow)
+    for school in ("branch", "Elm Branch", "branc"):
+        told = next_publish(nights.engine, nights.district, nights.landing, school)
+        assert set(told.lines["sourced_id"]) == {"dora"}
+    with pytest.raises(NeedsPerson, match="Several schools fit 'elm'"):
+        next_publish(nights.engine, nights.district, nights.landing, "elm")
+    with pytest.raises(NeedsPerson, match="No school fits 'oak'"):
+        next_publish(nights.engine, nights.district, nights.landing, "oak")
+
+
+def test_who_is_missing_is_not_removed_and_who_comes_back_is_back(nights, roster):
+    nights.publish(roster("ada", "ben"))
+    _dry_run(nights, roster("ada"))
+    told = next_publish(nights.engine, nights.district, nights.landing)
+    assert _lines(told) == [("ben", "person missing", None, None, "missing")]
+    assert told.lines["because"][0] == "not in this full pull; removed if a second one misses them too"
+    nights.publish(roster("ada"))
+    nights.publish(roster("ada"))
+    nights.publish(roster("ada", "ben"))
+    back = [
+        ("ben", "person back", None, None, "returned"),
+        ("ben", "account added", None, "ben@elm.example at Elm School", "returned"),
+        ("ben", "classes", None, "1 more", "changed in the SIS"),
+    ]
+    assert _lines(next_publish(nights.engine, nights.district, nights.landing)) == back
+    gone = between_nights(nights.engine, nights.district, date(2026, 11, 2), date(2026, 11, 5))
+    assert [line[:2] + line[4:] for line in _lines(gone)] == [
+        ("ben", "person removed", "missing"),
+        ("ben", "account removed", "missing"),
+    ]
+
+
+def test_as_csv_as_json_and_on_a_screen(nights, tomorrow):
+    _dry_run(nights, tomorrow)
+    told = next_publish(nights.engine, nights.district, nights.landing)
+    text = io.StringIO()
+    printed.write_csv(told, None, text)
+    table = list(csv.DictReader(io.StringIO(text.getvalue())))
+    assert len(table) == len(EXPECTED)
+    assert (table[0]["name"], table[0]["what"], table[0]["before"]) == ("Ada Planted-Okonkwo", "classes", "")
+    plain = json.loads(printed.as_json(told, 2))
+    assert (plain["pull_id"], plain["published_at"], len(plain["lines"])) == ("pull2", None, 2)
+    assert sum(row["people"] for row in plain["totals"]) == 12
+    screen = io.StringIO()
+    printed.print_diff(told, 3, screen)
+    assert "… and 10 lines more" in screen.getvalue()
+
+
+def test_the_first_pull_of_all_and_no_pull_at_all(nights, roster):
+    with pytest.raises(NeedsPerson, match="no change set of Elm"):
+        next_publish(nights.engine, nights.district, nights.landing)
+    _dry_run(nights, roster("ada"))
+    told = next_publish(nights.engine, nights.district, nights.landing)
+    assert _lines(told) == [
+        ("ada", "person added", None, None, "new in the SIS"),
+        ("ada", "account added", None, "ada@elm.example at Elm School", "new in the SIS"),
+        ("ada", "classes", None, "1 more", "changed in the SIS"),
+    ]
+
+
+def test_every_cause_comes_down_to_a_reason():
+    assert set(LEFT_OUT_REASONS) <= set(REASONS)
+    assert {REASONS[name] for name in ("filtered_grade", "role_ended", "school_undecided", "role_left_out")} == {
+        "filter",
+        "term end",
+        "mapping",
+        "role",
+    }

@@ -1,0 +1,102 @@
+"""A question as Airflow asks it, and what becomes of the answer; the same from a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner, Result
+
+from include.commands.holds import holds as command
+from include.holds import asking
+
+
+class Warehouse:
+    """The fields of Airflow's connection."""
+
+    password = port = None
+
+    def __init__(self, engine):
+        self.host, self.schema, self.login = engine.url.query["host"], engine.url.database, engine.url.username
+
+
+@pytest.fixture
+def warehouse(held):
+    return Warehouse(held.engine)
+
+
+@pytest.fixture
+def run(held):
+    """`rollcall holds …`."""
+    url = held.engine.url.render_as_string(hide_password=False)
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(command, [*arguments, "--warehouse", url], catch_exceptions=False)
+
+    return call
+
+
+def test_a_question_is_counts_and_schools_and_names_nobody(held, warehouse):
+    [(run_id, asked)] = asking.questions("elm", warehouse).items()
+    assert run_id.startswith(f"{held.one().hold_id}__2")
+    subject, body = asking.question(asked, warehouse)
+    assert subject == "Elm: the removal of 2 people"
+    assert "- **Where:** Elm School 2\n" in body
+    for outcome in ("Meanwhile", "Approve", "Reject", "Nothing"):
+        assert f"**{outcome}:**" in body
+    assert [name for name in ("Ben", "Cid", "Okonkwo", "elm.example") if name in subject + body] == []
+
+
+def test_the_answer_is_written_with_who_gave_it_and_says_what_to_run(held, warehouse):
+    [asked] = asking.questions("elm", warehouse).values()
+    run = asking.answer(asked, ["Approve"], "Robin", "", warehouse)
+    assert run == {"district": "elm", "mode": "remap"}
+    hold = held.one()
+    assert (hold.status, hold.decided_by, hold.because) == ("approved", "Robin", "decided in Airflow")
+    assert asking.questions("elm", warehouse) == {}
+
+
+def test_an_answer_to_a_question_that_is_none_any_more_changes_nothing(held, roster, warehouse, run):
+    [(first, asked)] = asking.questions("elm", warehouse).items()
+    run("reject", "elm", "--because", "they are there")
+    assert asking.question(asked, warehouse) is None
+    assert asking.answer(asked, ["Approve"], "Robin", "", warehouse) is None
+    assert held.one().status == "rejected"
+    # three more go: another question, whose run is another one
+    held.publish(roster("ada", "dan", "eve", "fay"))
+    for _ in range(2):
+        held.publish(roster("ada"))
+    [(second, asked_now)] = asking.questions("elm", warehouse).items()
+    assert (first != second, asking.question(asked, warehouse)) == (True, None)
+    assert asking.answer(asked_now, ["Reject"], "Robin", "on holiday", warehouse) is None
+    assert (held.one().status, held.one().because) == ("rejected", "on holiday")
+
+
+def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
+    os.environ["COLUMNS"] = "160"
+    hold_id = held.one().hold_id
+    listed = run("list")
+    assert hold_id in listed.output
+    assert "the removal of 2 people" in listed.output
+    shown = run("show", "elm-users").output
+    labels = [line[2:14].strip() for line in shown.splitlines()[1:]]
+    assert labels[:4] == ["Held", "Stands", "Since", "Where"]
+    assert labels[-8:-3] == ["For example", "Meanwhile", "Approve", "Reject", "Nothing"]
+    assert "ben (Ben Planted-Okonkwo), cid (Cid Planted-Okonkwo)" in shown
+    assert len(shown.splitlines()) < 24
+    rows = json.loads(run("show", "elm-users", "--json").output)["named_rows"]
+    assert [(row["table_name"], row["key"], row["change"]) for row in rows] == [
+        ("users", ["ben"], "removed"),
+        ("users", ["cid"], "removed"),
+    ]
+
+
+def test_approve_says_what_it_approved_what_stays_and_the_next_command(held, run):
+    told = run("approve", "elm-users", "--except", "cid", "--because", "moved away").output
+    assert "1 rows approved until" in told
+    assert "1 stay withheld." in told
+    assert "To put it into effect now: rollcall sync elm --remap" in told
+    [living] = json.loads(run("list", "elm", "--json").output)
+    assert (living["status"], living["approved_rows"], living["because"]) == ("approved", 1, "moved away")
+    assert run("list", "oak").output == "Nothing is held.\n"
