@@ -30,8 +30,8 @@ up: setup ## Airflow, sandbox and a warehouse that is kept, until Ctrl-C
 dbt: setup ## build and test the dbt package on the warehouse of the last demo
 	@$(BIN)/python -m include.local.dbt
 
-test: setup ## run all tests
-	@$(BIN)/python -m pytest
+test: setup ## run all tests, on two cores
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: setup ## check style, types and import rules
 	@$(BIN)/ruff check .

@@ -39,6 +39,12 @@ def _with_account(_: Roster, row: Row) -> bool:
     return not isinstance(row.record, Person) or row.record.enabled
 
 
+def _accounts_lost(_: Roster, row: Row) -> bool:
+    """Without three in ten students. Not even a tombstone comes of one who has no account."""
+    is_student = isinstance(row.record, Person) and row.record.grade is not None
+    return not is_student or crc32(row.sourced_id.encode()) % 10 >= 3
+
+
 def _no_tombstone(_: Roster, row: Row) -> bool:
     return row.status != TOBEDELETED
 
@@ -215,6 +221,10 @@ RECORDS = {
     "accounts-only": Quirk(
         "users without an enabled account never come, their enrollments do", "Infinite Campus",
         keeps=_with_account,
+    ),
+    "accounts-lost": Quirk(
+        "three in ten students do not come any more, without a tombstone; their enrollments do", "Infinite Campus",
+        keeps=_accounts_lost,
     ),
     "no-tombstones": Quirk(
         "what is deleted never comes", "Ed-Fi", group="tombstones",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import json
+import time as clock
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -13,6 +16,10 @@ import sqlalchemy as sa
 from include.local.nights import Nights
 from include.local.screen import Screen
 from include.local.stack import Stack
+from include.past.published import rows_at
+from include.settings import night_of
+from include.tables import TABLES
+from include.warehouse.turn import take_turn
 
 DISTRICTS = ("maple", "cedar")
 NAMES = {
@@ -103,25 +110,37 @@ def test_the_asset_event_carries_the_counts(stack, warehouse):
     assert accounts in {event["extra"]["accounts"] for event in by_asset}
 
 
-@pytest.mark.timeout(600)  # three more nights of maple, and the setting-up where this is run alone
-def test_a_hold_is_a_required_action_and_what_is_approved_there_is_published(stack, warehouse):
+@pytest.mark.timeout(600)  # five more nights of maple, and the setting-up where this is run alone
+def test_three_in_ten_students_lost_are_told_held_and_approved_in_airflow(stack, warehouse):
     api = stack.airflow.api
-    requests.post(f"{stack.sandbox_url}/sandbox/maple/quirks", json=["school-scope"], timeout=30)
-    orgs = sa.text("SELECT count(*) FROM roster.orgs WHERE district_id = 'maple'")
     people = sa.text("SELECT count(*) FROM roster.users WHERE district_id = 'maple'")
-    before = warehouse.execute(orgs).scalar_one()
-    # no middle school for two nights: held, and the nights end all the same
-    for _ in range(2):
-        run_id = api.trigger("roster_maple", {"mode": "full"})
-        _until(stack, lambda run_id=run_id: api.run_state("roster_maple", run_id) == "success")
-    assert warehouse.execute(orgs).scalar_one() == before
-    held = warehouse.execute(people).scalar_one()
-    about_orgs = sa.text("SELECT * FROM roster_ops.holds WHERE closed_at IS NULL AND collection = 'orgs'")
-    [hold] = warehouse.execute(about_orgs).all()
-    assert (hold.kind, hold.status) == ("removals", "open")
+    about = sa.text(
+        "SELECT * FROM roster_ops.holds WHERE collection = 'users' AND kind = 'removals' AND school = '' "
+        "AND closed_at IS NULL"
+    )
 
-    # two nights and one question
-    [asked] = [run for run in api.runs("roster_holds") if run["conf"]["hold"] == hold.hold_id]
+    def night() -> int:
+        run_id = api.trigger("roster_maple", {"mode": "full"})
+        _until(stack, lambda: api.run_state("roster_maple", run_id) in ("success", "failed"))
+        assert api.run_state("roster_maple", run_id) == "success"
+        return warehouse.execute(people).scalar_one()
+
+    before = night()  # the leavers of the night before are gone for good now
+    requests.post(f"{stack.sandbox_url}/sandbox/maple/quirks", json=["accounts-lost"], timeout=30)
+    # told on the first night, held on the second, synced on the third with the hold still open
+    statuses = []
+    for _ in range(3):
+        assert night() == before
+        [hold] = warehouse.execute(about).all()
+        statuses.append(hold.status)
+    assert statuses == ["announced", "open", "open"]
+    assert 0.2 * before / 2 < hold.rows < before
+
+    # three nights and one question for each stage of it
+    asked = max(
+        (run for run in api.runs("roster_holds") if run["conf"]["hold"] == hold.hold_id),
+        key=lambda run: run["dag_run_id"],
+    )
     waiting = f"/dags/roster_holds/dagRuns/{asked['dag_run_id']}"
     _until(stack, lambda: api.task_states("roster_holds", asked["dag_run_id"])["decision"] == "awaiting_input")
     # another run asks the same, and looks again every few seconds
@@ -129,28 +148,89 @@ def test_a_hold_is_a_required_action_and_what_is_approved_there_is_published(sta
     _until(stack, lambda: api.task_states("roster_holds", twin).get("decision") == "awaiting_input")
     detail = api._get(f"{waiting}/taskInstances/decision/-1/hitlDetails")
     assert detail["options"] == ["Approve", "Reject"]
-    assert "orgs no longer there" in detail["body"]
-    answer = {"chosen_options": ["Approve"], "params_input": {"because": "the school has closed"}}
+    answer = {"chosen_options": ["Approve"], "params_input": {"because": "they have graduated"}}
     api._json(api._call("PATCH", f"{waiting}/taskInstances/decision/-1/hitlDetails", answer))
 
     published = f"approved__{asked['dag_run_id']}"
     _until(stack, lambda: published in {run["dag_run_id"] for run in api.runs("roster_maple")})
-    _until(stack, lambda: api.run_state("roster_maple", published) == "success")
+    _until(stack, lambda: api.run_state("roster_maple", published) in ("success", "failed"))
     query = sa.text("SELECT * FROM roster_ops.holds WHERE hold_id = :hold")
     after = warehouse.execute(query, {"hold": hold.hold_id}).one()
     assert (after.status, after.closed_because, after.last_run_id) == ("closed", "published", published)
-    assert (after.decided_by, after.because) == ("admin", "the school has closed")
-    assert warehouse.execute(orgs).scalar_one() == before - 1
-    assert warehouse.execute(people).scalar_one() < held
+    assert (after.decided_by, after.because) == ("admin", "they have graduated")
+    assert warehouse.execute(people).scalar_one() == before - hold.rows
     # the twin has noticed, and decided nothing
     _until(stack, lambda: api.run_state("roster_holds", twin) in ("success", "failed"))
     states = {"decision": "success", "apply": "skipped", "publish": "skipped"}
     assert api.task_states("roster_holds", twin) == states
 
 
+@pytest.mark.timeout(600)  # two more nights of cedar, and the setting-up where this is run alone
+def test_a_back_fill_of_two_at_once_a_noon_sync_and_a_hold_at_the_same_time(stack, warehouse):
+    """The pulls so far are given to two earlier nights; then all that can overlap does."""
+    api = stack.airflow.api
+    zone = ZoneInfo("America/Denver")
+    tonight = night_of(datetime.now(UTC), zone.key)
+    earlier = [datetime.combine(tonight - timedelta(days=ago), time(9), zone) for ago in (3, 2)]
+    seen = _give_to(stack, warehouse, earlier)
+    requests.post(f"{stack.sandbox_url}/sandbox/cedar/quirks", json=["school-scope"], timeout=30)
+    first = api.trigger("roster_cedar", {"mode": "full"})
+    _until(stack, lambda: api.run_state("roster_cedar", first) in ("success", "failed"))
+
+    engine = sa.create_engine(stack.warehouse_url)
+    waiting = sa.text("SELECT waits_for FROM roster_ops.runs WHERE district_id = 'cedar' AND waits_for IS NOT NULL")
+    with engine.begin() as somebody:
+        take_turn(somebody, "cedar", "somebody at a terminal")
+        backfill = {
+            "dag_id": "roster_cedar",
+            "from_date": (earlier[0] - timedelta(hours=33)).isoformat(),
+            "to_date": (earlier[1] - timedelta(hours=24)).isoformat(),
+            "max_active_runs": 2,
+            "reprocess_behavior": "none",
+        }
+        api._json(api._call("POST", "/backfills", backfill))
+        noon = api.trigger("roster_cedar", {"mode": "full"})
+        _until(stack, lambda: len(warehouse.execute(waiting).all()) == 3)
+        said = warehouse.execute(waiting).scalars().all()
+    assert set(said) == {"run somebody at a terminal"}
+    _until(stack, lambda: {run["state"] for run in api.runs("roster_cedar")} <= {"success", "failed"})
+    assert {run["state"] for run in api.runs("roster_cedar")} == {"success"}
+
+    ledger = sa.text("SELECT status FROM roster_ops.runs WHERE kind = 'replay' AND night = ANY(:nights)")
+    replayed = warehouse.execute(ledger, {"nights": [one.date() for one in earlier]}).scalars().all()
+    assert replayed == ["replayed", "replayed"]
+    state = sa.text("SELECT current_run_id FROM roster_ops.state WHERE district_id = 'cedar' AND paused = ''")
+    assert warehouse.execute(state).scalar_one() == noon
+    newest = sa.text("SELECT max(as_of) FROM roster_ops.runs WHERE district_id = 'cedar'")
+    current = sa.text("SELECT current_as_of FROM roster_ops.state WHERE district_id = 'cedar'")
+    assert warehouse.execute(current).scalar_one() == warehouse.execute(newest).scalar_one()
+    past = sa.text(
+        "SELECT sourced_id FROM roster_history.users WHERE district_id = 'cedar' AND _valid_from <= :at"
+        " AND (_valid_to IS NULL OR _valid_to > :at)"
+    )
+    for at, people in zip(earlier, seen, strict=True):
+        assert set(warehouse.execute(past, {"at": at}).scalars()) == people
+    open_holds = sa.text("SELECT status FROM roster_ops.holds WHERE district_id = 'cedar' AND collection = 'orgs'")
+    assert warehouse.execute(open_holds).scalars().all() == ["open"]
+    engine.dispose()
+
+
+def _give_to(stack: Stack, warehouse: sa.Connection, nights: list[datetime]) -> list[set[str]]:
+    """Make cedar's pulls, oldest first, those of other nights; who was there in each, by what was published of it."""
+    manifests = [path / "extract" / "manifest.json" for path in (stack.landing / "district=cedar").glob("pull=*")]
+    pulls = sorted((json.loads(path.read_text()) | {"path": path} for path in manifests), key=lambda one: one["as_of"])
+    seen = []
+    for generation, (pull, night) in enumerate(zip(pulls, nights, strict=True), 1):
+        path = pull.pop("path")
+        path.write_text(json.dumps(pull | {"as_of": night.astimezone(UTC).isoformat()}))
+        rows = rows_at(warehouse, "cedar", TABLES["users"], generation, ["sourced_id", "_missing_since"])
+        seen.append({row["sourced_id"] for row in rows.to_pylist() if row["_missing_since"] is None})
+    return seen
+
+
 def _until(stack: Stack, done: Callable[[], bool], limit: float = 240.0) -> None:
-    deadline = time.monotonic() + limit
+    deadline = clock.monotonic() + limit
     while not done():
         stack.check()
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+        assert clock.monotonic() < deadline
+        clock.sleep(0.5)

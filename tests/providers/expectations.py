@@ -199,8 +199,9 @@ PAGING = {
 
 RECORDS = dict.fromkeys(
     (
-        "empty-orgs", "empty-users", "school-scope", "accounts-only", "no-tombstones", "half-the-tombstones",
-        "record-per-school", "odd-ids", "relative-hrefs", "status-empty", "status-inactive", "status-mixed-case",
+        "empty-orgs", "empty-users", "school-scope", "accounts-only", "accounts-lost", "no-tombstones",
+        "half-the-tombstones", "record-per-school", "odd-ids", "relative-hrefs", "status-empty", "status-inactive",
+        "status-mixed-case",
         "json-booleans", "nulls-for-absent", "missing-optional", "numbers-for-text", "scalar-for-list", "ext-values",
         "administrator-role", "naive-dates", "offset-dates", "passwords", "empty-usernames", "email-null-text",
         "race-flags-when-true", "schools-are-departments", "district-is-local", "staff-without-identifier",

@@ -85,6 +85,11 @@ def test_some_switches_change_the_truth_and_how(switched):
     assert accounts["collections"]["users"]["total"] < users
     assert accounts["orphans"] > 0
 
+    lost = truth(switched("accounts-lost"))
+    assert lost["collections"]["enrollments"]["total"] == enrollments
+    assert 0.1 < 1 - lost["collections"]["users"]["total"] / users < 0.2  # about half of the people are students
+    assert lost["orphans"] > 0
+
     scope = truth(switched("school-scope"))
     assert scope["collections"]["orgs"]["total"] == plain["collections"]["orgs"]["total"] - 1
     assert scope["orphans"] > 0
