@@ -336,8 +336,9 @@ def accepted_schema(table: Table) -> pa.Schema:
 def change_schema(table: Table) -> pa.Schema:
     """What merge and map write and publish reads: the row, its digest, what happens to it and because of what.
 
-    `_change` is added, changed, returned (it was removed), found (it was missing, and is as it was), missing, removed.
-    `_changed_fields` names the columns that differ, comma-separated. Rows `missing` and `removed` carry the key only.
+    `_change` is added, changed, returned (it was removed), found (it was missing, and is as it was), missing, removed,
+    confirmed (it was removed with its owner, and goes by itself now). `_changed_fields` names the columns that differ,
+    comma-separated. Rows `missing`, `removed` and `confirmed` carry the key only.
     """
     extra = [
         ("_digest", pa.int64()),

@@ -44,6 +44,7 @@ from include.warehouse.connect import reached
 from include.warehouse.holds import living_rows
 from include.warehouse.migrate import require_version
 from include.warehouse.site_targets import with_targets
+from include.warehouse.statistics import refresh_statistics
 
 if TYPE_CHECKING:
     from include.extract.stage import Progress
@@ -208,6 +209,7 @@ def publish_night(engine: sa.Engine, district: District, ref: PullRef, landing: 
         except GenerationMoved:
             map_night(engine, district, ref, landing)
             continue
+        refresh_statistics(engine, published.counts)
         export_where_wanted(engine, district.district)
         return published
     raise RollcallError(

@@ -92,7 +92,8 @@ def arrivals(table: Table, accepted: pa.Table, published: PublishedRows) -> pa.T
         "found",
     )
     rows = accepted.append_column("_digest", digests).append_column("_change", change)
-    rows = rows.filter(pc.is_valid(rows["_change"]))
+    if rows["_change"].null_count:  # on a first night all are new, and none is copied
+        rows = rows.filter(pc.is_valid(rows["_change"]))
     for name in ("_because", "_changed_fields"):
         rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
     return rows.select(change_schema(table).names)
@@ -153,6 +154,18 @@ def departures(
         agreed,
     )
     change = pc.case_when(pc.make_struct(pc.is_valid(because), is_first_absence), "removed", "missing")
+    return _departing(table, rows, change, because)
+
+
+def confirmed(table: Table, published: PublishedRows, tombstones: pa.ChunkedArray) -> pa.Table:
+    """Rows that went with their owner and are marked as to be deleted by now: they will not return with it.
+
+    :param tombstones: keys marked so tonight.
+    """
+    rows = published.rows.append_column("_key", published.keys)
+    went_along = pc.is_in(rows["_removed_because"], value_set=pa.array(list(OWNER_REMOVED.values())))
+    rows = rows.filter(pc.and_(went_along, pc.is_in(rows["_key"], value_set=tombstones)))
+    change, because = (pa.array([said] * rows.num_rows, pa.string()) for said in ("confirmed", TOMBSTONE))
     return _departing(table, rows, change, because)
 
 

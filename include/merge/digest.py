@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,8 @@ from include.tables import Table
 
 _SEPARATOR = "\x1f"
 _NULL = "\x00"
+#: Rows that are text, and then Python's strings, at a time: a row takes a kilobyte until it is a number.
+_AT_ONCE = 32_768
 _NOT_CONTENT = ("date_last_modified", "account_id")
 
 
@@ -23,12 +26,14 @@ def content_columns(table: Table) -> list[str]:
 
 def row_digests(table: Table, rows: pa.Table) -> pa.Array:
     """A 64-bit digest per row: the columns as text, joined, hashed with SipHash under pandas' fixed key."""
-    if not rows.num_rows:
-        return pa.array([], pa.int64())
+    slices = (rows.slice(start, _AT_ONCE) for start in range(0, rows.num_rows, _AT_ONCE))
+    return pa.array(np.concatenate([np.empty(0, np.int64), *(_digests(table, some) for some in slices)]))
+
+
+def _digests(table: Table, rows: pa.Table) -> np.ndarray:
     texts = [pc.cast(rows[name], pa.string()) for name in content_columns(table)]
     joined = pc.binary_join_element_wise(*texts, _SEPARATOR, null_handling="replace", null_replacement=_NULL)
-    hashed = pd.util.hash_array(joined.to_numpy(), categorize=False)
-    return pa.array(hashed.view("int64"))
+    return pd.util.hash_array(joined.to_numpy(), categorize=False).view(np.int64)
 
 
 def row_keys(table: Table, rows: pa.Table) -> pa.ChunkedArray:

@@ -14,6 +14,7 @@ from include.contracts import accepted_schema
 from include.merge.digest import row_keys
 from include.tables import Table
 from include.warehouse.bulk import copy_in, copy_out
+from include.warehouse.dialect import temporary
 from include.warehouse.models import state
 from include.warehouse.schemas import STAGING
 
@@ -89,7 +90,7 @@ def read_rows_by_key(
     if not keys.num_rows:
         return schema.empty_table()
     typed = ", ".join(f'"{name}" text' for name in table.key)
-    connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS wanted_{table.name} ({typed}) ON COMMIT DROP")
+    connection.exec_driver_sql(temporary(f"wanted_{table.name}", typed))
     connection.exec_driver_sql(f"TRUNCATE wanted_{table.name}")
     copy_in(connection, f"wanted_{table.name}", keys.select(list(table.key)))
     joined = " AND ".join(f'w."{name}" = s."{name}"' for name in table.key)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from include.warehouse.bulk import copy_in, copy_out
+from include.warehouse.dialect import temporary, update_statistics
 from include.warehouse.schemas import STAGING
 
 #: Who is compared with whom: names, what else tells people apart, and the grades as JSON text.
@@ -123,8 +124,8 @@ class Readers:
         return rows["grade"][0].as_py() if rows.num_rows else None
 
     def _ask(self, keys: pa.Array | pa.ChunkedArray) -> None:
-        self.connection.exec_driver_sql("CREATE TEMP TABLE IF NOT EXISTS asked (key text) ON COMMIT DROP")
+        self.connection.exec_driver_sql(temporary("asked", "key text"))
         self.connection.exec_driver_sql("TRUNCATE asked")
         if len(keys):
             copy_in(self.connection, "asked", pa.table({"key": keys}))
-        self.connection.exec_driver_sql("ANALYZE asked")
+        self.connection.exec_driver_sql(update_statistics("asked"))

@@ -28,7 +28,7 @@ def returning(
 ) -> pa.Table:
     """What comes back with its owners, in `change_schema`: their person or class was removed, and returns tonight.
 
-    :param received: keys accepted tonight, which need no help.
+    :param received: keys that came tonight, accepted or marked as to be deleted: they need no help.
     :param settled: the tables worked out so far.
     :param alive: per settled table the keys that will be live; every owner must be among them.
     """

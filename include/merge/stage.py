@@ -34,6 +34,7 @@ from include.landing import PullFolder
 from include.merge.compare import (
     TableChanges,
     arrivals,
+    confirmed,
     counted,
     departures,
     leaving,
@@ -214,8 +215,9 @@ def _merge_table(
     everything = read_rows(folder, collection.parts.get(table.name, []), accepted_schema(table))
     is_own = table.parent is None
     is_tombstone = pc.equal(everything["status"], "tobedeleted") if is_own else None
-    active = everything.filter(pc.invert(is_tombstone)) if is_own else everything
-    tombstones = everything.filter(is_tombstone)["sourced_id"] if is_own else _NONE
+    tombstones = everything["sourced_id"].filter(is_tombstone) if is_own else _NONE
+    active = everything.filter(pc.invert(is_tombstone)) if len(tombstones) else everything
+    del everything
     published = read_published(merged.connection, pull.district, table)
     if table.parent:
         active = active.filter(pc.is_in(active[table.key[0]], value_set=merged.tables[table.parent].received))
@@ -240,8 +242,9 @@ def _merge_table(
     )
     # of a collection read in full whatever returns has been received; parts come with their record
     helped = is_own and not collection.proves_absence
-    restored = _returning(merged, table, published, keys) if helped else change_schema(table).empty_table()
-    rows = pa.concat_tables([arrived, departed, restored])
+    spoken_of = _joined(keys, tombstones)
+    restored = _returning(merged, table, published, spoken_of) if helped else change_schema(table).empty_table()
+    rows = pa.concat_tables([arrived, departed, confirmed(table, published, tombstones), restored])
     counts = counted(
         rows,
         accepted=active.num_rows + restored.num_rows,

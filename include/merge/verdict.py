@@ -49,6 +49,8 @@ def judged(judge: Judge, rows: pa.Table, table: Table, facts: Mapping[str, pa.Ar
         for one in broken
     ]
     refused = _first_reasons(broken)
+    if not refused:  # nearly always: then nothing is copied
+        return Verdict(rows, REJECT_SCHEMA.empty_table(), findings)
     keeps = np.ones(rows.num_rows, dtype=bool)
     keeps[list(refused)] = False
     rejects = _rejects(rows, collection, table, refused) if table.parent is None else REJECT_SCHEMA.empty_table()

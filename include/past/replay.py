@@ -27,6 +27,7 @@ from include.tables import TABLES
 from include.warehouse import ledger
 from include.warehouse.bulk import copy_in, copy_out
 from include.warehouse.connect import reached
+from include.warehouse.dialect import temporary, update_statistics
 from include.warehouse.history import Stretch, write_stretch
 from include.warehouse.migrate import require_version
 from include.warehouse.models import runs, staging, state, watermarks
@@ -168,10 +169,10 @@ def _write_table(connection: sa.Connection, district: str, name: str, roster: Ro
     rows = rows.append_column("_digest", row_digests(table, rows))
     columns = staging[name].c
     shape = ", ".join(f'"{one}" {columns[one].type.compile(connection.dialect)}' for one in rows.column_names)
-    connection.exec_driver_sql(f"CREATE TEMP TABLE past_{name} ({shape}) ON COMMIT DROP")
+    connection.exec_driver_sql(temporary(f"past_{name}", shape))
     if rows.num_rows:
         copy_in(connection, f"past_{name}", rows)
-    connection.exec_driver_sql(f"ANALYZE past_{name}")
+    connection.exec_driver_sql(update_statistics(f"past_{name}"))
     written = write_stretch(connection, district, table, f"past_{name}", stretch)
     connection.exec_driver_sql(f"DROP TABLE past_{name}")
     return written

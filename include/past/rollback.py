@@ -23,6 +23,7 @@ from include.settings import District, night_of
 from include.tables import TABLES, Table
 from include.warehouse import ledger
 from include.warehouse.connect import reached
+from include.warehouse.dialect import temporary_like
 from include.warehouse.history import Stretch, write_published
 from include.warehouse.migrate import require_version
 from include.warehouse.models import LINEAGE, pulls, runs, state, watermarks
@@ -130,7 +131,7 @@ def _published_run(connection: sa.Connection, district: District, run_id: str) -
 def _restore(connection: sa.Connection, table: Table, params: dict[str, object]) -> int:
     """One table as it was at a generation; how many rows that touched."""
     name = table.name
-    connection.exec_driver_sql(f"CREATE TEMP TABLE then_{name} (LIKE {STAGING}.{name}) ON COMMIT DROP")
+    connection.exec_driver_sql(temporary_like(f"then_{name}", f"{STAGING}.{name}"))
     touched = [connection.execute(sa.text(statement), params).rowcount for statement in _statements(table)]
     connection.exec_driver_sql(f"DROP TABLE then_{name}")
     came_since, restored = touched[1], touched[3]

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from include.tables import Table
 from include.warehouse.bulk import copy_in
+from include.warehouse.dialect import temporary, update_statistics
 from include.warehouse.history import touched_table
 from include.warehouse.models import LINEAGE, staging
 from include.warehouse.schemas import HISTORY, STAGING
@@ -37,21 +38,22 @@ def apply_changes(
         f'"{column.name}" {staging[table.name].c[column.name].type.compile(connection.dialect)}'
         for column in table.columns
     )
-    connection.exec_driver_sql(
-        f"CREATE TEMP TABLE {tonight} ({shape}, _digest bigint, _change text, _because text) ON COMMIT DROP"
-    )
+    connection.exec_driver_sql(temporary(tonight, f"{shape}, _digest bigint, _change text, _because text"))
     copy_in(connection, tonight, changes.drop_columns(["_changed_fields"]))
-    connection.exec_driver_sql(f"ANALYZE {tonight}")
-    params = {"district": district, "run_id": run_id, "as_of": as_of, "generation": generation}
-    for statement in _statements(table, tonight):
-        connection.execute(sa.text(statement), params)
     listed = ", ".join(f'"{name}"' for name in (*table.key, "_change"))
+    connection.exec_driver_sql(update_statistics(tonight, listed))
+    params = {"district": district, "run_id": run_id, "as_of": as_of, "generation": generation}
+    met = set(changes["_change"].unique().to_pylist())
+    for kinds, statement in _statements(table, tonight):
+        if met & kinds:
+            connection.execute(sa.text(statement), params)
     connection.exec_driver_sql(touched_table(table))  # for history
     connection.exec_driver_sql(f"INSERT INTO touched_{table.name} SELECT {listed} FROM {tonight}")
     connection.exec_driver_sql(f"DROP TABLE {tonight}")
 
 
-def _statements(table: Table, tonight: str) -> Iterator[str]:
+def _statements(table: Table, tonight: str) -> Iterator[tuple[set[str], str]]:
+    """What is done about each kind of change, in order: the kinds, and the statement for their rows."""
     target = f"{STAGING}.{table.name}"
     columns = ", ".join(f'"{name}"' for name in table.names)
     match = " AND ".join(f'r."{name}" = t."{name}"' for name in table.key)
@@ -60,24 +62,46 @@ def _statements(table: Table, tonight: str) -> Iterator[str]:
     # what readers had first: it is gone from staging after that
     lineage = ", ".join(f"r.{name}" for name in ("_digest", *LINEAGE))
     whole = ", ".join(f'r."{name}"' for name in table.names)
-    yield f"""
+    before = {"changed", "returned", "found", "missing", "removed", "confirmed"}
+    yield (
+        before,
+        f"""
         INSERT INTO {HISTORY}.{table.name}_published (district_id, {columns}, _digest, {", ".join(LINEAGE)},
             _generation, _until_generation)
         SELECT r.district_id, {whole}, {lineage}, r._generation, :generation
-        FROM {target} r JOIN {tonight} t ON {match} WHERE r.district_id = :district AND t._change <> 'added'"""
-    yield f"""
+        FROM {target} r JOIN {tonight} t ON {match} WHERE r.district_id = :district AND t._change <> 'added'""",
+    )
+    yield (
+        {"added"},
+        f"""
         INSERT INTO {target} (district_id, {columns}, _digest, _run_id, _first_seen_at, _changed_at, _generation)
         SELECT :district, {columns}, _digest, :run_id, :as_of, :as_of, :generation FROM {tonight}
-        WHERE _change = 'added'"""
-    yield f"""
+        WHERE _change = 'added'""",
+    )
+    yield (
+        {"changed", "returned"},
+        f"""
         UPDATE {target} r SET {assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of,
             _generation = :generation, _missing_since = NULL, _removed_at = NULL, _removed_because = NULL
-        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('changed', 'returned')"""
-    yield f"""
+        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('changed', 'returned')""",
+    )
+    yield (
+        {"missing", "found"},
+        f"""
         UPDATE {target} r SET _missing_since = CASE t._change WHEN 'missing' THEN CAST(:as_of AS timestamptz) END,
             _generation = :generation
-        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('missing', 'found')"""
-    yield f"""
+        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('missing', 'found')""",
+    )
+    yield (
+        {"confirmed"},
+        f"""
+        UPDATE {target} r SET _removed_because = t._because, _generation = :generation
+        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change = 'confirmed'""",
+    )
+    yield (
+        {"removed"},
+        f"""
         UPDATE {target} r SET _removed_at = :as_of, _removed_because = t._because, _run_id = :run_id,
             _changed_at = :as_of, _generation = :generation
-        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change = 'removed'"""
+        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change = 'removed'""",
+    )

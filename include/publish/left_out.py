@@ -6,6 +6,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from include.warehouse.bulk import copy_in
+from include.warehouse.dialect import temporary
 from include.warehouse.schemas import OPS
 
 
@@ -14,9 +15,7 @@ def write_left_out(connection: sa.Connection, rows: pa.Table, *, district: str, 
 
     :param rows: in `LEFT_OUT_SCHEMA`.
     """
-    connection.exec_driver_sql(
-        "CREATE TEMP TABLE tonight_left_out (user_sourced_id text, reason text, detail text) ON COMMIT DROP"
-    )
+    connection.exec_driver_sql(temporary("tonight_left_out", "user_sourced_id text, reason text, detail text"))
     if rows.num_rows:
         copy_in(connection, "tonight_left_out", rows)
     params = {"district": district, "run_id": run_id}

@@ -17,6 +17,7 @@ from include.landing import Landing
 from include.retention.folder import Deleted, DistrictFolder, export_folder
 from include.settings import districts_folder
 from include.warehouse.connect import reached
+from include.warehouse.dialect import TRY_LOCK
 from include.warehouse.migrate import require_version
 from include.warehouse.models import purges, runs
 from include.warehouse.schemas import HISTORY, OPS, STAGING
@@ -119,8 +120,7 @@ def _tables(connection: sa.Connection) -> list[str]:
 
 def _take_turn(connection: sa.Connection, district: str) -> None:
     """The lock that publications of a district take; without waiting, for a person sits there."""
-    query = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
-    if not connection.execute(query, {"name": f"publish {district}"}).scalar_one():
+    if not connection.execute(TRY_LOCK, {"name": f"publish {district}"}).scalar_one():
         raise RollcallError(
             "district_publishing",
             f"A run is publishing {district} at this moment.",

@@ -20,6 +20,7 @@ from include.landing import Landing
 from include.retention.folder import Deleted, DistrictFolder, export_folder
 from include.settings import District
 from include.tables import TABLES
+from include.warehouse.dialect import TAKE_LOCK
 from include.warehouse.migrate import require_version
 from include.warehouse.schemas import HISTORY, OPS, STAGING
 
@@ -120,8 +121,7 @@ def _is_complete_full(pull: Pull | None, district: District) -> bool:
 def _sweep_rows(connection: sa.Connection, district: District, now: datetime) -> dict[str, int]:
     """Delete rows in the publications' turn: a publication that merge has prepared must not miss a row it restores."""
     key, keep = district.district, district.retention
-    lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-    connection.execute(lock, {"name": f"publish {key}"})
+    connection.execute(TAKE_LOCK, {"name": f"publish {key}"})
     before = {
         "district": key,
         "rejects": now - timedelta(days=keep.rejects_days),

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import sqlalchemy as sa
 
+from include.warehouse.dialect import copy_from_client, copy_to_client
+
 
 def _driver(connection: sa.Connection) -> psycopg.Connection[Any]:
     driver = connection.connection.driver_connection
@@ -23,8 +25,7 @@ def copy_in(connection: sa.Connection, target: str, rows: pa.Table) -> None:
 
     :param target: quoted name of the table; the columns are those of `rows`, by name.
     """
-    columns = ", ".join(f'"{name}"' for name in rows.column_names)
-    statement = f"COPY {target} ({columns}) FROM STDIN (FORMAT csv)"
+    statement = copy_from_client(target, rows.column_names)
     with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
         for batch in rows.to_batches(max_chunksize=65_536):
             buffer = io.BytesIO()
@@ -38,7 +39,7 @@ def copy_out(connection: sa.Connection, query: str, params: Mapping[str, Any], s
     :param query: SQL with psycopg's named parameters, `%(district)s`.
     """
     buffer = pa.BufferOutputStream()
-    statement = f"COPY ({query}) TO STDOUT (FORMAT csv)"
+    statement = copy_to_client(query)
     with _driver(connection).cursor() as cursor, cursor.copy(statement, params) as copy:
         for data in copy:
             buffer.write(data)

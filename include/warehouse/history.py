@@ -15,6 +15,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from include.tables import TABLES, Table
+from include.warehouse.dialect import temporary, temporary_like, update_statistics
+from include.warehouse.models import staging
 from include.warehouse.schemas import HISTORY, STAGING
 
 
@@ -52,13 +54,15 @@ def write_stretch(
         "run_id": stretch.run_id,
         "next_run_id": stretch.next_run_id,
     }
-    connection.exec_driver_sql(f"CREATE TEMP TABLE differing_{name} ({typed}) ON COMMIT DROP")
+    connection.exec_driver_sql(temporary(f"differing_{name}", typed))
     found = connection.execute(sa.text(_differing(table, wanted, among)), params).rowcount
     if found:
-        connection.exec_driver_sql(f"ANALYZE differing_{name}")
+        connection.exec_driver_sql(update_statistics(f"differing_{name}"))
         connection.exec_driver_sql(
-            f"CREATE TEMP TABLE beside_{name} ({typed}, left_from timestamptz, right_from timestamptz,"
-            " right_to timestamptz, right_closed text) ON COMMIT DROP"
+            temporary(
+                f"beside_{name}",
+                f"{typed}, left_from timestamptz, right_from timestamptz, right_to timestamptz, right_closed text",
+            )
         )
         for statement in [*(_cut_out(table) if stretch.until else _cut_off(table)), *_lay_in(table, wanted)]:
             connection.execute(sa.text(statement), params)
@@ -100,7 +104,7 @@ def write_changed(connection: sa.Connection, district: str, stretch: Stretch) ->
 def touched_table(table: Table) -> str:
     """The temporary table of what a publication wrote in this table, made if nothing was."""
     typed = ", ".join(f'"{key}" text' for key in table.key)
-    return f"CREATE TEMP TABLE IF NOT EXISTS touched_{table.name} ({typed}, _change text) ON COMMIT DROP"
+    return temporary(f"touched_{table.name}", f"{typed}, _change text")
 
 
 def _write_touched(connection: sa.Connection, district: str, table: Table, stretch: Stretch) -> int:
@@ -119,19 +123,25 @@ def _write_touched(connection: sa.Connection, district: str, table: Table, stret
                 WHERE r.district_id = :district AND o._change IN ('missing', 'found', 'removed', 'returned')"""),
             params,
         )
-    connection.exec_driver_sql(f"ANALYZE touched_{name}")
+    connection.exec_driver_sql(update_statistics(f"touched_{name}"))
     is_touched = f"EXISTS (SELECT FROM touched_{name} k WHERE {_same(table, 'k', 'w')})"
     listed = _columns(table.names, "w")
+    connection.exec_driver_sql(temporary(f"now_{name}", _shape(table, connection)))
     connection.execute(
         sa.text(f"""
-            CREATE TEMP TABLE now_{name} ON COMMIT DROP AS
-            SELECT {listed}, w._digest FROM {live_rows(table)} w WHERE {is_touched}"""),
+            INSERT INTO now_{name} SELECT {listed}, w._digest FROM {live_rows(table)} w WHERE {is_touched}"""),
         params,
     )
-    connection.exec_driver_sql(f"ANALYZE now_{name}")
+    connection.exec_driver_sql(update_statistics(f"now_{name}"))
     found = write_stretch(connection, district, table, f"now_{name}", stretch, among=f"touched_{name}")
     connection.exec_driver_sql(f"DROP TABLE now_{name}")
     return found
+
+
+def _shape(table: Table, connection: sa.Connection) -> str:
+    """The table's own columns with their types, and the digest."""
+    columns = [staging[table.name].c[name] for name in (*table.names, "_digest")]
+    return ", ".join(f'"{column.name}" {column.type.compile(connection.dialect)}' for column in columns)
 
 
 def _first(table: Table) -> str:
@@ -183,7 +193,7 @@ def _cut_out(table: Table) -> Iterator[str]:
     """Take away what lies between `since` and `until`; what goes on after that begins again at `until`."""
     past, match = f"{HISTORY}.{table.name}", _same(table, "h", "d")
     reaches_over = f"h.district_id = :district AND {match} AND h._valid_from < {_UNTIL} AND {_ENDS} > {_UNTIL}"
-    yield f"CREATE TEMP TABLE going_on_{table.name} (LIKE {past}) ON COMMIT DROP"
+    yield temporary_like(f"going_on_{table.name}", past)
     yield f"""
         INSERT INTO going_on_{table.name} SELECT h.* FROM {past} h, differing_{table.name} d WHERE {reaches_over}"""
     yield f"UPDATE going_on_{table.name} SET _valid_from = {_UNTIL}, _run_id = :next_run_id"

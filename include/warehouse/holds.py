@@ -14,10 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from include.contracts import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, LIVING_HOLD_ROWS_SCHEMA, ChangeSet, Hold
 from include.warehouse.bulk import copy_in, copy_out
+from include.warehouse.dialect import temporary, update_statistics, upsert
 from include.warehouse.models import holds, run_holds
 from include.warehouse.schemas import OPS
 
@@ -99,7 +99,7 @@ def record(connection: sa.Connection, changes: ChangeSet, met: Met) -> None:
     _bring(connection, "hold_back", met.came_back)
     _bring(connection, "hold_applied", met.applied)
     _bring(connection, "hold_found", met.held_rows)
-    connection.exec_driver_sql("CREATE TEMP TABLE hold_left (hold_id text, why text) ON COMMIT DROP")
+    connection.exec_driver_sql(temporary("hold_left", "hold_id text, why text"))
     for statement in (_LEAVE_BACK, _LEAVE_APPLIED):
         connection.execute(sa.text(statement), params)
     found = [_go_on(connection, changes, hold, complete=_is_whole(hold.collection, met)) for hold in changes.holds]
@@ -119,7 +119,7 @@ def _go_on(connection: sa.Connection, changes: ChangeSet, hold: Hold, *, complet
     opening = _opening(changes, hold)
     seen = {name: opening[name] for name in ("last_seen_at", "last_run_id", "rows", "published")}
     seen |= {name: opening[name] for name in ("looks_like", "looks_not_like")}
-    statement = insert(holds).values(opening)
+    statement = upsert(holds).values(opening)
     statement = statement.on_conflict_do_update(
         index_elements=[holds.c.district_id, holds.c.collection, holds.c.kind, holds.c.school],
         index_where=holds.c.closed_at.is_(None),
@@ -172,10 +172,10 @@ def _met(connection: sa.Connection, changes: ChangeSet, hold_id: str, hold: Hold
 
 def _bring(connection: sa.Connection, name: str, rows: pa.Table) -> None:
     columns = ", ".join(f"{column} text" for column in rows.column_names)
-    connection.exec_driver_sql(f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP")
+    connection.exec_driver_sql(temporary(name, columns))
     if rows.num_rows:
         copy_in(connection, name, rows)
-    connection.exec_driver_sql(f"ANALYZE {name}")
+    connection.exec_driver_sql(update_statistics(name))
 
 
 _LIVING = f"SELECT hold_id FROM {OPS}.holds WHERE district_id = :district AND closed_at IS NULL"

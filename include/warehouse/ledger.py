@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from include.contracts import ChangeSet, Finding, Pull, RunKind, TableCounts, to_json
 from include.errors import RollcallError
 from include.settings import District
 from include.warehouse import holds
 from include.warehouse.bulk import copy_in
+from include.warehouse.dialect import upsert
 from include.warehouse.models import districts, findings, pulls, run_counts, runs, state, watermarks
 from include.warehouse.schemas import OPS
 
@@ -23,7 +23,7 @@ def start_run(connection: sa.Connection, district: str, run_id: str, night: date
     """Enter a run; a retry of the same run starts it again, unless it was published already."""
     row = {"status": "running", "started_at": datetime.now(UTC), "night": night, "kind": kind}
     cleared = {"kind": kind, "finished_at": None, "failed_stage": None, "error_code": None, "error_message": None}
-    statement = insert(runs).values(district_id=district, run_id=run_id, **row)
+    statement = upsert(runs).values(district_id=district, run_id=run_id, **row)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[runs.c.district_id, runs.c.run_id],
@@ -36,7 +36,7 @@ def start_run(connection: sa.Connection, district: str, run_id: str, night: date
 def ensure_run(connection: sa.Connection, district: str, run_id: str, night: date) -> None:
     """Enter a run whose start could not be, because the warehouse was down."""
     row = {"district_id": district, "run_id": run_id, "status": "running", "started_at": datetime.now(UTC)}
-    connection.execute(insert(runs).values(**row, night=night).on_conflict_do_nothing())
+    connection.execute(upsert(runs).values(**row, night=night).on_conflict_do_nothing())
 
 
 def fail_run(connection: sa.Connection, district: str, run_id: str, stage: str, error: RollcallError) -> None:
@@ -180,7 +180,7 @@ def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> 
     proofs = {collection.collection: to_json(collection.proof) for collection in pull.collections}
     row = {"as_of": pull.as_of, "mode": pull.mode, "proofs": proofs, "usage": to_json(pull.usage)}
     known = {"district_id": pull.district, "pull_id": pull.pull_id, "is_complete": is_complete}
-    statement = insert(pulls).values(**known, **row)
+    statement = upsert(pulls).values(**known, **row)
     connection.execute(statement.on_conflict_do_nothing())
 
 
@@ -208,14 +208,14 @@ def move_state(
     ]
     # a re-fetch begins at a night of its own choice, maybe after the watermark: what lies between was not asked for
     if marks and pull.kind != "refetch":
-        marking = insert(watermarks).values(marks)
+        marking = upsert(watermarks).values(marks)
         connection.execute(
             marking.on_conflict_do_update(
                 index_elements=[watermarks.c.district_id, watermarks.c.collection],
                 set_={"watermark": sa.func.greatest(watermarks.c.watermark, marking.excluded.watermark)},
             )
         )
-    statement = insert(state).values(district_id=changes.district, **row)
+    statement = upsert(state).values(district_id=changes.district, **row)
     connection.execute(statement.on_conflict_do_update(index_elements=[state.c.district_id], set_=row))
 
 
@@ -229,7 +229,7 @@ def describe_district(connection: sa.Connection, district: District, base_url: s
         "publish_by": district.schedule.publish_by,
     }
     known = row if base_url is None else {**row, "base_url": base_url}
-    statement = insert(districts).values(district_id=district.district, **row, base_url=base_url or "")
+    statement = upsert(districts).values(district_id=district.district, **row, base_url=base_url or "")
     connection.execute(statement.on_conflict_do_update(index_elements=[districts.c.district_id], set_=known))
 
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
 from include.tables import TABLES, Kind, Table
+from include.warehouse.dialect import JSON
 from include.warehouse.schemas import HISTORY, OPS, STAGING
 
 metadata = sa.MetaData()
@@ -17,7 +17,7 @@ _TYPES: dict[Kind, type[sa.types.TypeEngine]] = {
     "text": sa.Text,
     "date": sa.Date,
     "boolean": sa.Boolean,
-    "json": JSONB,
+    "json": JSON,
     "integer": sa.BigInteger,
 }
 
@@ -173,7 +173,7 @@ provider_profiles = sa.Table(
     sa.Column("checked_at", timestamp(), nullable=False),
     sa.Column("passed", sa.Boolean, nullable=False),
     sa.Column("pinned_org", sa.Text),
-    sa.Column("profile", JSONB, nullable=False),
+    sa.Column("profile", JSON, nullable=False),
     schema=OPS,
 )
 
@@ -185,8 +185,8 @@ pulls = sa.Table(
     sa.Column("pull_id", sa.Text, nullable=False),
     sa.Column("as_of", timestamp(), nullable=False),
     sa.Column("mode", sa.Text, nullable=False),
-    sa.Column("proofs", JSONB, nullable=False),
-    sa.Column("usage", JSONB, nullable=False),
+    sa.Column("proofs", JSON, nullable=False),
+    sa.Column("usage", JSON, nullable=False),
     sa.Column("is_complete", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.PrimaryKeyConstraint("district_id", "pull_id", name="pk_pulls"),
     schema=OPS,
@@ -207,7 +207,7 @@ runs = sa.Table(
     sa.Column("generation", sa.BigInteger),
     sa.Column("accounts", sa.BigInteger),
     sa.Column("left_out", sa.BigInteger),
-    sa.Column("coverage", JSONB),
+    sa.Column("coverage", JSON),
     sa.Column("mode", sa.Text),
     sa.Column("requests", sa.BigInteger),
     sa.Column("requests_in_peak", sa.BigInteger),
@@ -264,7 +264,7 @@ rejects = sa.Table(
     sa.Column("rule", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("field", sa.Text),
-    sa.Column("record", JSONB),
+    sa.Column("record", JSON),
     schema=OPS,
 )
 sa.Index("ix_rejects_run", rejects.c.district_id, rejects.c.run_id)
@@ -357,7 +357,7 @@ purges = sa.Table(
     sa.Column("district", sa.Text, nullable=False),
     sa.Column("purged_at", timestamp(), nullable=False),
     sa.Column("purged_by", sa.Text, nullable=False),
-    sa.Column("rows", JSONB, nullable=False),
+    sa.Column("rows", JSON, nullable=False),
     sa.Column("files", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("district", "purged_at", name="pk_purges"),

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
+from include.warehouse.dialect import upsert
 from include.warehouse.models import provider_profiles
 
 
@@ -50,7 +50,7 @@ def store_profile(connection: sa.Connection, district: str, found: StoredProfile
         "pinned_org": found.pinned_org,
         "profile": found.profile,
     }
-    statement = insert(provider_profiles).values(district_id=district, **row)
+    statement = upsert(provider_profiles).values(district_id=district, **row)
     if not pin_anew:
         row["pinned_org"] = sa.func.coalesce(provider_profiles.c.pinned_org, statement.excluded.pinned_org)
     connection.execute(statement.on_conflict_do_update(index_elements=[provider_profiles.c.district_id], set_=row))

@@ -11,14 +11,11 @@ import logging
 import sqlalchemy as sa
 
 from include.warehouse import ledger
+from include.warehouse.dialect import TAKE_LOCK, TRY_LOCK
 
 log = logging.getLogger("rollcall.turn")
 
 _NAME = "rollcall "
-_LOCK = {
-    "try": sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"),
-    "wait": sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
-}
 
 # a lock of 64 bits stands in two columns of 32
 _HOLDER = sa.text("""
@@ -34,14 +31,14 @@ def take_turn(connection: sa.Connection, district: str, run_id: str) -> None:
     # PostgreSQL cuts names at 63 bytes
     called = {"called": f"{_NAME}{run_id}"[:63]}
     connection.execute(sa.text("SELECT set_config('application_name', :called, true)"), called)
-    if connection.execute(_LOCK["try"], lock).scalar_one():
+    if connection.execute(TRY_LOCK, lock).scalar_one():
         return
     other = _holder(connection, lock)
     if other:
         log.info("%s: waits for %s, which is publishing it now", district, other)
         with connection.engine.begin() as aside:
             ledger.wait_for(aside, district, run_id, other)
-    connection.execute(_LOCK["wait"], lock)
+    connection.execute(TAKE_LOCK, lock)
 
 
 def _holder(connection: sa.Connection, lock: dict[str, str]) -> str:

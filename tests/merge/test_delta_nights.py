@@ -88,6 +88,25 @@ def test_an_enrollment_that_left_by_itself_stays_away_when_its_person_returns(ni
     assert nights.live("enrollments", "sourced_id") == ["e-ada"]
 
 
+@pytest.mark.parametrize("when", ["while the person is gone", "as the person returns"])
+def test_an_enrollment_marked_as_deleted_after_its_person_left_does_not_return_with_them(nights, roster, when):
+    rows = roster("ada", "ben")
+    nights.publish(rows)
+    marked = [{"sourced_id": "e-ben", **TOMBSTONE}]
+    gone = _only(rows, people=())
+    gone["users"] = [{"sourced_id": "ben", **TOMBSTONE}]
+    nights.publish(gone, delta=True)
+    if when == "while the person is gone":
+        done = nights.publish(_only(rows, people=(), enrollments=marked), delta=True)
+        assert done.counts["enrollments"].touched() == 0
+        marked = []
+    nights.publish(_only(rows, people=("ben",), enrollments=marked), delta=True)
+    assert nights.live("users", "sourced_id") == ["ada", "ben"]
+    assert nights.live("enrollments", "sourced_id") == ["e-ada"]
+    query = "SELECT _removed_because FROM roster_staging.enrollments WHERE sourced_id = 'e-ben'"
+    assert nights.scalar(query) == "the provider marked it as to be deleted"
+
+
 def test_an_org_is_read_in_full_every_night(nights, roster):
     rows = roster("ada")
     rows["orgs"].append({"sourced_id": "closed", "name": "Closed School", "type": "school"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -106,6 +106,25 @@ def test_a_delta_pulled_before_a_rollback_is_not_laid_on_the_older_roster(nights
         night.publish_night(nights.engine, nights.district, delta, nights.landing)
     assert caught.value.code == "delta_without_base"
     assert nights.live("users", "sourced_id") == ["ada"]
+
+
+def test_nor_on_an_older_full_pull_that_was_published_after_the_rollback(nights, roster):
+    """What was modified between that pull and the beginning of the delta would be in neither."""
+    from include import night
+
+    nights.publish(roster("ada"))
+    older = nights.prepare(roster("ada", "ben"))
+    nights.publish(roster("ada", "ben", "cid"))
+    delta = nights.prepare(delta_of(roster("ada", "dot"), "dot"), delta=True, since=nights.began + timedelta(days=3))
+    rollback(nights.engine, nights.district, nights.landing, "back", "run1")
+    resume(nights.engine, nights.district)
+    for ref in (delta, older):
+        night.map_night(nights.engine, nights.district, ref, nights.landing)
+    assert night.publish_night(nights.engine, nights.district, older, nights.landing).status == "published"
+    with pytest.raises(NeedsPerson) as caught:
+        night.publish_night(nights.engine, nights.district, delta, nights.landing)
+    assert caught.value.code == "delta_without_base"
+    assert nights.live("users", "sourced_id") == ["ada", "ben"]
 
 
 def test_history_has_an_entry_of_the_rollback(nights, roster):
