@@ -2,7 +2,7 @@
 # Everything is installed into .venv from requirements.lock; nothing else of the machine is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dbt test lint lock clean
+.PHONY: help setup demo up dbt bench test lint lock clean
 MAKEFLAGS += --no-print-directory
 
 # The Python that .venv is made with, 3.11 to 3.13: make setup PYTHON=/path/to/python3.12
@@ -29,6 +29,9 @@ up: setup ## Airflow, sandbox and a warehouse that is kept, until Ctrl-C
 
 dbt: setup ## build and test the dbt package on the warehouse of the last demo
 	@$(BIN)/python -m include.local.dbt
+
+bench: setup ## speed beside dlt, a script and the floor, in one table (BENCH="--only rollcall" for a part)
+	@$(BIN)/python -m bench $(BENCH)
 
 test: setup ## run all tests, on two cores
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile

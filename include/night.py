@@ -7,6 +7,7 @@ the landing zone and in the warehouse.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
@@ -35,6 +36,7 @@ from include.export.parquet import export_where_wanted
 from include.extract.plan import FULL, Plan
 from include.judge_night import approved_removals, settle
 from include.landing import Landing
+from include.memory import give_back_what_is_free
 from include.merge.stage import Merged, merge
 from include.plan_night import plan_night, plan_without_warehouse
 from include.publish.stage import publish
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from include.oneroster.client import OneRosterClient
 
 log = logging.getLogger("rollcall.night")
+
+give_back_what_is_free()
 
 #: How often publish lets merge, map and guard be done again because another run came first.
 _TURNS = 5
@@ -253,7 +257,8 @@ def finish_dry_run(engine: sa.Engine, district: District, ref: PullRef, landing:
 
 @contextmanager
 def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Iterator[None]:
-    """Mark the run as failed in the ledger when a stage fails, then let the error go on."""
+    """Enter the processor time a stage took into the ledger, and mark the run as failed when the stage fails."""
+    began = time.process_time()
     try:
         with stage_edge(stage, district=district):
             yield
@@ -262,6 +267,9 @@ def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Itera
         with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
             ledger.fail_run(connection, district, run_id, stage, error)
         raise
+    finally:
+        with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
+            ledger.add_cpu(connection, district, run_id, time.process_time() - began)
 
 
 @contextmanager

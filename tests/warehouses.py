@@ -14,7 +14,7 @@ from include.local.postgres import EmbeddedPostgres
 from include.warehouse import migrate
 from include.warehouse.connect import connect, warehouse_from_environment
 
-#: What stays the same unless a test changed the schema: columns with their types, constraints, and the migration's number.
+#: What stays the same unless a test changed the schema: columns, types, constraints, and the migration's number.
 _SHAPE = sa.text("""
     SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
         SELECT format('%s %s %s', a.attrelid::regclass, a.attname, a.atttypid) AS part FROM pg_attribute a

@@ -100,7 +100,7 @@ class AirflowApi:
         """What a try of a task wrote, one event a line."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}/logs/{try_number}"
         lines = self._get(path)["content"]
-        return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in lines)
+        return "\n".join(_told(line) for line in lines)
 
     def _get(self, path: str) -> dict[str, Any]:
         return self._json(self._call("GET", path))
@@ -133,3 +133,11 @@ class AirflowApi:
 
 def _run_path(dag_id: str, run_id: str) -> str:
     return f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
+
+
+def _told(line: object) -> str:
+    """An entry of a task's log in words; of an exception its type and its sentence."""
+    if not isinstance(line, dict):
+        return str(line)
+    raised = [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or ()]
+    return "\n".join([str(line.get("event", line)), *raised])

@@ -217,7 +217,6 @@ def _merge_table(
     is_tombstone = pc.equal(everything["status"], "tobedeleted") if is_own else None
     tombstones = everything["sourced_id"].filter(is_tombstone) if is_own else _NONE
     active = everything.filter(pc.invert(is_tombstone)) if len(tombstones) else everything
-    del everything
     published = read_published(merged.connection, pull.district, table)
     if table.parent:
         active = active.filter(pc.is_in(active[table.key[0]], value_set=merged.tables[table.parent].received))

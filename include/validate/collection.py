@@ -69,7 +69,7 @@ def judge_collection(judge: Judge, collection: str, version: Version, landed: di
     refused |= _reasons(content, living)
 
     passed = _not_in(refused, len(active))
-    accepted = {main.name: records.rows.filter(pa.array(passed))}
+    accepted = {main.name: records.rows.filter(pa.array(passed)) if refused else records.rows}
     findings = [_finding(collection, one, one.rule.severity) for one in broken]
     owners = records.rows.column("sourced_id").filter(pa.array(passed & active))
     for table in part_tables:

@@ -55,6 +55,12 @@ def fail_run(connection: sa.Connection, district: str, run_id: str, stage: str, 
     )
 
 
+def add_cpu(connection: sa.Connection, district: str, run_id: str, seconds: float) -> None:
+    """Add what a stage took of the processor: its own process, all threads, every try; not what PostgreSQL took."""
+    spent = sa.func.coalesce(runs.c.cpu_seconds, 0) + seconds
+    connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(cpu_seconds=spent))
+
+
 def wait_for(connection: sa.Connection, district: str, run_id: str, other: str) -> None:
     """Say for whom a run waits, for those who look while it does."""
     connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(waits_for=other))
@@ -113,6 +119,7 @@ def finish_run(
             bytes_received=usage.bytes_received,
             most_at_once=usage.most_at_once,
             seconds_waited=usage.seconds_waited,
+            rows_written=_rows_written(changes) if status == "published" else 0,
             failed_stage=None,
             error_code=None,
             error_message=None,
@@ -231,6 +238,11 @@ def describe_district(connection: sa.Connection, district: District, base_url: s
     known = row if base_url is None else {**row, "base_url": base_url}
     statement = upsert(districts).values(district_id=district.district, **row, base_url=base_url or "")
     connection.execute(statement.on_conflict_do_update(index_elements=[districts.c.district_id], set_=known))
+
+
+def _rows_written(changes: ChangeSet) -> int:
+    """Rows of the roster's tables that a publication writes; history and what is remembered of them come on top."""
+    return sum(part.rows for parts in changes.parts.values() for part in parts)
 
 
 def _count_row(name: str, count: TableCounts) -> dict[str, Any]:

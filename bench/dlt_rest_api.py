@@ -1,0 +1,83 @@
+"""dlt's `rest_api` source into PostgreSQL at its documented best settings; run by the environment dlt is installed in.
+
+Its page on performance advises parallelized resources, workers for each of its steps, large files, and no tables for
+nested lists; CSV and Parquet are its fast formats for PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from typing import Any
+
+import dlt
+from dlt.sources.helpers import requests
+from dlt.sources.rest_api import rest_api_source
+
+_SETTINGS = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "ERROR",
+    "EXTRACT__WORKERS": "5",
+    "NORMALIZE__WORKERS": "2",
+    "LOAD__WORKERS": "4",
+    "DATA_WRITER__BUFFER_MAX_ITEMS": "10000",
+    "DATA_WRITER__FILE_MAX_ITEMS": "100000",
+    "NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION": "true",
+}
+
+
+def main() -> None:
+    told = json.load(sys.stdin)
+    imported_at = time.monotonic()
+    os.environ |= _SETTINGS
+    counted = {"requests": 0, "received": 0}
+
+    session = requests.Client().session
+    send = session.send
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        answer = send(*arguments, **options)
+        counted["requests"] += 1
+        counted["received"] += len(answer.content)
+        return answer
+
+    session.send = counting
+    credentials = {"client_id": told["client_id"], "client_secret": told["client_secret"]}
+    source = rest_api_source(
+        {
+            "client": {
+                "base_url": told["service"],
+                "session": session,
+                "auth": {
+                    "type": "oauth2_client_credentials",
+                    "access_token_url": told["token_url"],
+                    "session": session,
+                    **credentials,
+                },
+                "paginator": {"type": "offset", "limit": told["page_size"], "total_path": None},
+            },
+            "resource_defaults": {"parallelized": True, "max_table_nesting": 0, "write_disposition": "replace"},
+            "resources": [
+                {"name": path, "endpoint": {"path": path, "data_selector": path}} for path in told["records"]
+            ],
+        }
+    )
+    with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
+        pipeline = dlt.pipeline(
+            "bench",
+            pipelines_dir=folder,
+            destination=dlt.destinations.postgres(told["warehouse"]),
+            dataset_name="roster",
+        )
+        pipeline.run(source, loader_file_format=told["file_format"])
+        done_at = time.monotonic()
+        rows = pipeline.last_trace.last_normalize_info.row_counts
+    loaded = sum(count for table, count in rows.items() if not table.startswith("_"))
+    sys.stdout.write(json.dumps({"imported_at": imported_at, "done_at": done_at, "rows": loaded, **counted}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""People leave and return in any sequence, with the guard on: nobody is lost unless somebody agreed, or few are.
+
+No model of the guard, only what it promises.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from include import night
+from include.holds import decide
+from include.landing import Landing
+from include.remap_night import prepare_remap
+from include.settings.guards import Floor, Guards
+from tests.conftest import Nights
+from tests.warehouses import Warehouses
+from tests.whole.district import IN_BOTH_OR_NEITHER, LOST_OWNERS
+from tests.whole.provider import PEOPLE, Provider, as_rows
+from tests.whole.test_any_sequence import HINT, SEQUENCES
+
+#: So many may leave in a night unasked.
+FLOOR = 1
+
+people = st.lists(st.integers(1, PEOPLE - 1), min_size=1, max_size=3, unique=True)
+_LIVING = "SELECT hold_id FROM roster_ops.holds WHERE closed_at IS NULL AND kind = 'removals' ORDER BY hold_id"
+_NAMED = """
+    SELECT r.row_key, r.is_approved AND h.status = 'approved' FROM roster_ops.holds h
+    JOIN roster_ops.hold_rows r USING (hold_id) WHERE h.closed_at IS NULL AND r.table_name = 'users'"""
+
+
+class Holding(RuleBasedStateMachine):
+    """:param agreed: whom a person let go, and who has not gone yet."""
+
+    def __init__(self, warehouses: Warehouses, folder: Path) -> None:
+        super().__init__()
+        self.warehouses = warehouses
+        self.nights = Nights(warehouses.take(), Landing(str(folder)))
+        self.nights.settings(guards=Guards(floor=Floor(people=FLOOR)))
+        self.provider = Provider()
+        self.asked_since = 0
+        self.agreed: set[str] = set()
+        self._publish(since=None)
+
+    @rule(who=people, how=st.sampled_from(("leave", "vanish")), is_delta=st.booleans())
+    def people_leave(self, who: Sequence[int], how: str, is_delta: bool) -> None:
+        self.provider.change([(how, person, 0) for person in who])
+        self._publish(since=self.asked_since if is_delta else None)
+
+    @rule(who=people, is_delta=st.booleans())
+    def people_return(self, who: Sequence[int], is_delta: bool) -> None:
+        self.provider.change([("return", person, 0) for person in who])
+        self._publish(since=self.asked_since if is_delta else None)
+
+    @rule(is_delta=st.booleans())
+    def a_quiet_night(self, is_delta: bool) -> None:
+        self.provider.change([])
+        self._publish(since=self.asked_since if is_delta else None)
+
+    @rule()
+    def a_remap(self) -> None:
+        before = self._live()
+        ref = prepare_remap(self.nights.engine, self.nights.district, f"remap{self.provider.tick}", self.nights.landing)
+        self.provider.tick += 1
+        night.map_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
+        night.publish_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
+        self._nobody_is_lost(before, received=set())
+
+    @precondition(lambda self: self._holds())
+    @rule(which=st.integers(0, 9), is_all=st.booleans())
+    def somebody_approves(self, which: int, is_all: bool) -> None:
+        hold = self._holds()[which % len(self._holds())]
+        named = sorted(self._named())
+        excepted = [] if is_all or len(named) < 2 or len(self._holds()) > 1 else named[:1]
+        with self.nights.engine.begin() as connection:
+            decide.approve(connection, hold, by="robin", because="they moved", excepted=excepted)
+        self.agreed |= {who for who, is_approved in self._named().items() if is_approved}
+
+    @precondition(lambda self: self._holds())
+    @rule(which=st.integers(0, 9))
+    def somebody_rejects(self, which: int) -> None:
+        with self.nights.engine.begin() as connection:
+            decide.reject(connection, self._holds()[which % len(self._holds())], by="robin", because="they are here")
+        self.agreed &= {who for who, is_approved in self._named().items() if is_approved}
+
+    @invariant()
+    def who_is_held_is_still_there(self) -> None:
+        assert self._named().keys() <= self._live()
+
+    @invariant()
+    def the_roster_holds_together(self) -> None:
+        assert self.nights.scalar(LOST_OWNERS) == 0
+        assert self.nights.scalar(IN_BOTH_OR_NEITHER) == 0
+
+    def teardown(self) -> None:
+        """However it went: two complete pulls and everybody's consent make it what the provider has."""
+        for _ in range(2):
+            self.provider.change([])
+            self._publish(since=None)
+        for hold in self._holds():
+            with self.nights.engine.begin() as connection:
+                decide.approve(connection, hold, by="robin", because="all of them")
+        self.agreed |= self._named().keys()
+        self.provider.change([])
+        self._publish(since=None)
+        there = {key for key, (content, _) in self.provider.records["users"].items() if content is not None}
+        assert self._live() == there
+        assert self._holds() == []
+        self.warehouses.give_back(self.nights.engine)
+
+    def _publish(self, since: int | None) -> None:
+        """A night, and what has to be so after any."""
+        before = self._live()
+        sent = self.provider.pull(
+            self.nights.began, since=None if since is None else dict.fromkeys(self.provider.records, since)
+        )
+        self.nights.publish(as_rows(sent), delta=since is not None)
+        self.asked_since = self.provider.tick
+        received = {key for key, content in sent.records["users"].items() if content is not None}
+        assert received <= self._live()
+        self._nobody_is_lost(before, received)
+
+    def _nobody_is_lost(self, before: set[str], received: set[str]) -> None:
+        lost = before - self._live()
+        assert not self.agreed - received - lost
+        assert len(lost - self.agreed) <= FLOOR
+        self.agreed.clear()
+
+    def _live(self) -> set[str]:
+        return set(self.nights.live("users", "sourced_id"))
+
+    def _holds(self) -> list[str]:
+        with self.nights.engine.connect() as connection:
+            return list(connection.execute(sa.text(_LIVING)).scalars())
+
+    def _named(self) -> dict[str, Any]:
+        """People living holds name, and whether somebody has agreed."""
+        with self.nights.engine.connect() as connection:
+            return {row[0]: bool(row[1]) for row in connection.execute(sa.text(_NAMED))}
+
+
+def test_any_sequence_of_leaving_and_returning_loses_nobody_unasked(warehouses: Warehouses, tmp_path: Path) -> None:
+    print(HINT)
+    folders = (tmp_path / str(number) for number in itertools.count())
+    run_state_machine_as_test(
+        lambda: Holding(warehouses, next(folders)),
+        settings=settings(SEQUENCES, max_examples=max(3, SEQUENCES.max_examples // 2), stateful_step_count=10),
+    )
