@@ -43,7 +43,7 @@ def bench(students: int, only: tuple[str, ...], file: str | None) -> None:
 
 
 def _bench(students: int, who: tuple[str, ...], file: str | None) -> int:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=120)  # the table is as wide on a pipe
     progress = Console(stderr=True, highlight=False)
     began = time.monotonic()
 

@@ -63,9 +63,9 @@ def summary(turns: Sequence[Turn]) -> str:
 def show(console: Console, turns: Sequence[Turn]) -> None:
     """The table, a row for each turn."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for heading in ("rows", "seconds", "rows/s", "start s", "peak MB", "CPU s", "requests", "MB"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for turn in turns:
         table.add_row(
             turn.name,

@@ -213,7 +213,7 @@ def publish_night(engine: sa.Engine, district: District, ref: PullRef, landing: 
         except GenerationMoved:
             map_night(engine, district, ref, landing)
             continue
-        refresh_statistics(engine, published.counts)
+        refresh_statistics(engine, district.district, published.counts)
         export_where_wanted(engine, district.district)
         return published
     raise RollcallError(

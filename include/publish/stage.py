@@ -30,7 +30,7 @@ from include.settings import District
 from include.tables import TABLES
 from include.warehouse import holds, ledger
 from include.warehouse.history import Stretch, write_changed, write_published
-from include.warehouse.models import runs, staging, state, watermarks
+from include.warehouse.models import runs, staging, state, timestamp, watermarks
 from include.warehouse.turn import take_turn
 
 log = logging.getLogger("rollcall.publish")
@@ -76,7 +76,7 @@ def publish(
                 as_of=changed_at,
                 generation=generation,
             )
-    write = write_published if _was_replayed(connection, key) else write_changed
+    write = write_published if _was_rewritten(connection, key) else write_changed
     write(connection, key, Stretch(changes.as_of, pull.run_id))
     left_out = read_rows(folder, changes.left_out, LEFT_OUT_SCHEMA)
     write_left_out(connection, left_out, district=key, run_id=changes.run_id)
@@ -172,14 +172,16 @@ def _require_turn(now: sa.Row | None, changes: ChangeSet) -> None:
         )
 
 
-def _was_replayed(connection: sa.Connection, district: str) -> bool:
-    """Whether a replay wrote history since the last publication: then it may say what readers were never given, such as
-    what is held, and all of it has to be compared.
+def _was_rewritten(connection: sa.Connection, district: str) -> bool:
+    """Whether a replay or a rollback wrote history since the last ordinary publication: then it may say what readers
+    were never given, such as what is held, and all of it has to be compared.
     """
-    ended = runs.c.finished_at
-    published = sa.select(sa.func.max(ended)).where(runs.c.district_id == district, runs.c.status == "published")
-    replays = (runs.c.district_id == district, runs.c.status == "replayed", ended > published.scalar_subquery())
-    return bool(connection.execute(sa.select(sa.exists().where(*replays))).scalar_one())
+    ended, of_district = runs.c.finished_at, runs.c.district_id == district
+    ordinary = (of_district, runs.c.status == "published", runs.c.kind.in_(["sync", "remap"]))
+    last = sa.select(sa.func.max(ended)).where(*ordinary)
+    others = (of_district, runs.c.status.in_(["published", "replayed"]), runs.c.kind.not_in(["sync", "remap"]))
+    later = ended > sa.func.coalesce(last.scalar_subquery(), sa.cast("-infinity", timestamp()))
+    return bool(connection.execute(sa.select(sa.exists().where(*others, later))).scalar_one())
 
 
 def _require_base(connection: sa.Connection, pull: Pull) -> None:

@@ -32,9 +32,7 @@ from tests.whole.provider import CLASSES, KINDS, PEOPLE
 from tests.whole.rules import NAMES
 
 #: Printed with the test, so whoever sees it fail sees how to look further.
-HINT = (
-    "A few sequences, the same each time. Many others: ROLLCALL_SEQUENCES=200 python -m pytest --timeout=0 tests/whole"
-)
+HINT = "The same few sequences each time. Many others: ROLLCALL_SEQUENCES=200 python -m pytest --timeout=0 tests/whole"
 
 _MORE = os.environ.get("ROLLCALL_SEQUENCES")
 SEQUENCES = settings(
