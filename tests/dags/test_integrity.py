@@ -118,3 +118,14 @@ def test_the_provider_package_has_one_spelling():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_publish_by_is_a_deadline_of_the_districts_dag(districts, parse):
+    schedule = 'schedule: {nightly: "15 2 * * *", publish_by: "06:00"}\n'
+    districts(maple=MAPLE + schedule)
+    bag = parse()
+    assert bag.import_errors == {}
+    (deadline,) = bag.dags["roster_maple"].deadline
+    assert deadline.interval == timedelta(hours=3, minutes=45)
+    assert deadline.callback.path == "oneroster_provider.notifier.tell_if_urgent"
+    assert deadline.callback.kwargs == {"district": "maple"}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
+from email import message_from_string
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -137,3 +139,55 @@ def test_only_what_cannot_wait_for_the_morning_is_told_at_once(nights, roster, w
 )
 def test_a_deadline_counts_from_the_start_of_the_night(nightly, publish_by, allowed):
     assert Schedule(nightly=nightly, publish_by=publish_by).time_to_publish("elm") == allowed
+
+
+@pytest.fixture
+def mail_server():
+    """A mail server that takes what it is given; the letters that came, whole."""
+    letters: list[str] = []
+
+    class Session(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 here\r\n")
+            while line := self.rfile.readline():
+                word = line.split()[0].upper() if line.split() else b""
+                if word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    letter = b"".join(iter(self.rfile.readline, b".\r\n"))
+                    letters.append(letter.decode())
+                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 yes\r\n")
+                if word == b"QUIT":
+                    return
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1], letters
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_digest_goes_out_by_e_mail_to_whom_the_connection_names(nights, roster, connected, digest, mail_server):
+    port, letters = mail_server
+    to = {"to": "team@example.org", "from_email": "rollcall@example.org", "disable_tls": True, "disable_ssl": True}
+    connected(conn_type="smtp", host="127.0.0.1", port=port, extra=to)
+    nights.publish(roster("ada"), as_of=datetime.now(UTC))
+    assert digest().state == "success"
+    [letter] = letters
+    told = message_from_string(letter)
+    assert (told["To"], told["From"]) == ("team@example.org", "rollcall@example.org")
+    assert told["Subject"] == "Rollcall: 1 district: 1 published."
+    (body,) = told.get_payload()
+    text = body.get_payload(decode=True).decode()
+    assert "Readers have the roster of " in text
+    assert "Planted-Okonkwo" not in text
+
+
+def test_an_e_mail_without_an_address_says_where_it_belongs(connected):
+    from oneroster_provider.notifier import RollcallNotifier
+
+    connected(conn_type="smtp", host="127.0.0.1")
+    with pytest.raises(NeedsPerson, match="does not say to whom") as caught:
+        RollcallNotifier("subject", "message").notify({})
+    assert "to its extra" in caught.value.remedy
