@@ -34,7 +34,7 @@ bench: setup ## speed beside dlt, a script and the floor, in one table (BENCH="-
 	@$(BIN)/python -m bench $(BENCH)
 
 test: setup ## run all tests, on two cores
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## check style, types and import rules
 	@$(BIN)/ruff check .

@@ -56,6 +56,15 @@ log = logging.getLogger("rollcall.night")
 
 give_back_what_is_free()
 
+#: What a run that does not finish waits for, by its stage; publish says for whom when another run has the turn.
+_WAITS_FOR = {
+    "extract": "the provider's pages",
+    "validate": "its records to be judged",
+    "map_roster": "what changes to be worked out",
+    "publish": "the warehouse to take it",
+    "report": "its summary",
+}
+
 #: How often publish lets merge, map and guard be done again because another run came first.
 _TURNS = 5
 
@@ -259,6 +268,8 @@ def finish_dry_run(engine: sa.Engine, district: District, ref: PullRef, landing:
 def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Iterator[None]:
     """Enter the processor time a stage took into the ledger, and mark the run as failed when the stage fails."""
     began = time.process_time()
+    with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
+        ledger.wait_for(connection, district, run_id, _WAITS_FOR.get(stage, stage))
     try:
         with stage_edge(stage, district=district):
             yield

@@ -22,6 +22,8 @@ from include.warehouse.schemas import OPS
 def start_run(connection: sa.Connection, district: str, run_id: str, night: date, kind: RunKind = "sync") -> None:
     """Enter a run; a retry of the same run starts it again, unless it was published already."""
     row = {"status": "running", "started_at": datetime.now(UTC), "night": night, "kind": kind}
+    if kind == "sync":
+        row["waits_for"] = "the provider's pages"
     cleared = {"kind": kind, "finished_at": None, "failed_stage": None, "error_code": None, "error_message": None}
     statement = upsert(runs).values(district_id=district, run_id=run_id, **row)
     connection.execute(
@@ -62,8 +64,9 @@ def add_cpu(connection: sa.Connection, district: str, run_id: str, seconds: floa
 
 
 def wait_for(connection: sa.Connection, district: str, run_id: str, other: str) -> None:
-    """Say for whom a run waits, for those who look while it does."""
-    connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(waits_for=other))
+    """Say for whom, or for what, a run waits, for those who look while it does."""
+    which = {"district_id": district, "run_id": run_id, "status": "running"}
+    connection.execute(sa.update(runs).filter_by(**which).values(waits_for=other))
 
 
 def finish_replay(connection: sa.Connection, pull: Pull, run_id: str, accounts: int | None) -> None:
