@@ -26,12 +26,10 @@ NEED_A_PERSON = frozenset({"failed", "late", "broken", "never", "paused", "held"
 #: What helps, by the code of the error a run ended with; everything else is looked at in the run's log.
 _COMMANDS = {
     "warehouse_version": "rollcall db upgrade",
-    "warehouse_unreachable": "rollcall status",
-    "district_disabled": "rollcall districts show {district}",
     "publication_crowded": "rollcall sync {district}",
     "no_people": "rollcall check {district} --letter",
     "no_orgs": "rollcall check {district} --letter",
-    "site_unknown": "rollcall sites {district}",
+    "site_unknown": "rollcall districts show {district}",
     "rule_unknown": "rollcall districts show {district}",
     "landing_damaged": "rollcall sync {district}",
     "not_landed": "rollcall sync {district}",

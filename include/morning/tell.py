@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
 
 from include.landing import Landing, default_landing
 from include.morning.digest import alert, digest, totals
@@ -17,25 +21,16 @@ _TOO_OLD = timedelta(hours=48)
 
 def morning(warehouse: ConnectionFields) -> tuple[str, str]:
     """Subject and text of the morning's digest."""
-    engine = connect(url_of(warehouse))
-    try:
-        reached(engine)
-        with engine.connect() as connection:
-            told = statuses(connection, *load_districts())
-    finally:
-        engine.dispose()
+    with _warehouse(warehouse) as engine, engine.connect() as connection:
+        told = statuses(connection, *load_districts())
     return f"Rollcall: {totals(told)}", digest(told)
 
 
 def tidy(warehouse: ConnectionFields) -> list[str]:
     """Apply every district's retention, also of those whose nights do not reach their end; a sentence about each."""
-    engine = connect(url_of(warehouse))
-    try:
-        reached(engine)
-        landing = Landing(default_landing())
+    landing = Landing(default_landing())
+    with _warehouse(warehouse) as engine:
         return [f"{one.name}: {sweep_after_night(engine, one, landing)}" for one in load_districts()[0]]
-    finally:
-        engine.dispose()
 
 
 def urgent(warehouse: ConnectionFields, district: str) -> tuple[str, str] | None:
@@ -44,16 +39,21 @@ def urgent(warehouse: ConnectionFields, district: str) -> tuple[str, str] | None
     It cannot wait when the district's `publish_by` has passed without tonight's roster, or when its nights fail and
     readers have none of the last two nights.
     """
-    engine = connect(url_of(warehouse))
-    try:
-        reached(engine)
-        with engine.connect() as connection:
-            (one,) = statuses(connection, [find_district(district)])
-    finally:
-        engine.dispose()
+    with _warehouse(warehouse) as engine, engine.connect() as connection:
+        (one,) = statuses(connection, [find_district(district)])
     if one.state == "late" or (one.state == "failed" and _readers_are_affected(one)):
         return f"Rollcall: {one.name} is {one.state}", alert(one)
     return None
+
+
+@contextmanager
+def _warehouse(warehouse: ConnectionFields) -> Iterator[sa.Engine]:
+    engine = connect(url_of(warehouse))
+    try:
+        reached(engine)
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _readers_are_affected(one: DistrictStatus) -> bool:

@@ -178,7 +178,7 @@ def test_a_back_fill_of_two_at_once_a_noon_sync_and_a_hold_at_the_same_time(stac
     _until(stack, lambda: api.run_state("roster_cedar", first) in ("success", "failed"))
 
     engine = sa.create_engine(stack.warehouse_url)
-    waiting = sa.text("SELECT waits_for FROM roster_ops.runs WHERE district_id = 'cedar' AND waits_for IS NOT NULL")
+    waiting = sa.text("SELECT waits_for FROM roster_ops.runs WHERE district_id = 'cedar' AND waits_for LIKE 'run %'")
     with engine.begin() as somebody:
         take_turn(somebody, "cedar", "somebody at a terminal")
         backfill = {
