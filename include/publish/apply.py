@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from include.tables import Table
 from include.warehouse.bulk import copy_in
 from include.warehouse.dialect import temporary, update_statistics
-from include.warehouse.history import touched_table
 from include.warehouse.models import LINEAGE, staging
 from include.warehouse.schemas import HISTORY, STAGING
 
@@ -40,16 +39,15 @@ def apply_changes(
     )
     connection.exec_driver_sql(temporary(tonight, f"{shape}, _digest bigint, _change text, _because text"))
     copy_in(connection, tonight, changes.drop_columns(["_changed_fields"]))
-    listed = ", ".join(f'"{name}"' for name in (*table.key, "_change"))
-    connection.exec_driver_sql(update_statistics(tonight, listed))
     params = {"district": district, "run_id": run_id, "as_of": as_of, "generation": generation}
     met = set(changes["_change"].unique().to_pylist())
+    if met != {"added"}:  # those are not joined to anything
+        listed = ", ".join(f'"{name}"' for name in (*table.key, "_change"))
+        connection.exec_driver_sql(update_statistics(tonight, listed))
     for kinds, statement in _statements(table, tonight):
         if met & kinds:
             connection.execute(sa.text(statement), params)
-    connection.exec_driver_sql(touched_table(table))  # for history
-    connection.exec_driver_sql(f"INSERT INTO touched_{table.name} SELECT {listed} FROM {tonight}")
-    connection.exec_driver_sql(f"DROP TABLE {tonight}")
+    connection.exec_driver_sql(f"ALTER TABLE {tonight} RENAME TO touched_{table.name}")  # for history
 
 
 def _statements(table: Table, tonight: str) -> Iterator[tuple[set[str], str]]:

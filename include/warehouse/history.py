@@ -8,9 +8,10 @@ keys whose history on the stretch differs are touched, all of them by the same f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -96,9 +97,10 @@ def write_published(connection: sa.Connection, district: str, stretch: Stretch) 
 def write_changed(connection: sa.Connection, district: str, stretch: Stretch) -> int:
     """The same after a publication, looking only at what it touched, so that a quiet night costs next to nothing.
 
-    Reads the tables `touched_<table>` that publishing leaves behind: the keys it wrote, and `_change`.
+    Reads the tables `touched_<table>` that publishing leaves behind: beside others the keys it wrote, and `_change`.
     """
-    return sum(_write_touched(connection, district, table, stretch) for table in TABLES.values())
+    away = cache(lambda name: _some_are_away(connection, district, name))
+    return sum(_write_touched(connection, district, table, stretch, away) for table in TABLES.values())
 
 
 def touched_table(table: Table) -> str:
@@ -107,23 +109,27 @@ def touched_table(table: Table) -> str:
     return temporary(f"touched_{table.name}", f"{typed}, _change text")
 
 
-def _write_touched(connection: sa.Connection, district: str, table: Table, stretch: Stretch) -> int:
+def _write_touched(
+    connection: sa.Connection, district: str, table: Table, stretch: Stretch, are_away: Callable[[str], bool]
+) -> int:
     name = table.name
     params = {"district": district, "since": stretch.since, "run_id": stretch.run_id}
     connection.exec_driver_sql(touched_table(table))
     past = sa.text(f"SELECT EXISTS (SELECT FROM {HISTORY}.{name} WHERE district_id = :district)")
     if not connection.execute(past, params).scalar_one():
-        return connection.execute(sa.text(_first(table)), params).rowcount
+        is_whole = not any(map(are_away, [name, *table.owners.values()]))
+        return connection.execute(sa.text(_first(table, is_whole=is_whole)), params).rowcount
+    listed_keys = ", ".join(f'"{key}"' for key in table.key)
     for column, owner in table.owners.items():
         # who goes missing, comes or goes takes what belongs to them along, though its own rows are as they were
         connection.execute(
             sa.text(f"""
-                INSERT INTO touched_{name} SELECT {_columns(table.key, "r")}, 'owner'
+                INSERT INTO touched_{name} ({listed_keys}, _change) SELECT {_columns(table.key, "r")}, 'owner'
                 FROM touched_{owner} o JOIN {STAGING}.{name} r ON r."{column}" = o.sourced_id
                 WHERE r.district_id = :district AND o._change IN ('missing', 'found', 'removed', 'returned')"""),
             params,
         )
-    connection.exec_driver_sql(update_statistics(f"touched_{name}"))
+    connection.exec_driver_sql(update_statistics(f"touched_{name}", f"{listed_keys}, _change"))
     is_touched = f"EXISTS (SELECT FROM touched_{name} k WHERE {_same(table, 'k', 'w')})"
     listed = _columns(table.names, "w")
     connection.exec_driver_sql(temporary(f"now_{name}", _shape(table, connection)))
@@ -144,12 +150,24 @@ def _shape(table: Table, connection: sa.Connection) -> str:
     return ", ".join(f'"{column.name}" {column.type.compile(connection.dialect)}' for column in columns)
 
 
-def _first(table: Table) -> str:
-    """A district's first history of a table: everything is new."""
+def _some_are_away(connection: sa.Connection, district: str, name: str) -> bool:
+    away = sa.text(f"""
+        SELECT EXISTS (SELECT FROM {STAGING}.{name}
+            WHERE district_id = :district AND (_removed_at IS NOT NULL OR _missing_since IS NOT NULL))""")
+    return bool(connection.execute(away, {"district": district}).scalar_one())
+
+
+def _first(table: Table, *, is_whole: bool) -> str:
+    """A district's first history of a table: everything is new.
+
+    :param is_whole: whether all rows of the table and of its owners are live, so that owners need not be looked for.
+    """
     listed = ", ".join(f'"{name}"' for name in table.names)
+    rows = f"{STAGING}.{table.name}" if is_whole else live_rows(table)
     return f"""
         INSERT INTO {HISTORY}.{table.name} (district_id, {listed}, _digest, _valid_from, _run_id)
-        SELECT :district, {_columns(table.names, "w")}, w._digest, :since, :run_id FROM {live_rows(table)} w"""
+        SELECT :district, {_columns(table.names, "w")}, w._digest, :since, :run_id FROM {rows} w
+        WHERE w.district_id = :district"""
 
 
 _UNTIL = "CAST(:until AS timestamptz)"

@@ -90,7 +90,7 @@ def _published(table: Table) -> sa.Table:
 
 def _history(table: Table) -> sa.Table:
     """Type 2 history: a row's content from one as_of instant to the next."""
-    built = sa.Table(
+    return sa.Table(
         table.name,
         metadata,
         sa.Column("district_id", sa.Text, nullable=False),
@@ -103,14 +103,6 @@ def _history(table: Table) -> sa.Table:
         sa.PrimaryKeyConstraint("district_id", *table.key, "_valid_from", name=f"pk_{table.name}_history"),
         schema=HISTORY,
     )
-    sa.Index(
-        f"ix_{table.name}_open",
-        built.c.district_id,
-        *(built.c[name] for name in table.key),
-        unique=True,
-        postgresql_where=sa.text("_valid_to IS NULL"),
-    )
-    return built
 
 
 staging: dict[str, sa.Table] = {table.name: _staging(table) for table in TABLES.values()}
