@@ -16,8 +16,8 @@ from include.contracts import Hold, Mapped, ValidatedCollection
 from include.guard.evidence import KEY, Evidence
 from include.guard.stage import came_back, judge, judge_accounts
 from include.mapping.stage import map_accounts
+from include.merge.merged import Merged
 from include.merge.readers import Readers
-from include.merge.stage import Merged
 from include.settings import District, rules_digest
 
 #: Withheld content is published nowhere, and a delta would not bring it again.

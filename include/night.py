@@ -37,7 +37,8 @@ from include.extract.plan import FULL, Plan
 from include.judge_night import approved_removals, settle
 from include.landing import Landing
 from include.memory import give_back_what_is_free
-from include.merge.stage import Merged, merge
+from include.merge.merged import Merged
+from include.merge.stage import merge
 from include.plan_night import plan_night, plan_without_warehouse
 from include.publish.stage import publish
 from include.settings import District, night_of, rules_digest

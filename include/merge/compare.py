@@ -31,8 +31,9 @@ class TableChanges:
 
     :param rows: in `change_schema`; arrivals whole, departures with their key only.
     :param received: keys accepted tonight.
-    :param kept: keys of live rows that were not received and stay.
+    :param kept: keys of live rows that were not received and stay; of the rows that were looked at.
     :param removed: keys of the rows removed tonight.
+    :param is_whole: whether all published rows were looked at, or only those a delta is about.
     """
 
     table: Table
@@ -41,6 +42,7 @@ class TableChanges:
     received: pa.ChunkedArray
     kept: pa.ChunkedArray
     removed: pa.ChunkedArray
+    is_whole: bool = True
 
     def keys(self) -> pa.ChunkedArray:
         """The key of each changed row as one text."""

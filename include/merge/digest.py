@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from include.tables import Table
 
-_SEPARATOR = "\x1f"
+#: Stands between the parts of what is one text: a character OneRoster ids cannot hold.
+KEY_SEPARATOR = "\x1f"
 _NULL = "\x00"
 #: Rows that are text, and then Python's strings, at a time: a row takes a kilobyte until it is a number.
 _AT_ONCE = 32_768
@@ -32,12 +33,12 @@ def row_digests(table: Table, rows: pa.Table) -> pa.Array:
 
 def _digests(table: Table, rows: pa.Table) -> np.ndarray:
     texts = [pc.cast(rows[name], pa.string()) for name in content_columns(table)]
-    joined = pc.binary_join_element_wise(*texts, _SEPARATOR, null_handling="replace", null_replacement=_NULL)
+    joined = pc.binary_join_element_wise(*texts, KEY_SEPARATOR, null_handling="replace", null_replacement=_NULL)
     return pd.util.hash_array(joined.to_numpy(), categorize=False).view(np.int64)
 
 
 def row_keys(table: Table, rows: pa.Table) -> pa.ChunkedArray:
-    """A row's key as one text column; parts of a key are joined by a character OneRoster ids cannot hold."""
+    """A row's key as one text column; its parts joined by the separator."""
     if len(table.key) == 1:
         return rows[table.key[0]]
-    return pc.binary_join_element_wise(*(rows[name] for name in table.key), _SEPARATOR)
+    return pc.binary_join_element_wise(*(rows[name] for name in table.key), KEY_SEPARATOR)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from include.contracts import accepted_schema
-from include.merge.digest import row_keys
+from include.merge.digest import KEY_SEPARATOR, row_keys
 from include.tables import Table
 from include.warehouse.bulk import copy_in, copy_out
-from include.warehouse.dialect import temporary
+from include.warehouse.dialect import temporary, update_statistics
 from include.warehouse.models import state
 from include.warehouse.schemas import STAGING
 
@@ -50,15 +50,31 @@ def district_state(connection: sa.Connection, district: str) -> DistrictState:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """The rows of a table that are looked at where not all of them are.
+
+    :param keys: of rows, as one text each.
+    :param owners: per owner column, the owners all of whose rows are wanted.
+    """
+
+    keys: pa.ChunkedArray
+    owners: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class PublishedRows:
-    """Every row of a table that a district has, removed ones included.
+    """Rows of a table that a district has, removed ones included.
 
     :param rows: key and owner columns, `_digest`, `_missing_since`, `_removed_at`, `_removed_because`.
     :param keys: the key of each as one text.
+    :param live: how many live rows the whole table has.
+    :param is_whole: whether these are all of its rows.
     """
 
     rows: pa.Table
     keys: pa.ChunkedArray
+    live: int
+    is_whole: bool
 
     @property
     def is_live(self) -> pa.ChunkedArray:
@@ -67,13 +83,64 @@ class PublishedRows:
     def live_keys(self) -> pa.ChunkedArray:
         return self.keys.filter(self.is_live)
 
+    def gone_keys(self) -> pa.ChunkedArray:
+        return self.keys.filter(pc.invert(self.is_live))
 
-def read_published(connection: sa.Connection, district: str, table: Table) -> PublishedRows:
-    """Keys and life of a table's rows."""
+
+def read_published(connection: sa.Connection, district: str, table: Table, asked: Asked | None = None) -> PublishedRows:
+    """Keys and life of a table's rows.
+
+    :param asked: which rows; None for all of them.
+    """
     columns = [*table.key, *(name for name in table.owners if name not in table.key)]
     schema = pa.schema([*((name, pa.string()) for name in columns), *_LIFE])
-    rows = copy_out(connection, _select(table, schema.names), {"district": district}, schema)
-    return PublishedRows(rows, row_keys(table, rows))
+    query = _select(table, schema.names) if asked is None else _select_asked(connection, table, schema.names, asked)
+    rows = copy_out(connection, query, {"district": district}, schema)
+    keys = row_keys(table, rows)
+    live = rows["_removed_at"].null_count if asked is None else _count_live(connection, district, table)
+    return PublishedRows(rows, keys, live, is_whole=asked is None)
+
+
+def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str], asked: Asked) -> str:
+    """The query for some rows, whose keys and owners are put beside the table for it."""
+    listed = ", ".join(f's."{name}"' for name in columns)
+    wanted = {"keys": (table.key, split_key(table, asked.keys))}
+    wanted |= {column: ((column,), pa.table({column: owners})) for column, owners in asked.owners.items()}
+    queries = []
+    for name, (match, values) in wanted.items():
+        beside = _put_beside(connection, f"asked_{table.name}_{name}", match, values)
+        joined = " AND ".join(f'a."{column}" = s."{column}"' for column in match)
+        queries.append(
+            f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {beside} a ON {joined} "
+            "WHERE s.district_id = %(district)s"
+        )
+    return " UNION ".join(queries)
+
+
+def _put_beside(connection: sa.Connection, name: str, columns: Sequence[str], values: pa.Table) -> str:
+    """A temporary table of these values; its name."""
+    typed = ", ".join(f'"{column}" text' for column in columns)
+    connection.exec_driver_sql(temporary(name, typed))
+    connection.exec_driver_sql(f"TRUNCATE {name}")
+    if values.num_rows:
+        copy_in(connection, name, values)
+    connection.exec_driver_sql(update_statistics(name))
+    return name
+
+
+def _count_live(connection: sa.Connection, district: str, table: Table) -> int:
+    counting = sa.text(
+        f"SELECT count(*) FROM {STAGING}.{table.name} WHERE district_id = :district AND _removed_at IS NULL"
+    )
+    return int(connection.execute(counting, {"district": district}).scalar_one())
+
+
+def split_key(table: Table, keys: pa.ChunkedArray) -> pa.Table:
+    """The key columns of keys that are one text each."""
+    if len(table.key) == 1:
+        return pa.table({table.key[0]: keys})
+    split = pc.split_pattern(keys, KEY_SEPARATOR, max_splits=len(table.key) - 1)
+    return pa.table({name: pc.list_element(split, index) for index, name in enumerate(table.key)})
 
 
 def read_rows_by_key(
@@ -89,15 +156,11 @@ def read_rows_by_key(
         schema = pa.schema([schema.field(name) for name in columns])
     if not keys.num_rows:
         return schema.empty_table()
-    typed = ", ".join(f'"{name}" text' for name in table.key)
-    connection.exec_driver_sql(temporary(f"wanted_{table.name}", typed))
-    connection.exec_driver_sql(f"TRUNCATE wanted_{table.name}")
-    copy_in(connection, f"wanted_{table.name}", keys.select(list(table.key)))
+    wanted = _put_beside(connection, f"wanted_{table.name}", table.key, keys.select(list(table.key)))
     joined = " AND ".join(f'w."{name}" = s."{name}"' for name in table.key)
     listed = ", ".join(f's."{name}"' for name in schema.names)
     query = (
-        f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN wanted_{table.name} w ON {joined} "
-        "WHERE s.district_id = %(district)s"
+        f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {wanted} w ON {joined} WHERE s.district_id = %(district)s"
     )
     return copy_out(connection, query, {"district": district}, schema)
 

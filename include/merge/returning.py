@@ -37,7 +37,7 @@ def returning(
     taken_along = [
         pc.and_(
             pc.fill_null(pc.equal(rows["_removed_because"], OWNER_REMOVED[owner]), False),
-            pc.is_in(rows[column], value_set=_returned(settled[owner])),
+            pc.is_in(rows[column], value_set=returned(settled[owner])),
         )
         for column, owner in owners.items()
     ]
@@ -54,6 +54,7 @@ def returning(
     return pa.table(columns, names=[*whole.column_names, *said]).cast(change_schema(table))
 
 
-def _returned(changes: TableChanges) -> pa.ChunkedArray:
+def returned(changes: TableChanges) -> pa.ChunkedArray:
+    """The keys of a table's rows that come back tonight."""
     rows = changes.rows.filter(pc.equal(changes.rows["_change"], "returned"))
     return row_keys(changes.table, rows)

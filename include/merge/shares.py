@@ -7,6 +7,7 @@ no longer shared, a connection that lost its schools, a school year that is not 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from include.expectations.judge import ROW, Judge
 from include.expectations.rules import Share
 from include.expectations.suites import SUITES
 from include.expectations.vocabularies import RELATIVES
+from include.merge.compare import TableChanges
 from include.warehouse.schemas import STAGING
 
 #: A share may grow by so much of all people, and always by so many people: a small school has large percentages.
@@ -51,6 +53,12 @@ _PUBLISHED = sa.text(
 )
 
 
+_STUDENTS = sa.text(
+    f"SELECT count(DISTINCT user_sourced_id) FROM {STAGING}.accounts "
+    "WHERE district_id = :district AND _removed_at IS NULL AND role = 'student'"
+)
+
+
 @dataclass(frozen=True)
 class Published:
     """What readers have now.
@@ -64,6 +72,45 @@ class Published:
 
     def share(self, fact: str) -> float:
         return self.without[fact] / self.of[fact] if self.of[fact] else 0.0
+
+
+def may_jump(connection: sa.Connection, district: str, tables: Mapping[str, TableChanges]) -> bool:
+    """Whether tonight's changes can make a share jump at all; a small delta cannot, and then nobody is counted.
+
+    Of n people let t be those who may lose a fact, or who come or go. Then w of n becomes at most (w + t) of (n - t),
+    which is less than 2t / (n - t) more; and t people are no jump where so few never are. There are at least as many
+    people as students with an account.
+    """
+    touched = _who_may_lose(tables)
+    if touched is None:
+        return True
+    if touched <= MAY_GROW_BY_PEOPLE:
+        return False
+    students = connection.execute(_STUDENTS, {"district": district}).scalar_one()
+    return bool(2 * touched > MAY_GROW_BY * (students - touched))
+
+
+def _who_may_lose(tables: Mapping[str, TableChanges]) -> int | None:
+    """How many people at most come, go, or may lose e-mail, class or school tonight; None where an org goes, with which
+    any number may.
+    """
+    if "orgs" in tables and len(tables["orgs"].removed):
+        return None
+    who = [pa.chunked_array([], pa.string())]
+    moved = 0
+    for name, column in (
+        ("users", "sourced_id"),
+        ("user_roles", "user_sourced_id"),
+        ("enrollments", "user_sourced_id"),
+    ):
+        if name in tables:
+            rows = tables[name].rows
+            if name == "enrollments":
+                rows = rows.filter(pc.is_in(rows["_change"], value_set=pa.array(["changed", "removed"])))
+                moved = pc.sum(pc.equal(rows["_change"], "changed"), min_count=0).as_py()  # from somebody, maybe
+            who.append(rows[column])
+    people = pa.chunked_array([chunk for some in who for chunk in some.chunks], pa.string())
+    return int(pc.count_distinct(people).as_py()) + int(moved)
 
 
 def read_published_shares(connection: sa.Connection, district: str) -> Published:

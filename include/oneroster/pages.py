@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from include.oneroster.decode import Decoded, Unreadable
+
+_SOURCED_ID = attrgetter("sourced_id")
 
 
 @dataclass(frozen=True)
@@ -25,22 +29,23 @@ class Fetched:
     digest: bytes
     limit: int
 
+    @cached_property
     def ids(self) -> list[str | None]:
         """The sourcedIds of its rows, None for those that cannot be read."""
-        return [row.sourced_id for row in self._rows()]
+        return list(map(_SOURCED_ID, chain(self.decoded.records, self.decoded.unreadable)))
+
+    @cached_property
+    def known_ids(self) -> list[str]:
+        """The sourcedIds that can be read."""
+        return [sourced_id for sourced_id in self.ids if sourced_id is not None]
 
     def ids_digest(self) -> str:
         """A digest of its sourcedIds in their order: the same page has the same, whatever else changed on it.
 
         Rows without one can only be told apart by the whole answer.
         """
-        ids = self.ids()
-        told = self.digest.hex() if None in ids else ""
-        return hashlib.blake2b(f"{told} {ids}".encode(), digest_size=16).hexdigest()
-
-    def _rows(self) -> Iterator[Any]:
-        yield from self.decoded.records
-        yield from self.decoded.unreadable
+        told = self.digest.hex() if None in self.ids else ""
+        return hashlib.blake2b(f"{told} {self.ids}".encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)

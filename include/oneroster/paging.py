@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from include.oneroster.ahead import Ahead
@@ -28,6 +29,8 @@ from include.oneroster.proof import Proof, Seen
 __all__ = ["Checkpoint", "Page", "PageReader", "Proof"]
 
 log = logging.getLogger(__name__)
+
+_CHANGED_AT = attrgetter("date_last_modified")
 
 #: Two million rows at the specification's default of 100; more means that a provider never ends.
 MOST_PAGES = 20_000
@@ -232,24 +235,27 @@ class _Reading:
         self.chained = self.chained or bool(fetched.next_link)
 
     def _brings_something(self, fetched: Fetched) -> bool:
-        ids = [sourced_id for sourced_id in fetched.ids() if sourced_id is not None]
-        known = sum(sourced_id in self.ids for sourced_id in ids)
-        if (known == len(ids)) if ids else (fetched.digest in self.digests):
+        ids = fetched.known_ids
+        if self._known(ids) == len(ids) if ids else fetched.digest in self.digests:
             return False
         self._note_rows(fetched)
         return True
 
     def _note_rows(self, fetched: Fetched) -> None:
         """Count a page's rows that came before, and those nobody can tell apart."""
-        ids = [sourced_id for sourced_id in fetched.ids() if sourced_id is not None]
+        ids = fetched.known_ids
         self.digests.add(fetched.digest)
-        self.came_again += sum(sourced_id in self.ids for sourced_id in ids)
+        self.came_again += self._known(ids)
         self.unidentified += fetched.decoded.rows - len(ids)
+
+    def _known(self, ids: list[str]) -> int:
+        """How many of these came before: nearly always none, which is found out without a step per row."""
+        return 0 if self.ids.keys().isdisjoint(ids) else sum(sourced_id in self.ids for sourced_id in ids)
 
     def _take(self, fetched: Fetched) -> Page:
         decoded = fetched.decoded
         offset, chained = self.received, self.chained
-        records, unreadable = self._new(decoded.records), self._new(decoded.unreadable)
+        records, unreadable = self._new(fetched)
         self.pages += 1
         self.received += decoded.rows
         self.rows_per_page = max(self.rows_per_page, decoded.rows)
@@ -268,7 +274,15 @@ class _Reading:
         )
         return Page(records, unreadable, offset, decoded.rows, self.total, self.attempt, checkpoint)
 
-    def _new(self, rows: list[Any]) -> list[Any]:
+    def _new(self, fetched: Fetched) -> tuple[list[Any], list[Any]]:
+        """The readable and the unreadable rows to take: all of them, unless one came before or stands there twice."""
+        records, unreadable, ids = fetched.decoded.records, fetched.decoded.unreadable, fetched.known_ids
+        if unreadable or not self.ids.keys().isdisjoint(ids) or len(set(ids)) < len(ids):
+            return self._one_by_one(records), self._one_by_one(unreadable)
+        self.ids.update(zip(ids, map(hash, map(_CHANGED_AT, records)), strict=True))
+        return records, []
+
+    def _one_by_one(self, rows: list[Any]) -> list[Any]:
         """The rows whose sourcedId is new, those that have none, and those that come again with another time of change:
         validate uses the newest. What an earlier try read is known by its sourcedId alone and not taken again.
         """

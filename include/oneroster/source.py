@@ -112,7 +112,7 @@ class Source:
             decoded,
             decoded.total if total is None else total,
             _has_next(answer.headers.get("Link")),
-            hashlib.blake2b(answer.body, digest_size=16).digest(),
+            hashlib.sha256(answer.body).digest(),
             limit,
         )
 

@@ -1,0 +1,182 @@
+"""The change set in the making: what merge has settled so far, what it will be, and what is taken back out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from include.contracts import Finding, InClasses, Mapped, People, TableCounts
+from include.expectations.judge import Judge
+from include.merge.compare import TableChanges, arrivals, counted, leaving, with_changed_fields
+from include.merge.digest import row_keys
+from include.merge.hold_accounts import hold_accounts
+from include.merge.published import (
+    Asked,
+    DistrictState,
+    PublishedRows,
+    read_live_rows,
+    read_published,
+    read_rows_by_key,
+    split_key,
+)
+from include.merge.withholding import withhold
+from include.tables import TABLES, Table
+
+NONE = pa.chunked_array([], pa.string())
+
+#: The columns of enrollments that mapping needs where accounts depend on them.
+IN_CLASSES = ["sourced_id", "user_sourced_id", "class_sourced_id", "end_date"]
+
+
+@dataclass
+class Merged:
+    """The change set in the making, in memory, within one task."""
+
+    connection: sa.Connection
+    district: str
+    state: DistrictState
+    judge: Judge
+    approved: pa.Table
+    tables: dict[str, TableChanges] = field(default_factory=dict)
+    rejects: list[pa.Table] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    accepted: dict[str, pa.Table] = field(default_factory=dict)
+    removed: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    enrolled: pa.ChunkedArray | None = None
+    with_enrollments: bool = False
+
+    def after(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A table's live rows as they will be: accepted tonight, and those that stay without having been received."""
+        table = TABLES[name]
+        wanted = list(columns or table.names)
+        if name not in self.tables or name not in self.accepted:
+            return read_live_rows(self.connection, self.district, table, wanted)
+        changes = self.tables[name]
+        if changes.is_whole:
+            kept = split_key(table, changes.kept)
+            stays = read_rows_by_key(self.connection, self.district, table, kept, wanted)
+        else:
+            columns = list(dict.fromkeys([*wanted, *table.key]))
+            live = read_live_rows(self.connection, self.district, table, columns)
+            stays = _without_keys(table, live, joined(changes.received, changes.removed)).select(wanted)
+        return pa.concat_tables([self.accepted[name].select(wanted), stays])
+
+    def parts_after(self, name: str, column: str, owners: pa.ChunkedArray) -> pa.Table:
+        """Key columns of the live rows of a table of parts as they will be; where not the whole table was looked at,
+        only of these owners.
+        """
+        table = TABLES[name]
+        changes = self.tables.get(name)
+        if changes is None or changes.is_whole:
+            return self.after(name, table.key)
+        asked = Asked(keys=NONE, owners={column: pa.chunked_array([owners.drop_null().unique()])})
+        found = read_published(self.connection, self.district, table, asked)
+        live = found.rows.filter(found.is_live).select(list(table.key))
+        stays = _without_keys(table, live, joined(changes.received, changes.removed))
+        return pa.concat_tables([self.accepted[name].select(list(table.key)), stays])
+
+    def targets(self, name: str, wanted: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """What references to a table settled before may lead to: the keys that will be live, and those that are gone.
+
+        :param wanted: the keys that are referred to. Where not the whole table was looked at, these are looked for.
+        """
+        changes = self.tables[name]
+        gone = self.removed.get(name, NONE)
+        if changes.is_whole:
+            return joined(changes.received, changes.kept), gone
+        asked = Asked(keys=pa.chunked_array([wanted.drop_null().unique()]))
+        found = read_published(self.connection, self.district, TABLES[name], asked)
+        stays = beside(found.live_keys(), changes.removed)
+        return joined(changes.received, stays), joined(gone, found.gone_keys())
+
+    def people(self) -> People:
+        """What mapping works on."""
+        return People(
+            orgs=self.after("orgs", ["sourced_id", "name", "type"]),
+            users=self.after("users"),
+            user_roles=self.after("user_roles"),
+            accounts=read_live_rows(self.connection, self.district, TABLES["accounts"], TABLES["accounts"].names),
+            in_classes=self._in_classes() if self.with_enrollments else None,
+        )
+
+    def _in_classes(self) -> InClasses:
+        return InClasses(
+            enrollments=self.after("enrollments", IN_CLASSES).drop_columns(["sourced_id"]),
+            class_terms=self.after("class_terms"),
+            academic_sessions=self.after("academic_sessions", ["sourced_id", "end_date"]),
+        )
+
+    def extend(self, mapped: Mapped) -> None:
+        """Add what mapping decided: accounts are a table like others, only that what mapping does not yield goes."""
+        table = TABLES["accounts"]
+        published = read_published(self.connection, self.district, table)
+        arrived = self.explained(table, arrivals(table, mapped.accounts, published))
+        because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
+        keys = row_keys(table, mapped.accounts)
+        rows = pa.concat_tables([arrived, leaving(table, published, keys, because)])
+        counts = counted(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
+        self.tables["accounts"] = made_changes(table, rows, counts, published, keys)
+
+    def withhold(self, named: pa.Table) -> None:
+        """Leave the named rows, and what hangs on them, as they are published.
+
+        :param named: `table_name`, `row_key` and `change`.
+        """
+        before = self.tables
+        self.tables = withhold(before, named, self._published_owners)
+        for name, accepted in self.accepted.items():
+            withheld = beside(before[name].keys(), self.tables[name].keys())
+            keys = row_keys(TABLES[name], accepted)
+            self.accepted[name] = accepted.filter(pc.invert(pc.is_in(keys, value_set=withheld)))
+
+    def withhold_accounts(self, mapped: Mapped, keys: pa.Array | pa.ChunkedArray) -> Mapped:
+        """Leave these accounts as they are published; returns what is left of the mapping."""
+        columns = ["user_sourced_id", "site_id", "username"]
+        published = read_live_rows(self.connection, self.district, TABLES["accounts"], columns)
+        self.tables["accounts"], mapped = hold_accounts(self.tables["accounts"], mapped, published, keys)
+        return mapped
+
+    def _published_owners(self, table: Table, keys: pa.ChunkedArray) -> pa.Table:
+        wanted = pa.table({table.key[0]: keys})
+        return read_rows_by_key(self.connection, self.district, table, wanted, [*table.key, *table.owners])
+
+    def explained(self, table: Table, rows: pa.Table) -> pa.Table:
+        """Arrivals, the changed ones with the names of the columns that differ."""
+        is_changed = pc.equal(rows["_change"], "changed")
+        changed = rows.filter(is_changed)
+        if not changed.num_rows:
+            return rows
+        before = read_rows_by_key(self.connection, self.district, table, changed)
+        return pa.concat_tables([rows.filter(pc.invert(is_changed)), with_changed_fields(table, changed, before)])
+
+
+def made_changes(
+    table: Table, rows: pa.Table, counts: TableCounts, published: PublishedRows, received: pa.ChunkedArray
+) -> TableChanges:
+    """A table's changes with what follows from them.
+
+    :param received: keys accepted tonight.
+    """
+    removed = row_keys(table, rows.filter(pc.equal(rows["_change"], "removed")))
+    counts = msgspec.structs.replace(counts, published=published.live)
+    kept = beside(beside(published.live_keys(), received), removed)
+    return TableChanges(table, rows, counts, received, kept=kept, removed=removed, is_whole=published.is_whole)
+
+
+def joined(*keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Keys one after another."""
+    return pa.chunked_array([chunk for array in keys for chunk in array.chunks], pa.string())
+
+
+def beside(keys: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The keys that are not among others."""
+    return keys.filter(pc.invert(pc.is_in(keys, value_set=others)))
+
+
+def _without_keys(table: Table, rows: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(row_keys(table, rows), value_set=keys)))
