@@ -7,6 +7,7 @@ stage, the kind of the exception and the place in the code, and nothing else (DE
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,9 +73,13 @@ def stage_edge(stage: str, *, district: str = "") -> Iterator[None]:
 
 
 def _kind(exc: BaseException) -> str:
-    """`UndefinedTable 42P01 on roster_staging.users`: the type, and PostgreSQL's diagnostics without values."""
+    """`UndefinedTable 42P01 on roster_staging.users`: the type, and what has no values: the words of the operating
+    system (a full disk), PostgreSQL's diagnostics.
+    """
     cause = getattr(exc, "orig", None) or exc
     parts = [type(cause).__name__]
+    if isinstance(cause, OSError) and cause.errno:
+        parts.append(f"({os.strerror(cause.errno)})")
     if sqlstate := getattr(cause, "sqlstate", None):
         parts.append(str(sqlstate))
     diag = getattr(cause, "diag", None)

@@ -12,13 +12,18 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table as Grid
 
+from include import would_publish
 from include.contracts import LEFT_OUT_REASONS
+from include.landing import Landing
 from include.warehouse.models import COUNTS, findings, holds, left_out, rejects, run_counts, run_holds, runs, staging
 
 Row = dict[str, Any]
 
 #: How many earlier runs a finding's count is held against.
 _TREND = 3
+
+#: Runs that worked everything out and changed nothing readers have.
+_NOT_PUBLISHED = ("dry_run", "paused")
 
 
 def run(connection: sa.Connection, district: str, run_id: str) -> Row | None:
@@ -90,7 +95,7 @@ def held(connection: sa.Connection, district: str, run_id: str) -> list[Row]:
 
 
 def accounts_per_site(connection: sa.Connection, district: str) -> list[Row]:
-    """Live accounts per site, students and staff apart."""
+    """Readers' live accounts per site, students and staff apart."""
     accounts = staging["accounts"]
     students = sa.func.count().filter(accounts.c.role == "student").label("students")
     staff = sa.func.count().filter(accounts.c.role == "staff").label("staff")
@@ -103,27 +108,36 @@ def accounts_per_site(connection: sa.Connection, district: str) -> list[Row]:
 def left_out_reasons(connection: sa.Connection, district: str) -> list[Row]:
     """How many people have no account now, per first reason."""
     query = sa.select(left_out.c.reason, sa.func.count().label("people")).where(left_out.c.district_id == district)
-    rows = connection.execute(query.group_by(left_out.c.reason).order_by(sa.desc("people"))).mappings()
-    return [{**row, "meaning": LEFT_OUT_REASONS.get(row["reason"], "")} for row in rows]
+    rows = connection.execute(query.group_by(left_out.c.reason).order_by(sa.desc("people"), left_out.c.reason))
+    return [dict(row) for row in rows.mappings()]
 
 
-def summary(connection: sa.Connection, district: str, run_id: str) -> Row:
-    """Everything about one run, as plain values for `--json`."""
+def summary(connection: sa.Connection, district: str, run_id: str, landing: Landing) -> Row:
+    """Everything about one run, as plain values for `--json`.
+
+    Accounts and who is left out are as readers have them; of a run that published nothing, as they would be.
+    """
+    head = run(connection, district, run_id)
+    if head and head["status"] in _NOT_PUBLISHED:
+        folder = landing.pull(district, head["pull_id"])
+        sites, reasons = would_publish.accounts_per_site(connection, folder), would_publish.left_out_reasons(folder)
+    else:
+        sites, reasons = accounts_per_site(connection, district), left_out_reasons(connection, district)
     return {
-        "run": run(connection, district, run_id),
+        "run": head,
         "counts": counts(connection, district, run_id),
         "rejected": rejected(connection, district, run_id),
         "findings": found(connection, district, run_id),
         "holds": held(connection, district, run_id),
-        "accounts_per_site": accounts_per_site(connection, district),
-        "left_out": left_out_reasons(connection, district),
+        "accounts_per_site": sites,
+        "left_out": [{**row, "meaning": LEFT_OUT_REASONS.get(row["reason"], "")} for row in reasons],
     }
 
 
-def print_summary(engine: sa.Engine, district: str, run_id: str, file: IO[str] | None = None) -> None:
+def print_summary(engine: sa.Engine, district: str, run_id: str, landing: Landing, file: IO[str] | None = None) -> None:
     """One run for a terminal: what came and what it did, accounts per site, who was left out and why."""
     with engine.connect() as connection:
-        told = summary(connection, district, run_id)
+        told = summary(connection, district, run_id, landing)
     console = Console(file=file, width=None if file is None else 120, highlight=False)
     head = told["run"]
     if head is None:
@@ -141,8 +155,10 @@ def print_summary(engine: sa.Engine, district: str, run_id: str, file: IO[str] |
         console.print(_grid("Worth a look", shown, ["severity", "collection", "message", "count"]))
     for hold in told["holds"]:
         console.print(f"  {_held_line(hold)}", style="dim" if hold["status"] == "rejected" else "bold yellow")
-    console.print(_grid("Accounts per site", told["accounts_per_site"], ["site_id", "site_name", "students", "staff"]))
-    console.print(_grid("Left out", told["left_out"], ["reason", "people", "meaning"]))
+    as_if = ", if it were published" if head["status"] in _NOT_PUBLISHED else ""
+    sites = _grid(f"Accounts per site{as_if}", told["accounts_per_site"], ["site_id", "site_name", "students", "staff"])
+    console.print(sites)
+    console.print(_grid(f"Left out{as_if}", told["left_out"], ["reason", "people", "meaning"]))
     if head["requests"] is not None:
         console.print(
             f"  Asked of the provider: {head['requests']:,} requests, {head['requests_in_peak']:,} in peak hours, "

@@ -103,7 +103,7 @@ def publish(
 def report(district: str, run_id: str, warehouse: ConnectionFields) -> None:
     """Print the run's summary into the task's log, which names no person; then delete what is old enough."""
     with _running(district, run_id, "report", warehouse) as (engine, settings, landing):
-        print_summary(engine, district, run_id)
+        print_summary(engine, district, run_id, landing)
         sweep_after_night(engine, settings, landing)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import re
 
@@ -34,6 +35,13 @@ def test_a_foreign_exception_loses_its_text_and_keeps_its_place(raising):
     assert error.__suppress_context__
     assert NAME not in str(error)
     assert re.search(r"failed: \w+ at \S+:\d+\.", str(error))
+
+
+def test_a_full_disk_is_told_in_the_systems_words_without_the_files_name():
+    with pytest.raises(StageFailed) as caught, stage_edge("extract"):
+        raise OSError(errno.ENOSPC, NAME, NAME)
+    assert "OSError (No space left on device) at " in str(caught.value)
+    assert NAME not in str(caught.value)
 
 
 def test_our_own_pass_as_they_are():

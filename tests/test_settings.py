@@ -6,10 +6,13 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from include import yaml_lines
 from include.errors import NeedsPerson
 from include.settings import (
+    Guards,
     Schedule,
     district_files,
     districts_folder,
@@ -178,3 +181,8 @@ def test_the_digest_follows_the_rules_and_nothing_else(folder):
 def test_the_schema_for_editors_is_json_and_the_shipped_districts_are_valid():
     assert "District" in json.dumps(json_schema())
     assert [load_district(path).district for path in district_files(districts_folder())] == ["cedar", "maple"]
+
+
+def test_the_shipped_defaults_spell_every_guard_as_it_is_built_in():
+    shipped = yaml_lines.load((districts_folder() / "_defaults.yaml").read_text(encoding="utf-8"))["guards"]
+    assert shipped == msgspec.to_builtins(Guards())

@@ -13,7 +13,7 @@ from include.report import print_summary, summary
 def found(nights):
     def of(run):
         with nights.engine.connect() as connection:
-            told = summary(connection, "elm", run)["findings"]
+            told = summary(connection, "elm", run, nights.landing)["findings"]
         return {(one["rule"], one["count"]): one["last"] for one in told}
 
     return of
@@ -53,5 +53,5 @@ def test_the_summary_shows_it_beside_the_count(nights, orphans):
     for count in (3, 4, 2, 5):
         nights.publish(orphans(count))
     text = io.StringIO()
-    print_summary(nights.engine, "elm", "run4", text)
+    print_summary(nights.engine, "elm", "run4", nights.landing, text)
     assert "5 (last: 2, 4, 3)" in text.getvalue()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from include.commands.options import warehouse_option
+from include.commands.options import json_option, warehouse_option
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -46,6 +46,23 @@ class Asked:
         from include.warehouse.connect import connect, warehouse_from_environment
 
         return connect(warehouse_from_environment(self.warehouse))
+
+
+def of_district(show: Callable[..., None]) -> click.Group:
+    """The command itself, called with what was asked where no action follows: it shows."""
+
+    @click.group(cls=OfDistrict, invoke_without_command=True)
+    @click.argument("district")
+    @json_option
+    @warehouse_option
+    @click.pass_context
+    @functools.wraps(show)
+    def command(context: click.Context, district: str, as_json: bool, warehouse: str | None) -> None:
+        context.obj = asked = Asked(district, warehouse)
+        if context.invoked_subcommand is None:
+            show(asked, as_json=as_json)
+
+    return command
 
 
 def action(function: Callable[..., None]) -> Callable[..., None]:

@@ -9,28 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include.commands.of_district import Asked, OfDistrict, action, settle, yes_option
-from include.commands.options import F, json_option, warehouse_option
+from include.commands.of_district import Asked, action, of_district, settle, yes_option
+from include.commands.options import F, json_option
 
 if TYPE_CHECKING:
     from include.deciding.file import Edit
     from include.deciding.persons import Person
 
 
-@click.group(cls=OfDistrict, invoke_without_command=True)
-@click.argument("district")
-@json_option
-@warehouse_option
-@click.pass_context
-def people(context: click.Context, district: str, as_json: bool, warehouse: str | None) -> None:
+@of_district
+def people(asked: Asked, *, as_json: bool) -> None:
     """Decisions about single people of DISTRICT: somebody left out, or a username by hand, with why and until when.
 
     Without an action it lists them. WHO is a sourcedId, a username or an e-mail address. They stand in the district's
     YAML and nowhere else. No provider is asked.
     """
-    context.obj = asked = Asked(district, warehouse)
-    if context.invoked_subcommand is not None:
-        return
     from include.deciding.persons import decisions_made
     from include.deciding.published import published_roster
     from include.deciding.told import print_decisions

@@ -10,29 +10,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from include.commands.of_district import Asked, OfDistrict, action, settle, yes_option
-from include.commands.options import json_option, warehouse_option
+from include.commands.of_district import Asked, action, of_district, settle, yes_option
+from include.commands.options import json_option
 from include.settings.sites import LEAVE_OUT, UNDECIDED
 
 if TYPE_CHECKING:
     from include.deciding.schools import Schools
 
 
-@click.group(cls=OfDistrict, invoke_without_command=True)
-@click.argument("district")
-@json_option
-@warehouse_option
-@click.pass_context
-def sites(context: click.Context, district: str, as_json: bool, warehouse: str | None) -> None:
+@of_district
+def sites(asked: Asked, *, as_json: bool) -> None:
     """The schools of DISTRICT (an id, or a path to its YAML file) with their people, and which site each is.
 
     Without an action it lists them, those nobody has decided about first. SCHOOL is a sourcedId, an identifier or a
     name that only one school has; SITE the id or the name of one of the district's sites. Decisions stand in the
     district's YAML and nowhere else. No provider is asked.
     """
-    context.obj = asked = Asked(district, warehouse)
-    if context.invoked_subcommand is not None:
-        return
     from include.deciding.told import print_schools
 
     found = _schools(asked)

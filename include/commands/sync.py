@@ -70,7 +70,7 @@ def sync(
         click.echo(sweep_after_night(engine, settings, zone), err=True)
     if as_json:
         with engine.connect() as reading:
-            click.echo(json.dumps(report.summary(reading, key, run_id), default=str, indent=1))
+            click.echo(json.dumps(report.summary(reading, key, run_id, zone), default=str, indent=1))
     else:
-        report.print_summary(engine, key, run_id, sys.stdout)
+        report.print_summary(engine, key, run_id, zone, sys.stdout)
     sys.exit(done.exit_code)

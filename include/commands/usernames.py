@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from include import yaml_lines
-from include.commands.of_district import Asked, OfDistrict, action, settle, yes_option
-from include.commands.options import F, json_option, warehouse_option
+from include.commands.of_district import Asked, action, of_district, settle, yes_option
+from include.commands.options import F, json_option
 
 if TYPE_CHECKING:
     from include.deciding.fields import Role
@@ -19,20 +19,13 @@ if TYPE_CHECKING:
     from include.settings import UsernameSource
 
 
-@click.group(cls=OfDistrict, invoke_without_command=True)
-@click.argument("district")
-@json_option
-@warehouse_option
-@click.pass_context
-def usernames(context: click.Context, district: str, as_json: bool, warehouse: str | None) -> None:
+@of_district
+def usernames(asked: Asked, *, as_json: bool) -> None:
     """The fields a username of DISTRICT can come from, side by side as the published roster fills them.
 
     Without an action it compares them, per role: filled, different values, people who would collide, changed with the
     newest pull, a masked example; the best is marked. No provider is asked.
     """
-    context.obj = asked = Asked(district, warehouse)
-    if context.invoked_subcommand is not None:
-        return
     from include.deciding.fields import compare
     from include.deciding.published import published_roster
     from include.deciding.told import print_fields

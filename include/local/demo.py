@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from include.landing import Landing
 from include.local import launcher
 from include.local.airflow_env import own_environment
 from include.local.nights import Nights
@@ -47,28 +48,30 @@ def _demo() -> int:
 def _two_nights(stack: Stack, screen: Screen, engine: sa.Engine) -> bool:
     """Whether each district was published every night."""
     nights = Nights(stack.airflow.api, DISTRICTS, screen, stack.check)
+    landing = Landing(str(stack.landing))
     screen.say("Airflow: reading the DAGs")
     nights.wait_until_parsed()
     screen.title("The first night: everything is new")
     nights.first()
-    _show_newest(engine, screen)
+    _show_newest(engine, landing, screen)
     for district in DISTRICTS:
         stack.let_night_pass(district)
     screen.title("A day later: people joined, moved, changed their name and left")
     nights.next(2)
-    _show_newest(engine, screen)
+    _show_newest(engine, landing, screen)
     published = {district: len(_published(engine, district)) for district in DISTRICTS}
     for district, times in published.items():
         screen.say(f"{district}: published {times} times")
     return all(times >= NIGHTS for times in published.values())
 
 
-def _show_newest(engine: sa.Engine, screen: Screen) -> None:
+def _show_newest(engine: sa.Engine, landing: Landing, screen: Screen) -> None:
     from include.report import print_summary  # as below
 
+    file = None if screen.console.is_terminal else screen.console.file
     for district in DISTRICTS:
         for run_id in _published(engine, district)[:1]:
-            print_summary(engine, district, run_id, None if screen.console.is_terminal else screen.console.file)
+            print_summary(engine, district, run_id, landing, file)
 
 
 def _published(engine: sa.Engine, district: str) -> Sequence[str]:

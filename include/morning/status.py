@@ -23,16 +23,21 @@ STATES = ("failed", "late", "broken", "never", "paused", "held", "running", "dis
 #: States in which a person has something to do.
 NEED_A_PERSON = frozenset({"failed", "late", "broken", "never", "paused", "held"})
 
-#: What helps, by the code of the error a run ended with; everything else is looked at in the run's log.
+#: What helps, by the code of the error a run ended with; everything else is about the connection.
 _COMMANDS = {
     "warehouse_version": "rollcall db upgrade",
     "publication_crowded": "rollcall sync {district}",
     "no_people": "rollcall check {district} --letter",
     "no_orgs": "rollcall check {district} --letter",
     "site_unknown": "rollcall districts show {district}",
+    "sites_query": "rollcall districts show {district}",
     "rule_unknown": "rollcall districts show {district}",
+    "rule_fixed": "rollcall districts show {district}",
     "landing_damaged": "rollcall sync {district}",
     "not_landed": "rollcall sync {district}",
+    "validate_failed": "rollcall sync {district}",
+    "map_roster_failed": "rollcall sync {district}",
+    "publish_failed": "rollcall sync {district}",
 }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ from include.landing import Landing, default_landing
 from include.morning.digest import alert, digest, totals
 from include.morning.status import DistrictStatus, statuses
 from include.retention.sweep import sweep_after_night
-from include.settings import find_district, load_districts
+from include.settings import Schedule, find_district, load_districts
 from include.warehouse.connect import ConnectionFields, connect, reached, url_of
 
 #: Readers are affected by a failing night once theirs is the roster of two nights ago, or none at all.
@@ -39,9 +40,12 @@ def urgent(warehouse: ConnectionFields, district: str) -> tuple[str, str] | None
     It cannot wait when the district's `publish_by` has passed without tonight's roster, or when its nights fail and
     readers have none of the last two nights.
     """
+    settings, now = find_district(district), datetime.now(UTC)
     with _warehouse(warehouse) as engine, engine.connect() as connection:
-        (one,) = statuses(connection, [find_district(district)])
-    if one.state == "late" or (one.state == "failed" and _readers_are_affected(one)):
+        (one,) = statuses(connection, [settings])
+    if one.state == "late" or (
+        one.state == "failed" and (_readers_are_affected(one, now) or _is_overdue(one, settings.schedule, now))
+    ):
         return f"Rollcall: {one.name} is {one.state}", alert(one)
     return None
 
@@ -56,5 +60,12 @@ def _warehouse(warehouse: ConnectionFields) -> Iterator[sa.Engine]:
         engine.dispose()
 
 
-def _readers_are_affected(one: DistrictStatus) -> bool:
-    return one.readers_have is None or datetime.now(UTC) - one.readers_have > _TOO_OLD
+def _readers_are_affected(one: DistrictStatus, now: datetime) -> bool:
+    return one.readers_have is None or now - one.readers_have > _TOO_OLD
+
+
+def _is_overdue(one: DistrictStatus, schedule: Schedule, now: datetime) -> bool:
+    """Whether `publish_by` has passed without tonight's roster; a run that failed before is no less late."""
+    local = now.astimezone(ZoneInfo(schedule.timezone))
+    by = schedule.publish_by
+    return bool(by) and local.time() >= time.fromisoformat(by) and one.night != local.date()

@@ -35,7 +35,8 @@ def with_targets(connection: sa.Connection, district: District) -> District:
             "site_unknown",
             f"The school {org} is mapped to the site {site!r}, which the query for sites does not yield.{more}",
             remedy=(f"The nearest it yields is {near[0]!r} ({names[near[0]]}). " if near else "")
-            + f"Mend sites.map in {district.district}.yaml, or the table the query reads.",
+            + f"Mend the line of {org} under sites.map in {district.district}.yaml (a site the query yields, leave_out "
+            "or undecided), or the table the query reads; until then readers keep the roster they have.",
             district=district.district,
         )
     answered = Sites(targets=names, map=sites.map)

@@ -8,12 +8,14 @@ import threading
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 from include.errors import NeedsPerson, RollcallError
 from include.settings import Schedule
+from include.warehouse import ledger
 
 SECRET = "planted-webhook-secret"
 
@@ -126,6 +128,27 @@ def test_only_what_cannot_wait_for_the_morning_is_told_at_once(nights, roster, w
     tell_if_urgent({}, "elm")
     ((_, body),) = posted
     assert body["text"].splitlines()[0].endswith("Elm (elm) is late.")
+
+
+def test_a_night_that_failed_is_told_once_publish_by_has_passed_without_tonights_roster(
+    nights, roster, webhook, connected, tmp_path
+):
+    from oneroster_provider.notifier import tell_if_urgent
+
+    address, posted, _ = webhook
+    connected(address)
+    now = datetime.now(UTC)
+    zone = "UTC" if 1 <= now.hour < 23 else "Asia/Tokyo"  # where it is not about midnight
+    nights.publish(roster("ada"), as_of=now - timedelta(hours=26))
+    with nights.engine.begin() as connection:
+        ledger.start_run(connection, "elm", "tonight", now.date())
+        ledger.fail_run(connection, "elm", "tonight", "extract", RollcallError("provider_busy", "It is busy."))
+    described = (tmp_path / "elm.yaml").read_text()
+    for minutes, told in ((30, 0), (-30, 1)):
+        by = (now.astimezone(ZoneInfo(zone)) + timedelta(minutes=minutes)).strftime("%H:%M")
+        (tmp_path / "elm.yaml").write_text(f"{described}schedule: {{timezone: {zone}, publish_by: '{by}'}}\n")
+        tell_if_urgent({}, "elm")
+        assert len(posted) == told
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,18 @@ def test_a_dry_run_says_what_would_happen_and_writes_no_roster(ready):
     assert _sync("maple")["run"]["generation"] == 1
 
 
+def test_a_dry_run_tells_accounts_and_who_is_left_out_as_the_publication_after_it_does(ready, sandbox):
+    for _ in range(3):
+        dry, published = _sync("maple", "--full", "--dry-run"), _sync("maple", "--full")
+        assert dry["accounts_per_site"] == published["accounts_per_site"] != []
+        assert dry["left_out"] == published["left_out"] != []
+        assert sum(row["people"] for row in dry["left_out"]) == published["run"]["left_out"]
+        sandbox.pass_night("maple")
+    shown = _rollcall("sync", "maple", "--full", "--dry-run").stdout
+    assert "Accounts per site, if it were published" in shown
+    assert "Left out, if it were published" in shown
+
+
 def test_one_collection_alone_leaves_the_others_as_published(ready, sandbox):
     _sync("maple")
     before = _live(ready, "maple", "enrollments")

@@ -150,3 +150,18 @@ def test_the_command_prints_totals_and_only_who_needs_a_person(nights, roster, n
         ("oak", "never"),
         ("elm", "published"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [
+        ("credentials_refused", "rollcall check elm"),
+        ("site_unknown", "rollcall districts show elm"),
+        ("publish_failed", "rollcall sync elm"),
+        ("warehouse_version", "rollcall db upgrade"),
+    ],
+)
+def test_what_comes_next_is_about_what_failed(nights, roster, told, now, code, command):
+    nights.publish(roster("ada"), as_of=now - timedelta(hours=1))
+    _fail(nights, "bad", now.date(), code=code)
+    assert told()[0].command == command

@@ -1,6 +1,6 @@
-"""The client against whole districts over HTTP: both versions, every way to sign in, every collection, every quirk.
+"""The client against whole districts over HTTP: both versions, every way to sign in, every collection.
 
-The numbers are the sandbox's own truth, so a client that lost or invented a row would show.
+The numbers are the sandbox's own truth, so a client that lost or invented a row would show. Quirks: tests/providers.
 """
 
 import threading
@@ -8,12 +8,7 @@ import threading
 import pytest
 
 from include.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, Retry, columns
-from include.oneroster.errors import (
-    AnswerUnusable,
-    CredentialsRefused,
-    PagingBroken,
-    PermissionRefused,
-)
+from include.oneroster.errors import CredentialsRefused, PermissionRefused
 from include.sandbox import Sandbox, SandboxDistrict
 
 DISTRICTS = {
@@ -232,83 +227,3 @@ def test_the_base_url_in_every_form(sandbox, client):
             assert reading.base_url == sandbox.base_url(app) + ("/rostering/v1p2" if app == "maple" else "")
     without_version = sandbox.base_url("birch").removesuffix("/v1p1")
     assert client("birch", fields={"base_url": without_version}).base_url == sandbox.base_url("birch")
-
-
-# -- quirks
-
-
-def test_a_record_that_is_not_an_object_costs_only_itself(sandbox, client, quirks):
-    quirks("maple", "record-not-an-object")
-    tables, unreadable, proof = read(client("maple", page_size=50), "users")
-    true = total(sandbox, "maple", "users")["total"]
-
-    assert [(bad.sourced_id, bad.code) for bad in unreadable] == [(None, "not_an_object")]
-    assert len(tables["users"]["sourced_id"]) == proof.unique == true - 1
-    assert (proof.kind, proof.received) == ("total", true)
-
-
-def test_a_field_of_the_wrong_type_costs_only_its_record(sandbox, client, quirks):
-    quirks("cedar", "bad-field-type")
-    tables, unreadable, proof = read(client("cedar", page_size=50), "users")
-
-    (bad,) = unreadable
-    assert bad.sourced_id
-    assert (bad.code, bad.field) == ("wrong_type", "givenName")
-    assert bad.sourced_id not in tables["users"]["sourced_id"]
-    assert proof.unique == total(sandbox, "cedar", "users")["total"]
-    assert proof.kind == "total"
-
-
-@pytest.mark.parametrize("names", [["no-totals"], ["clamp-500"], ["clamp-500", "no-totals"]])
-@pytest.mark.parametrize("app", ["maple", "cedar"])
-def test_ed_fis_clamp_and_missing_totals_lose_nothing(sandbox, client, quirks, app, names):
-    quirks(app, *names)
-    _, _, proof = read(client(app, page_size=5000), "enrollments")
-    true = total(sandbox, app, "enrollments")["total"]
-
-    assert true > 500
-    assert proof.unique == proof.received == true
-    assert proof.kind == ("empty_page" if "no-totals" in names else "total")
-    assert proof.rows_per_page == (500 if "clamp-500" in names else true)
-
-
-def test_a_token_that_expires_in_mid_pull(sandbox, client, quirks):
-    quirks("birch", "token-expires-mid-pull")
-    reading = client("birch", page_size=20)
-
-    assert read(reading, "users")[2].unique == total(sandbox, "birch", "users")["total"]
-    assert reading.usage.token_requests > 2
-
-
-@pytest.mark.parametrize(("quirk", "collection"), [("empty-orgs", "orgs"), ("empty-users", "users")])
-def test_an_empty_collection_is_complete_and_its_emptiness_for_others_to_judge(client, quirks, quirk, collection):
-    quirks("larch", quirk)
-    tables, _, proof = read(client("larch"), collection)
-
-    assert tables[collection]["sourced_id"] == []
-    assert (proof.kind, proof.expected, proof.received) == ("total", 0, 0)
-
-
-def test_a_provider_that_ignores_the_offset_fails(client, quirks):
-    quirks("maple", "repeat-page-one")
-    with pytest.raises(PagingBroken):
-        read(client("maple", page_size=50), "users")
-
-
-def test_200_without_an_envelope_is_an_error(client, quirks):
-    quirks("maple", "missing-envelope")
-    with pytest.raises(AnswerUnusable) as refused:
-        read(client("maple"), "users")
-
-    assert refused.value.code == "envelope_missing"
-
-
-@pytest.mark.parametrize("page_size", [50, 5000])
-def test_a_total_that_keeps_changing_is_read_twice_and_proves_nothing(sandbox, client, quirks, page_size):
-    quirks("cedar", "count-changes")
-    tables, _, proof = read(client("cedar", page_size=page_size), "users")
-    true = total(sandbox, "cedar", "users")["total"]
-
-    assert len(tables["users"]["sourced_id"]) == true
-    assert (proof.kind, proof.proven, proof.attempt) == ("unproven", False, 2)
-    assert f"changed from {true} to {true + 1}" in proof.why
