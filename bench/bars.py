@@ -37,7 +37,7 @@ def bars(turns: Sequence[Turn]) -> Iterator[Bar]:
     if floor := next((turn for turn in turns if turn.name.startswith("floor")), None):
         times = first.seconds / floor.seconds
         yield Bar(f"{times:.1f} x the floor's time, at most {TIMES_FLOOR:.0f}", times <= TIMES_FLOOR)
-    peak = max(turn.peak_mb for turn in turns if turn.name.startswith("Rollcall"))
+    peak = max(turn.peak_mb for turn in turns if turn.name.startswith("Rollcall,"))
     yield Bar(f"{peak:.0f} MB of resident memory at most, below {MOST_MB:.0f}", peak < MOST_MB)
     for name, what, most in (
         ("Rollcall, full, nothing changed", "an unchanged full night", UNCHANGED_SHARE),

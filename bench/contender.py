@@ -7,7 +7,6 @@ work, and print one line of JSON: `imported_at` and `done_at` (this machine's mo
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,15 +14,21 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from include.errors import RollcallError
+from include.local import reaper
+from include.local.airflow_env import PROJECT, own_environment
+from include.local.sessions import Ending, end_sessions, interrupts_deferred
 
 #: A stage and its seconds, as `rollcall sync` tells them where nobody watches a bar.
 _STAGE = re.compile(r"^  (\w+)(?: \(\w+\))? +([\d.]+) s$", re.MULTILINE)
 
 #: Lines of a contender's own words that are shown when it fails.
 _TAIL = 30
+
+_METER = PROJECT / "bench" / "meter.py"
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,11 @@ class Turn:
         return {**asdict(self), "rows_per_second": self.rate}
 
 
-def take_turn(name: str, command: Sequence[str], told: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
-    """Run a contender to its end.
+def take_turn(name: str, command: Sequence[str], told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Run a contender to its end; it and all it started end with the bench, however that ends.
 
     :param told: what it reads, as JSON.
+    :param folder: for its temporary files.
     :returns: the fields of a `Turn` but rows, requests and `received`, and all that the contender said itself.
     :raises RollcallError: `contender_failed`, with the end of what it wrote.
     """
@@ -69,13 +75,23 @@ def take_turn(name: str, command: Sequence[str], told: Mapping[str, Any], env: M
         json.dump(told, given)
         given.seek(0)
         began = time.monotonic()
-        process = subprocess.Popen(command, stdin=given, stdout=said, stderr=words, env={**os.environ, **env})
+        with interrupts_deferred():
+            process = subprocess.Popen(
+                [sys.executable, "-S", str(_METER), *command],
+                stdin=given,
+                stdout=said,
+                stderr=words,
+                env=own_environment() | {"TMPDIR": str(folder)},
+                start_new_session=True,
+            )
+            reaper.watch(Ending(process.pid))
         try:
-            _, status, used = os.wait4(process.pid, 0)
+            process.wait()
         except BaseException:
-            process.kill()
+            end_sessions([Ending(process.pid)], reap=process.poll)
             raise
-        process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            reaper.forget(process.pid)
         words.seek(0)
         text = words.read().decode(errors="replace")
         said.seek(0)
@@ -83,14 +99,17 @@ def take_turn(name: str, command: Sequence[str], told: Mapping[str, Any], env: M
     if process.returncode:
         tail = "\n".join([*lines, *text.splitlines()][-_TAIL:])
         raise RollcallError("contender_failed", f"{name} ended with code {process.returncode}:\n{tail}")
-    own: dict[str, Any] = json.loads(lines[-1])
-    per_mb = 1024 if sys.platform == "linux" else 1024**2
+    own: dict[str, Any] = json.loads(lines[-2])
     return {
         **own,
+        **json.loads(lines[-1]),
         "name": name,
         "seconds": own["done_at"] - own["imported_at"],
         "start": own["imported_at"] - began,
-        "peak_mb": used.ru_maxrss / per_mb,
-        "cpu": used.ru_utime + used.ru_stime,
-        "parts": own.get("parts") or {stage: float(seconds) for stage, seconds in _STAGE.findall(text)},
+        "parts": own.get("parts") or stages(text),
     }
+
+
+def stages(text: str) -> dict[str, float]:
+    """The seconds of each stage, out of what `rollcall sync` wrote."""
+    return {stage: float(seconds) for stage, seconds in _STAGE.findall(text)}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ import psycopg
 import sqlalchemy as sa
 
 from bench.contender import Turn, take_turn
-from bench.provider import APP, Provider
+from bench.district import describe
+from bench.provider import APP, Provider, provider
+from bench.scheduled import scheduler
 from include.local.airflow_env import PROJECT
 from include.local.postgres import EmbeddedPostgres
 from include.local.side_venv import side_venv
@@ -29,26 +30,29 @@ DLT_FORMATS = ("csv", "parquet")
 #: dlt insists on a password; PostgreSQL here asks for none.
 _ANY = "any"
 
-_DISTRICT = f"""
-district: {APP}
-name: Maple Unified School District
-version: "1.2"
-usernames: email
-starts_on: 2026-11-21
-politeness: {{page_size: {PAGE_SIZE}, concurrency: 5, concurrency_in_peak: 5}}
-"""
+_POLITENESS = {"page_size": PAGE_SIZE, "concurrency": 5, "concurrency_in_peak": 5}
+
+#: What a night is called, whether the provider's district changes before it, and what is asked for.
+Night = tuple[str, bool, str]
+NIGHTS: tuple[Night, ...] = (
+    ("full, first night", False, "full"),
+    ("full, nothing changed", False, "full"),
+    ("delta", True, "delta"),
+)
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What all turns have in common.
+    """What a turn has to itself, beside the server and the provider all turns have in common.
 
+    :param students: of the provider's district.
     :param records: how many records the provider has, by the path of each collection.
-    :param folder: for files of the bench; deleted afterwards.
+    :param folder: an empty one; deleted afterwards.
     """
 
     postgres: EmbeddedPostgres
     provider: Provider
+    students: int
     records: dict[str, int]
     folder: Path
     say: Callable[[str], None]
@@ -62,10 +66,16 @@ class Ground:
         self.postgres.create_database(name, exist_ok=False)
         return self.postgres.url(name)
 
+    def warehouse(self, name: str) -> sa.Engine:
+        """A new database, migrated."""
+        engine = connect(sa.make_url(self.database(name)))
+        upgrade(engine)
+        return engine
+
     def drop(self, name: str) -> None:
         """Take a database away, so that the next turn does not pay for writing it out."""
         with psycopg.connect(host=str(self.postgres.folder), user="postgres", autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
             connection.execute("CHECKPOINT")
 
     def told(self, warehouse: str) -> dict[str, Any]:
@@ -83,48 +93,76 @@ class Ground:
         }
 
 
-def rollcall(ground: Ground) -> Iterator[Turn]:
+def rollcall(ground: Ground, nights: Sequence[Night] = NIGHTS) -> Iterator[Turn]:
     """Three nights: the first, one on which nothing changed, and a delta after one on which something did."""
-    url = ground.database("rollcall")
-    engine = connect(sa.make_url(url))
-    upgrade(engine)
-    district = ground.folder / f"{APP}.yaml"
-    district.write_text(_DISTRICT, encoding="utf-8")
-    connection = {
-        "conn_type": "oneroster",
-        "host": ground.provider.base_url,
-        "login": ground.provider.client_id,
-        "password": ground.provider.client_secret,
-        "extra": {"auth_url": ground.provider.token_url},
-    }
-    environment = {f"AIRFLOW_CONN_ONEROSTER_{APP.upper()}": json.dumps(connection)}
-    common = [str(district), "--warehouse", url, "--landing", str(ground.folder / "landing")]
-    for name, arguments in (
-        ("Rollcall, full, first night", ["--full"]),
-        ("Rollcall, full, nothing changed", ["--full"]),
-        ("Rollcall, delta", []),
-    ):
-        if not arguments:
+    engine = ground.warehouse("rollcall")
+    district = describe(ground.folder, APP, **_POLITENESS)
+    warehouse = engine.url.render_as_string(hide_password=False)
+    common = [str(district), "--warehouse", warehouse, "--landing", str(ground.folder / "landing")]
+    for night, changes, mode in nights:
+        name = f"Rollcall, {night}"
+        if changes:
             ground.provider.pass_night()
         ground.provider.forget_requests()
         ground.say(name)
-        told = {"arguments": [*common, *arguments], "environment": environment}
-        took = take_turn(name, [sys.executable, "-m", "bench.sync"], told, {})
+        arguments = [*common, "--full"] if mode == "full" else common
+        told = {"arguments": arguments, "environment": ground.provider.environment()}
+        took = take_turn(name, [sys.executable, "-m", "bench.sync"], told, ground.folder)
         yield _turn(took, requests=ground.provider.requests(), **_ledger(engine))
     engine.dispose()
     ground.drop("rollcall")
 
 
+def airflow(ground: Ground) -> Iterator[Turn]:
+    """The same three as runs of a real Airflow, of a district as it was before anybody's night changed it."""
+    ground.say("a scheduler, and the same district once more")
+    engine = ground.warehouse("rollcall")
+    with provider(ground.students) as served:
+        served.make_pages(PAGE_SIZE)
+        districts = ground.folder / "districts"
+        districts.mkdir()
+        district = describe(districts, APP, **_POLITENESS)
+        env = {**served.environment(), "AIRFLOW_CONN_WAREHOUSE": ground.postgres.airflow_connection("rollcall")}
+        with scheduler(ground.postgres, ground.folder, district, env, ground.say) as running:
+            for night, changes, mode in NIGHTS:
+                name = f"Airflow run, {night}"
+                if changes:
+                    served.pass_night()
+                served.forget_requests()
+                ground.say(name)
+                pressed = running.press(mode)
+                yield Turn(
+                    name,
+                    seconds=pressed.seconds,
+                    start=running.start,
+                    peak_mb=pressed.peak_mb,
+                    cpu=_newest(engine, runs.c.cpu_seconds),
+                    requests=served.requests(),
+                    parts=pressed.parts,
+                    **_ledger(engine),
+                )
+    engine.dispose()
+    ground.drop("rollcall")
+    ground.drop("airflow")
+
+
 def dlt(ground: Ground) -> Iterator[Turn]:
     """Fetch and load, with each of the fast formats."""
-    python = side_venv("bench", PROJECT / "bench" / "requirements.txt") / "python"
     program = str(PROJECT / "bench" / "dlt_rest_api.py")
     for file_format in DLT_FORMATS:
         name = f"dlt, {file_format}"
         url = sa.make_url(ground.database("dlt")).set(drivername="postgresql", host="localhost", password=_ANY)
         told = ground.told(url.render_as_string(hide_password=False)) | {"file_format": file_format}
-        yield _contender(ground, name, [str(python), program], told)
+        yield _contender(ground, name, [str(side_python()), program], told)
         ground.drop("dlt")
+
+
+def side_python() -> Path:
+    """The Python that has dlt and matplotlib.
+
+    :raises RollcallError: `side_venv_failed`.
+    """
+    return side_venv("bench", PROJECT / "bench" / "requirements.txt") / "python"
 
 
 def script(ground: Ground) -> Iterator[Turn]:
@@ -143,7 +181,7 @@ def floor(ground: Ground) -> Iterator[Turn]:
 
 def _contender(ground: Ground, name: str, command: list[str], told: dict[str, Any]) -> Turn:
     ground.say(name)
-    took = take_turn(name, command, told, {})
+    took = take_turn(name, command, told, ground.folder)
     return _turn(took, rows=ground.rows, requests=took["requests"], received=took["received"])
 
 
@@ -152,13 +190,18 @@ def _turn(took: dict[str, Any], *, rows: int, requests: int, received: int) -> T
     return Turn(**own, rows=rows, requests=requests, received=received)
 
 
+def _newest(engine: sa.Engine, column: sa.Column[Any]) -> Any:
+    """A column of the newest run."""
+    with engine.connect() as connection:
+        return connection.execute(sa.select(column).order_by(runs.c.started_at.desc()).limit(1)).scalar_one()
+
+
 def _ledger(engine: sa.Engine) -> dict[str, int]:
     """What the newest run received, in records and bytes."""
-    newest = sa.select(runs.c.run_id, runs.c.bytes_received).order_by(runs.c.started_at.desc()).limit(1)
+    parts = ("class_terms", "user_roles", "user_agents", "accounts")
+    received = sa.select(sa.func.sum(run_counts.c.received)).where(
+        run_counts.c.run_id == _newest(engine, runs.c.run_id), run_counts.c.table_name.not_in(parts)
+    )
     with engine.connect() as connection:
-        run = connection.execute(newest).one()
-        parts = ("class_terms", "user_roles", "user_agents", "accounts")
-        received = sa.select(sa.func.sum(run_counts.c.received)).where(
-            run_counts.c.run_id == run.run_id, run_counts.c.table_name.not_in(parts)
-        )
-        return {"rows": int(connection.execute(received).scalar_one()), "received": run.bytes_received}
+        rows = int(connection.execute(received).scalar_one())
+    return {"rows": rows, "received": _newest(engine, runs.c.bytes_received)}

@@ -1,19 +1,24 @@
-"""The sandbox district everybody is measured on, served in a process of its own with its pages ready made.
+"""A sandbox district that is measured, served in a process of its own.
 
-Pages are JSON before anybody is timed: what is measured is the contender, not how fast a made-up provider encodes.
+Pages can be made before anybody is timed: what is measured is the contender, not how fast a made-up provider encodes.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
 import requests
+
+from include.errors import RollcallError
 
 #: The collections of a district that shares no demographics, by their paths.
 COLLECTIONS = ("orgs", "academicSessions", "courses", "classes", "users", "enrollments")
@@ -21,17 +26,18 @@ COLLECTIONS = ("orgs", "academicSessions", "courses", "classes", "users", "enrol
 APP = "maple"
 
 #: A third of what usually happens in a night changes one row of two hundred.
-_BUSTLE = 0.33
+BUSTLE = 0.33
 
 
 @dataclass(frozen=True)
 class Provider:
-    """Where the district is served, and its mock credentials.
+    """Where a district is served, and its mock credentials.
 
     :param origin: of the sandbox's own addresses.
     :param service: the URL that collections stand below.
     """
 
+    app: str
     origin: str
     base_url: str
     service: str
@@ -39,9 +45,24 @@ class Provider:
     client_id: str
     client_secret: str
 
+    def environment(self) -> dict[str, str]:
+        """The district's Airflow connection, as an environment variable."""
+        connection = {
+            "conn_type": "oneroster",
+            "host": self.base_url,
+            "login": self.client_id,
+            "password": self.client_secret,
+            "extra": {"auth_url": self.token_url},
+        }
+        return {f"AIRFLOW_CONN_ONEROSTER_{self.app.upper()}": json.dumps(connection)}
+
     def pass_night(self) -> None:
-        """Let a night change the district."""
+        """Let a night change the district, and let the provider put its records in order again."""
         self._post("nights")
+        for path in COLLECTIONS:
+            query = {"limit": 1, "filter": f"dateLastModified>'{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}'"}
+            url = f"{self.service}/{path}"
+            requests.get(url, params=query, headers=self.authorization(), timeout=600).raise_for_status()
 
     def forget_requests(self) -> None:
         """Begin counting requests anew."""
@@ -49,7 +70,7 @@ class Provider:
 
     def requests(self) -> int:
         """How many requests there were, those for tokens included."""
-        seen: dict[str, Any] = requests.get(f"{self.origin}/sandbox/{APP}/seen", timeout=60).json()
+        seen: dict[str, Any] = requests.get(f"{self.origin}/sandbox/{self.app}/seen", timeout=60).json()
         return sum(seen["requests"].values()) + int(seen["token_requests"])
 
     def make_pages(self, page_size: int) -> dict[str, int]:
@@ -76,31 +97,44 @@ class Provider:
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def _post(self, what: str) -> None:
-        requests.post(f"{self.origin}/sandbox/{APP}/{what}", timeout=600).raise_for_status()
+        requests.post(f"{self.origin}/sandbox/{self.app}/{what}", timeout=600).raise_for_status()
 
 
 @contextmanager
-def provider(students: int) -> Iterator[Provider]:
-    """The district, served until the block ends."""
+def provider(students: int, *, app: str = APP, guardians: bool = False, bustle: float = BUSTLE) -> Iterator[Provider]:
+    """A district, served until the block ends.
+
+    :param guardians: whether children's guardians are among the users.
+    :param bustle: how much happens in a night; 1 is something to 30 in 1,500 students.
+    :raises RollcallError: `provider_failed`.
+    """
     here, there = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
-    serving = context.Process(target=_serve, args=(students, there), daemon=True)
+    settings = {"app": app, "students": students, "guardians": guardians, "bustle": bustle}
+    serving = context.Process(target=_serve, args=(settings, there), daemon=True)
     serving.start()
     there.close()
-    with here:
-        yield Provider(*here.recv())
-    serving.join(10)
+    try:
+        with here:
+            try:
+                served = Provider(app, *here.recv())
+            except EOFError:
+                raise RollcallError("provider_failed", "The sandbox ended; what it said stands above.") from None
+            yield served
+    finally:
+        serving.join(10)
 
 
-def _serve(students: int, told: Connection) -> None:
+def _serve(settings: dict[str, Any], told: Connection) -> None:
     """Serve the district until the other end hangs up."""
     from include.sandbox import Sandbox, SandboxDistrict
 
-    district = SandboxDistrict(app=APP, version="1.2", students=students, guardians=False, bustle=_BUSTLE)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the bench, which hangs up
+    district = SandboxDistrict(version="1.2", **settings)
     with Sandbox([district]) as sandbox:
         gc.freeze()  # a large district is no garbage, and is not to be looked through again and again
-        base = sandbox.base_url(APP)
+        base = sandbox.base_url(district.app)
         origin = base.partition("/campus/")[0]
         service = f"{base}/rostering/v1p2"
-        told.send((origin, base, service, sandbox.token_url(APP), district.client_id, district.client_secret))
+        told.send((origin, base, service, sandbox.token_url(district.app), district.client_id, district.client_secret))
         told.poll(None)

@@ -5,7 +5,11 @@ them already. Tasks are forked by the scheduler (LocalExecutor) and by Celery's 
 `$AIRFLOW_HOME/config`, as in an Astro image, or on PYTHONPATH, as the local launcher sets it.
 """
 
+import os
 import sys
+
+# Arrow reads it when it is imported: what a stage frees goes back to the system (include/memory.py)
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 if {"scheduler", "worker"} & set(sys.argv[1:]):
     import great_expectations  # noqa: F401

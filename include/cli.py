@@ -11,8 +11,9 @@ import logging
 import os
 import sys
 
-# Libraries read these when they are imported: no telemetry, no progress bars of their own (rule 8)
+# Libraries read these when they are imported: no telemetry, no progress bars of their own (rule 8), memory given back
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import click
 

@@ -36,7 +36,7 @@ from include.export.parquet import export_where_wanted
 from include.extract.plan import FULL, Plan
 from include.judge_night import approved_removals, settle
 from include.landing import Landing
-from include.memory import give_back_what_is_free
+from include.memory import give_back_what_is_free, keep_memory_small
 from include.merge.merged import Merged
 from include.merge.stage import merge
 from include.plan_night import plan_night, plan_without_warehouse
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rollcall.night")
 
-give_back_what_is_free()
+keep_memory_small()
 
 #: What a run that does not finish waits for, by its stage; publish says for whom when another run has the turn.
 _WAITS_FOR = {
@@ -280,6 +280,7 @@ def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Itera
             ledger.fail_run(connection, district, run_id, stage, error)
         raise
     finally:
+        give_back_what_is_free()
         with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
             ledger.add_cpu(connection, district, run_id, time.process_time() - began)
 

@@ -153,9 +153,9 @@ class TestByItself:
 
     def test_great_expectations_fails_over_a_column(self, silence: Silence) -> None:
         regex = gxe.ExpectColumnValuesToMatchRegex(column="name", regex=f"({NAME}")
-        frame = pd.DataFrame({"row_number": [0], "name": [NAME]})
+        rows = pa.table({"name": [NAME]})
         with pytest.raises(RollcallError) as caught:
-            Judge(Severities({})).broken("users", frame, [Rule("broken", "critical", "name", "", regex)])
+            Judge(Severities({})).broken("users", rows, [Rule("broken", "critical", "name", "", regex)])
         assert caught.value.code == "rule_not_judged"
         assert silence.broken_by(caught.value) == []
 

@@ -93,8 +93,13 @@ class AirflowApi:
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
         """The state of each task of a run by task id; None for one that has not been looked at."""
-        found = self._get(f"{_run_path(dag_id, run_id)}/taskInstances?limit=100")["task_instances"]
-        return {task["task_id"]: task["state"] for task in found}
+        return {task["task_id"]: task["state"] for task in self.tasks(dag_id, run_id)}
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The tasks of a run as the API gives them, at most a hundred."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances?limit=100"
+        found: list[dict[str, Any]] = self._get(path)["task_instances"]
+        return found
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """What a try of a task wrote, one event a line."""

@@ -6,6 +6,7 @@ without a password. Not for production: with `durable=False` a power cut loses t
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -122,6 +123,11 @@ class EmbeddedPostgres:
     def url(self, database: str) -> str:
         """SQLAlchemy's URL of a database."""
         return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.folder))}"
+
+    def airflow_connection(self, database: str) -> str:
+        """A database as an Airflow connection, in Airflow's JSON form."""
+        connection = {"conn_type": "postgres", "host": str(self.folder), "login": "postgres", "schema": database}
+        return json.dumps(connection)
 
     def create_database(self, name: str, *, exist_ok: bool = True) -> None:
         """:raises psycopg.errors.DuplicateDatabase: if it exists and `exist_ok` is False."""

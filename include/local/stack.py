@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -186,13 +185,8 @@ class Stack:
             raise RollcallError("warehouse_not_upgraded", f"rollcall db upgrade failed:\n{done.stderr[-2000:]}")
 
     def _airflow_env(self) -> dict[str, str]:
-        warehouse = {
-            "conn_type": "postgres",
-            "host": str(self.postgres.folder),
-            "login": "postgres",
-            "schema": WAREHOUSE,
-        }
-        return {"AIRFLOW_CONN_WAREHOUSE": json.dumps(warehouse), "ROLLCALL_LANDING": str(self.landing)}
+        warehouse = self.postgres.airflow_connection(WAREHOUSE)
+        return {"AIRFLOW_CONN_WAREHOUSE": warehouse, "ROLLCALL_LANDING": str(self.landing)}
 
     def _settings(self) -> AirflowSettings:
         settings = AirflowSettings.read(PROJECT / "airflow_settings.yaml")

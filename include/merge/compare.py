@@ -124,7 +124,7 @@ def departures(
     :param approved: removals a person has agreed to, `row_key` and `because`: they need no pull that repeats them, but
         whoever is received or refused tonight is there, and whoever was absent must still be missing.
     """
-    rows = published.rows.append_column("_key", published.keys).filter(published.is_live)
+    rows = published.live_rows()
     key = rows["_key"]
     no = pa.chunked_array([pa.array([False] * rows.num_rows, pa.bool_())])
     is_received = pc.is_in(key, value_set=received)
@@ -176,7 +176,7 @@ def leaving(table: Table, published: PublishedRows, received: pa.ChunkedArray, b
 
     :param because: columns `owner` (the key's first part) and `because`; where it says nothing, the person is gone.
     """
-    rows = published.rows.append_column("_key", published.keys).filter(published.is_live)
+    rows = published.live_rows()
     rows = rows.filter(pc.invert(pc.is_in(rows["_key"], value_set=received)))
     at = pc.index_in(rows[table.key[0]], value_set=because["owner"])
     said = pc.fill_null(because["because"].take(at), OWNER_REMOVED["users"])

@@ -80,8 +80,14 @@ class PublishedRows:
     def is_live(self) -> pa.ChunkedArray:
         return pc.is_null(self.rows["_removed_at"])
 
+    def live_rows(self) -> pa.Table:
+        """The live rows, and their keys as `_key`."""
+        rows = self.rows.append_column("_key", self.keys)
+        is_all = self.rows["_removed_at"].null_count == rows.num_rows  # nearly always, and then none is copied
+        return rows if is_all else rows.filter(self.is_live)
+
     def live_keys(self) -> pa.ChunkedArray:
-        return self.keys.filter(self.is_live)
+        return self.live_rows()["_key"]
 
     def gone_keys(self) -> pa.ChunkedArray:
         return self.keys.filter(pc.invert(self.is_live))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.contracts import REJECT_SCHEMA, Finding, Severity
-from include.expectations.judge import ROW, Broken, Judge
+from include.expectations.judge import Broken, Judge
 from include.expectations.rules import Rule
 from include.expectations.suites import SUITES
 from include.reject_record import reject_record
@@ -36,8 +36,7 @@ def judged(judge: Judge, rows: pa.Table, table: Table, facts: Mapping[str, pa.Ar
     """
     collection = table.collection or table.name
     rules = [rule for rule in SUITES[collection].roster.get(table.name, []) if set(rule.columns()) <= set(facts)]
-    frame = pa.table({ROW: pa.array(np.arange(rows.num_rows)), **facts}).to_pandas()
-    broken = judge.broken(collection, frame, rules)
+    broken = judge.broken(collection, pa.table(dict(facts)), rules) if facts else []
     findings = [
         Finding(
             collection=collection,

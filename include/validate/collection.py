@@ -22,8 +22,11 @@ from include.expectations.suites import SUITES, every_record
 from include.expectations.vocabularies import RELATIVES
 from include.reject_record import reject_record
 from include.tables import Table, tables_of
-from include.validate.frame import frame
+from include.validate.looked_at import looked_at
 from include.validate.typed import Typed, typed
+
+#: What tells which of the records with one sourcedId counts.
+NEWEST_BY = ["sourced_id", "date_last_modified", "status"]
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,13 @@ class Judged:
     unidentified: int
 
 
-def judge_collection(judge: Judge, collection: str, version: Version, landed: dict[str, pa.Table]) -> Judged:
-    """Judge one collection.
+def judge_collection(
+    judge: Judge, collection: str, version: Version, landed: dict[str, pa.Table], is_newest: pa.Array | None = None
+) -> Judged:
+    """Judge one collection, or a slice of its records with all their parts.
 
     :param landed: per table of the collection what extract wrote, as text.
+    :param is_newest: of a slice's records, as :func:`newest_of` finds it among those of the whole collection.
     :raises RollcallError: `rule_not_judged` when a rule itself fails; never because of what a record holds.
     """
     suite = SUITES[collection]
@@ -54,8 +60,8 @@ def judge_collection(judge: Judge, collection: str, version: Version, landed: di
     parts = {table.name: typed(landed[table.name], table) for table in part_tables}
 
     identity = every_record.identity()
-    newest = {"is_newest": _is_newest(records)}
-    broken = judge.broken(collection, frame(records, newest, identity, version), identity)
+    newest = {"is_newest": newest_of(landed[main.name], main) if is_newest is None else is_newest}
+    broken = judge.broken(collection, looked_at(records, newest, identity, version), identity)
     refused = _reasons(broken, np.arange(records.rows.num_rows))
     unidentified = sum(one.count for one in broken if one.rule.name == "sourced_id_missing")
 
@@ -65,7 +71,7 @@ def judge_collection(judge: Judge, collection: str, version: Version, landed: di
     facts = {f"has_{name}": _has(alive, part) for name, part in parts.items()}
     if collection == "users":
         facts |= _needless(alive, parts["user_roles"])
-    broken += (content := judge.broken(collection, frame(alive, facts, suite.records, version), suite.records))
+    broken += (content := judge.broken(collection, looked_at(alive, facts, suite.records, version), suite.records))
     refused |= _reasons(content, living)
 
     passed = _not_in(refused, len(active))
@@ -96,7 +102,7 @@ def _judge_parts(
     owned = pc.is_in(parts.rows.column(table.key[0]), value_set=owners.combine_chunks())
     parts = parts.take(np.flatnonzero(owned.to_numpy()))
     collection = table.collection or table.name
-    broken = judge.broken(collection, frame(parts, {}, rules, version), rules)
+    broken = judge.broken(collection, looked_at(parts, {}, rules, version), rules)
     kept = _not_in(_reasons(broken, np.arange(parts.rows.num_rows)), parts.rows.num_rows)
     rows = parts.rows.filter(pa.array(kept))
     if table.name == "user_roles":
@@ -112,25 +118,30 @@ def _with_status(records: Typed) -> Typed:
     return replace(records, rows=records.rows.set_column(place, "status", status))
 
 
-def _is_newest(records: Typed) -> pa.Array:
+def newest_of(landed: pa.Table, table: Table) -> pa.Array:
     """False for all but the newest of the records that share a sourcedId.
 
     Without dateLastModified a record counts as oldest. Where even that is equal, a living record beats a tombstone
     (keeping is the smaller harm), and the later received the earlier.
+
+    :param landed: as text; the columns `NEWEST_BY`, or more.
     """
+    newest = np.ones(landed.num_rows, dtype=bool)
+    said = landed.column("sourced_id").drop_null()
+    if pc.count_distinct(said).as_py() == len(said):  # nearly always
+        return pa.array(newest)
+    records = _with_status(typed(landed.select(NEWEST_BY), table))
     ids = records.rows.column("sourced_id").to_pandas()
-    newest = np.ones(len(ids), dtype=bool)
     repeated = (ids.duplicated(keep=False) & ids.notna()).to_numpy()
-    if repeated.any():
-        copies = pd.DataFrame(
-            {
-                "sourced_id": ids,
-                "changed": records.rows.column("date_last_modified").to_pandas(),
-                "active": pc.equal(records.rows.column("status"), "active").to_pandas(),
-            }
-        )[repeated]
-        copies = copies.sort_values(["changed", "active"], na_position="first", kind="stable")
-        newest[copies.index[copies.duplicated("sourced_id", keep="last")]] = False
+    copies = pd.DataFrame(
+        {
+            "sourced_id": ids,
+            "changed": records.rows.column("date_last_modified").to_pandas(),
+            "active": pc.equal(records.rows.column("status"), "active").to_pandas(),
+        }
+    )[repeated]
+    copies = copies.sort_values(["changed", "active"], na_position="first", kind="stable")
+    newest[copies.index[copies.duplicated("sourced_id", keep="last")]] = False
     return pa.array(newest)
 
 

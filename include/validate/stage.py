@@ -7,8 +7,10 @@ and yields the same.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from include.contracts import (
     REJECT_SCHEMA,
@@ -19,7 +21,6 @@ from include.contracts import (
     PullRef,
     Validated,
     ValidatedCollection,
-    landed_schema,
     load,
     read_rows,
     save,
@@ -31,8 +32,8 @@ from include.expectations.judge import Judge
 from include.expectations.severities import Severities
 from include.landing import Landing, PullFolder
 from include.settings import District
-from include.tables import tables_of
 from include.validate.collection import Judged, judge_collection
+from include.validate.slices import slices
 
 log = logging.getLogger("rollcall.validate")
 
@@ -53,23 +54,22 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
         rejects = [refused_before]
         findings = _findings_of_extract(refused_before)
         for collection in pull.collections:
-            landed = {
-                table.name: read_rows(folder, collection.parts.get(table.name, []), landed_schema(table))
-                for table in tables_of(collection.collection)
-            }
-            judged = judge_collection(judge, collection.collection, pull.version, landed)
-            made = _manifest(collection, judged, _written(folder, judged))
+            made = _Made(collection)
+            for some in slices(folder, collection):
+                judged = judge_collection(judge, collection.collection, pull.version, some.landed, some.is_newest)
+                made.add(judged, _written(folder, judged))
+            told = made.manifest()
             log.info(
                 "%s: %d received, %d accepted, %d tombstones, %d rejected",
-                made.collection,
-                made.received,
-                made.accepted,
-                made.tombstones,
-                made.rejected,
+                told.collection,
+                told.received,
+                told.accepted,
+                told.tombstones,
+                told.rejected,
             )
-            collections.append(made)
-            rejects.append(judged.rejects)
-            findings += judged.findings
+            collections.append(told)
+            rejects += made.rejects
+            findings += made.findings()
         validated = Validated(
             collections=collections,
             rejects=write_rows(folder, Validated.STAGE, "rejects", pa.concat_tables(rejects)),
@@ -84,19 +84,46 @@ def _written(folder: PullFolder, judged: Judged) -> dict[str, list[Part]]:
     return {name: write_rows(folder, Validated.STAGE, name, rows) for name, rows in judged.accepted.items()}
 
 
-def _manifest(landed: LandedCollection, judged: Judged, parts: dict[str, list[Part]]) -> ValidatedCollection:
-    """The collection's numbers; each record received is either accepted or rejected."""
-    accepted = judged.accepted[landed.collection].num_rows
-    identified = landed.unidentified == 0 and judged.unidentified == 0
-    return ValidatedCollection(
-        collection=landed.collection,
-        parts=parts,
-        received=landed.rows(landed.collection) + landed.unreadable,
-        accepted=accepted,
-        tombstones=judged.tombstones,
-        rejected=landed.unreadable + judged.rejects.num_rows,
-        proves_absence=landed.since is None and landed.proof.proven and identified,
-    )
+@dataclass
+class _Made:
+    """What comes of a collection, slice by slice."""
+
+    landed: LandedCollection
+    parts: dict[str, list[Part]] = field(default_factory=dict)
+    rejects: list[pa.Table] = field(default_factory=list)
+    accepted: int = 0
+    tombstones: int = 0
+    unidentified: int = 0
+    _found: dict[str, Finding] = field(default_factory=dict)
+
+    def add(self, judged: Judged, parts: dict[str, list[Part]]) -> None:
+        for name, more in parts.items():
+            self.parts.setdefault(name, []).extend(more)
+        self.rejects.append(judged.rejects)
+        self.accepted += judged.accepted[self.landed.collection].num_rows
+        self.tombstones += judged.tombstones
+        self.unidentified += judged.unidentified
+        for finding in judged.findings:
+            count = self._found[finding.rule].count if finding.rule in self._found else 0
+            self._found[finding.rule] = replace(finding, count=count + finding.count)
+
+    def findings(self) -> list[Finding]:
+        """One per rule."""
+        return list(self._found.values())
+
+    def manifest(self) -> ValidatedCollection:
+        """The collection's numbers; each record received is either accepted or rejected."""
+        landed = self.landed
+        identified = landed.unidentified == 0 and self.unidentified == 0
+        return ValidatedCollection(
+            collection=landed.collection,
+            parts=self.parts,
+            received=landed.rows(landed.collection) + landed.unreadable,
+            accepted=self.accepted,
+            tombstones=self.tombstones,
+            rejected=landed.unreadable + sum(rejects.num_rows for rejects in self.rejects),
+            proves_absence=landed.since is None and landed.proof.proven and identified,
+        )
 
 
 def _findings_of_extract(rejects: pa.Table) -> list[Finding]:

@@ -52,9 +52,10 @@ class Typed:
 
 
 def typed(landed: pa.Table, table: Table) -> Typed:
-    """Give a landed table the types of its columns; never raises for a value."""
+    """Give a landed table, or some columns of it, the types of the table; never raises for a value."""
     made_later = MADE_IN_VALIDATE.get(table.name, ())
-    schema = pa.schema([field for field in accepted_schema(table) if field.name not in made_later])
+    there = [name for name in landed.column_names if name not in made_later]
+    schema = pa.schema([field for field in accepted_schema(table) if field.name in there])
     arrays: list[pa.Array] = []
     said: dict[str, pa.Array] = {}
     kinds = {column.name: column.kind for column in table.columns}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -13,6 +13,9 @@ import pyarrow.csv as pacsv
 import sqlalchemy as sa
 
 from include.warehouse.dialect import copy_from_client, copy_to_client
+
+#: Bytes of rows on their way in that wait to become columns.
+_AT_ONCE = 16 << 20
 
 
 def _driver(connection: sa.Connection) -> psycopg.Connection[Any]:
@@ -50,9 +53,12 @@ def copy_out(connection: sa.Connection, query: str, params: Mapping[str, Any], s
 
     :param query: SQL with psycopg's named parameters, `%(district)s`.
     """
-    content = _copied_out(_driver(connection), copy_to_client(query), params)
-    if not content:
-        return schema.empty_table()
+    statement = copy_to_client(query)
+    tables = [_parsed(content, schema) for content in _copied_out(_driver(connection), statement, params)]
+    return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def _parsed(content: bytearray, schema: pa.Schema) -> pa.Table:
     return pacsv.read_csv(
         pa.BufferReader(content),
         read_options=pacsv.ReadOptions(column_names=schema.names, block_size=8 << 20),
@@ -68,8 +74,8 @@ def copy_out(connection: sa.Connection, query: str, params: Mapping[str, Any], s
     )
 
 
-def _copied_out(driver: psycopg.Connection[Any], statement: str, params: Mapping[str, Any]) -> bytearray:
-    """The bytes of a COPY to the client.
+def _copied_out(driver: psycopg.Connection[Any], statement: str, params: Mapping[str, Any]) -> Iterator[bytearray]:
+    """The rows of a COPY to the client, some megabytes at a time.
 
     PostgreSQL sends a message per row, and each takes psycopg's `Copy` some microseconds; what has arrived is therefore
     taken from libpq directly, and psycopg only waits for more.
@@ -79,16 +85,18 @@ def _copied_out(driver: psycopg.Connection[Any], statement: str, params: Mapping
     with driver.cursor() as cursor, cursor.copy(statement, params) as copy:
         while True:
             size, row = taken(1)
-            if size > 0:
-                rows += row
-            elif size == 0:
-                if not (waited_for := copy.read()):
-                    break
-                rows += waited_for
-            else:
+            if size < 0:
                 _require_end(driver)
                 break
-    return rows
+            more = row if size else copy.read()
+            if not more:
+                break
+            rows += more
+            if len(rows) > _AT_ONCE:
+                yield rows
+                rows = bytearray()
+    if rows:
+        yield rows
 
 
 def _require_end(driver: psycopg.Connection[Any]) -> None:

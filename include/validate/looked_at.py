@@ -1,27 +1,23 @@
-"""What Great Expectations gets to see of a table."""
+"""What rules get to see of a table."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from include.expectations.judge import ROW
 from include.expectations.rules import VERSION, Rule, Version
 from include.validate.typed import Typed
 
 
-def frame(typed: Typed, facts: dict[str, pa.Array], rules: list[Rule], version: Version) -> pd.DataFrame:
-    """The columns these rules look at, and the row numbers.
+def looked_at(typed: Typed, facts: dict[str, pa.Array], rules: list[Rule], version: Version) -> pa.Table:
+    """The columns these rules look at.
 
     Beside the table's own columns there are `<column>_is_readable` and `<column>_is_said` for each that is no text, and
-    the facts the caller computed, and the version that all rows came in. No other column is taken along: Great
-    Expectations hashes the whole frame.
+    the facts the caller computed, and the version that all rows came in.
     """
     wanted = dict.fromkeys(column for rule in rules for column in rule.columns())
-    columns: dict[str, Any] = {ROW: pa.array(np.arange(typed.rows.num_rows))}
+    columns: dict[str, Any] = {}
     for name in wanted:
         if name in facts:
             columns[name] = facts[name]
@@ -33,4 +29,4 @@ def frame(typed: Typed, facts: dict[str, pa.Array], rules: list[Rule], version: 
             columns[name] = typed.said[name.removesuffix("_is_said")]
         else:
             columns[name] = typed.rows.column(name)
-    return pa.table(columns).to_pandas(date_as_object=False)
+    return pa.table(columns)

@@ -1,0 +1,121 @@
+"""A full first night of districts of growing size: how its time and its memory grow, as a table and as a plot."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.bars import MOST_MB
+from bench.contender import Turn
+from bench.measured import NIGHTS, PAGE_SIZE, Ground, rollcall, side_python
+from bench.provider import provider
+from include.errors import RollcallError
+from include.local.airflow_env import PROJECT
+from include.local.postgres import temporary_postgres
+
+#: Enrollments, about: how many a made-up student has depends on the school.
+SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+PLOT = PROJECT / "docs" / "performance-growth.svg"
+
+_ENROLLMENTS_PER_STUDENT = 6.35
+
+
+@dataclass(frozen=True)
+class Grown:
+    """The first night of a district of one size."""
+
+    enrollments: int
+    night: Turn
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"enrollments": self.enrollments, **self.night.plain()}
+
+
+def measure(say: Callable[[str], None], sizes: Sequence[int] = SIZES) -> list[Grown]:
+    """One night for each size, each of another district in a warehouse with nothing in it.
+
+    :raises RollcallError: `contender_failed`.
+    """
+    grown = []
+    with temporary_postgres() as postgres:
+        for size in sizes:
+            students = round(size / _ENROLLMENTS_PER_STUDENT)
+            say(f"growth: a district of {size:,} enrollments")
+            with provider(students) as served, tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
+                records = served.make_pages(PAGE_SIZE)
+                ground = Ground(postgres, served, students, records, Path(folder), say)
+                [night] = rollcall(ground, NIGHTS[:1])
+            grown.append(Grown(records["enrollments"], night))
+    return grown
+
+
+def show(console: Console, grown: Sequence[Grown]) -> None:
+    """A row for each size, and how both grow from the smallest to the largest."""
+    stages = list(grown[0].night.parts)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in (
+        "enrollments",
+        "rows",
+        "seconds",
+        "rows/s",
+        *(f"{stage} s" for stage in stages),
+        "peak MB",
+        "CPU s",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for size in grown:
+        night = size.night
+        table.add_row(
+            f"{size.enrollments:,}",
+            f"{night.rows:,}",
+            f"{night.seconds:.1f}",
+            f"{night.rate:,.0f}",
+            *(f"{night.parts[stage]:.1f}" for stage in stages),
+            f"{night.peak_mb:,.0f}",
+            f"{night.cpu:.1f}",
+        )
+    console.print(table)
+    for smaller, larger in itertools.pairwise(grown):
+        rows = larger.night.rows / smaller.night.rows
+        seconds = larger.night.seconds / smaller.night.seconds
+        memory = larger.night.peak_mb / smaller.night.peak_mb
+        console.print(
+            f"  {rows:4.1f} x the rows: {seconds:4.1f} x the seconds (rows to the power of "
+            f"{math.log(seconds) / math.log(rows):.2f}), {memory:.1f} x the memory"
+        )
+
+
+def plot(grown: Sequence[Grown], target: Path = PLOT) -> None:
+    """Draw it, by the environment matplotlib is installed in.
+
+    :raises RollcallError: `not_plotted`.
+    """
+    nights = [
+        {
+            "enrollments": size.enrollments,
+            "seconds": size.night.seconds,
+            "parts": size.night.parts,
+            "peak_mb": size.night.peak_mb,
+        }
+        for size in grown
+    ]
+    done = subprocess.run(
+        [side_python(), PROJECT / "bench" / "growth_plot.py", target],
+        input=json.dumps({"most_mb": MOST_MB, "nights": nights}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RollcallError("not_plotted", f"The plot could not be drawn:\n{done.stderr[-2000:]}")

@@ -1,0 +1,93 @@
+"""Draws `docs/performance-growth.svg`; run by the environment matplotlib is installed in, told the nights on stdin."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+from matplotlib import pyplot as plt
+
+#: What the page looks like in light mode, and what each colour becomes in dark mode.
+_DARK = {
+    "#ffffff": "#0d1117",
+    "#1f2328": "#e6edf3",
+    "#d0d7de": "#30363d",
+    "#59636e": "#9198a1",
+    "#0969da": "#58a6ff",
+    "#bc4c00": "#f0883e",
+    "#1a7f37": "#3fb950",
+    "#8250df": "#bc8cff",
+}
+_PAPER, _INK, _GRID, _QUIET, *_LINES = _DARK
+_MARKERS = ("s", "^", "D", "v")
+
+_STYLE = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and takes its colour from the page
+    "svg.hashsalt": "rollcall",  # the same figures, the same file
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "figure.facecolor": _PAPER,
+    "axes.facecolor": _PAPER,
+    "axes.edgecolor": _QUIET,
+    "axes.labelcolor": _INK,
+    "axes.titlecolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.6,
+    "text.color": _INK,
+    "xtick.color": _QUIET,
+    "ytick.color": _QUIET,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "legend.frameon": False,
+}
+
+
+def main() -> None:
+    told = json.load(sys.stdin)
+    nights, most_mb = told["nights"], told["most_mb"]
+    sizes = [night["enrollments"] for night in nights]
+    with plt.rc_context(_STYLE):
+        figure, (time, memory) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+        seconds = [night["seconds"] for night in nights]
+        time.plot(sizes, seconds, color=_INK, marker="o", linewidth=2, label="the whole night")
+        for stage, colour, marker in zip(nights[0]["parts"], _LINES, _MARKERS, strict=True):
+            seconds_in_it = [night["parts"][stage] or None for night in nights]  # 0.0 s has no place on such an axis
+            time.plot(sizes, seconds_in_it, color=colour, marker=marker, markersize=5, label=stage)
+        linear = [seconds[-1] * size / sizes[-1] for size in sizes]
+        time.plot(sizes, linear, color=_QUIET, linestyle="--", linewidth=1, label="linear (slope 1)")
+        time.set(xscale="log", yscale="log", ylabel="seconds", title="Time")
+        time.legend(fontsize=9)
+        memory.plot(sizes, [night["peak_mb"] for night in nights], color=_INK, marker="o", linewidth=2)
+        memory.axhline(most_mb, color=_QUIET, linestyle="--", linewidth=1)
+        memory.annotate(f"bar: {most_mb:.0f} MB", (sizes[0], most_mb), (0, 4), textcoords="offset points", color=_INK)
+        memory.set(xscale="log", ylabel="megabytes", title="Most resident memory of a process")
+        memory.set_ylim(0, 1.15 * max(most_mb, *(night["peak_mb"] for night in nights)))
+        for axis in (time.xaxis, time.yaxis, memory.xaxis):
+            axis.set_major_formatter("{x:,.10g}")
+        for axes in (time, memory):
+            axes.set_xlabel("enrollments of the district")
+        figure.suptitle("A full first night by the size of the district", color=_INK)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    Path(sys.argv[1]).write_text(_for_both_modes(drawn.getvalue()), encoding="utf-8")
+
+
+def _for_both_modes(svg: str) -> str:
+    """Every colour as a variable, so that the picture is dark where the reader's page is."""
+    light, dark = "", ""
+    for number, (colour, in_dark) in enumerate(_DARK.items()):
+        svg = svg.replace(colour, f"var(--c{number})")
+        light, dark = f"{light}--c{number}:{colour};", f"{dark}--c{number}:{in_dark};"
+    style = f"<style>:root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
+    opening = svg.index(">", svg.index("<svg")) + 1
+    return f"{svg[:opening]}\n {style}{svg[opening:]}"
+
+
+if __name__ == "__main__":
+    main()
