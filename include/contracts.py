@@ -454,7 +454,7 @@ class People:
     """The roster as it will be after tonight, as far as accounts depend on it; in memory, within one task.
 
     :param orgs: sourced_id, name, type.
-    :param users: all columns of the table.
+    :param users: the columns of the table that accounts depend on, or more.
     :param user_roles: all columns of the table.
     :param accounts: the accounts readers have now.
     :param in_classes: who is in which class; None unless `filters.require_class` asks for it, for it is much to read.

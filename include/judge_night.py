@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from include.contracts import Hold, Mapped, ValidatedCollection
 from include.guard.evidence import KEY, Evidence
 from include.guard.stage import came_back, judge, judge_accounts
-from include.mapping.stage import map_accounts
+from include.mapping.stage import columns_of_users, map_accounts
 from include.merge.merged import Merged
 from include.merge.readers import Readers
 from include.settings import District, rules_digest
@@ -65,7 +65,7 @@ def settle(
     records = judge(district, evidence)
     if records.withheld.num_rows:
         merged.withhold(records.withheld)
-    mapped = map_accounts(district, merged.people(), night)
+    mapped = map_accounts(district, merged.people(columns_of_users(district)), night)
     merged.extend(mapped)
     with_accounts = _evidence(district, merged, collections, living, night)
     accounts = judge_accounts(district, with_accounts, mapped)

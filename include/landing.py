@@ -87,7 +87,7 @@ class PullFolder:
                 f"The file {self.path}/{name} of the landing zone is missing or was changed after it was written.",
                 remedy="Run the night again: it pulls anew. Nothing was published from this file.",
             )
-        return pq.read_table(pa.BufferReader(content), columns=columns)
+        return pq.ParquetFile(pa.BufferReader(content)).read(columns=columns)
 
     def write_manifest(self, stage: str, manifest: dict[str, Any]) -> None:
         """Publish what a stage made. Written last and whole: on a local disk by renaming, elsewhere by one upload."""

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 #: glibc's parameters, of mallopt(3), and what they are set to.
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
-_LARGE_BLOCK = 1 << 23
+_LARGE_BLOCK = 1 << 22
 _ARENAS = 2
 
 
@@ -33,8 +33,12 @@ def keep_memory_small() -> None:
     gc.freeze()  # what was imported stays; it need not be looked through whenever something is given back
 
 
-def give_back_what_is_free() -> None:
-    """Between two stages: also what only refers to itself, and what lies scattered."""
-    gc.collect()
+def give_back_what_is_free(*, cycles: bool = True) -> None:
+    """Hand back what lies scattered between what is still needed.
+
+    :param cycles: also what only refers to itself, which takes longer to find.
+    """
+    if cycles:
+        gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

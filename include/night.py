@@ -183,7 +183,9 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             approved=approved_removals(living),
             with_enrollments=needed,
         )
+        give_back_what_is_free(cycles=False)
         settled = settle(district, merged, validated.collections, living, night)
+        give_back_what_is_free(cycles=False)
         mapped = settled.mapped
         changes = ChangeSet(
             district=ref.district,

@@ -34,6 +34,11 @@ _NOBODY = {"people": 0, "with_site": 0, "with_username": 0, "with_account": 0}
 _PERSON = ("sourced_id", "identifier", "given_name", "family_name", "grades", "primary_org_sourced_id")
 
 
+def columns_of_users(district: District) -> list[str]:
+    """The columns of `users` that the district's accounts depend on."""
+    return sorted({*_PERSON, *COPIED, *source_columns(district)})
+
+
 def map_accounts(district: District, people: People, night: date) -> Mapped:
     """Every account as it will be, everybody without one, and whose username changes.
 
@@ -45,7 +50,7 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
         empty = accepted_schema(TABLES["accounts"]).empty_table(), LEFT_OUT_SCHEMA.empty_table()
         return Mapped(*empty, coverage=_NOBODY, findings=[], name_changes=NAME_CHANGES_SCHEMA.empty_table())
     from_user = source_columns(district)
-    users = people.users.select(sorted({*_PERSON, *COPIED, *from_user})).combine_chunks().sort_by("sourced_id")
+    users = people.users.select(columns_of_users(district)).combine_chunks().sort_by("sourced_id")
     held = held_roles(district, people, users, night)
     places = at_sites(held)
     published = published_accounts(people.accounts, users, held)

@@ -19,6 +19,7 @@ from include.merge.published import (
     Asked,
     DistrictState,
     PublishedRows,
+    count_live,
     read_live_rows,
     read_published,
     read_rows_by_key,
@@ -94,11 +95,14 @@ class Merged:
         stays = beside(found.live_keys(), changes.removed)
         return joined(changes.received, stays), joined(gone, found.gone_keys())
 
-    def people(self) -> People:
-        """What mapping works on."""
+    def people(self, of_users: Sequence[str]) -> People:
+        """What mapping works on.
+
+        :param of_users: the columns of `users` it looks at.
+        """
         return People(
             orgs=self.after("orgs", ["sourced_id", "name", "type"]),
-            users=self.after("users"),
+            users=self.after("users", of_users),
             user_roles=self.after("user_roles"),
             accounts=read_live_rows(self.connection, self.district, TABLES["accounts"], TABLES["accounts"].names),
             in_classes=self._in_classes() if self.with_enrollments else None,
@@ -120,7 +124,7 @@ class Merged:
         keys = row_keys(table, mapped.accounts)
         rows = pa.concat_tables([arrived, leaving(table, published, keys, because)])
         counts = counted(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
-        self.tables["accounts"] = made_changes(table, rows, counts, published, keys)
+        self.settle(table, rows, counts, published, keys)
 
     def withhold(self, named: pa.Table) -> None:
         """Leave the named rows, and what hangs on them, as they are published.
@@ -145,6 +149,19 @@ class Merged:
         wanted = pa.table({table.key[0]: keys})
         return read_rows_by_key(self.connection, self.district, table, wanted, [*table.key, *table.owners])
 
+    def settle(
+        self, table: Table, rows: pa.Table, counts: TableCounts, published: PublishedRows, received: pa.ChunkedArray
+    ) -> TableChanges:
+        """Keep a table's changes, with what follows from them.
+
+        :param received: keys accepted tonight.
+        """
+        live = published.rows["_removed_at"].null_count
+        if not published.is_whole:
+            live = count_live(self.connection, self.district, table)
+        made = self.tables[table.name] = _changes(table, rows, counts, published, received, live)
+        return made
+
     def explained(self, table: Table, rows: pa.Table) -> pa.Table:
         """Arrivals, the changed ones with the names of the columns that differ."""
         is_changed = pc.equal(rows["_change"], "changed")
@@ -155,15 +172,11 @@ class Merged:
         return pa.concat_tables([rows.filter(pc.invert(is_changed)), with_changed_fields(table, changed, before)])
 
 
-def made_changes(
-    table: Table, rows: pa.Table, counts: TableCounts, published: PublishedRows, received: pa.ChunkedArray
+def _changes(
+    table: Table, rows: pa.Table, counts: TableCounts, published: PublishedRows, received: pa.ChunkedArray, live: int
 ) -> TableChanges:
-    """A table's changes with what follows from them.
-
-    :param received: keys accepted tonight.
-    """
     removed = row_keys(table, rows.filter(pc.equal(rows["_change"], "removed")))
-    counts = msgspec.structs.replace(counts, published=published.live)
+    counts = msgspec.structs.replace(counts, published=live)
     kept = beside(beside(published.live_keys(), received), removed)
     return TableChanges(table, rows, counts, received, kept=kept, removed=removed, is_whole=published.is_whole)
 

@@ -67,13 +67,11 @@ class PublishedRows:
 
     :param rows: key and owner columns, `_digest`, `_missing_since`, `_removed_at`, `_removed_because`.
     :param keys: the key of each as one text.
-    :param live: how many live rows the whole table has.
-    :param is_whole: whether these are all of its rows.
+    :param is_whole: whether these are all of the table's rows.
     """
 
     rows: pa.Table
     keys: pa.ChunkedArray
-    live: int
     is_whole: bool
 
     @property
@@ -103,8 +101,7 @@ def read_published(connection: sa.Connection, district: str, table: Table, asked
     query = _select(table, schema.names) if asked is None else _select_asked(connection, table, schema.names, asked)
     rows = copy_out(connection, query, {"district": district}, schema)
     keys = row_keys(table, rows)
-    live = rows["_removed_at"].null_count if asked is None else _count_live(connection, district, table)
-    return PublishedRows(rows, keys, live, is_whole=asked is None)
+    return PublishedRows(rows, keys, is_whole=asked is None)
 
 
 def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str], asked: Asked) -> str:
@@ -134,7 +131,8 @@ def _put_beside(connection: sa.Connection, name: str, columns: Sequence[str], va
     return name
 
 
-def _count_live(connection: sa.Connection, district: str, table: Table) -> int:
+def count_live(connection: sa.Connection, district: str, table: Table) -> int:
+    """How many live rows a table has."""
     counting = sa.text(
         f"SELECT count(*) FROM {STAGING}.{table.name} WHERE district_id = :district AND _removed_at IS NULL"
     )

@@ -24,10 +24,11 @@ from include.errors import RollcallError
 from include.expectations.judge import Judge
 from include.expectations.severities import Severities
 from include.landing import PullFolder
+from include.memory import give_back_what_is_free
 from include.merge.compare import arrivals, confirmed, counted, departures
 from include.merge.digest import row_keys
 from include.merge.facts import facts
-from include.merge.merged import IN_CLASSES, NONE, Merged, joined, made_changes
+from include.merge.merged import IN_CLASSES, NONE, Merged, joined
 from include.merge.published import (
     Asked,
     DistrictState,
@@ -78,6 +79,7 @@ def merge(
                 _merge_table(merged, folder, pull, collections[name], table, refused)
             else:
                 _follow_owners(merged, pull, table)
+        give_back_what_is_free(cycles=False)
     _judge_shares(merged)
     return merged
 
@@ -103,7 +105,9 @@ def _merge_table(
     is_own = table.parent is None
     is_tombstone = pc.equal(everything["status"], "tobedeleted") if is_own else None
     tombstones = everything["sourced_id"].filter(is_tombstone) if is_own else NONE
+    came = everything.num_rows
     active = everything.filter(pc.invert(is_tombstone)) if len(tombstones) else everything
+    del everything  # of enrollments both would be too much
     if table.parent:
         active = active.filter(pc.is_in(active[table.key[0]], value_set=merged.tables[table.parent].received))
     # a delta looks at what came, and at what hangs on it
@@ -137,18 +141,18 @@ def _merge_table(
     counts = counted(
         rows,
         accepted=active.num_rows + restored.num_rows,
-        received=collection.received if is_own else everything.num_rows,
+        received=collection.received if is_own else came,
         rejected=(collection.rejected if is_own else 0) + verdict.rejects.num_rows,
     )
-    merged.tables[table.name] = made_changes(table, rows, counts, published, keys)
+    made = merged.settle(table, rows, counts, published, keys)
     if table.name in _NEEDED_LATER:
         merged.accepted[table.name] = active
     if table.name == "enrollments" and (merged.with_enrollments or is_delta):
         merged.accepted[table.name] = pa.concat_tables([active.select(IN_CLASSES), restored.select(IN_CLASSES)])
     if is_own:
-        merged.removed[table.name] = joined(published.gone_keys(), merged.tables[table.name].removed, tombstones)
+        merged.removed[table.name] = joined(published.gone_keys(), made.removed, tombstones)
     if table.name == "enrollments" and not is_delta:
-        stays = pc.is_in(published.keys, value_set=merged.tables[table.name].kept)
+        stays = pc.is_in(published.keys, value_set=made.kept)
         users = (rows["user_sourced_id"] for rows in (active, published.rows.filter(stays), restored))
         merged.enrolled = joined(*users)
 
@@ -246,7 +250,7 @@ def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
     rows = pa.concat_tables([departed, restored])
     if rows.num_rows:
         counts = counted(rows, accepted=restored.num_rows, received=0, rejected=0)
-        merged.tables[table.name] = made_changes(table, rows, counts, published, NONE)
+        merged.settle(table, rows, counts, published, NONE)
         if table.name == "enrollments":
             merged.accepted[table.name] = restored.select(IN_CLASSES)
 
