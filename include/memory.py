@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 # for Arrow's own calls; read when it is imported
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -22,6 +24,10 @@ _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 _LARGE_BLOCK = 1 << 22
 _ARENAS = 2
 
+#: Bytes a stage has to have taken before its objects are looked through for such as only refer to themselves; that
+#: takes a third of a second.
+_MUCH = 100 << 20
+
 
 def keep_memory_small() -> None:
     """Let large blocks go back when they are freed; where the system's allocator is another, it is left as it is."""
@@ -30,15 +36,29 @@ def keep_memory_small() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK)
         libc.mallopt(_ARENA_MAX, _ARENAS)
-    gc.freeze()  # what was imported stays; it need not be looked through whenever something is given back
 
 
-def give_back_what_is_free(*, cycles: bool = True) -> None:
-    """Hand back what lies scattered between what is still needed.
+@contextmanager
+def given_back() -> Iterator[None]:
+    """A stage, after which its memory goes back: what only refers to itself too, where the stage took much."""
+    before = _resident()
+    try:
+        yield
+    finally:
+        if _resident() - before > _MUCH:
+            gc.collect()
+        give_back_what_is_free()
 
-    :param cycles: also what only refers to itself, which takes longer to find.
-    """
-    if cycles:
-        gc.collect()
+
+def give_back_what_is_free() -> None:
+    """Hand back what lies scattered between what is still needed."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _resident() -> int:
+    """Bytes of this process in memory; 0 where nobody says."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

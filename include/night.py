@@ -36,7 +36,7 @@ from include.export.parquet import export_where_wanted
 from include.extract.plan import FULL, Plan
 from include.judge_night import approved_removals, settle
 from include.landing import Landing
-from include.memory import give_back_what_is_free, keep_memory_small
+from include.memory import give_back_what_is_free, given_back, keep_memory_small
 from include.merge.merged import Merged
 from include.merge.stage import merge
 from include.plan_night import plan_night, plan_without_warehouse
@@ -183,9 +183,9 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             approved=approved_removals(living),
             with_enrollments=needed,
         )
-        give_back_what_is_free(cycles=False)
+        give_back_what_is_free()
         settled = settle(district, merged, validated.collections, living, night)
-        give_back_what_is_free(cycles=False)
+        give_back_what_is_free()
         mapped = settled.mapped
         changes = ChangeSet(
             district=ref.district,
@@ -274,7 +274,7 @@ def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Itera
     with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
         ledger.wait_for(connection, district, run_id, _WAITS_FOR.get(stage, stage))
     try:
-        with stage_edge(stage, district=district):
+        with given_back(), stage_edge(stage, district=district):
             yield
     except RollcallError as error:
         # what went wrong must not be hidden by a ledger that cannot be written
@@ -282,7 +282,6 @@ def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Itera
             ledger.fail_run(connection, district, run_id, stage, error)
         raise
     finally:
-        give_back_what_is_free()
         with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
             ledger.add_cpu(connection, district, run_id, time.process_time() - began)
 

@@ -79,7 +79,7 @@ def merge(
                 _merge_table(merged, folder, pull, collections[name], table, refused)
             else:
                 _follow_owners(merged, pull, table)
-        give_back_what_is_free(cycles=False)
+        give_back_what_is_free()
     _judge_shares(merged)
     return merged
 
