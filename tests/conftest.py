@@ -52,7 +52,8 @@ UNPROVEN = Proof(kind="unproven", expected=9, received=5, unique=5, pages=1, row
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest first, so that of two workers none waits for it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("scheduler") is None)
+    long = [Path(__file__).parent / name for name in ("flow", "whole")]
+    items.sort(key=lambda item: (item.get_closest_marker("scheduler") is None, item.path.parent not in long))
 
 
 @pytest.fixture(scope="session")
