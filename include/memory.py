@@ -2,7 +2,8 @@
 
 The stages of a night follow each other in one process, and each needs most of what there is. Allocators keep what was
 freed, in pieces the next stage does not fit into: Arrow's own more than the system's, and the system's unless it is
-told not to learn from large blocks. What is set here costs nothing that can be measured.
+told not to learn from large blocks. What Arrow allocates for itself follows ARROW_DEFAULT_MEMORY_POOL, which has to be
+set before it is imported: `include/cli.py` and `config/airflow_local_settings.py` do.
 """
 
 from __future__ import annotations
@@ -14,12 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# for Arrow's own calls; read when it is imported
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
 import pyarrow as pa
 
-#: glibc's parameters, of mallopt(3), and what they are set to.
+#: glibc's parameters, of mallopt(3), and what they are set to. With much smaller blocks the pages asked for anew took a
+#: second of a big night.
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 _LARGE_BLOCK = 1 << 22
 _ARENAS = 2
