@@ -98,6 +98,10 @@ class Sandbox:
         """What requests a district's provider has seen."""
         return self._providers[app].seen.summary()
 
+    def forget_requests(self, app: str) -> None:
+        """Count a district's requests anew."""
+        self._providers[app].seen.reset()
+
     def set_quirks(self, app: str, names: Iterable[str]) -> None:
         """Replace a district's quirks."""
         self._providers[app].set_quirks(names)

@@ -172,8 +172,7 @@ def test_roles_are_the_same_table_for_both_versions(sandbox, client, app):
 
 def test_collections_in_threads_keep_to_the_budget_with_one_token(sandbox, client, quirks):
     quirks("maple", "slow-answers")
-    before = sandbox.seen("maple")["token_requests"]
-    # small pages: of large ones the client may have the last byte before the server knows that it sent it
+    sandbox.forget_requests("maple")  # other tests ask it for five at once
     reading = client("maple", page_size=40, concurrency=3)
     proofs = {}
 
@@ -190,7 +189,7 @@ def test_collections_in_threads_keep_to_the_budget_with_one_token(sandbox, clien
     assert len(proofs) == len(COLLECTIONS)
     assert reading.usage.most_at_once == 3
     assert sandbox.seen("maple")["most_at_once"] <= 3
-    assert sandbox.seen("maple")["token_requests"] - before == reading.usage.token_requests == 1
+    assert sandbox.seen("maple")["token_requests"] == reading.usage.token_requests == 1
 
 
 def test_a_filter_is_answered_and_proven(sandbox, client):

@@ -226,7 +226,8 @@ def test_a_refused_token_is_renewed_once_and_the_same_page_asked_again(provide, 
     assert len(rows) == 6
     assert proof.proven
     assert len(tokens(provider)) == 2
-    assert [asked.offset for asked in provider.data_requests()] == [0, 2, 4, 4, 6]
+    # sorted, for 2 and 4 are on their way together
+    assert sorted(asked.offset for asked in provider.data_requests()) == [0, 2, 4, 4, 6]
 
 
 def test_a_token_that_is_never_accepted_ends_after_one_renewal(provide, connect, said):

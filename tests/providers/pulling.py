@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import requests
-
 from include.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, OneRosterError, Proof, Retry, columns
 from include.sandbox import Sandbox, SandboxDistrict
 from tests.providers.expectations import Row
@@ -83,7 +81,7 @@ class Pulled:
 def pull(sandbox: Sandbox, way: Way, quirk: str, row: Row) -> Pulled:
     """Read all collections of a district with one client; the switch is off again afterwards."""
     app = way.district.app
-    requests.post(f"http://127.0.0.1:{sandbox.port}/sandbox/{app}/seen/reset", timeout=10).raise_for_status()
+    sandbox.forget_requests(app)
     sandbox.set_quirks(app, [] if row.begins_later else [quirk])
     try:
         return _pull(sandbox, way, quirk, row)
