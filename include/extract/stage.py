@@ -22,6 +22,7 @@ from include.extract.reading import Landed, Reading, named
 from include.extract.unfinished import Asked, Unfinished
 from include.identity import Org, district_org
 from include.landing import Landing, PullFolder
+from include.memory import without_cycles
 from include.oneroster.client import OneRosterClient
 from include.oneroster.columns import columns
 from include.oneroster.paging import Page, Proof
@@ -58,7 +59,7 @@ def extract(
     :raises RollcallError: what the client raises, with the collection named; then there is no manifest.
         `collection_not_pulled` for a collection the district's settings do not name.
     """
-    with stage_edge("extract", district=district.district):
+    with stage_edge("extract", district=district.district), without_cycles():
         wanted = _narrowed(district, collections)
         if plan.base_url:
             client.expect_at(plan.base_url)

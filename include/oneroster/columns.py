@@ -46,9 +46,8 @@ def columns(collection: str, records: Sequence[Any]) -> dict[str, dict[str, Text
 
 
 def _user_id(user_id: UserId | str | int | None) -> dict[str, Any]:
-    if not isinstance(user_id, UserId):
-        return filled([("identifier", text(user_id))])
-    return filled([("type", text(user_id.type)), ("identifier", text(user_id.identifier))])
+    kind, identifier = (user_id.type, user_id.identifier) if isinstance(user_id, UserId) else (None, user_id)
+    return filled([("type", text(kind)), ("identifier", text(identifier))])
 
 
 def _user_profile(profile: UserProfile | None) -> dict[str, Any]:
@@ -84,6 +83,8 @@ def _user_roles(user: User) -> Collection[_Row]:
     roles = [role for role in listed(user.roles) if role is not None]
     if not roles:
         return _role_and_orgs(user)
+    if len(roles) == 1:
+        return [_role_row(user, roles[0])]
     rows: dict[_Row, _Row] = {}
     for role in roles:
         row = _role_row(user, role)
@@ -94,8 +95,15 @@ def _user_roles(user: User) -> Collection[_Row]:
 
 
 def _role_row(user: User, role: Role) -> _Row:
-    said = (role.role, role.role_type, role.user_profile, role.begin_date, role.end_date)
-    return (_id(user), target(role.org), *map(text, said))
+    return (
+        _id(user),
+        target(role.org),
+        text(role.role),
+        text(role.role_type),
+        text(role.user_profile),
+        text(role.begin_date),
+        text(role.end_date),
+    )
 
 
 def _role_and_orgs(user: User) -> list[_Row]:

@@ -145,14 +145,14 @@ class _Reading:
             self._note_total(fetched)
             if self.given_up or self._is_empty(fetched):
                 return
-            if not self._brings_something(fetched):
+            known = self._known(fetched.known_ids)
+            if not self._brings_something(fetched, known):
                 if self._reached:
                     return  # behind its end the provider repeats itself; the total is met all the same
                 if not self._is_rest(fetched):
                     self._repeated()
                     return
-                self._note_rows(fetched)
-            page = self._take(fetched)
+            page = self._take(fetched, known)
             self._note_link(fetched)
             ahead.expect(self.received, self.total, fetched)
             yield page
@@ -234,28 +234,21 @@ class _Reading:
         self.link_ended = self.total is None and self.chained and fetched.next_link is False
         self.chained = self.chained or bool(fetched.next_link)
 
-    def _brings_something(self, fetched: Fetched) -> bool:
-        ids = fetched.known_ids
-        if self._known(ids) == len(ids) if ids else fetched.digest in self.digests:
-            return False
-        self._note_rows(fetched)
-        return True
-
-    def _note_rows(self, fetched: Fetched) -> None:
-        """Count a page's rows that came before, and those nobody can tell apart."""
-        ids = fetched.known_ids
-        self.digests.add(fetched.digest)
-        self.came_again += self._known(ids)
-        self.unidentified += fetched.decoded.rows - len(ids)
-
     def _known(self, ids: list[str]) -> int:
         """How many of these came before: nearly always none, which is found out without a step per row."""
         return 0 if self.ids.keys().isdisjoint(ids) else sum(sourced_id in self.ids for sourced_id in ids)
 
-    def _take(self, fetched: Fetched) -> Page:
+    def _brings_something(self, fetched: Fetched, known: int) -> bool:
+        ids = fetched.known_ids
+        return known < len(ids) if ids else fetched.digest not in self.digests
+
+    def _take(self, fetched: Fetched, known: int) -> Page:
         decoded = fetched.decoded
         offset, chained = self.received, self.chained
-        records, unreadable = self._new(fetched)
+        self.digests.add(fetched.digest)
+        self.came_again += known
+        self.unidentified += decoded.rows - len(fetched.known_ids)
+        records, unreadable = self._new(fetched, known)
         self.pages += 1
         self.received += decoded.rows
         self.rows_per_page = max(self.rows_per_page, decoded.rows)
@@ -274,10 +267,10 @@ class _Reading:
         )
         return Page(records, unreadable, offset, decoded.rows, self.total, self.attempt, checkpoint)
 
-    def _new(self, fetched: Fetched) -> tuple[list[Any], list[Any]]:
+    def _new(self, fetched: Fetched, known: int) -> tuple[list[Any], list[Any]]:
         """The readable and the unreadable rows to take: all of them, unless one came before or stands there twice."""
         records, unreadable, ids = fetched.decoded.records, fetched.decoded.unreadable, fetched.known_ids
-        if unreadable or not self.ids.keys().isdisjoint(ids) or len(set(ids)) < len(ids):
+        if unreadable or known or len(set(ids)) < len(ids):
             return self._one_by_one(records), self._one_by_one(unreadable)
         self.ids.update(zip(ids, map(hash, map(_CHANGED_AT, records)), strict=True))
         return records, []

@@ -26,16 +26,18 @@ _json = msgspec.json.Encoder(order="sorted")
 
 def text(value: Any) -> str | None:
     """One value as text; the empty string is none."""
-    if value is None or value == "":
+    if type(value) is str:
+        return value or None
+    if value is None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
+    return str(value)
 
 
 def target(reference: Any) -> str | None:
     """The sourcedId a reference names, be it an object or the bare id some providers send."""
-    return text(reference.sourced_id if isinstance(reference, Ref) else reference)
+    return text(reference.sourced_id if type(reference) is Ref else reference)
 
 
 def listed(value: Any) -> list[Any]:
@@ -47,6 +49,8 @@ def listed(value: Any) -> list[Any]:
 
 def targets(references: Any) -> list[str]:
     """The sourcedIds a list of references names, each once, in their order."""
+    if references is None or references == []:
+        return []
     return list(dict.fromkeys(named for named in map(target, listed(references)) if named is not None))
 
 
@@ -108,10 +112,11 @@ def texts_list(attribute: str) -> Column:
         made: dict[tuple[Any, ...], str | None] = {}
         texts: Texts = []
         for value in map(get, records):
+            single = listed(value)
             # The types belong to the key: 1, 1.0 and True are equal and are not the same text.
-            key = tuple((type(item), item) for item in listed(value))
+            key = (*single, *map(type, single))
             if key not in made:
-                items = [text(item) or "" for _, item in key]
+                items = [text(item) or "" for item in single]
                 made[key] = _json_text(items) if any(items) else None
             texts.append(made[key])
         return texts
