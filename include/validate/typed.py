@@ -7,6 +7,7 @@ cannot fail).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,11 +68,11 @@ def typed(landed: pa.Table, table: Table) -> Typed:
             said[field.name] = pc.is_valid(text)
         match kind:
             case "date":
-                text = _dates(text)
+                text = _each_once(text, _dates)
             case "timestamp":
                 text = _instants(text)
             case "boolean":
-                text = _booleans(text)
+                text = _each_once(text, _booleans)
             case "text" if field.name.endswith("sourced_id") and _longest(text) > MAX_ID_LENGTH:
                 text = pc.if_else(pc.less_equal(pc.utf8_length(text), MAX_ID_LENGTH), text, None)
         arrays.append(text.cast(field.type))
@@ -82,6 +83,12 @@ def _said(text: pa.Array) -> pa.Array:
     """Nothing for nothing but blanks. Where there are none, which is nearly always, the column is not copied."""
     is_blank = pc.or_(pc.equal(pc.binary_length(text), 0), pc.utf8_is_space(text))
     return pc.if_else(is_blank, None, text) if pc.any(is_blank).as_py() else text
+
+
+def _each_once(text: pa.Array, read: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Read each different text once, where there are few; instants are nearly as many as rows."""
+    different = text.dictionary_encode()
+    return read(different.dictionary).take(different.indices)
 
 
 def _dates(text: pa.Array) -> pa.Array:
