@@ -77,17 +77,24 @@ class Published:
 def may_jump(connection: sa.Connection, district: str, tables: Mapping[str, TableChanges]) -> bool:
     """Whether tonight's changes can make a share jump at all; a small delta cannot, and then nobody is counted.
 
-    Of n people let t be those who may lose a fact, or who come or go. Then w of n becomes at most (w + t) of (n - t),
-    which is less than 2t / (n - t) more; and t people are no jump where so few never are. There are at least as many
-    people as students with an account.
+    There are at least as many people as students with an account.
     """
     touched = _who_may_lose(tables)
     if touched is None:
         return True
-    if touched <= MAY_GROW_BY_PEOPLE:
+    if are_too_few(touched, 0):
         return False
     students = connection.execute(_STUDENTS, {"district": district}).scalar_one()
-    return bool(2 * touched > MAY_GROW_BY * (students - touched))
+    return not are_too_few(touched, students)
+
+
+def are_too_few(touched: int, people: int) -> bool:
+    """Whether no share of so many people can jump by what becomes of a few of them.
+
+    Of n people let t be those who may lose a fact, or who come or go. Then w of n becomes at most (w + t) of (n - t),
+    which is less than 2t / (n - t) more; and t people are no jump where so few never are.
+    """
+    return touched <= MAY_GROW_BY_PEOPLE or 2 * touched <= MAY_GROW_BY * (people - touched)
 
 
 def _who_may_lose(tables: Mapping[str, TableChanges]) -> int | None:

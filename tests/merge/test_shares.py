@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from include.merge.shares import MAY_GROW_BY, MAY_GROW_BY_PEOPLE, are_too_few
 
 NAMES = [f"child{number:02}" for number in range(40)]
 
@@ -61,3 +65,15 @@ def test_a_delta_is_judged_on_the_whole_roster(nights, without):
     delta["enrollments"] = [{"sourced_id": f"e-{name}", "status": "tobedeleted"} for name in NAMES[:11]]
     nights.publish(delta, delta=True)
     assert _jumps(nights) == {"share_without_class": 11}
+
+
+@given(st.integers(0, 5000), st.integers(0, 5000), *[st.integers(0, 60)] * 3)
+def test_who_are_too_few_to_be_counted_never_make_a_share_jump(with_fact, without_it, lose_it, leave, come):
+    """At worst those who leave had the fact, and those who come have not."""
+    assume(lose_it + leave <= with_fact)
+    assume(are_too_few(lose_it + leave + come, with_fact + without_it))
+    before, now = with_fact + without_it, with_fact + without_it - leave + come
+    now_without = without_it + lose_it + come
+    share = without_it / before if before else 0.0
+
+    assert now_without <= without_it + MAY_GROW_BY_PEOPLE or now_without <= now * (share + MAY_GROW_BY)
