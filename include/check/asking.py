@@ -76,7 +76,6 @@ class Asking:
             retry=_IMPATIENT,
             budget=budget,
         )
-        self._exchange = self._client._exchange
 
     def sign_in(self) -> None:
         """Get a token, where that is how one signs in.
@@ -84,7 +83,7 @@ class Asking:
         :raises OneRosterError: it was refused, or nobody answers.
         """
         try:
-            self._exchange._auth.prepare()
+            self._client.sign_in()
         except TryAgain:
             self._sign_in_again()
 
@@ -104,7 +103,7 @@ class Asking:
         known = COLLECTIONS[collection]
         query = {"limit": str(limit), "offset": str(offset)} | ({"filter": filter} if filter else {})
         url = f"{self.base_url}/{path or known.path}?{urlencode(query, quote_via=quote, safe='')}"
-        return self._exchange.get(url, lambda answer: _read(known, answer))
+        return self._client.get(url, lambda answer: _read(known, answer))
 
     def is_obeyed(self, collection: str) -> bool:
         """Whether filtering by `dateLastModified` does anything: nothing was modified in the far future."""
@@ -125,7 +124,7 @@ class Asking:
     def shows_web_page(self, url: str) -> bool:
         """Whether a page for people stands at an address."""
         try:
-            return self._exchange.get(url, _is_html)
+            return self._client.get(url, _is_html)
         except OneRosterError:
             return False
 
@@ -135,7 +134,7 @@ class Asking:
     def _sign_in_again(self) -> None:
         time.sleep(_IMPATIENT.first_wait)
         try:
-            self._exchange._auth.prepare()
+            self._client.sign_in()
         except TryAgain as trouble:
             raise trouble.becomes or ProviderUnavailable(
                 trouble.code,

@@ -26,7 +26,12 @@ NEED_A_PERSON = frozenset({"failed", "late", "broken", "never", "paused", "held"
 #: What helps, by the code of the error a run ended with; everything else is about the connection.
 _COMMANDS = {
     "warehouse_version": "rollcall db upgrade",
+    "warehouse_unreachable": "rollcall sync {district}",
     "publication_crowded": "rollcall sync {district}",
+    "delta_without_base": "rollcall sync {district}",
+    "pull_is_older": "rollcall sync {district}",
+    "permission_refused": "rollcall check {district} --letter",
+    "scope_refused": "rollcall check {district} --letter",
     "no_people": "rollcall check {district} --letter",
     "no_orgs": "rollcall check {district} --letter",
     "site_unknown": "rollcall districts show {district}",
@@ -35,6 +40,8 @@ _COMMANDS = {
     "rule_fixed": "rollcall districts show {district}",
     "landing_damaged": "rollcall sync {district}",
     "not_landed": "rollcall sync {district}",
+    "extract_failed": "rollcall sync {district}",
+    "rule_not_judged": "rollcall sync {district}",
     "validate_failed": "rollcall sync {district}",
     "map_roster_failed": "rollcall sync {district}",
     "publish_failed": "rollcall sync {district}",
@@ -150,8 +157,7 @@ def _command(state: str, row: Any, district: District) -> str:
     name = district.district
     match state:
         case "failed":
-            code = row["error_code"] or ""
-            return _COMMANDS.get(code, "rollcall check {district}").format(district=name)
+            return command_after(row["error_code"] or "", name)
         case "late" | "never":
             return f"rollcall sync {name}"
         case "held":
@@ -159,6 +165,11 @@ def _command(state: str, row: Any, district: District) -> str:
         case "paused":
             return f"rollcall resume {name}"
     return ""
+
+
+def command_after(code: str, district: str) -> str:
+    """What to do next after a run that ended with an error of this code."""
+    return _COMMANDS.get(code, "rollcall check {district}").format(district=district)
 
 
 def _new(district: District) -> DistrictStatus:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
@@ -30,7 +30,7 @@ from include.oneroster.errors import (
     RequestRefused,
     stopped,
 )
-from include.oneroster.exchange import Exchange
+from include.oneroster.exchange import Exchange, T
 from include.oneroster.filters import FAR_FUTURE, modified_since
 from include.oneroster.pages import Checkpoint, Fetched
 from include.oneroster.paging import PageReader
@@ -161,6 +161,23 @@ class OneRosterClient:
             log.info("%s: the provider refuses to filter by dateLastModified: %s", collection, error.message)
             return False
         return fetched is None or (not fetched.decoded.rows and not fetched.total)
+
+    def sign_in(self) -> None:
+        """Have a token, where that is how one signs in; reading does so by itself.
+
+        :raises TryAgain: the Token URL did not answer as it should.
+        :raises OneRosterError: it refused.
+        """
+        self._exchange.sign_in()
+
+    def get(self, url: str, read: Callable[[Answer], T]) -> T:
+        """What `read` makes of a single answer, for those who want to see what pages hide.
+
+        :param url: at the provider's host.
+        :param read: may raise TryAgain, for an answer that was cut off.
+        :raises OneRosterError: as reading a collection does.
+        """
+        return self._exchange.get(url, read)
 
     def close(self) -> None:
         """End it: no request is begun any more, and who waits for one is told so by `ReadingStopped`."""

@@ -48,6 +48,14 @@ class Exchange:
         self._auth = auth_for(connection, version, demographics=demographics, send=self._send_form)
         self._extra_headers = {**connection.headers, **connection.secret_headers}
 
+    def sign_in(self) -> None:
+        """Have a token, where that is how one signs in.
+
+        :raises TryAgain: the Token URL did not answer as it should.
+        :raises OneRosterError: it refused.
+        """
+        self._auth.prepare()
+
     def get(
         self,
         url: str,
@@ -103,7 +111,7 @@ class Exchange:
     def _send_signed(self, url: str) -> tuple[Answer, dict[str, str]]:
         while True:
             self._waits.until_open()
-            self._auth.prepare()
+            self.sign_in()
             with self._transport.slot(url):
                 if self._waits.shut:
                     continue  # the provider asked all to wait while this thread stood in the queue

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from include.cli import COMMANDS
-from include.morning.status import STATES
+from include.morning.status import STATES, command_after
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -36,3 +36,16 @@ def test_every_error_code_is_one_the_code_raises():
 
 def test_every_command_is_there():
     assert set(re.findall(r"`?rollcall (\w+)", PAGE)) <= set(COMMANDS)
+
+
+def test_where_it_names_a_command_for_an_error_the_first_screen_names_the_same():
+    section = PAGE.split("\n## A night that failed\n")[1].split("\n## ")[0]
+    rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    said = {
+        code: command
+        for _, codes, _, what_to_do in rows
+        for command in re.findall(r"^`(rollcall [^`]*)`", what_to_do)
+        for code in re.findall(r"`(\w+)`", codes)
+    }
+    assert len(said) > 10
+    assert {code: command_after(code, "maple") for code in said} == said
