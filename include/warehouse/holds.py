@@ -214,23 +214,28 @@ _ASK_ANEW = f"""
                 SELECT FROM {OPS}.hold_rows r
                 WHERE r.hold_id = h.hold_id AND r.table_name = f.table_name AND r.row_key = f.row_key)))"""
 
+# What was agreed to, was not done and is still to come waits for something else that is held: one of two who exchange
+# their usernames for the other. It stays until it is done, or its approval ends.
 _FORGET = f"""
-    DELETE FROM {OPS}.hold_rows r WHERE r.hold_id = :hold AND NOT EXISTS (
+    DELETE FROM {OPS}.hold_rows r WHERE r.hold_id = :hold AND NOT r.is_approved AND NOT EXISTS (
         SELECT FROM hold_found f WHERE {_FOUND} AND f.table_name = r.table_name AND f.row_key = r.row_key)"""
 
+# Who agreed to a username agreed to this one and no other.
 _NAME = f"""
     INSERT INTO {OPS}.hold_rows AS r (hold_id, district_id, table_name, row_key, change, because, school)
     SELECT DISTINCT ON (f.table_name, f.row_key)
         :hold, :district, f.table_name, f.row_key, f.change, f.because, coalesce(f.row_school, '')
     FROM hold_found f WHERE {_FOUND}
     ON CONFLICT (hold_id, table_name, row_key)
-    DO UPDATE SET change = excluded.change, because = excluded.because, school = excluded.school"""
+    DO UPDATE SET change = excluded.change, because = excluded.because, school = excluded.school,
+        is_approved = r.is_approved AND (:kind <> 'usernames' OR r.because IS NOT DISTINCT FROM excluded.because)"""
 
 _CLOSE = f"""
     UPDATE {OPS}.holds h SET status = 'closed', closed_at = :now, last_run_id = :run_id,
         closed_because = coalesce((SELECT max(l.why) FROM hold_left l WHERE l.hold_id = h.hold_id), 'gone')
     WHERE h.district_id = :district AND h.closed_at IS NULL AND NOT h.hold_id = ANY(CAST(:found AS text[])) AND (
         h.collection = ANY(CAST(:looked_at AS text[]))
+            AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id AND r.is_approved)
         OR h.hold_id IN (SELECT hold_id FROM hold_left)
             AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id))"""
 
@@ -241,8 +246,8 @@ _FORGET_CLOSED = f"""
 
 _RECOUNT = f"""
     UPDATE {OPS}.holds h SET rows = (SELECT count(*) FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id)
-    WHERE h.hold_id IN (SELECT hold_id FROM hold_left) AND h.closed_at IS NULL
-        AND NOT h.hold_id = ANY(CAST(:found AS text[]))"""
+    WHERE h.closed_at IS NULL
+        AND (h.hold_id IN (SELECT hold_id FROM hold_left) OR h.hold_id = ANY(CAST(:found AS text[])))"""
 
 # an approval is used up by the publication that applied what it named; the rest is a question of its own
 _REOPEN_USED = f"""

@@ -120,6 +120,39 @@ def test_exchanged_usernames_wait_for_a_person_one_by_one(nights, town, approve,
     assert held() == []
 
 
+def test_half_of_an_exchange_that_is_agreed_to_waits_for_the_other_half(nights, town, approve, held):
+    """A name is not free before who has it gives it up."""
+    nights.publish(town(12).rows)
+    rows = town(12).rows
+    one, other = rows["users"][0], rows["users"][1]
+    one["email"], other["email"] = other["email"], one["email"]
+    nights.publish(rows)
+    approve(None, "s0\x1fnorth")
+    done = nights.publish(rows)
+    names = dict(nights.live("accounts", "user_sourced_id", "username"))
+    assert (names["s0"], names["s1"], len(names)) == ("s0@town.example", "s1@town.example", 12)
+    assert [hold.kind for hold in done.holds] == ["usernames"]
+    assert held() == [("accounts", "usernames", "", "approved", 2)]
+    approve()
+    assert nights.publish(rows).holds == []
+    names = dict(nights.live("accounts", "user_sourced_id", "username"))
+    assert (names["s0"], names["s1"], len(names)) == ("s1@town.example", "s0@town.example", 12)
+
+
+def test_an_agreement_about_one_name_is_none_about_another(nights, town, approve, held):
+    """It named what it is about; that the same account is asked about again, for another name, renews nothing."""
+    nights.publish(town(12).rows)
+    rows = town(12).rows
+    rows["users"][0]["email"], rows["users"][1]["email"] = "s1@town.example", "s1.new@town.example"
+    nights.publish(rows)
+    approve()
+    rows["users"][0]["email"], rows["users"][2]["email"] = "s2@town.example", "s2.new@town.example"
+    nights.publish(rows)
+    nights.publish(rows)
+    assert dict(nights.live("accounts", "user_sourced_id", "username"))["s0"] == "s0@town.example"
+    assert [row[3] for row in held()] == ["open"]
+
+
 def test_a_published_person_keeps_the_field_their_username_came_from_until_somebody_agrees(nights, town, approve):
     elm = town(12)
     nights.publish(elm.rows)
