@@ -1,0 +1,129 @@
+"""Usernames wander between people in any sequence, and somebody agrees to some of it: no name changes hands unasked.
+
+No model of the guard or of mapping, only what they promise (DESIGN, rule 10).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from include.holds import decide
+from include.landing import Landing
+from include.settings.guards import Floor, Guards
+from tests.conftest import Nights
+from tests.guard.conftest import Town
+from tests.warehouses import Warehouses
+from tests.whole.district import IN_BOTH_OR_NEITHER
+from tests.whole.test_any_sequence import HINT, SEQUENCES
+
+PEOPLE = 5
+
+names = st.lists(st.integers(0, PEOPLE + 1), min_size=PEOPLE, max_size=PEOPLE)
+_LIVING = "SELECT hold_id FROM roster_ops.holds WHERE closed_at IS NULL ORDER BY hold_id"
+_AGREED = """
+    SELECT split_part(r.row_key, chr(31), 1), r.because FROM roster_ops.hold_rows r JOIN roster_ops.holds h
+    USING (hold_id) WHERE h.closed_at IS NULL AND h.status = 'approved' AND r.is_approved"""
+
+
+class Wandering(RuleBasedStateMachine):
+    """People all of whom want some name of a few; changes of name that take nobody's flow, however many."""
+
+    def __init__(self, warehouses: Warehouses, folder: Path) -> None:
+        super().__init__()
+        self.warehouses = warehouses
+        self.nights = Nights(warehouses.take(), Landing(str(folder)))
+        self.nights.settings(guards=Guards(floor=Floor(people=100)))
+        self.wanted: Sequence[int] = range(PEOPLE)
+        self._publish()
+
+    @rule(wanted=names)
+    def names_wander(self, wanted: Sequence[int]) -> None:
+        self.wanted = wanted
+        self._publish()
+
+    @rule(one=st.integers(0, PEOPLE - 1), other=st.integers(0, PEOPLE - 1))
+    def two_exchange_theirs(self, one: int, other: int) -> None:
+        wanted = list(self.wanted)
+        wanted[one], wanted[other] = wanted[other], wanted[one]
+        self.wanted = wanted
+        self._publish()
+
+    @rule()
+    def the_same_once_more(self) -> None:
+        self._publish()
+
+    @precondition(lambda self: self._holds())
+    @rule(excepted=st.integers(0, PEOPLE), which=st.integers(0, 9))
+    def somebody_approves(self, excepted: int, which: int) -> None:
+        hold = self._holds()[which % len(self._holds())]
+        named = self.nights.scalar(
+            f"SELECT array_agg(split_part(row_key, chr(31), 1) ORDER BY row_key) "
+            f"FROM roster_ops.hold_rows WHERE hold_id = '{hold}'"
+        )
+        with self.nights.engine.begin() as connection:
+            kept = [who for who in named if who == f"s{excepted}"] if len(named) > 1 else []
+            decide.approve(connection, hold, by="robin", because="they agreed", excepted=kept)
+
+    @precondition(lambda self: self._holds())
+    @rule(which=st.integers(0, 9))
+    def somebody_rejects(self, which: int) -> None:
+        with self.nights.engine.begin() as connection:
+            decide.reject(connection, self._holds()[which % len(self._holds())], by="robin", because="no")
+
+    @invariant()
+    def no_two_have_one_name(self) -> None:
+        held = list(self._names().values())
+        assert len(held) == len(set(held))
+
+    def teardown(self) -> None:
+        """However it went: when everybody wants a name of their own and all is agreed to, they have it."""
+        self.wanted = range(PEOPLE)
+        for _ in range(2):
+            self._publish()
+            for hold in self._holds():
+                with self.nights.engine.begin() as connection:
+                    decide.approve(connection, hold, by="robin", because="all of them")
+        self._publish()
+        assert self._names() == {f"s{person}": f"name{person}@town.example" for person in range(PEOPLE)}
+        assert self._holds() == []
+        self.warehouses.give_back(self.nights.engine)
+
+    def _publish(self) -> None:
+        """A night, and what has to be so after any."""
+        before, agreed = self._names(), self._agreed()
+        rows = Town(PEOPLE).rows
+        for user, name in zip(rows["users"], self.wanted, strict=True):
+            user["email"] = f"name{name}@town.example"
+        self.nights.publish(rows)
+        now = self._names()
+        assert self.nights.scalar(IN_BOTH_OR_NEITHER) == 0
+        for who, name in now.items():
+            if name in set(before.values()) and before.get(who) != name:
+                assert any(person == who and f"-> {name} (" in because for person, because in agreed), "unasked"
+
+    def _names(self) -> dict[str, str]:
+        return dict(self.nights.live("accounts", "user_sourced_id", "username"))
+
+    def _holds(self) -> list[str]:
+        with self.nights.engine.connect() as connection:
+            return list(connection.execute(sa.text(_LIVING)).scalars())
+
+    def _agreed(self) -> list[tuple[str, str]]:
+        with self.nights.engine.connect() as connection:
+            return [(row[0], row[1]) for row in connection.execute(sa.text(_AGREED))]
+
+
+def test_any_sequence_of_wandering_names_gives_nobody_anothers_unasked(warehouses: Warehouses, tmp_path: Path) -> None:
+    print(HINT)
+    folders = (tmp_path / str(number) for number in itertools.count())
+    run_state_machine_as_test(
+        lambda: Wandering(warehouses, next(folders)),
+        settings=settings(SEQUENCES, max_examples=max(2, SEQUENCES.max_examples // 5), stateful_step_count=6),
+    )
