@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from include.contracts import Pull, load
 from include.extract.stage import extract
 from include.landing import Landing
+from include.memory import keep_memory_small
 from include.oneroster import OneRosterClient, OneRosterConnection
 from include.settings import District, Politeness
 
@@ -48,6 +49,7 @@ def main() -> int:
     parser.add_argument("--enrollments", type=int, default=1_000_000)
     parser.add_argument("--page-size", type=int, default=5000)
     asked = parser.parse_args()
+    keep_memory_small()  # as every night does
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("rollcall").setLevel(logging.INFO)
 
