@@ -27,13 +27,14 @@ PEOPLE = 5
 
 names = st.lists(st.integers(0, PEOPLE + 1), min_size=PEOPLE, max_size=PEOPLE)
 _LIVING = "SELECT hold_id FROM roster_ops.holds WHERE closed_at IS NULL ORDER BY hold_id"
-_AGREED = """
-    SELECT split_part(r.row_key, chr(31), 1), r.because FROM roster_ops.hold_rows r JOIN roster_ops.holds h
-    USING (hold_id) WHERE h.closed_at IS NULL AND h.status = 'approved' AND r.is_approved"""
+_NAMED = "SELECT split_part(row_key, chr(31), 1), because, is_approved FROM roster_ops.hold_rows WHERE hold_id = :hold"
 
 
 class Wandering(RuleBasedStateMachine):
-    """People all of whom want some name of a few; changes of name that take nobody's flow, however many."""
+    """People all of whom want some name of a few; changes of name that take nobody's flow, however many.
+
+    :param agreed: per person, what was agreed to when it was agreed to; what a hold says later is no agreement.
+    """
 
     def __init__(self, warehouses: Warehouses, folder: Path) -> None:
         super().__init__()
@@ -41,6 +42,7 @@ class Wandering(RuleBasedStateMachine):
         self.nights = Nights(warehouses.take(), Landing(str(folder)))
         self.nights.settings(guards=Guards(floor=Floor(people=100)))
         self.wanted: Sequence[int] = range(PEOPLE)
+        self.agreed: dict[str, str] = {}
         self._publish()
 
     @rule(wanted=names)
@@ -55,6 +57,11 @@ class Wandering(RuleBasedStateMachine):
         self.wanted = wanted
         self._publish()
 
+    @rule(places=st.integers(1, PEOPLE - 1))
+    def each_wants_anothers(self, places: int) -> None:
+        self.wanted = [(person + places) % PEOPLE for person in range(PEOPLE)]
+        self._publish()
+
     @rule()
     def the_same_once_more(self) -> None:
         self._publish()
@@ -63,19 +70,19 @@ class Wandering(RuleBasedStateMachine):
     @rule(excepted=st.integers(0, PEOPLE), which=st.integers(0, 9))
     def somebody_approves(self, excepted: int, which: int) -> None:
         hold = self._holds()[which % len(self._holds())]
-        named = self.nights.scalar(
-            f"SELECT array_agg(split_part(row_key, chr(31), 1) ORDER BY row_key) "
-            f"FROM roster_ops.hold_rows WHERE hold_id = '{hold}'"
-        )
+        named = [who for who, _, _ in self._named(hold)]
+        kept = [who for who in named if who == f"s{excepted}"] if len(named) > 1 else []
         with self.nights.engine.begin() as connection:
-            kept = [who for who in named if who == f"s{excepted}"] if len(named) > 1 else []
             decide.approve(connection, hold, by="robin", because="they agreed", excepted=kept)
+        self._note(hold)
 
     @precondition(lambda self: self._holds())
     @rule(which=st.integers(0, 9))
     def somebody_rejects(self, which: int) -> None:
+        hold = self._holds()[which % len(self._holds())]
         with self.nights.engine.begin() as connection:
-            decide.reject(connection, self._holds()[which % len(self._holds())], by="robin", because="no")
+            decide.reject(connection, hold, by="robin", because="no")
+        self._note(hold)
 
     @invariant()
     def no_two_have_one_name(self) -> None:
@@ -90,6 +97,7 @@ class Wandering(RuleBasedStateMachine):
             for hold in self._holds():
                 with self.nights.engine.begin() as connection:
                     decide.approve(connection, hold, by="robin", because="all of them")
+                self._note(hold)
         self._publish()
         assert self._names() == {f"s{person}": f"name{person}@town.example" for person in range(PEOPLE)}
         assert self._holds() == []
@@ -97,7 +105,7 @@ class Wandering(RuleBasedStateMachine):
 
     def _publish(self) -> None:
         """A night, and what has to be so after any."""
-        before, agreed = self._names(), self._agreed()
+        before = self._names()
         rows = Town(PEOPLE).rows
         for user, name in zip(rows["users"], self.wanted, strict=True):
             user["email"] = f"name{name}@town.example"
@@ -106,7 +114,7 @@ class Wandering(RuleBasedStateMachine):
         assert self.nights.scalar(IN_BOTH_OR_NEITHER) == 0
         for who, name in now.items():
             if name in set(before.values()) and before.get(who) != name:
-                assert any(person == who and f"-> {name} (" in because for person, because in agreed), "unasked"
+                assert f"-> {name} (" in self.agreed.get(who, ""), "unasked"
 
     def _names(self) -> dict[str, str]:
         return dict(self.nights.live("accounts", "user_sourced_id", "username"))
@@ -115,9 +123,16 @@ class Wandering(RuleBasedStateMachine):
         with self.nights.engine.connect() as connection:
             return list(connection.execute(sa.text(_LIVING)).scalars())
 
-    def _agreed(self) -> list[tuple[str, str]]:
+    def _named(self, hold: str) -> list[tuple[str, str, bool]]:
         with self.nights.engine.connect() as connection:
-            return [(row[0], row[1]) for row in connection.execute(sa.text(_AGREED))]
+            return [tuple(row) for row in connection.execute(sa.text(_NAMED), {"hold": hold})]
+
+    def _note(self, hold: str) -> None:
+        """Keep what a decision said."""
+        for who, because, is_approved in self._named(hold):
+            self.agreed.pop(who, None)
+            if is_approved:
+                self.agreed[who] = because
 
 
 def test_any_sequence_of_wandering_names_gives_nobody_anothers_unasked(warehouses: Warehouses, tmp_path: Path) -> None:
