@@ -72,9 +72,15 @@ class Wandering(RuleBasedStateMachine):
         hold = self._holds()[which % len(self._holds())]
         named = [who for who, _, _ in self._named(hold)]
         kept = [who for who in named if who == f"s{excepted}"] if len(named) > 1 else []
-        with self.nights.engine.begin() as connection:
-            decide.approve(connection, hold, by="robin", because="they agreed", excepted=kept)
-        self._note(hold)
+        self._approve(hold, excepted=kept)
+
+    @precondition(lambda self: self._holds())
+    @rule(places=st.integers(1, PEOPLE - 1))
+    def all_is_agreed_to_and_then_other_names_are_wanted(self, places: int) -> None:
+        for hold in self._holds():
+            self._approve(hold)
+        self.each_wants_anothers(places)
+        self._publish()
 
     @precondition(lambda self: self._holds())
     @rule(which=st.integers(0, 9))
@@ -95,9 +101,7 @@ class Wandering(RuleBasedStateMachine):
         for _ in range(2):
             self._publish()
             for hold in self._holds():
-                with self.nights.engine.begin() as connection:
-                    decide.approve(connection, hold, by="robin", because="all of them")
-                self._note(hold)
+                self._approve(hold)
         self._publish()
         assert self._names() == {f"s{person}": f"name{person}@town.example" for person in range(PEOPLE)}
         assert self._holds() == []
@@ -126,6 +130,11 @@ class Wandering(RuleBasedStateMachine):
     def _named(self, hold: str) -> list[tuple[str, str, bool]]:
         with self.nights.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(sa.text(_NAMED), {"hold": hold})]
+
+    def _approve(self, hold: str, excepted: Sequence[str] = ()) -> None:
+        with self.nights.engine.begin() as connection:
+            decide.approve(connection, hold, by="robin", because="they agreed", excepted=excepted)
+        self._note(hold)
 
     def _note(self, hold: str) -> None:
         """Keep what a decision said."""
