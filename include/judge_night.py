@@ -12,13 +12,14 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.contracts import Hold, Mapped, ValidatedCollection
+from include.contracts import Hold, Mapped, Pull, ValidatedCollection
 from include.guard.evidence import KEY, Evidence
 from include.guard.stage import came_back, judge, judge_accounts
 from include.mapping.stage import columns_of_users, map_accounts
 from include.merge.merged import Merged
 from include.merge.readers import Readers
 from include.settings import District, rules_digest
+from include.whom_to_map import whom_to_map, with_the_others
 
 #: Withheld content is published nowhere, and a delta would not bring it again.
 _COMES_AGAIN = ("updates", "identities")
@@ -53,7 +54,12 @@ def approved_removals(living: pa.Table) -> pa.Table:
 
 
 def settle(
-    district: District, merged: Merged, collections: list[ValidatedCollection], living: pa.Table, night: date
+    district: District,
+    merged: Merged,
+    pull: Pull,
+    collections: list[ValidatedCollection],
+    living: pa.Table,
+    night: date,
 ) -> Settled:
     """Judge, withhold and map.
 
@@ -65,8 +71,11 @@ def settle(
     records = judge(district, evidence)
     if records.withheld.num_rows:
         merged.withhold(records.withheld)
-    mapped = map_accounts(district, merged.people(columns_of_users(district)), night)
-    merged.extend(mapped)
+    whom = whom_to_map(district, merged, pull, living, night)
+    mapped = map_accounts(district, merged.people(columns_of_users(district), whom), night)
+    if whom is not None:
+        mapped = with_the_others(merged, mapped, whom)
+    merged.extend(mapped, whom)
     with_accounts = _evidence(district, merged, collections, living, night)
     accounts = judge_accounts(district, with_accounts, mapped)
     back = came_back(with_accounts, mapped.name_changes)

@@ -184,7 +184,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             with_enrollments=needed,
         )
         give_back_what_is_free()
-        settled = settle(district, merged, validated.collections, living, night)
+        settled = settle(district, merged, pull, validated.collections, living, night)
         give_back_what_is_free()
         mapped = settled.mapped
         changes = ChangeSet(

@@ -6,13 +6,13 @@ Every person ends as one or more accounts or as left out with exactly one first 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from include.contracts import LEFT_OUT_SCHEMA, NAME_CHANGES_SCHEMA, Mapped, People, accepted_schema
+from include.coverage import coverage
 from include.mapping.accounts import (
     COPIED,
     account_rows,
@@ -24,11 +24,9 @@ from include.mapping.findings import decisions_about_nobody, undecided
 from include.mapping.name_changes import as_table, name_changes
 from include.mapping.people import decisions, named
 from include.mapping.roles import AtSites, at_sites, held_roles, reasons_of_roles
-from include.mapping.usernames import source_columns
+from include.mapping.usernames import as_text, source_columns
 from include.settings import District, PersonDecision
 from include.tables import TABLES
-
-_NOBODY = {"people": 0, "with_site": 0, "with_username": 0, "with_account": 0}
 
 #: What makes a person and places them, beside the columns usernames come from and those an account copies.
 _PERSON = ("sourced_id", "identifier", "given_name", "family_name", "grades", "primary_org_sourced_id")
@@ -48,7 +46,8 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
     """
     if not people.users.num_rows:
         empty = accepted_schema(TABLES["accounts"]).empty_table(), LEFT_OUT_SCHEMA.empty_table()
-        return Mapped(*empty, coverage=_NOBODY, findings=[], name_changes=NAME_CHANGES_SCHEMA.empty_table())
+        findings = decisions_about_nobody(district, people.users["sourced_id"])
+        return Mapped(*empty, coverage(0, empty[1]), findings, NAME_CHANGES_SCHEMA.empty_table())
     from_user = source_columns(district)
     users = people.users.select(columns_of_users(district)).combine_chunks().sort_by("sourced_id")
     held = held_roles(district, people, users, night)
@@ -60,22 +59,18 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
     with_name = names[names["reason"].isna()]
     rows = one_per_person_and_site(places, with_name, published)
     without = np.setdiff1d(np.arange(users.num_rows), places.rows["user"])
-    left_out = pd.concat(
+    reasons = pd.concat(
         [
             _by_decision(reasons_of_roles(held, without), decided),
             names.loc[names["reason"].notna(), ["user", "reason", "detail"]],
             second_records(rows, with_name, users),
         ]
     )
+    left_out = _left_out(reasons, users)
     return Mapped(
         accounts=account_rows(rows, places, held, users, people.accounts),
-        left_out=_left_out(left_out, users),
-        coverage={
-            "people": users.num_rows,
-            "with_site": len(candidates),
-            "with_username": len(with_name),
-            "with_account": int(rows["user"].nunique()),
-        },
+        left_out=left_out,
+        coverage=coverage(users.num_rows, left_out),
         findings=[*undecided(held), *decisions_about_nobody(district, users["sourced_id"])],
         name_changes=as_table(name_changes(rows, published), users["sourced_id"], held.site_ids),
     )
@@ -87,7 +82,7 @@ def _candidates(users: pa.Table, places: AtSites, from_user: list[str]) -> pd.Da
     order = np.lexsort((~rows["is_staff"], ~rows["is_primary"], ~rows["is_primary_org"], rows["user"]))
     first = rows.iloc[order].drop_duplicates("user").reset_index(drop=True)
     wanted = sorted({"sourced_id", "identifier", "given_name", "family_name", *from_user})
-    texts = users.select(wanted).take(pa.array(first["user"], pa.int64())).to_pandas(types_mapper=_text)
+    texts = users.select(wanted).take(pa.array(first["user"], pa.int64())).to_pandas(types_mapper=as_text)
     first["role"] = np.where(first["is_staff"], "staff", "student")
     return pd.concat([texts, first[["user", "role", "is_primary", "is_primary_org"]]], axis=1)
 
@@ -109,7 +104,3 @@ def _left_out(reasons: pd.DataFrame, users: pa.Table) -> pa.Table:
         pa.array(reasons["detail"], pa.string(), from_pandas=True),
     ]
     return pa.table(made, schema=LEFT_OUT_SCHEMA)
-
-
-def _text(kind: pa.DataType) -> Any:
-    return pd.StringDtype(na_value=float("nan")) if pa.types.is_string(kind) else None

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pandas as pd
+import pyarrow as pa
 
 from include.settings import District, UsernameSource
 
@@ -27,6 +28,17 @@ def source_columns(district: District) -> list[str]:
     """The columns of `users` that the district's usernames come from."""
     sources = [*district.username_sources("student"), *district.username_sources("staff")]
     return sorted({_COLUMNS[source.field.partition(".")[0]] for source in sources})
+
+
+def names_from_any_source(district: District, users: pa.Table) -> set[str]:
+    """Every name that any of the district's sources gives for these users, whatever they are and whatever it refuses.
+
+    :param users: their columns of `source_columns`.
+    """
+    frame = users.to_pandas(types_mapper=as_text)
+    sources = [*district.username_sources("student"), *district.username_sources("staff")]
+    names = (_transformed(field_values(frame, source.field), source.transform).dropna() for source in sources)
+    return {name for made in names for name in made if name}
 
 
 def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFrame:
@@ -65,6 +77,11 @@ def field_values(users: pd.DataFrame, field: str) -> pd.Series:
     read = {"userIds": _user_id, "userProfiles": _credential, "metadata": _metadata}[name]
     found = [None if text is None or text != text else read(text, key) for text in texts]
     return pd.Series(found, index=users.index, dtype="str")
+
+
+def as_text(kind: pa.DataType) -> Any:
+    """How pandas is to hold a column of Arrow's."""
+    return pd.StringDtype(na_value=float("nan")) if pa.types.is_string(kind) else None
 
 
 def _user_id(text: str, key: str) -> str | None:

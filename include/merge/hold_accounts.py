@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import LEFT_OUT_SCHEMA, Mapped
+from include.coverage import coverage
 from include.merge.compare import TableChanges
 from include.merge.digest import row_keys
 
@@ -87,8 +88,5 @@ def _without(mapped: Mapped, changes: TableChanges, names: _Names, away: Flags) 
     reasons = pa.array(["username_collision"] * refused.num_rows, pa.string())
     more = pa.table([refused["user"], reasons, refused["holder_min"]], schema=LEFT_OUT_SCHEMA)
     left_out = mapped.left_out.filter(pc.invert(pc.is_in(mapped.left_out["user_sourced_id"], value_set=have)))
-    return replace(
-        mapped,
-        left_out=pa.concat_tables([left_out, more]).sort_by("user_sourced_id"),
-        coverage={**mapped.coverage, "with_account": pc.count_distinct(have).as_py()},
-    )
+    left_out = pa.concat_tables([left_out, more]).sort_by("user_sourced_id")
+    return replace(mapped, left_out=left_out, coverage=coverage(mapped.coverage["people"], left_out))

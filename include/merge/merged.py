@@ -18,6 +18,7 @@ from include.merge.hold_accounts import hold_accounts
 from include.merge.published import (
     Asked,
     DistrictState,
+    Of,
     PublishedRows,
     count_live,
     read_live_rows,
@@ -51,21 +52,36 @@ class Merged:
     enrolled: pa.ChunkedArray | None = None
     with_enrollments: bool = False
 
-    def after(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A table's live rows as they will be: accepted tonight, and those that stay without having been received."""
+    def after(self, name: str, columns: Sequence[str] | None = None, of: Of | None = None) -> pa.Table:
+        """A table's live rows as they will be: accepted tonight, and those that stay without having been received.
+
+        :param of: whose; all of them by default.
+        """
         table = TABLES[name]
         wanted = list(columns or table.names)
         if name not in self.tables or name not in self.accepted:
-            return read_live_rows(self.connection, self.district, table, wanted)
+            return read_live_rows(self.connection, self.district, table, wanted, of)
         changes = self.tables[name]
-        if changes.is_whole:
+        if changes.is_whole and of is None:
             kept = split_key(table, changes.kept)
             stays = read_rows_by_key(self.connection, self.district, table, kept, wanted)
         else:
             columns = list(dict.fromkeys([*wanted, *table.key]))
-            live = read_live_rows(self.connection, self.district, table, columns)
+            live = read_live_rows(self.connection, self.district, table, columns, of)
             stays = _without_keys(table, live, joined(changes.received, changes.removed)).select(wanted)
-        return pa.concat_tables([self.accepted[name].select(wanted), stays])
+        accepted = self.accepted[name] if of is None else of.among(self.accepted[name])
+        return pa.concat_tables([accepted.select(wanted), stays])
+
+    def before(self, name: str, columns: Sequence[str], of: Of) -> pa.Table:
+        """These live rows as readers have them."""
+        return read_live_rows(self.connection, self.district, TABLES[name], columns, of)
+
+    def count_after(self, name: str) -> int:
+        """How many live rows a table will have."""
+        if name not in self.tables:
+            return count_live(self.connection, self.district, TABLES[name])
+        counts = self.tables[name].counts
+        return counts.published + counts.added + counts.returned - counts.removed
 
     def parts_after(self, name: str, column: str, owners: pa.ChunkedArray) -> pa.Table:
         """Key columns of the live rows of a table of parts as they will be; where not the whole table was looked at,
@@ -95,16 +111,19 @@ class Merged:
         stays = beside(found.live_keys(), changes.removed)
         return joined(changes.received, stays), joined(gone, found.gone_keys())
 
-    def people(self, of_users: Sequence[str]) -> People:
+    def people(self, of_users: Sequence[str], whom: pa.ChunkedArray | None = None) -> People:
         """What mapping works on.
 
         :param of_users: the columns of `users` it looks at.
+        :param whom: the users who are mapped; None for everybody.
         """
+        own, theirs = (None, None) if whom is None else (Of("sourced_id", whom), Of("user_sourced_id", whom))
+        accounts = TABLES["accounts"]
         return People(
             orgs=self.after("orgs", ["sourced_id", "name", "type"]),
-            users=self.after("users", of_users),
-            user_roles=self.after("user_roles"),
-            accounts=read_live_rows(self.connection, self.district, TABLES["accounts"], TABLES["accounts"].names),
+            users=self.after("users", of_users, own),
+            user_roles=self.after("user_roles", of=theirs),
+            accounts=read_live_rows(self.connection, self.district, accounts, accounts.names, theirs),
             in_classes=self._in_classes() if self.with_enrollments else None,
         )
 
@@ -115,13 +134,17 @@ class Merged:
             academic_sessions=self.after("academic_sessions", ["sourced_id", "end_date"]),
         )
 
-    def extend(self, mapped: Mapped) -> None:
-        """Add what mapping decided: accounts are a table like others, only that what mapping does not yield goes."""
+    def extend(self, mapped: Mapped, whom: pa.ChunkedArray | None = None) -> None:
+        """Add what mapping decided: accounts are a table like others, only that what mapping does not yield goes.
+
+        :param whom: the users who were mapped; None for everybody.
+        """
         table = TABLES["accounts"]
-        published = read_published(self.connection, self.district, table)
+        keys = row_keys(table, mapped.accounts)
+        asked = None if whom is None else Asked(keys=keys, owners={"user_sourced_id": whom})
+        published = read_published(self.connection, self.district, table, asked)
         arrived = self.explained(table, arrivals(table, mapped.accounts, published))
         because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
-        keys = row_keys(table, mapped.accounts)
         rows = pa.concat_tables([arrived, leaving(table, published, keys, because)])
         counts = counted(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
         self.settle(table, rows, counts, published, keys)
@@ -140,9 +163,10 @@ class Merged:
 
     def withhold_accounts(self, mapped: Mapped, keys: pa.Array | pa.ChunkedArray) -> Mapped:
         """Leave these accounts as they are published; returns what is left of the mapping."""
-        columns = ["user_sourced_id", "site_id", "username"]
-        published = read_live_rows(self.connection, self.district, TABLES["accounts"], columns)
-        self.tables["accounts"], mapped = hold_accounts(self.tables["accounts"], mapped, published, keys)
+        changes, columns = self.tables["accounts"], ["user_sourced_id", "site_id", "username"]
+        of = Of("user_sourced_id", changes.rows["user_sourced_id"])
+        published = read_live_rows(self.connection, self.district, changes.table, columns, of)
+        self.tables["accounts"], mapped = hold_accounts(changes, mapped, published, keys)
         return mapped
 
     def _published_owners(self, table: Table, keys: pa.ChunkedArray) -> pa.Table:

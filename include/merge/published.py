@@ -33,6 +33,7 @@ class DistrictState:
     generation: int = 0
     current_as_of: datetime | None = None
     current_pull_id: str | None = None
+    current_run_id: str | None = None
     rules_digest: str | None = None
     full_required: str = ""
 
@@ -42,6 +43,7 @@ def district_state(connection: sa.Connection, district: str) -> DistrictState:
         state.c.generation,
         state.c.current_as_of,
         state.c.current_pull_id,
+        state.c.current_run_id,
         state.c.rules_digest,
         state.c.full_required,
     )
@@ -59,6 +61,18 @@ class Asked:
 
     keys: pa.ChunkedArray
     owners: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Of:
+    """Whose rows: those with one of these values in a column."""
+
+    column: str
+    keys: pa.ChunkedArray
+
+    def among(self, rows: pa.Table) -> pa.Table:
+        """Those of some rows."""
+        return rows.filter(pc.is_in(rows[self.column], value_set=self.keys))
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,7 @@ def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str
     wanted |= {column: ((column,), pa.table({column: owners})) for column, owners in asked.owners.items()}
     queries = []
     for name, (match, values) in wanted.items():
-        beside = _put_beside(connection, f"asked_{table.name}_{name}", match, values)
+        beside = put_beside(connection, f"asked_{table.name}_{name}", match, values)
         joined = " AND ".join(f'a."{column}" = s."{column}"' for column in match)
         queries.append(
             f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {beside} a ON {joined} "
@@ -120,7 +134,7 @@ def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str
     return " UNION ".join(queries)
 
 
-def _put_beside(connection: sa.Connection, name: str, columns: Sequence[str], values: pa.Table) -> str:
+def put_beside(connection: sa.Connection, name: str, columns: Sequence[str], values: pa.Table) -> str:
     """A temporary table of these values; its name."""
     typed = ", ".join(f'"{column}" text' for column in columns)
     connection.exec_driver_sql(temporary(name, typed))
@@ -160,7 +174,7 @@ def read_rows_by_key(
         schema = pa.schema([schema.field(name) for name in columns])
     if not keys.num_rows:
         return schema.empty_table()
-    wanted = _put_beside(connection, f"wanted_{table.name}", table.key, keys.select(list(table.key)))
+    wanted = put_beside(connection, f"wanted_{table.name}", table.key, keys.select(list(table.key)))
     joined = " AND ".join(f'w."{name}" = s."{name}"' for name in table.key)
     listed = ", ".join(f's."{name}"' for name in schema.names)
     query = (
@@ -169,11 +183,25 @@ def read_rows_by_key(
     return copy_out(connection, query, {"district": district}, schema)
 
 
-def read_live_rows(connection: sa.Connection, district: str, table: Table, columns: Sequence[str]) -> pa.Table:
-    """All live rows of a table, these columns."""
+def read_live_rows(
+    connection: sa.Connection, district: str, table: Table, columns: Sequence[str], of: Of | None = None
+) -> pa.Table:
+    """The live rows of a table, these columns.
+
+    :param of: whose; all of them by default.
+    """
     schema = accepted_schema(table)
     schema = pa.schema([schema.field(name) for name in columns])
-    query = _select(table, schema.names) + " AND _removed_at IS NULL"
+    if of is None:
+        query = _select(table, schema.names) + " AND _removed_at IS NULL"
+    else:
+        values = pa.table({of.column: of.keys.drop_null().unique()})
+        beside = put_beside(connection, f"of_{table.name}", [of.column], values)
+        listed = ", ".join(f's."{name}"' for name in schema.names)
+        query = (
+            f'SELECT {listed} FROM {STAGING}.{table.name} s JOIN {beside} o ON o."{of.column}" = s."{of.column}" '
+            "WHERE s.district_id = %(district)s AND s._removed_at IS NULL"
+        )
     return copy_out(connection, query, {"district": district}, schema)
 
 

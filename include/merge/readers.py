@@ -25,26 +25,35 @@ PEOPLE_SCHEMA = pa.schema(
 
 _AT_SCHOOLS = pa.schema([("key", pa.string()), ("school", pa.string())])
 
-# per table, every live row's key and school; the lower `turn` is the nearer one
+# per table, every live row's key and school; the lower `turn` is the nearer one. What stands for {asked} keeps to the
+# rows of the table `asked`, so that each is looked up by its key
 _SCHOOLS = {
     "users": f"""
-        SELECT sourced_id AS key, primary_org_sourced_id AS school, 0 AS turn FROM {STAGING}.users
-        WHERE district_id = %(district)s AND _removed_at IS NULL AND primary_org_sourced_id IS NOT NULL
+        SELECT r.sourced_id AS key, r.primary_org_sourced_id AS school, 0 AS turn FROM {STAGING}.users r {{asked}}
+        WHERE r.district_id = %(district)s AND r._removed_at IS NULL AND r.primary_org_sourced_id IS NOT NULL
         UNION ALL
-        SELECT user_sourced_id, org_sourced_id, 1 FROM {STAGING}.user_roles
-        WHERE district_id = %(district)s AND _removed_at IS NULL AND org_sourced_id IS NOT NULL""",
+        SELECT r.user_sourced_id, r.org_sourced_id, 1 FROM {STAGING}.user_roles r {{asked_owners}}
+        WHERE r.district_id = %(district)s AND r._removed_at IS NULL AND r.org_sourced_id IS NOT NULL""",
     "classes": f"""
-        SELECT sourced_id AS key, school_sourced_id AS school, 0 AS turn FROM {STAGING}.classes
-        WHERE district_id = %(district)s AND _removed_at IS NULL AND school_sourced_id IS NOT NULL""",
+        SELECT r.sourced_id AS key, r.school_sourced_id AS school, 0 AS turn FROM {STAGING}.classes r {{asked}}
+        WHERE r.district_id = %(district)s AND r._removed_at IS NULL AND r.school_sourced_id IS NOT NULL""",
     "enrollments": f"""
-        SELECT e.sourced_id AS key, coalesce(e.school_sourced_id, c.school_sourced_id) AS school, 0 AS turn
-        FROM {STAGING}.enrollments e
-        LEFT JOIN {STAGING}.classes c ON c.district_id = e.district_id AND c.sourced_id = e.class_sourced_id
-        WHERE e.district_id = %(district)s AND e._removed_at IS NULL
-            AND coalesce(e.school_sourced_id, c.school_sourced_id) IS NOT NULL""",
+        SELECT r.sourced_id AS key, coalesce(r.school_sourced_id, c.school_sourced_id) AS school, 0 AS turn
+        FROM {STAGING}.enrollments r {{asked}}
+        LEFT JOIN {STAGING}.classes c ON c.district_id = r.district_id AND c.sourced_id = r.class_sourced_id
+        WHERE r.district_id = %(district)s AND r._removed_at IS NULL
+            AND coalesce(r.school_sourced_id, c.school_sourced_id) IS NOT NULL""",
     "accounts": f"""
-        SELECT user_sourced_id || chr(31) || site_id AS key, site_id AS school, 0 AS turn FROM {STAGING}.accounts
-        WHERE district_id = %(district)s AND _removed_at IS NULL""",
+        SELECT r.user_sourced_id || chr(31) || r.site_id AS key, r.site_id AS school, 0 AS turn
+        FROM {STAGING}.accounts r {{asked_accounts}}
+        WHERE r.district_id = %(district)s AND r._removed_at IS NULL""",
+}
+_EVERY_ROW = {"asked": "", "asked_owners": "", "asked_accounts": ""}
+_ASKED = {
+    "asked": "JOIN asked a ON a.key = r.sourced_id",
+    "asked_owners": "JOIN asked a ON a.key = r.user_sourced_id",
+    "asked_accounts": "JOIN asked a ON r.user_sourced_id = split_part(a.key, chr(31), 1) "
+    "AND r.site_id = split_part(a.key, chr(31), 2)",
 }
 
 
@@ -61,14 +70,14 @@ class Readers:
             return _AT_SCHOOLS.empty_table()
         self._ask(keys)
         query = f"""
-            SELECT s.key, s.school FROM ({_SCHOOLS[table]}) s JOIN asked a ON a.key = s.key
+            SELECT s.key, s.school FROM ({_SCHOOLS[table].format(**_ASKED)}) s
             GROUP BY s.key, s.school ORDER BY s.key, min(s.turn), s.school"""
         return copy_out(self.connection, query, {"district": self.district}, _AT_SCHOOLS)
 
     def rows_per_school(self, table: str) -> Mapping[str, int]:
         """How many live rows are at each school; who is at two counts at both."""
         schema = pa.schema([("school", pa.string()), ("rows", pa.int64())])
-        query = f"SELECT school, count(DISTINCT key) FROM ({_SCHOOLS[table]}) s GROUP BY school"
+        query = f"SELECT school, count(DISTINCT key) FROM ({_SCHOOLS[table].format(**_EVERY_ROW)}) s GROUP BY school"
         rows = copy_out(self.connection, query, {"district": self.district}, schema)
         return dict(zip(rows["school"].to_pylist(), rows["rows"].to_pylist(), strict=True))
 

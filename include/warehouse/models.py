@@ -109,6 +109,19 @@ staging: dict[str, sa.Table] = {table.name: _staging(table) for table in TABLES.
 history: dict[str, sa.Table] = {table.name: _history(table) for table in TABLES.values()}
 published: dict[str, sa.Table] = {table.name: _published(table) for table in TABLES.values()}
 
+#: What Python takes for white space.
+_SPACES = (
+    " \t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+#: An identifier without the white space around it, as mapping compares it: what an index is made of, so that who shares
+#: one is found without reading everybody.
+IDENTIFIER = f"btrim({{}}, '{_SPACES}'::text)"
+sa.Index("ix_users_identifier", staging["users"].c.district_id, sa.text(IDENTIFIER.format("identifier")))
+_ends = staging["user_roles"].c.end_date
+sa.Index("ix_user_roles_end_date", staging["user_roles"].c.district_id, _ends, postgresql_where=_ends.is_not(None))
+_missing = staging["users"].c._missing_since
+sa.Index("ix_users_missing", staging["users"].c.district_id, postgresql_where=_missing.is_not(None))
 sa.Index("ix_accounts_username", staging["accounts"].c.district_id, sa.func.lower(staging["accounts"].c.username))
 
 

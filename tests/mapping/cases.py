@@ -65,6 +65,20 @@ def people(persons: dict[str, Any], published: dict[str, str] | None = None, cla
     )
 
 
+def rows_of(persons: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """A night's rows: the case's schools, nothing taught, these persons."""
+    roster = people(persons)
+    return {
+        "orgs": ORGS,
+        "academic_sessions": [{"sourced_id": "year", "title": "2026-2027", "type": "schoolYear"}],
+        "courses": [],
+        "classes": [],
+        "users": roster.users.to_pylist(),
+        "user_roles": roster.user_roles.to_pylist(),
+        "enrollments": [],
+    }
+
+
 def mapped(case: dict[str, Any]) -> Mapped:
     roster = people(case["people"], case.get("published"), case.get("classes"))
     return map_accounts(district(**case.get("settings", {})), roster, NIGHT)

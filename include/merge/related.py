@@ -1,0 +1,76 @@
+"""Whom else a change may concern, found by indexes: who shares an identifier or has a username, and whose day it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from include.contracts import LEFT_OUT_SCHEMA
+from include.merge.published import put_beside
+from include.warehouse.bulk import copy_out
+from include.warehouse.models import IDENTIFIER
+from include.warehouse.schemas import OPS, STAGING
+
+_USERS = pa.schema([("user_sourced_id", pa.string())])
+
+#: A zone's change moves a night by less than this.
+_SOME_DAYS = timedelta(days=2)
+
+
+def sharing_identifiers(connection: sa.Connection, district: str, identifiers: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Users with one of these identifiers; white space around one does not count."""
+    given = pc.unique(pc.utf8_trim_whitespace(identifiers.drop_null()))
+    given = given.filter(pc.greater(pc.utf8_length(given), 0))
+    beside = put_beside(connection, "given_identifiers", ["identifier"], pa.table({"identifier": given}))
+    shared = f"u._removed_at IS NULL AND {IDENTIFIER.format('u.identifier')} = {IDENTIFIER.format('g.identifier')}"
+    query = _looked_up(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
+    return _users(connection, district, query)
+
+
+def having_usernames(connection: sa.Connection, district: str, usernames: Collection[str]) -> pa.ChunkedArray:
+    """Users who have one of these usernames, whatever its case."""
+    given = pa.table({"username": pa.array(sorted(usernames), pa.string())})
+    beside = put_beside(connection, "given_usernames", ["username"], given)
+    same = "lower(a.username) = lower(g.username)"
+    query = _looked_up(
+        beside, f"SELECT a.user_sourced_id FROM {STAGING}.accounts a", f"a._removed_at IS NULL AND {same}"
+    )
+    return _users(connection, district, query)
+
+
+def with_a_role_that_ended(connection: sa.Connection, district: str, since: date, night: date) -> pa.ChunkedArray:
+    """Users one of whose roles ended after the night of the last publication."""
+    query = f"""
+        SELECT user_sourced_id FROM {STAGING}.user_roles
+        WHERE district_id = %(district)s AND _removed_at IS NULL AND end_date BETWEEN %(since)s AND %(night)s"""
+    return _users(connection, district, query, since=since - _SOME_DAYS, night=night + _SOME_DAYS)
+
+
+def left_out_now(connection: sa.Connection, district: str) -> pa.Table:
+    """Everybody who has no account, in `LEFT_OUT_SCHEMA`."""
+    listed = ", ".join(LEFT_OUT_SCHEMA.names)
+    query = f"SELECT {listed} FROM {OPS}.left_out WHERE district_id = %(district)s"
+    return copy_out(connection, query, {"district": district}, LEFT_OUT_SCHEMA)
+
+
+def has_undecided(connection: sa.Connection, district: str, run_id: str | None) -> bool:
+    """Whether a run found schools or roles that nobody has decided about."""
+    found = sa.text(f"""
+        SELECT EXISTS (SELECT FROM {OPS}.findings WHERE district_id = :district AND run_id = :run_id
+            AND (rule LIKE 'school\\_undecided:%' OR rule LIKE 'role\\_undecided:%'))""")
+    return bool(connection.execute(found, {"district": district, "run_id": run_id}).scalar_one())
+
+
+def _looked_up(given: str, select: str, where: str) -> str:
+    """Each given value looked up by itself: of what an index computes the planner knows too little to do so unasked."""
+    return f"""
+        SELECT found.* FROM {given} g
+        CROSS JOIN LATERAL ({select} WHERE district_id = %(district)s AND {where} OFFSET 0) found"""
+
+
+def _users(connection: sa.Connection, district: str, query: str, **params: object) -> pa.ChunkedArray:
+    return copy_out(connection, query, {"district": district, **params}, _USERS)["user_sourced_id"]

@@ -1,0 +1,107 @@
+"""Whom a delta maps: everybody whose account tonight may make another one, and nobody else.
+
+An account depends on its user and their roles, on the records of the same person, on who has or wants the same
+username, and on the day. After a publication that held nothing everybody has what mapping gives them, so it is enough
+to begin with those whom tonight touches and to go on to whoever shares an identifier with them or has a username they
+may want, until nobody is added. Who wants a username without having it is left out because of that, and is always among
+them. Whatever else decides accounts, such as the district's rules, its schools, or holds, decides about everybody; then
+everybody is mapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.contracts import Mapped, Pull
+from include.coverage import coverage
+from include.mapping.usernames import names_from_any_source, source_columns
+from include.merge.compare import TableChanges
+from include.merge.merged import Merged, beside, joined
+from include.merge.published import Of
+from include.merge.related import (
+    has_undecided,
+    having_usernames,
+    left_out_now,
+    sharing_identifiers,
+    with_a_role_that_ended,
+)
+from include.settings import District, night_of, rules_digest
+
+#: Where more of the people than this are in reach all of them are mapped: that is faster then.
+_MANY = 0.25
+
+#: What changes of an org a mapping may notice.
+_NOTICED = ("added", "changed", "returned", "removed")
+
+
+def whom_to_map(
+    district: District, merged: Merged, pull: Pull, living: pa.Table, night: date
+) -> pa.ChunkedArray | None:
+    """The users to map, each once; None for everybody.
+
+    :param merged: what may be published tonight.
+    :param living: rows of living holds, in `LIVING_HOLD_ROWS_SCHEMA`.
+    """
+    before = merged.state.current_as_of
+    if before is None or not _is_about_some(district, merged, pull, living):
+        return None
+    connection, key = merged.connection, merged.district
+    decided = pa.array(list(district.people), pa.string())
+    without = left_out_now(connection, key)
+    wanting = without.filter(pc.equal(without["reason"], "username_collision"))["user_sourced_id"]
+    since = night_of(before, district.schedule.timezone)
+    ended = with_a_role_that_ended(connection, key, since, night)
+    found = joined(_touched(merged.tables), pa.chunked_array([decided]), wanting, ended)
+    names = {one.username for one in district.people.values() if one.username is not None}
+    most = _MANY * merged.count_after("users")
+    whom = joined()
+    while len(found := pa.chunked_array([beside(found, whom).unique()], pa.string())):
+        whom = joined(whom, found)
+        if len(whom) > most:
+            return None
+        users = _as_they_were_and_will_be(district, merged, found)
+        names |= names_from_any_source(district, users)
+        if not all(map(str.isascii, names)):
+            return None  # what PostgreSQL takes for the lower case of other letters is its locale's business
+        found = having_usernames(connection, key, names)
+        if district.person_key == "identifier":
+            found = joined(found, sharing_identifiers(connection, key, users["identifier"]))
+    return whom
+
+
+def with_the_others(merged: Merged, mapped: Mapped, whom: pa.ChunkedArray) -> Mapped:
+    """What mapping makes of everybody when only these users were mapped."""
+    others = left_out_now(merged.connection, merged.district)
+    others = others.filter(pc.invert(pc.is_in(others["user_sourced_id"], value_set=whom)))
+    left_out = pa.concat_tables([others, mapped.left_out]).sort_by("user_sourced_id")
+    return Mapped(
+        mapped.accounts, left_out, coverage(merged.count_after("users"), left_out), mapped.findings, mapped.name_changes
+    )
+
+
+def _is_about_some(district: District, merged: Merged, pull: Pull, living: pa.Table) -> bool:
+    state = merged.state
+    if pull.mode != "delta" or pull.kind != "sync" or living.num_rows:
+        return False
+    if state.rules_digest != rules_digest(district) or district.filters.require_class:
+        return False
+    if "orgs" in merged.tables:
+        change = merged.tables["orgs"].rows["_change"]
+        if pc.any(pc.is_in(change, value_set=pa.array(_NOTICED))).as_py():
+            return False
+    return not has_undecided(merged.connection, merged.district, state.current_run_id)
+
+
+def _touched(tables: Mapping[str, TableChanges]) -> pa.ChunkedArray:
+    columns = (("users", "sourced_id"), ("user_roles", "user_sourced_id"))
+    return joined(*(tables[name].rows[column] for name, column in columns if name in tables))
+
+
+def _as_they_were_and_will_be(district: District, merged: Merged, keys: pa.ChunkedArray) -> pa.Table:
+    columns = sorted({"sourced_id", "identifier", *source_columns(district)})
+    of = Of("sourced_id", keys)
+    return pa.concat_tables([merged.before("users", columns, of), merged.after("users", columns, of)])

@@ -1,0 +1,174 @@
+"""A delta maps only whom tonight may concern, and comes to what mapping everybody comes to, in any sequence of nights.
+
+The same night is worked out both ways before it is published: the change sets have to be the same, row by row.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include import judge_night, night, whom_to_map
+from include.contracts import (
+    CAME_BACK_SCHEMA,
+    HELD_ROWS_SCHEMA,
+    LEFT_OUT_SCHEMA,
+    ChangeSet,
+    PullRef,
+    change_schema,
+    load,
+    read_rows,
+)
+from include.holds import decide
+from include.landing import Landing
+from include.settings import District
+from include.tables import TABLES
+from tests.conftest import Nights
+from tests.mapping.cases import rows_of
+from tests.warehouses import Warehouses
+from tests.whole.test_any_sequence import HINT, NO_GUARD, SEQUENCES
+
+_PEOPLE = [f"p{number:02}" for number in range(14)]
+
+_role = st.builds(
+    lambda role, org, rest: f"{role}@{org}{rest}",
+    st.sampled_from(["student", "student", "student", "teacher", "guardian"]),
+    st.sampled_from(["north", "north", "south", "annex", "district"]),
+    st.sampled_from(["", "", " secondary", *(f" until 2026-11-{day:02}" for day in (3, 4, 6))]),
+)
+_name = st.sampled_from([f"{letter}@x" for letter in "abcdefghijklmnopqrst"] + ["A@x", "B@X", " c@x", "D@x", ""])
+# mostly one's own, or whoever shares one would lead to everybody
+_identifier = st.sampled_from([*map(str, range(14)), " 1", "2\u00a0", "\t3", "1 ", "", None, None, None])
+
+_person = st.fixed_dictionaries(
+    {
+        "roles": st.lists(_role, min_size=1, max_size=2, unique_by=lambda said: said.split()[0]).map(", ".join),
+        "email": _name,
+        "username": _name,
+        "identifier": _identifier,
+        "given_name": st.sampled_from(["Ada", "Ada", "Ada", "Ben"]),
+        "family_name": st.sampled_from(["Elm", "Elm", "elm "]),
+        "primary_org_sourced_id": st.sampled_from(["north", "south", None]),
+    }
+)
+_gone = st.just({"status": "tobedeleted", "roles": ""})
+_tonight = st.dictionaries(st.sampled_from(_PEOPLE), _person | _person | _person | _gone, max_size=3)
+
+_rules = st.fixed_dictionaries(
+    {},
+    optional={
+        "usernames": st.sampled_from(
+            [
+                "username",
+                {
+                    "student": [{"field": "email", "transform": ["trim"], "pattern": ".@x"}, {"field": "identifier"}],
+                    "staff": [{"field": "username", "transform": ["trim", "upper"]}],
+                },
+            ]
+        ),
+        "sites": st.just({"targets": ["N", "S"], "map": {"north": "N", "south": "S", "annex": "leave_out"}}),
+        "people": st.sampled_from(
+            [
+                {"p00": {"leave_out": True, "because": "asked", "until": "2026-11-04"}},
+                {"p01": {"username": "A@X", "because": "asked"}, "zoe": {"leave_out": True, "because": "asked"}},
+            ]
+        ),
+        "person_key": st.just("sourcedId"),
+    },
+)
+
+
+def test_any_delta_comes_to_what_mapping_everybody_comes_to(
+    warehouses: Warehouses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    print(HINT)
+    folders = (tmp_path / str(number) for number in itertools.count())
+    monkeypatch.setattr(whom_to_map, "_MANY", 1.0)  # of so few people some are many
+    some: list[bool] = []
+
+    @settings(SEQUENCES)
+    @given(st.fixed_dictionaries(dict.fromkeys(_PEOPLE, _person)), st.lists(_tonight, min_size=3, max_size=4), _rules)
+    def any_nights(first: dict[str, Any], tonights: list[dict[str, Any]], rules: dict[str, Any]) -> None:
+        nights = Nights(warehouses.take(), Landing(str(next(folders))))
+        plain = {"district": "elm", "name": "Elm", "version": "1.2", "usernames": "email", **rules}
+        nights.district = msgspec.structs.replace(msgspec.convert(plain, District), guards=NO_GUARD)
+        nights.publish(rows_of(first))
+        _agree_to_everything(nights)
+        for tonight in tonights:
+            ref = nights.prepare(rows_of(tonight), delta=True)
+            with _mapping_everybody():
+                everybody = _worked_out(nights, ref)
+            with _noting(some):
+                assert _worked_out(nights, ref) == everybody
+            night.publish_night(nights.engine, nights.district, ref, nights.landing)
+            _agree_to_everything(nights)
+        warehouses.give_back(nights.engine)
+
+    any_nights()
+    assert some.count(True) > len(some) / 3, "nearly always everybody was mapped"
+
+
+def _worked_out(nights: Nights, ref: PullRef) -> dict[str, Any]:
+    made = night.map_night(nights.engine, nights.district, ref, nights.landing)
+    folder = ref.folder(nights.landing)
+    assert load(folder, ChangeSet) == made
+    tables = {
+        name: _sorted(read_rows(folder, parts, change_schema(TABLES[name]))) for name, parts in made.parts.items()
+    }
+    return {
+        **tables,
+        "left out": read_rows(folder, made.left_out, LEFT_OUT_SCHEMA).to_pylist(),
+        "held": _sorted(read_rows(folder, made.held_rows, HELD_ROWS_SCHEMA)),
+        "came back": _sorted(read_rows(folder, made.came_back, CAME_BACK_SCHEMA)),
+        "findings": made.findings,
+        "holds": made.holds,
+        "coverage": made.coverage,
+    }
+
+
+def _sorted(rows: pa.Table) -> list[dict[str, Any]]:
+    return sorted(rows.to_pylist(), key=str)
+
+
+@contextmanager
+def _mapping_everybody() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge_night, "whom_to_map", lambda *_: None)
+        yield
+
+
+@contextmanager
+def _noting(some: list[bool]) -> Iterator[None]:
+    """Notes whether only some were mapped."""
+
+    def noted(*args: Any) -> pa.ChunkedArray | None:
+        whom = whom_to_map.whom_to_map(*args)
+        some.append(whom is not None)
+        return whom
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge_night, "whom_to_map", noted)
+        yield
+
+
+def _agree_to_everything(nights: Nights) -> None:
+    """Approves what is held and lets quiet nights carry it out: while anything is held everybody is mapped."""
+    living = sa.text("SELECT hold_id FROM roster_ops.holds WHERE closed_at IS NULL ORDER BY hold_id")
+    for _ in range(4):
+        with nights.engine.begin() as connection:
+            holds = list(connection.execute(living).scalars())
+            for hold in holds:
+                decide.approve(connection, hold, by="robin", because="they agreed")
+        if not holds:
+            return
+        nights.publish(rows_of({}), delta=True)
