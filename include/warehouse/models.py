@@ -67,7 +67,15 @@ def _staging(table: Table) -> sa.Table:
     for name in ("user_sourced_id", "class_sourced_id"):
         if name in table.names and table.key[0] != name:
             sa.Index(f"ix_{table.name}_{name}", built.c.district_id, built.c[name])
+    _index_of_few(built, "_removed_at")
     return built
+
+
+def _index_of_few(built: sa.Table, column: str) -> None:
+    """What retention looks for every night: a value that nearly all rows lack."""
+    sa.Index(
+        f"ix_{built.name}{column}", built.c.district_id, built.c[column], postgresql_where=built.c[column].is_not(None)
+    )
 
 
 def _published(table: Table) -> sa.Table:
@@ -90,7 +98,7 @@ def _published(table: Table) -> sa.Table:
 
 def _history(table: Table) -> sa.Table:
     """Type 2 history: a row's content from one as_of instant to the next."""
-    return sa.Table(
+    built = sa.Table(
         table.name,
         metadata,
         sa.Column("district_id", sa.Text, nullable=False),
@@ -103,6 +111,8 @@ def _history(table: Table) -> sa.Table:
         sa.PrimaryKeyConstraint("district_id", *table.key, "_valid_from", name=f"pk_{table.name}_history"),
         schema=HISTORY,
     )
+    _index_of_few(built, "_valid_to")
+    return built
 
 
 staging: dict[str, sa.Table] = {table.name: _staging(table) for table in TABLES.values()}
