@@ -356,11 +356,12 @@ REJECT_SCHEMA = pa.schema(
 )
 
 #: The rows a hold names: which hold (collection, kind, school), which row (table and its key as one text, see
-#: `include.merge.digest.row_keys`), what would happen to it and because of what, and the school it belongs to.
+#: `include.merge.digest.row_keys`), what would happen to it and because of what, the school it belongs to, and what a
+#: decision about it is about beside all that: a digest of whom a record turned into.
 HELD_ROWS_SCHEMA = pa.schema(
     [
-        (name, pa.string())
-        for name in ("collection", "kind", "school", "table_name", "row_key", "change", "because", "row_school")
+        *((name, pa.string()) for name in ("collection", "kind", "school", "table_name", "row_key", "change")),
+        *((name, pa.string()) for name in ("because", "row_school", "about")),
     ]
 )
 
@@ -371,7 +372,7 @@ CAME_BACK_SCHEMA = pa.schema([(name, pa.string()) for name in ("hold_id", "table
 LIVING_HOLD_ROWS_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("hold_id", "collection", "kind", "school", "table_name", "row_key")),
-        *((name, pa.string()) for name in ("change", "because")),
+        *((name, pa.string()) for name in ("change", "because", "about")),
         ("is_approved", pa.bool_()),
     ]
 )

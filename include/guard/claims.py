@@ -8,8 +8,9 @@ import pandas as pd
 
 from include.contracts import HoldKind
 
-#: What is known of a held row: where it is, what would happen to it and because of what, and its nearest school.
-ROW = ("table_name", "row_key", "change", "because", "row_school")
+#: What is known of a held row: where it is, what would happen to it and because of what, its nearest school, and what a
+#: decision about it is about beside that.
+ROW = ("table_name", "row_key", "change", "because", "row_school", "about")
 
 
 @dataclass

@@ -67,13 +67,17 @@ class Evidence:
     living: pa.Table
     rules_changed: bool = False
 
-    def rows(self, table: str, *changes: str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
-        """Change rows of these kinds that no person has agreed to: `key`, `change`, `because`, and other columns."""
+    def rows(self, table: str, *changes: str, columns: tuple[str, ...] = (), with_agreed: bool = False) -> pd.DataFrame:
+        """Change rows of these kinds that no person has agreed to: `key`, `change`, `because`, and other columns.
+
+        :param with_agreed: also those somebody has agreed to.
+        """
         wanted = {KEY: "key", "_change": "change", "_because": "because", **{name: name for name in columns}}
         if table not in self.changes:
             return pd.DataFrame({name: pd.Series(dtype="object") for name in wanted.values()})
         rows = self.changes[table]
-        is_agreed = pc.is_in(rows[KEY], value_set=pa.array(sorted(self.agreed.get(table, frozenset())), pa.string()))
+        agreed = frozenset() if with_agreed else self.agreed.get(table, frozenset())
+        is_agreed = pc.is_in(rows[KEY], value_set=pa.array(sorted(agreed), pa.string()))
         is_wanted = pc.and_(pc.is_in(rows["_change"], value_set=pa.array(changes)), pc.invert(is_agreed))
         return rows.select(list(wanted)).filter(is_wanted).to_pandas().rename(columns=wanted)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +15,7 @@ from include.settings import District
 
 _COMES = ("added", "returned")
 _TELLS = ("given_name", "family_name", "identifier", "email")
+_APART = (*_TELLS, "birth_date")
 
 #: Infinite Campus' 1.2 records carry the id of 1.1, without the letter its role had in front.
 _LEGACY = r'"legacysourceId"\s*:\s*"?(?P<id>[^",}\s]+)'
@@ -88,7 +91,8 @@ def judge_turned(evidence: Evidence, claims: Claims) -> None:
     A family name and an e-mail that change together are a marriage, as long as given name, identifier and birth date
     stay; a given name does not change with the e-mail unless it is somebody else's.
     """
-    changed = evidence.rows("users", "changed", columns=("_changed_fields", *_TELLS))
+    # also of those agreed to: what was agreed to is one other person and not a third
+    changed = evidence.rows("users", "changed", columns=("_changed_fields", *_TELLS), with_agreed=True)
     names = changed["_changed_fields"].fillna("").str.contains(r"(?:^|,)(?:given|family)_name(?:,|$)")
     suspects = changed[names.astype(bool)]
     if suspects.empty:
@@ -96,10 +100,13 @@ def judge_turned(evidence: Evidence, claims: Claims) -> None:
     now = suspects.set_index("key").join(_birth_dates(evidence))
     keys = pa.array(now.index, pa.string())
     then = evidence.readers.people(keys).to_pandas().set_index("sourced_id").reindex(now.index)
-    differs = {name: _differs(then[name], now[name]) for name in (*_TELLS, "birth_date")}
+    differs = {name: _differs(then[name], now[name]) for name in _APART}
     person = differs["identifier"] | differs["birth_date"]
     turned = (differs["given_name"] & (person | differs["email"])) | (differs["family_name"] & person)
-    rows = suspects[suspects["key"].isin(now.index[turned])]
+    rows = suspects[suspects["key"].isin(now.index[turned])].assign(about=lambda found: found["key"].map(_who(now)))
+    living = evidence.living.to_pandas()
+    agreed = living[living["is_approved"].astype(bool) & (living["kind"] == "identities")]
+    rows = rows[~(rows["key"] + rows["about"]).isin(agreed["row_key"] + agreed["about"].fillna(""))]
     if rows.empty:
         return
     fields = pd.DataFrame(differs).rename(columns=lambda name: name.replace("_", " "))[turned]
@@ -109,6 +116,14 @@ def judge_turned(evidence: Evidence, claims: Claims) -> None:
     made["because"] = "changed together: " + rows["key"].map(words)
     said = f"{len(rows):,} record{'s' if len(rows) > 1 else ''} turned into another person"
     claims.add("users", "identities", made, said=said)
+
+
+def _who(people: pd.DataFrame) -> pd.Series:
+    """A digest of whom each record is about, by what tells people apart."""
+    told = [_folded(people[name].astype("str").where(people[name].notna())).fillna("") for name in _APART]
+    joined = ("\x1f".join(parts) for parts in zip(*told, strict=True))
+    digests = [hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in joined]
+    return pd.Series(digests, index=people.index, dtype="object")
 
 
 def _birth_dates(evidence: Evidence) -> pd.Series:

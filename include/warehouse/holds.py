@@ -47,7 +47,7 @@ def living_rows(connection: sa.Connection, district: str) -> pa.Table:
     Rejected holds live on: their rows stay withheld. A row is approved only while the approval has not expired.
     """
     query = f"""
-        SELECT h.hold_id, h.collection, h.kind, h.school, r.table_name, r.row_key, r.change, r.because,
+        SELECT h.hold_id, h.collection, h.kind, h.school, r.table_name, r.row_key, r.change, r.because, r.about,
             r.is_approved AND h.status = 'approved' AND h.expires_at > now()
         FROM {OPS}.holds h JOIN {OPS}.hold_rows r USING (hold_id)
         WHERE h.district_id = %(district)s AND h.closed_at IS NULL
@@ -110,7 +110,7 @@ def record(connection: sa.Connection, changes: ChangeSet, met: Met) -> None:
 
 
 def _is_whole(collection: str, met: Met) -> bool:
-    # every run maps everybody, so what it says about accounts is all there is to say
+    # a run that meets living holds maps everybody, so what it says about accounts is all there is to say
     return collection == "accounts" or collection in met.complete
 
 
@@ -220,15 +220,16 @@ _FORGET = f"""
     DELETE FROM {OPS}.hold_rows r WHERE r.hold_id = :hold AND NOT r.is_approved AND NOT EXISTS (
         SELECT FROM hold_found f WHERE {_FOUND} AND f.table_name = r.table_name AND f.row_key = r.row_key)"""
 
-# Who agreed to a username agreed to this one and no other.
+# Who agreed to a username agreed to this one and no other, and who agreed to another person to this one.
 _NAME = f"""
-    INSERT INTO {OPS}.hold_rows AS r (hold_id, district_id, table_name, row_key, change, because, school)
+    INSERT INTO {OPS}.hold_rows AS r (hold_id, district_id, table_name, row_key, change, because, school, about)
     SELECT DISTINCT ON (f.table_name, f.row_key)
-        :hold, :district, f.table_name, f.row_key, f.change, f.because, coalesce(f.row_school, '')
+        :hold, :district, f.table_name, f.row_key, f.change, f.because, coalesce(f.row_school, ''), f.about
     FROM hold_found f WHERE {_FOUND}
     ON CONFLICT (hold_id, table_name, row_key)
     DO UPDATE SET change = excluded.change, because = excluded.because, school = excluded.school,
-        is_approved = r.is_approved AND (:kind <> 'usernames' OR r.because IS NOT DISTINCT FROM excluded.because)"""
+        about = excluded.about, is_approved = r.is_approved AND r.about IS NOT DISTINCT FROM excluded.about
+            AND (:kind <> 'usernames' OR r.because IS NOT DISTINCT FROM excluded.because)"""
 
 _CLOSE = f"""
     UPDATE {OPS}.holds h SET status = 'closed', closed_at = :now, last_run_id = :run_id,

@@ -349,6 +349,7 @@ hold_rows = sa.Table(
     sa.Column("because", sa.Text),
     sa.Column("school", sa.Text, nullable=False, server_default=""),
     sa.Column("is_approved", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("about", sa.Text),
     sa.PrimaryKeyConstraint("hold_id", "table_name", "row_key", name="pk_hold_rows"),
     schema=OPS,
 )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+import pytest
+
 from include.settings import Guards, Sites
 from include.settings.guards import Floor
 
@@ -81,6 +85,31 @@ def test_a_person_turned_into_another_stays_as_they_were_with_all_that_is_theirs
     done = nights.publish(rows)
     assert (done.holds, done.counts["users"].changed, done.counts["enrollments"].added) == ([], 1, 1)
     assert "else@town.example" in nights.live("accounts", "username")
+
+
+@pytest.mark.parametrize("field", ["given_name", "identifier", "email", "birth_date"])
+def test_an_agreement_to_one_other_person_is_none_to_a_third(nights, town, approve, held, field):
+    """It named whom the record turned into; that it is asked about again, as somebody else, renews nothing."""
+    nights.publish(town(12).rows)
+    rows = town(12).rows
+    rows["users"][3].update(given_name="Somebody", family_name="Else", identifier="else", email="else@town.example")
+    nights.publish(rows)
+    approve()
+    third = {
+        "given_name": "Third",
+        "identifier": "third",
+        "email": "third@town.example",
+        "birth_date": date(2011, 3, 3),
+    }
+    rows["demographics" if field == "birth_date" else "users"][3][field] = third[field]
+    for _ in range(2):
+        done = nights.publish(rows)
+        assert _told(done) == [("users", "identities", "", 1, 12)]
+    assert "Else" not in nights.live("users", "family_name")
+    assert [row[3] for row in held()] == ["open"]
+    approve()
+    assert nights.publish(rows).holds == []
+    assert "Else" in nights.live("users", "family_name")
 
 
 def test_most_of_a_collection_changing_its_content_is_held_and_stays_as_published(nights, town, approve, held):
