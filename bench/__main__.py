@@ -62,8 +62,8 @@ def bench(students: int, only: tuple[str, ...], file: str | None) -> None:
     sync-now  1,500 students by a scheduler in peak hours, one request at a time:
               from the trigger to published, three times
     parsing   1,000 district files, as the DAG processor reads them, and a task
-    growth    first nights of districts with 10,000 to 1,000,000 enrollments, as a
-              table and as docs/performance-growth.svg
+    growth    a first night and a delta of districts with 10,000 to 1,000,000
+              enrollments, as tables and as docs/performance-growth.svg
 
     Each has a process and a database of its own on one PostgreSQL, and the same pages, made before anybody is timed.
     Seconds are from the first request to the commit. `start s` is not in them: imports, of a run the start of Airflow.

@@ -1,4 +1,4 @@
-"""A full first night of districts of growing size: how its time and its memory grow, as a table and as a plot."""
+"""A full first night and a delta of districts of growing size: how time and memory grow, as a table and as a plot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import math
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,19 @@ _ENROLLMENTS_PER_STUDENT = 6.35
 
 @dataclass(frozen=True)
 class Grown:
-    """The first night of a district of one size."""
+    """The first night of a district of one size, and a delta after it."""
 
     enrollments: int
     night: Turn
+    delta: Turn
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
-        return {"enrollments": self.enrollments, **self.night.plain()}
+        return {"enrollments": self.enrollments, **self.night.plain(), "delta": self.delta.plain()}
 
 
 def measure(say: Callable[[str], None], sizes: Sequence[int] = SIZES) -> list[Grown]:
-    """One night for each size, each of another district in a warehouse with nothing in it.
+    """Two nights for each size, each of another district in a warehouse with nothing in it.
 
     :raises RollcallError: `contender_failed`.
     """
@@ -55,37 +56,30 @@ def measure(say: Callable[[str], None], sizes: Sequence[int] = SIZES) -> list[Gr
             with provider(students) as served, tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
                 records = served.make_pages(PAGE_SIZE)
                 ground = Ground(postgres, served, students, records, Path(folder), say)
-                [night] = rollcall(ground, NIGHTS[:1])
-            grown.append(Grown(records["enrollments"], night))
+                night, delta = rollcall(ground, (NIGHTS[0], NIGHTS[-1]))
+            grown.append(Grown(records["enrollments"], night, delta))
     return grown
 
 
 def show(console: Console, grown: Sequence[Grown]) -> None:
-    """A row for each size, and how both grow from the smallest to the largest."""
+    """A row for each size, how both grow from one to the next, and the delta of each."""
     stages = list(grown[0].night.parts)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in (
-        "enrollments",
-        "rows",
-        "seconds",
-        "rows/s",
-        *(f"{stage} s" for stage in stages),
-        "peak MB",
-        "CPU s",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for size in grown:
-        night = size.night
-        table.add_row(
-            f"{size.enrollments:,}",
-            f"{night.rows:,}",
-            f"{night.seconds:.1f}",
-            f"{night.rate:,.0f}",
-            *(f"{night.parts[stage]:.1f}" for stage in stages),
-            f"{night.peak_mb:,.0f}",
-            f"{night.cpu:.1f}",
-        )
-    console.print(table)
+    _table(
+        console,
+        ("enrollments", "rows", "seconds", "rows/s", *(f"{stage} s" for stage in stages), "peak MB", "CPU s"),
+        (
+            (
+                f"{size.enrollments:,}",
+                f"{size.night.rows:,}",
+                f"{size.night.seconds:.1f}",
+                f"{size.night.rate:,.0f}",
+                *(f"{size.night.parts[stage]:.1f}" for stage in stages),
+                f"{size.night.peak_mb:,.0f}",
+                f"{size.night.cpu:.1f}",
+            )
+            for size in grown
+        ),
+    )
     for smaller, larger in itertools.pairwise(grown):
         rows = larger.night.rows / smaller.night.rows
         seconds = larger.night.seconds / smaller.night.seconds
@@ -94,6 +88,31 @@ def show(console: Console, grown: Sequence[Grown]) -> None:
             f"  {rows:4.1f} x the rows: {seconds:4.1f} x the seconds (rows to the power of "
             f"{math.log(seconds) / math.log(rows):.2f}), {memory:.1f} x the memory"
         )
+    console.print("\nA delta after it:")
+    _table(
+        console,
+        ("enrollments", "rows", "seconds", "of the first", "peak MB", "CPU s"),
+        (
+            (
+                f"{size.enrollments:,}",
+                f"{size.delta.rows:,}",
+                f"{size.delta.seconds:.1f}",
+                f"{size.delta.seconds / size.night.seconds:.0%}",
+                f"{size.delta.peak_mb:,.0f}",
+                f"{size.delta.cpu:.1f}",
+            )
+            for size in grown
+        ),
+    )
+
+
+def _table(console: Console, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def plot(grown: Sequence[Grown], target: Path = PLOT) -> None:
@@ -107,6 +126,7 @@ def plot(grown: Sequence[Grown], target: Path = PLOT) -> None:
             "seconds": size.night.seconds,
             "parts": size.night.parts,
             "peak_mb": size.night.peak_mb,
+            "delta": {"seconds": size.delta.seconds, "peak_mb": size.delta.peak_mb},
         }
         for size in grown
     ]

@@ -6,16 +6,18 @@ withholds, mapping makes accounts of the rest, and the guard judges those.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.contracts import Hold, Mapped, Pull, ValidatedCollection
+from include.contracts import Hold, Mapped, Part, Pull, ValidatedCollection
 from include.guard.evidence import KEY, Evidence
 from include.guard.stage import came_back, judge, judge_accounts
 from include.mapping.stage import columns_of_users, map_accounts
+from include.memory import give_back_what_is_free
 from include.merge.merged import Merged
 from include.merge.readers import Readers
 from include.settings import District, rules_digest
@@ -60,27 +62,35 @@ def settle(
     collections: list[ValidatedCollection],
     living: pa.Table,
     night: date,
+    write: Callable[[str, pa.Table], list[Part]],
 ) -> Settled:
     """Judge, withhold and map.
 
     :param merged: tonight laid over the published roster; afterwards it is what may be published.
     :param collections: what was pulled.
     :param living: rows of living holds, in `LIVING_HOLD_ROWS_SCHEMA`.
+    :param write: writes a table's changes to the landing zone; all but accounts are written before accounts are made.
     """
     evidence = _evidence(district, merged, collections, living, night)
     records = judge(district, evidence)
+    del evidence
     if records.withheld.num_rows:
         merged.withhold(records.withheld)
+    columns = columns_of_users(district)
+    merged.put_away(write, columns)
+    give_back_what_is_free()
     whom = whom_to_map(district, merged, pull, living, night)
-    mapped = map_accounts(district, merged.people(columns_of_users(district), whom), night)
+    mapped = map_accounts(district, merged.people(columns, whom), night)
     if whom is not None:
         mapped = with_the_others(merged, mapped, whom)
+    give_back_what_is_free()
     merged.extend(mapped, whom)
     with_accounts = _evidence(district, merged, collections, living, night)
     accounts = judge_accounts(district, with_accounts, mapped)
     back = came_back(with_accounts, mapped.name_changes)
     if accounts.withheld.num_rows:
         mapped = merged.withhold_accounts(mapped, accounts.withheld["row_key"])
+    merged.parts["accounts"] = write("accounts", merged.tables["accounts"].rows)
     holds = [*records.holds, *accounts.holds]
     return Settled(
         mapped=mapped,

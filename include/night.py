@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -184,7 +185,9 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             with_enrollments=needed,
         )
         give_back_what_is_free()
-        settled = settle(district, merged, pull, validated.collections, living, night)
+        settled = settle(
+            district, merged, pull, validated.collections, living, night, partial(write_rows, folder, ChangeSet.STAGE)
+        )
         give_back_what_is_free()
         mapped = settled.mapped
         changes = ChangeSet(
@@ -195,7 +198,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             mode=pull.mode,
             generation=merged.state.generation,
             rules_digest=rules_digest(district),
-            parts={name: write_rows(folder, ChangeSet.STAGE, name, made.rows) for name, made in merged.tables.items()},
+            parts=merged.parts,
             counts={name: made.counts for name, made in merged.tables.items()},
             rejects=write_rows(
                 folder, ChangeSet.STAGE, "rejects", pa.concat_tables([REJECT_SCHEMA.empty_table(), *merged.rejects])

@@ -29,7 +29,7 @@ _TOLD = ("added", "changed", "returned", "missing", "removed")
 class TableChanges:
     """What happens to one table.
 
-    :param rows: in `change_schema`; arrivals whole, departures with their key only.
+    :param rows: in `change_schema`, arrivals whole, departures with their key only; or keys only of all of them.
     :param received: keys accepted tonight.
     :param kept: keys of live rows that were not received and stay; of the rows that were looked at.
     :param removed: keys of the rows removed tonight.
@@ -47,6 +47,11 @@ class TableChanges:
     def keys(self) -> pa.ChunkedArray:
         """The key of each changed row as one text."""
         return row_keys(self.table, self.rows)
+
+    def keys_only(self) -> TableChanges:
+        """The same without the rows' content: keys, owners, what happens to them and why."""
+        told = ("_change", "_because", "_changed_fields")
+        return replace(self, rows=self.rows.select([*dict.fromkeys((*self.table.key, *self.table.owners)), *told]))
 
     def without(self, withheld: pa.ChunkedArray | pa.Array) -> TableChanges:
         """The same with some rows, by a mask, withheld: they stay as published and count as held."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from include.contracts import Finding, InClasses, Mapped, People, TableCounts
+from include.contracts import Finding, InClasses, Mapped, Part, People, TableCounts
 from include.expectations.judge import Judge
 from include.merge.compare import TableChanges, arrivals, counted, leaving, with_changed_fields
 from include.merge.digest import row_keys
@@ -30,6 +30,9 @@ from include.merge.withholding import withhold
 from include.tables import TABLES, Table
 
 NONE = pa.chunked_array([], pa.string())
+
+#: Collections whose rows fill the memory.
+_MANY_ROWS = ("users", "enrollments", "demographics")
 
 #: The columns of enrollments that mapping needs where accounts depend on them.
 IN_CLASSES = ["sourced_id", "user_sourced_id", "class_sourced_id", "end_date"]
@@ -51,6 +54,7 @@ class Merged:
     removed: dict[str, pa.ChunkedArray] = field(default_factory=dict)
     enrolled: pa.ChunkedArray | None = None
     with_enrollments: bool = False
+    parts: dict[str, list[Part]] = field(default_factory=dict)
 
     def after(self, name: str, columns: Sequence[str] | None = None, of: Of | None = None) -> pa.Table:
         """A table's live rows as they will be: accepted tonight, and those that stay without having been received.
@@ -160,6 +164,19 @@ class Merged:
             withheld = beside(before[name].keys(), self.tables[name].keys())
             keys = row_keys(TABLES[name], accepted)
             self.accepted[name] = accepted.filter(pc.invert(pc.is_in(keys, value_set=withheld)))
+
+    def put_away(self, write: Callable[[str, pa.Table], list[Part]], of_users: Sequence[str]) -> None:
+        """Write what is settled, and keep in memory what is still looked at: of people and what is theirs, keys.
+
+        :param write: writes rows of a table to the landing zone.
+        :param of_users: the columns of `users` that mapping looks at.
+        """
+        for name, changes in self.tables.items():
+            self.parts[name] = write(name, changes.rows)
+            if changes.table.collection in _MANY_ROWS:
+                self.tables[name] = changes.keys_only()
+        if "users" in self.accepted:
+            self.accepted["users"] = self.accepted["users"].select(sorted({"sourced_id", *of_users}))
 
     def withhold_accounts(self, mapped: Mapped, keys: pa.Array | pa.ChunkedArray) -> Mapped:
         """Leave these accounts as they are published; returns what is left of the mapping."""
