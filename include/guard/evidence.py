@@ -81,6 +81,12 @@ class Evidence:
         is_wanted = pc.and_(pc.is_in(rows["_change"], value_set=pa.array(changes)), pc.invert(is_agreed))
         return rows.select(list(wanted)).filter(is_wanted).to_pandas().rename(columns=wanted)
 
+    def has(self, table: str, *changes: str) -> bool:
+        """Whether any row changes like this."""
+        return table in self.changes and bool(
+            pc.any(pc.is_in(self.changes[table]["_change"], value_set=pa.array(changes))).as_py()
+        )
+
     def departing(self, table: str) -> pd.DataFrame:
         """Rows that leave tonight or are missed for the first time, with the records they belong to."""
         return self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners))

@@ -30,8 +30,7 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
     :returns: `old`, `new` (sourcedIds).
     """
     pairs = pd.DataFrame({"old": pd.Series(dtype="object"), "new": pd.Series(dtype="object")})
-    arriving = evidence.rows("users", *_COMES, columns=("metadata", *_TELLS))
-    if arriving.empty:
+    if not evidence.has("users", *_COMES):
         return pairs
     gone = pa.array(evidence.departing("users")["key"].tolist(), pa.string())
     missing = evidence.readers.missing_people()
@@ -39,6 +38,7 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
     old = evidence.readers.people(pc.unique(pa.chunked_array([gone, *missing.chunks], pa.string()))).to_pandas()
     if old.empty:
         return pairs
+    arriving = evidence.rows("users", *_COMES, columns=("metadata", *_TELLS))
     new = arriving.rename(columns={"key": "sourced_id"}).join(_birth_dates(evidence), on="sourced_id")
     legacy = new["metadata"].astype("str").str.extract(_LEGACY)["id"]
     bare = (

@@ -94,12 +94,12 @@ def _account_ids(users: pa.Array, sites: pa.Array, published: pa.Table) -> pa.Ar
 def _uuids(names: pa.Array) -> pa.Array:
     """What `str(uuid.uuid5(namespace, name))` gives for each name; building the objects would take most of the time."""
     seed = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
-    digests = []
-    for name in names.to_pylist():
+    digests = bytearray()
+    for name in names:
         digest = seed.copy()
-        digest.update(name.encode())
-        digests.append(digest.digest()[:16])
-    raw = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16).copy()
+        digest.update(name.as_buffer())
+        digests += digest.digest()[:16]
+    raw = np.frombuffer(digests, dtype=np.uint8).reshape(-1, 16).copy()
     raw[:, 6] = raw[:, 6] & 0x0F | 0x50
     raw[:, 8] = raw[:, 8] & 0x3F | 0x80
     text = np.frombuffer(raw.tobytes().hex().encode(), dtype=np.uint8).reshape(-1, 32)

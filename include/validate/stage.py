@@ -31,6 +31,7 @@ from include.expectations.in_force import rules_in_force
 from include.expectations.judge import Judge
 from include.expectations.severities import Severities
 from include.landing import Landing, PullFolder
+from include.memory import give_back_what_is_free
 from include.settings import District
 from include.validate.collection import Judged, judge_collection
 from include.validate.slices import slices
@@ -58,6 +59,8 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
             for some in slices(folder, collection):
                 judged = judge_collection(judge, collection.collection, pull.version, some.landed, some.is_newest)
                 made.add(judged, _written(folder, judged))
+                del judged, some
+                give_back_what_is_free()
             told = made.manifest()
             log.info(
                 "%s: %d received, %d accepted, %d tombstones, %d rejected",
