@@ -24,9 +24,10 @@ def name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     new = new[["user", "site", "person", "new_username", "new_field"]]
     names = ["old_username", "old_field"]
     both = new.merge(old[["user", "site", *names]], on=["user", "site"], how="left")
-    elsewhere = both[["user"]].merge(old.drop_duplicates("user")[["user", *names]], on="user", how="left")
-    for name in names:
-        both[name] = both[name].fillna(elsewhere[name])
+    if both["old_username"].isna().any():
+        elsewhere = both[["user"]].merge(old.drop_duplicates("user")[["user", *names]], on="user", how="left")
+        for name in names:
+            both[name] = both[name].fillna(elsewhere[name])
     known = both["old_username"].notna()
     renamed = known & (both["old_username"] != both["new_username"])
     moved = known & (both["old_field"] != both["new_field"])
@@ -41,6 +42,8 @@ def name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
 
 def _was_anothers(changed: pd.DataFrame, rows: pd.DataFrame, old: pd.DataFrame) -> pd.Series:
     """Whether the new name is one that another person has until tonight."""
+    if changed.empty:
+        return pd.Series(False, index=changed.index)
     person = rows.drop_duplicates("user").set_index("user")["person"]
     had = pd.DataFrame({"name": old["old_username"].str.lower(), "owner": old["user"].map(person).fillna(-1)})
     wants = pd.DataFrame({"name": changed["new_username"].str.lower(), "person": changed["person"]})

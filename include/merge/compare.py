@@ -110,7 +110,6 @@ def departures(
     table: Table,
     published: PublishedRows,
     *,
-    received: pa.ChunkedArray,
     tombstones: pa.ChunkedArray,
     excused: pa.ChunkedArray,
     whole_owners: pa.ChunkedArray | None,
@@ -121,7 +120,7 @@ def departures(
 ) -> pa.Table:
     """Live rows that leave or are missed tonight, with the cause.
 
-    :param received: keys accepted tonight.
+    :param published: beside what was accepted tonight.
     :param excused: keys of rejected records: their published version stays and is never counted as missing (rule 2).
     :param whole_owners: for parts of records, the owners received tonight: a part not received with them is gone.
     :param removed_owners: per table, the records removed tonight: what they own goes along.
@@ -132,7 +131,7 @@ def departures(
     rows = published.live_rows()
     key = rows["_key"]
     no = pa.chunked_array([pa.array([False] * rows.num_rows, pa.bool_())])
-    is_received = pc.is_in(key, value_set=received)
+    is_received = rows["_is_received"]
     is_tombstone = pc.is_in(key, value_set=tombstones)
     # what was received and accepted all the same (a district may let it) is not taken along
     owner_gone = {
@@ -176,13 +175,14 @@ def confirmed(table: Table, published: PublishedRows, tombstones: pa.ChunkedArra
     return _departing(table, rows, change, because)
 
 
-def leaving(table: Table, published: PublishedRows, received: pa.ChunkedArray, because: pa.Table) -> pa.Table:
+def leaving(table: Table, published: PublishedRows, because: pa.Table) -> pa.Table:
     """Live rows of a derived table that tonight's mapping does not yield: removed at once, each with its cause.
 
+    :param published: beside what mapping yields.
     :param because: columns `owner` (the key's first part) and `because`; where it says nothing, the person is gone.
     """
     rows = published.live_rows()
-    rows = rows.filter(pc.invert(pc.is_in(rows["_key"], value_set=received)))
+    rows = rows.filter(pc.invert(rows["_is_received"]))
     at = pc.index_in(rows[table.key[0]], value_set=because["owner"])
     said = pc.fill_null(because["because"].take(at), OWNER_REMOVED["users"])
     return _departing(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), said)

@@ -146,10 +146,10 @@ class Merged:
         table = TABLES["accounts"]
         keys = row_keys(table, mapped.accounts)
         asked = None if whom is None else Asked(keys=keys, owners={"user_sourced_id": whom})
-        published = read_published(self.connection, self.district, table, asked)
+        published = read_published(self.connection, self.district, table, asked).met(keys)
         arrived = self.explained(table, arrivals(table, mapped.accounts, published))
         because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
-        rows = pa.concat_tables([arrived, leaving(table, published, keys, because)])
+        rows = pa.concat_tables([arrived, leaving(table, published, because)])
         counts = counted(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
         self.settle(table, rows, counts, published, keys)
 
@@ -195,7 +195,8 @@ class Merged:
     ) -> TableChanges:
         """Keep a table's changes, with what follows from them.
 
-        :param received: keys accepted tonight.
+        :param published: beside what was accepted tonight.
+        :param received: its keys.
         """
         live = published.rows["_removed_at"].null_count
         if not published.is_whole:
@@ -218,7 +219,8 @@ def _changes(
 ) -> TableChanges:
     removed = row_keys(table, rows.filter(pc.equal(rows["_change"], "removed")))
     counts = msgspec.structs.replace(counts, published=live)
-    kept = beside(beside(published.live_keys(), received), removed)
+    live_rows = published.live_rows()
+    kept = beside(live_rows["_key"].filter(pc.invert(live_rows["_is_received"])), removed)
     return TableChanges(table, rows, counts, received, kept=kept, removed=removed, is_whole=published.is_whole)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -79,7 +79,8 @@ class Of:
 class PublishedRows:
     """Rows of a table that a district has, removed ones included.
 
-    :param rows: key and owner columns, `_digest`, `_missing_since`, `_removed_at`, `_removed_because`.
+    :param rows: key and, where they are known, owner columns, `_digest`, `_missing_since`, `_removed_at`,
+        `_removed_because`.
     :param keys: the key of each as one text.
     :param is_whole: whether these are all of the table's rows.
     """
@@ -91,6 +92,11 @@ class PublishedRows:
     @property
     def is_live(self) -> pa.ChunkedArray:
         return pc.is_null(self.rows["_removed_at"])
+
+    def met(self, received: pa.ChunkedArray) -> PublishedRows:
+        """The same beside what came tonight, its keys: with a column `_is_received`."""
+        is_received = pc.is_in(self.keys, value_set=received)
+        return replace(self, rows=self.rows.append_column("_is_received", is_received))
 
     def live_rows(self) -> pa.Table:
         """The live rows, and their keys as `_key`."""
@@ -108,14 +114,36 @@ class PublishedRows:
 def read_published(connection: sa.Connection, district: str, table: Table, asked: Asked | None = None) -> PublishedRows:
     """Keys and life of a table's rows.
 
-    :param asked: which rows; None for all of them.
+    :param asked: which rows; None for all of them, and then without owners beside the key: see :func:`with_owners`.
     """
-    columns = [*table.key, *(name for name in table.owners if name not in table.key)]
+    columns = list(table.key) if asked is None else [*table.key, *_owners_beside_key(table)]
     schema = pa.schema([*((name, pa.string()) for name in columns), *_LIFE])
     query = _select(table, schema.names) if asked is None else _select_asked(connection, table, schema.names, asked)
     rows = copy_out(connection, query, {"district": district}, schema)
     keys = row_keys(table, rows)
     return PublishedRows(rows, keys, is_whole=asked is None)
+
+
+def with_owners(connection: sa.Connection, district: str, table: Table, published: PublishedRows) -> PublishedRows:
+    """The same with the owners of the rows that were not received tonight, null for the others: of a whole table these
+    are few, and of nobody else owners are asked.
+
+    :param published: beside what came tonight.
+    """
+    columns = [name for name in _owners_beside_key(table) if name not in published.rows.column_names]
+    if not columns:
+        return published
+    unseen = published.keys.filter(pc.invert(published.rows["_is_received"]))
+    found = read_rows_by_key(connection, district, table, split_key(table, unseen), [*table.key, *columns])
+    at = pc.index_in(published.keys, value_set=row_keys(table, found))
+    rows = published.rows
+    for name in columns:
+        rows = rows.append_column(name, found[name].take(at))
+    return replace(published, rows=rows)
+
+
+def _owners_beside_key(table: Table) -> list[str]:
+    return [name for name in table.owners if name not in table.key]
 
 
 def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str], asked: Asked) -> str:

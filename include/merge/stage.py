@@ -36,6 +36,7 @@ from include.merge.published import (
     district_state,
     read_live_rows,
     read_published,
+    with_owners,
 )
 from include.merge.references import REFERENCES, Targets
 from include.merge.returning import returned, returning
@@ -120,11 +121,11 @@ def _merge_table(
     active = verdict.accepted
     excused = refused.filter(pc.equal(refused["collection"], collection.collection))["sourced_id"]
     keys = row_keys(table, active)
+    published = with_owners(merged.connection, pull.district, table, published.met(keys))
     arrived = merged.explained(table, arrivals(table, active, published))
     departed = departures(
         table,
         published,
-        received=keys,
         tombstones=tombstones,
         excused=joined(excused, verdict.rejects["sourced_id"]) if is_own else NONE,
         whole_owners=merged.tables[table.parent].received if table.parent else None,
@@ -233,11 +234,10 @@ def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
     if not approved.num_rows and not any(len(changes.removed) or changes.counts.returned for changes in owners):
         return
     removed = {changes.table.name: changes.removed for changes in owners}
-    published = read_published(merged.connection, pull.district, table, _asked(merged, table, NONE))
+    published = read_published(merged.connection, pull.district, table, _asked(merged, table, NONE)).met(NONE)
     departed = departures(
         table,
         published,
-        received=NONE,
         tombstones=NONE,
         excused=NONE,
         whole_owners=None,
