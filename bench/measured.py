@@ -78,6 +78,14 @@ class Ground:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
             connection.execute("CHECKPOINT")
 
+    def pass_day(self, name: str) -> None:
+        """Let PostgreSQL do what it does of itself between two nights, a day apart: else it does so beside the next."""
+        with psycopg.connect(
+            host=str(self.postgres.folder), user="postgres", dbname=name, autocommit=True
+        ) as connection:
+            connection.execute("VACUUM (ANALYZE)")
+            connection.execute("CHECKPOINT")
+
     def told(self, warehouse: str) -> dict[str, Any]:
         """What a contender has to know."""
         provider = self.provider
@@ -109,6 +117,7 @@ def rollcall(ground: Ground, nights: Sequence[Night] = NIGHTS) -> Iterator[Turn]
         told = {"arguments": arguments, "environment": ground.provider.environment()}
         took = take_turn(name, [sys.executable, "-m", "bench.sync"], told, ground.folder)
         yield _turn(took, requests=ground.provider.requests(), **_ledger(engine))
+        ground.pass_day("rollcall")
     engine.dispose()
     ground.drop("rollcall")
 
@@ -141,6 +150,7 @@ def airflow(ground: Ground) -> Iterator[Turn]:
                     parts=pressed.parts,
                     **_ledger(engine),
                 )
+                ground.pass_day("rollcall")
     engine.dispose()
     ground.drop("rollcall")
     ground.drop("airflow")
