@@ -27,6 +27,7 @@ from include.merge.related import (
     having_usernames,
     left_out_now,
     sharing_identifiers,
+    waiting_for_a_username,
     with_a_role_that_ended,
 )
 from include.settings import District, night_of, rules_digest
@@ -51,11 +52,10 @@ def whom_to_map(
         return None
     connection, key = merged.connection, merged.district
     decided = pa.array(list(district.people), pa.string())
-    without = left_out_now(connection, key)
-    wanting = without.filter(pc.equal(without["reason"], "username_collision"))["user_sourced_id"]
+    waiting = waiting_for_a_username(connection, key)
     since = night_of(before, district.schedule.timezone)
     ended = with_a_role_that_ended(connection, key, since, night)
-    found = joined(_touched(merged.tables), pa.chunked_array([decided]), wanting, ended)
+    found = joined(_touched(merged.tables), pa.chunked_array([decided]), waiting, ended)
     names = {one.username for one in district.people.values() if one.username is not None}
     most = _MANY * merged.count_after("users")
     whom = joined()

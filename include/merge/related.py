@@ -50,6 +50,14 @@ def with_a_role_that_ended(connection: sa.Connection, district: str, since: date
     return _users(connection, district, query, since=since - _SOME_DAYS, night=night + _SOME_DAYS)
 
 
+def waiting_for_a_username(connection: sa.Connection, district: str) -> pa.ChunkedArray:
+    """Users who are left out because somebody else has, or wants, the username they would have."""
+    query = f"""
+        SELECT user_sourced_id FROM {OPS}.left_out
+        WHERE district_id = %(district)s AND reason = 'username_collision'"""
+    return _users(connection, district, query)
+
+
 def left_out_now(connection: sa.Connection, district: str) -> pa.Table:
     """Everybody who has no account, in `LEFT_OUT_SCHEMA`."""
     listed = ", ".join(LEFT_OUT_SCHEMA.names)
