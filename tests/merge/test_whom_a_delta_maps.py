@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from include.settings import District
+from include.settings import District, Filters
 from tests.mapping.cases import rows_of
 from tests.whole.test_any_sequence import NO_GUARD
 
@@ -123,3 +123,23 @@ def test_what_a_hold_keeps_back_concerns_everybody(elm, nights):
     done = tonight(**{who: {"roles": "student@north", "email": email} for who, email in swapped.items()})
     assert [(hold.kind, hold.rows) for hold in done.holds] == [("usernames", 2)]
     assert tonight().counts["accounts"].received == 42
+
+
+def test_other_rules_concern_everybody(elm, nights):
+    tonight = elm({"ada": "student@north"})
+    nights.settings(filters=Filters(roles=["teacher"]))
+    tonight()
+    assert nights.scalar("SELECT count(*) FROM roster_ops.left_out WHERE reason = 'filtered_role'") == 41
+
+
+def test_a_username_beyond_ascii_concerns_everybody(elm):
+    """Whether PostgreSQL knows its lower case depends on the database."""
+    tonight = elm({"ada": "student@north"})
+    done = tonight(ada={"roles": "student@north", "email": "Édith@elm.example"})
+    assert done.counts["accounts"].received == 41
+
+
+def test_where_many_are_in_reach_everybody_is_mapped(elm):
+    tonight = elm({"ada": "student@north"})
+    some = {who: {"roles": "student@north", "family_name": "Married"} for who in list(BYSTANDERS)[:11]}
+    assert tonight(**some).counts["accounts"].received == 41
