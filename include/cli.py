@@ -10,6 +10,7 @@ import importlib
 import logging
 import os
 import sys
+from typing import NoReturn
 
 # Libraries read these when they are imported: no telemetry, no progress bars of their own (rule 8), memory given back
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -17,7 +18,7 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import click
 
-from include.errors import RollcallError
+from include.errors import RollcallError, in_words
 
 #: Where each command is defined; a command's module is imported only when it is asked for.
 COMMANDS = {
@@ -71,14 +72,29 @@ def rollcall(verbose: bool) -> None:
 
 
 def main() -> None:
-    """The console script: ours are errors with a sentence, everything else is a bug and shows its trace."""
+    """The console script: ours are errors with a sentence, so is what the warehouse refuses, wherever that happens;
+    everything else is a bug and shows its trace.
+    """
     try:
         rollcall.main(standalone_mode=True)
     except RollcallError as error:
-        click.echo(f"{click.style('Error', fg='red')} ({error.code}): {error.message}", err=True)
-        if error.remedy:
-            click.echo(f"  {error.remedy}", err=True)
-        sys.exit(1)
+        _end_with(error)
+    except Exception as error:
+        if not _is_of_the_warehouse(error):
+            raise
+        _end_with(in_words(error, "command"))
+
+
+def _is_of_the_warehouse(error: Exception) -> bool:
+    cause = getattr(error, "orig", None) or error
+    return type(cause).__module__.startswith("psycopg")
+
+
+def _end_with(error: RollcallError) -> NoReturn:
+    click.echo(f"{click.style('Error', fg='red')} ({error.code}): {error.message}", err=True)
+    if error.remedy:
+        click.echo(f"  {error.remedy}", err=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

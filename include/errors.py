@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from include.warehouse_faults import known_fault
+
 
 class RollcallError(Exception):
     """Something a person can act on.
@@ -58,18 +60,27 @@ def stage_edge(stage: str, *, district: str = "") -> Iterator[None]:
 
     :raises StageFailed: for anything that is not ours; code `<stage>_failed`, with the exception's type, PostgreSQL's
         SQLSTATE and table where it has one, and the place in our code.
+    :raises RollcallError: `warehouse_…` for a refusal of the warehouse that is known, see `include.warehouse_faults`.
     """
     try:
         yield
     except RollcallError:
         raise
     except Exception as exc:  # noqa: BLE001 - the one place whose business is every exception
-        raise StageFailed(
-            f"{stage}_failed",
-            f"The stage {stage} failed: {_kind(exc)} at {_place(exc)}.",
-            remedy="What was published stays as it is; run it again. If it fails again, report this line.",
-            district=district,
-        ) from None
+        raise in_words(exc, stage, district) from None
+
+
+def in_words(exc: Exception, stage: str, district: str = "") -> RollcallError:
+    """Another library's exception without its text: what the warehouse's refusal means, else where it came from."""
+    if fault := known_fault(exc):
+        kind = RollcallError if fault.can_pass else NeedsPerson
+        return kind(fault.code, fault.message, remedy=fault.remedy, district=district)
+    return StageFailed(
+        f"{stage}_failed",
+        f"The stage {stage} failed: {_kind(exc)} at {_place(exc)}.",
+        remedy="What was published stays as it is; run it again. If it fails again, report this line.",
+        district=district,
+    )
 
 
 def _kind(exc: BaseException) -> str:

@@ -21,7 +21,6 @@ from include.past.begin import begin_past
 from include.past.replay import replay
 from include.remap_night import prepare_remap
 from include.report import print_summary
-from include.retention.sweep import sweep_after_night
 from include.settings import District, find_district, night_of
 from include.warehouse.connect import ConnectionFields, connect, url_of
 from include.warehouse.lease import HostLease
@@ -101,10 +100,9 @@ def publish(
 
 
 def report(district: str, run_id: str, warehouse: ConnectionFields) -> None:
-    """Print the run's summary into the task's log, which names no person; then delete what is old enough."""
-    with _running(district, run_id, "report", warehouse) as (engine, settings, landing):
+    """Print the run's summary into the task's log, which names no person."""
+    with _running(district, run_id, "report", warehouse) as (engine, _, landing):
         print_summary(engine, district, run_id, landing)
-        sweep_after_night(engine, settings, landing)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from include.commands.options import json_option, landing_option, warehouse_option
+from include.errors import RollcallError, stage_edge
 from include.landing import Landing
 from include.settings import find_district
 from include.tables import COLLECTIONS
@@ -48,7 +49,6 @@ def sync(
     from include.oneroster.connection import OneRosterConnection
     from include.progress import Terminal
     from include.remap_night import prepare_remap
-    from include.retention.sweep import sweep_after_night
     from include.warehouse.connect import connect, warehouse_from_environment
 
     if remap and (full or collections):
@@ -66,11 +66,14 @@ def sync(
         done = published(engine, settings, zone, ref, terminal, dry_run=dry_run)
     if done.why:
         click.echo(done.why, err=True)
-    if not dry_run:
-        click.echo(sweep_after_night(engine, settings, zone), err=True)
-    if as_json:
-        with engine.connect() as reading:
-            click.echo(json.dumps(report.summary(reading, key, run_id, zone), default=str, indent=1))
-    else:
-        report.print_summary(engine, key, run_id, zone, sys.stdout)
+    try:
+        with stage_edge("summary", district=key):
+            if as_json:
+                with engine.connect() as reading:
+                    click.echo(json.dumps(report.summary(reading, key, run_id, zone), default=str, indent=1))
+            else:
+                report.print_summary(engine, key, run_id, zone, sys.stdout)
+    except RollcallError as error:
+        told = f"The run ended as {done.status}, generation {done.generation}; only its summary cannot be read."
+        raise RollcallError(error.code, f"{told} {error.message}", remedy=error.remedy, district=key) from None
     sys.exit(done.exit_code)

@@ -1,4 +1,4 @@
-"""Deleting what is older than a district keeps it, at the end of each night.
+"""Deleting what is older than a district keeps it: the morning DAG's business, never a run's, dry or not.
 
 Pulls and rejects go by when they were made, removed rows by when they were removed, history by when it ended. What a
 night could still need stays whatever its age: the newest complete full pull and all that came after it.
@@ -63,7 +63,7 @@ def sweep(engine: sa.Engine, district: District, landing: Landing, now: datetime
 
 
 def sweep_after_night(engine: sa.Engine, district: District, landing: Landing) -> str:
-    """The same at the end of a run. What could not be deleted tonight is deleted tomorrow: no night fails by it.
+    """The same for one of many districts. What could not be deleted today is deleted tomorrow.
 
     :returns: a sentence about what was deleted, which the log has too.
     """
@@ -71,7 +71,7 @@ def sweep_after_night(engine: sa.Engine, district: District, landing: Landing) -
         said = f"Retention: {sweep(engine, district, landing, datetime.now(UTC))}."
         log.info("%s: %s", district.name, said)
     except RollcallError as error:
-        said = f"Retention could not be applied and is tried again with the next night. {error}"
+        said = f"Retention could not be applied and is tried again tomorrow. {error}"
         log.warning("%s: %s", district.name, said)
     return said
 

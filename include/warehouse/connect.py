@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from include.errors import NeedsPerson, RollcallError
+from include.warehouse.session import CONNECT_ARGS, set_up_sessions
+from include.warehouse_faults import known_fault
 
 _VARIABLE = "AIRFLOW_CONN_WAREHOUSE"
 _EXAMPLE = '{"conn_type": "postgres", "host": "db.example.org", "login": "rollcall", "password": "…", "schema": "wh"}'
@@ -94,19 +96,29 @@ def _parsed(text: str) -> sa.URL:
 
 
 def connect(url: sa.URL) -> sa.Engine:
-    """An engine whose errors do not quote the values of a statement (rule 8); parameters never reach a log."""
-    return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    """An engine whose errors do not quote the values of a statement (rule 8); parameters never reach a log.
+
+    Its sessions are the same on every database.
+    """
+    args = {"connect_timeout": 10, **CONNECT_ARGS}
+    engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=args)
+    set_up_sessions(engine)
+    return engine
 
 
 def reached(engine: sa.Engine) -> None:
     """Ask the warehouse for a sign of life.
 
-    :raises RollcallError: `warehouse_unreachable` with host and database, never the password.
+    :raises RollcallError: `warehouse_unreachable` with host and database, never the password; `warehouse_connections`.
+    :raises NeedsPerson: `warehouse_encoding`, `warehouse_too_old`.
     """
     try:
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT 1"))
-    except sa.exc.OperationalError:
+    except sa.exc.DBAPIError as error:
+        fault = known_fault(error)
+        if fault is not None and fault.code == "warehouse_connections":
+            raise RollcallError(fault.code, fault.message, remedy=fault.remedy) from None
         where = engine.url.query.get("host") or engine.url.host
         raise RollcallError(
             "warehouse_unreachable",

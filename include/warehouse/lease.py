@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from include.settings import District
+from include.warehouse.session import CONNECT_ARGS, set_up_sessions
 
 log = logging.getLogger("rollcall.lease")
 
@@ -49,9 +50,9 @@ class HostLease:
     def __init__(
         self, url: sa.URL, district: District, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._engine = sa.create_engine(
-            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
-        )
+        args = {"connect_timeout": 5, **CONNECT_ARGS}
+        self._engine = sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=args)
+        set_up_sessions(self._engine, require_fit=False)
         self._district = district
         self._now = now
         self._idle: queue.LifoQueue[sa.Connection] = queue.LifoQueue()

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from include.errors import NeedsPerson
+from include.errors import NeedsPerson, stage_edge
 from include.warehouse.schemas import HISTORY, LIVE, OPS, STAGING
 
 #: The newest migration. A stage compares this with the warehouse, without loading Alembic's scripts.
@@ -23,7 +23,14 @@ def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
     """Bring the warehouse to the newest version.
 
     :returns: the version before (None for a new warehouse) and after.
+    :raises NeedsPerson: `warehouse_permission` where the user may not create schemas or tables.
+    :raises RollcallError: `warehouse_read_only`, and what else a warehouse refuses.
     """
+    with stage_edge("upgrade"):
+        return _upgrade(engine)
+
+
+def _upgrade(engine: sa.Engine) -> tuple[str | None, str]:
     from alembic import command
 
     config = Config()
@@ -31,8 +38,11 @@ def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
         try:
+            # PostgreSQL asks for the right to create a schema also where it is there, made by an administrator
+            there = set(sa.inspect(connection).get_schema_names())
             for schema in (STAGING, LIVE, HISTORY, OPS):
-                connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+                if schema not in there:
+                    connection.execute(sa.schema.CreateSchema(schema))
             connection.commit()
             before = _version(connection)
             config.attributes["connection"] = connection

@@ -78,3 +78,12 @@ def ready(
     monkeypatch.setenv("ROLLCALL_DISTRICTS", str(folder))
     monkeypatch.setenv("ROLLCALL_LANDING", str(tmp_path / "landing"))
     return engine
+
+
+@pytest.fixture
+def outdated(ready: sa.Engine, tmp_path: Path) -> Path:
+    """A file that retention deletes when it is applied: a part of a pull that did not finish, years ago."""
+    part = tmp_path / "landing" / "district=maple" / "pull=20200101T000000Z-0a" / "part"
+    part.parent.mkdir(parents=True)
+    part.write_text("old")
+    return part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from include.cli import rollcall
 from include.errors import NeedsPerson, RollcallError
+from include.morning.tell import tidy
 from tests.flow.conftest import CEDAR, MAPLE
 
 COLLECTIONS = {
@@ -136,12 +138,19 @@ def test_everybody_is_an_account_or_left_out_with_one_reason(ready):
     assert overlap == 0
 
 
-def test_a_dry_run_says_what_would_happen_and_writes_no_roster(ready):
+def test_a_dry_run_says_what_would_happen_and_writes_no_roster(ready, outdated):
     told = _sync("maple", "--dry-run")
     assert told["run"]["status"] == "dry_run"
     assert _counts(told)["users"]["added"] > 0
     assert _live(ready, "maple", "users") == 0
     assert _sync("maple")["run"]["generation"] == 1
+    assert outdated.exists()
+
+
+def test_only_the_morning_deletes(ready, outdated):
+    url = ready.url
+    tidy(SimpleNamespace(host=url.query["host"], schema=url.database, login=url.username, password=None, port=None))
+    assert not outdated.exists()
 
 
 def test_a_dry_run_tells_accounts_and_who_is_left_out_as_the_publication_after_it_does(ready, sandbox):

@@ -74,7 +74,7 @@ def test_nothing_but_small_values_and_no_person_goes_through_xcom_and_asset_even
     assert [value for row in people for value in row if value and f'"{value}"' in texts] == []
 
 
-def test_a_dry_run_publishes_nothing_and_tells_no_other_dag(run_dag, ready):
+def test_a_dry_run_publishes_nothing_and_tells_no_other_dag(run_dag, ready, outdated):
     run = run_dag("maple", dry_run=True)
     assert _states(run) == {
         "extract": "success",
@@ -84,6 +84,7 @@ def test_a_dry_run_publishes_nothing_and_tells_no_other_dag(run_dag, ready):
         "report": "skipped",
     }
     assert _users(ready, "maple") == 0
+    assert outdated.exists()
 
 
 def test_one_collection_chosen_in_the_form(run_dag, ready, sandbox):

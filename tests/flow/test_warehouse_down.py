@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include import tasks
+from include import cli, night, tasks
 from include.errors import RollcallError
 from include.oneroster.client import OneRosterClient
 from include.oneroster.connection import OneRosterConnection
+from include.warehouse.models import state
 
 DOWN = SimpleNamespace(host="127.0.0.1", schema="warehouse", login="u", password="planted-secret", port=1)
 
@@ -49,3 +50,31 @@ def test_extract_and_validate_work_and_the_rest_follows(ready, sandbox, caplog):
         run = connection.execute(sa.text("SELECT status, mode FROM roster_ops.runs")).one()
     assert users == truth["users"]["active"]
     assert tuple(run) == ("published", "full")
+
+
+def test_a_warehouse_that_dies_after_publishing_is_said_as_published(ready, monkeypatch, capsys):
+    engine = ready
+    admin = sa.create_engine(engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+
+    def dies(*_: object) -> None:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {engine.url.database} ALLOW_CONNECTIONS false")
+            connection.exec_driver_sql(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{engine.url.database}'"
+            )
+
+    monkeypatch.setattr(night, "refresh_statistics", dies)
+    monkeypatch.setattr("sys.argv", ["rollcall", "sync", "maple"])
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {engine.url.database} ALLOW_CONNECTIONS true")
+        admin.dispose()
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert "Error (warehouse_lost): " in told or "Error (warehouse_unreachable): " in told
+    assert ("generation 1" in told, "Traceback" in told) == (True, False)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(state.c.generation)).scalar_one() == 1

@@ -134,7 +134,7 @@ def test_a_connection_lost_while_it_publishes(nights, mapped, glance, point):
         waiting = gate.somebody_waits()
         assert nights.scalar(f"SELECT pg_terminate_backend({waiting})")
         thread.join()
-    assert [error.code for error in failed] == ["publish_failed"]
+    assert [error.code for error in failed] == ["warehouse_lost"]
     assert glance(nights.engine) == before
     assert nights.scalar("SELECT status FROM roster_ops.runs WHERE run_id = 'run2'") == "failed"
     _as_if_nothing_had_been(nights, ref)
