@@ -128,6 +128,7 @@ class Pull(Contract, frozen=True):
 
     :param as_of: the instant before the first request; all order in time is by it. A remap asks nobody: it has that of
         the roster it maps again.
+    :param largest_limit: rows per page the provider accepts at most, if this pull found that it refuses more.
     :param kind: what the run that made it is: a `remap` brings nothing, a `refetch` moves no watermark.
     """
 
@@ -144,6 +145,7 @@ class Pull(Contract, frozen=True):
     rejects: list[Part] = []
     usage: Usage = msgspec.field(default_factory=Usage)
     kind: RunKind = "sync"
+    largest_limit: int | None = None
 
 
 class Finding(Contract, frozen=True):

@@ -16,7 +16,8 @@ from include.extract.plan import ALWAYS_FULL, FULL, Plan
 from include.merge.compare import ABSENT_TWICE, TOMBSTONE
 from include.settings import District, night_of
 from include.settings.schedule import EVENING
-from include.warehouse.models import districts, provider_profiles, staging, state, watermarks
+from include.warehouse.models import districts, staging, state, watermarks
+from include.warehouse.profiles import last_profile
 
 #: After so long without a full pull the next one is full, whatever day it is.
 LONGEST_WITHOUT_FULL = timedelta(days=7)
@@ -27,9 +28,9 @@ def plan_night(connection: sa.Connection, district: District, requested: str, no
 
     :param requested: `auto`, `full` or `delta`; a delta that cannot be is a full pull.
     """
-    pinned = connection.execute(
-        sa.select(provider_profiles.c.pinned_org).where(provider_profiles.c.district_id == district.district)
-    ).scalar_one_or_none()
+    profile = last_profile(connection, district.district)
+    pinned = profile.pinned_org if profile else None
+    limit = profile.largest_limit if profile else None
     known = sa.select(districts.c.base_url).where(districts.c.district_id == district.district)
     base_url = connection.execute(known).scalar_one_or_none() or ""
     marks = _watermarks(connection, district)
@@ -37,7 +38,7 @@ def plan_night(connection: sa.Connection, district: District, requested: str, no
     if not marks:
         reason = "the first pull"
     if reason:
-        return Plan("full", pinned_org=pinned, base_url=base_url, why=reason)
+        return Plan("full", pinned_org=pinned, base_url=base_url, largest_limit=limit, why=reason)
     overlap = timedelta(hours=district.schedule.overlap_hours)
     return Plan(
         "delta",
@@ -45,6 +46,7 @@ def plan_night(connection: sa.Connection, district: District, requested: str, no
         school_years=_school_years(connection, district),
         pinned_org=pinned,
         base_url=base_url,
+        largest_limit=limit,
         why="what was modified since the last pull",
     )
 

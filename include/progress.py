@@ -57,15 +57,25 @@ class Terminal:
         self._tasks.clear()
         self._console.print(f"  {name:<12} {time.monotonic() - began:6.1f} s")
 
-    def progress(self, collection: str, rows: int, total: int | None, at_once: int, seconds_left: float | None) -> None:
-        """What extract tells after each page and every ten seconds; a line now and then where there is no terminal."""
+    def progress(
+        self,
+        collection: str,
+        rows: int,
+        total: int | None,
+        at_once: int,
+        seconds_left: float | None,
+        waiting: float | None,
+    ) -> None:
+        """What extract reports after each page and every ten seconds, and every second while the provider has asked to
+        wait; a line now and then where there is no terminal.
+        """
         if collection not in self._tasks:
             self._tasks[collection] = self._bars.add_task("", total=total)
         left = "" if seconds_left is None else f", {seconds_left:.0f} s left"
-        told = f"  {collection} ({at_once} at once{left})"
-        self._bars.update(self._tasks[collection], completed=rows, total=total, description=told)
+        doing = f"{at_once} at once{left}"
+        if waiting is not None:
+            doing = f"waiting {waiting:.0f} s: the provider answered 429, too many requests"
+        self._bars.update(self._tasks[collection], completed=rows, total=total, description=f"  {collection} ({doing})")
         if not self._console.is_terminal and time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
-            self._console.print(
-                f"  {collection}: {rows:,} of {f'{total:,}' if total else '?'} ({at_once} at once{left})"
-            )
+            self._console.print(f"  {collection}: {rows:,} of {f'{total:,}' if total else '?'} ({doing})")

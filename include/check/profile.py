@@ -29,6 +29,7 @@ class ProviderProfile:
     """A provider, as one check saw it; None is "could not be seen".
 
     :param page_cap: rows of the longest page it serves, at most what was asked for.
+    :param largest_limit: rows per page it accepts at most, where it refuses more; 0 where it refused none.
     :param totals: whether it says how many records there are.
     :param links: whether it links to the next page.
     :param filter_obeyed: whether `dateLastModified` filters; without, every pull has to be a full one.
@@ -50,6 +51,7 @@ class ProviderProfile:
     envelopes: Mapping[str, str] = field(default_factory=dict)
     schools: Mapping[str, str] = field(default_factory=dict)
     district_org: Org | None = None
+    largest_limit: int | None = None
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> ProviderProfile | None:

@@ -62,7 +62,7 @@ def check_and_record(
         )
     if engine is not None and (checked.passed or keep_failure):
         with stage_edge("check", district=district.district), engine.begin() as connection:
-            found = _to_keep(checked, before)
+            found = _to_keep(checked, before, last)
             store_profile(connection, district.district, found, pin_anew=pin_anew and checked.passed)
     return Recorded(checked, not_kept)
 
@@ -87,10 +87,11 @@ def _pinned(last: StoredProfile | None, before: ProviderProfile | None) -> Org |
     return org if org is not None and org.sourced_id == last.pinned_org else Org(last.pinned_org, "")
 
 
-def _to_keep(checked: Checked, before: ProviderProfile | None) -> StoredProfile:
+def _to_keep(checked: Checked, before: ProviderProfile | None, last: StoredProfile | None) -> StoredProfile:
     """A failed check keeps what was known of the provider, for what it saw may be half of it."""
     seen = checked.profile.over(before) if checked.passed and checked.profile else before
-    profile: dict[str, Any] = seen.plain() if seen else {}
+    # a pull may have found the largest limit before any check reached the provider
+    profile: dict[str, Any] = seen.plain() if seen else {"largest_limit": last.largest_limit if last else None}
     profile |= {"steps": [plain_step(step) for step in checked.steps], "changes": list(checked.changes)}
     org = checked.district_org if checked.passed else None
     return StoredProfile(checked.checked_at, checked.passed, org.sourced_id if org else None, profile)

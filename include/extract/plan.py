@@ -22,6 +22,7 @@ class Plan:
     :param pinned_org: sourcedId of the org the connection belonged to when it was checked; a pull that shows another is
         refused before anything is landed. None: not checked yet.
     :param base_url: where the provider's service answered the last time; empty: not known.
+    :param largest_limit: rows per page that the provider accepted the last time, where it had refused more.
     :param why: why it is what it is, in words for the log and the ledger.
     :param kind: what the pull is made for.
     """
@@ -31,6 +32,7 @@ class Plan:
     school_years: frozenset[str] = frozenset()
     pinned_org: str | None = None
     base_url: str = ""
+    largest_limit: int | None = None
     why: str = ""
     kind: RunKind = "sync"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
@@ -14,8 +15,11 @@ from include.contracts import LandedCollection, Proof
 
 log = logging.getLogger("rollcall.extract")
 
-#: Seconds between two tellings while collections are being read.
+#: Seconds between two reports while collections are being read.
 TOLD_EVERY = 10.0
+
+#: Seconds between two reports to a caller that draws them, while the provider has asked to wait: a countdown.
+COUNTED_DOWN_EVERY = 1.0
 
 _PROOFS = {
     "total": "the provider's total was met",
@@ -25,16 +29,24 @@ _PROOFS = {
 
 
 class Progress(Protocol):
-    """Told after each page of a collection and every `TOLD_EVERY` seconds; one call at a time, from any thread.
+    """Called after each page of a collection and every `TOLD_EVERY` seconds, while the provider has asked to wait every
+    `COUNTED_DOWN_EVERY` seconds; one call at a time, from any thread.
 
     :param rows: received so far of this collection; smaller than before where its reading began again.
     :param total: what the provider says there is, if it says.
     :param at_once: requests under way now, over all collections.
     :param seconds_left: until this collection is read, at the rate so far; None where nobody can tell.
+    :param waiting: seconds until requests go on after the provider answered 429; None while it did not.
     """
 
     def __call__(
-        self, collection: str, rows: int, total: int | None, at_once: int, seconds_left: float | None
+        self,
+        collection: str,
+        rows: int,
+        total: int | None,
+        at_once: int,
+        seconds_left: float | None,
+        waiting: float | None,
     ) -> None: ...
 
 
@@ -55,15 +67,18 @@ class _UnderWay:
 
 
 class Teller:
-    """Keeps count over all threads of a pull, and tells on its own while it is entered.
+    """Keeps count over all threads of a pull, and reports on its own while it is entered.
 
     :param progress: the caller's, if it wants to know.
-    :param at_once: asked for whenever something is told.
+    :param at_once: asked for whenever something is reported, like `waiting`: the seconds until requests go on.
     """
 
-    def __init__(self, progress: Progress | None, at_once: Callable[[], int]) -> None:
+    def __init__(
+        self, progress: Progress | None, at_once: Callable[[], int], waiting: Callable[[], float | None]
+    ) -> None:
         self._progress = progress
         self._at_once = at_once
+        self._waiting = waiting
         self._lock = threading.Lock()
         self._under_way: dict[str, _UnderWay] = {}
         self._over = threading.Event()
@@ -84,6 +99,16 @@ class Teller:
         with self._lock:
             self._under_way[collection] = _UnderWay(rows, None, rows, time.monotonic())
 
+    @contextmanager
+    def reading(self, collection: str) -> Iterator[None]:
+        """A collection that is read before its turn."""
+        self.begin(collection, 0)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.pop(collection, None)
+
     def page(self, collection: str, rows: int, total: int | None) -> None:
         """A page came."""
         with self._lock:
@@ -99,22 +124,30 @@ class Teller:
             self._under_way.pop(landed.collection, None)
         log.log(logging.INFO if landed.proof.proven else logging.WARNING, "%s", summary(landed))
 
-    def _tell(self, collection: str, now: _UnderWay) -> None:
+    def _tell(self, collection: str, now: _UnderWay, waiting: float | None = None) -> None:
         if self._progress is not None:
-            self._progress(collection, now.rows, now.total, self._at_once(), now.seconds_left())
+            self._progress(collection, now.rows, now.total, self._at_once(), now.seconds_left(), waiting)
 
     def _tick(self) -> None:
-        while not self._over.wait(TOLD_EVERY):
-            with self._lock:
-                for collection, now in self._under_way.items():
-                    log.info(
-                        "%s: %s rows, %d requests at once, %s",
-                        collection,
-                        f"{now.rows:,} of {_or_unknown(now.total)}",
-                        self._at_once(),
-                        _left(now.seconds_left()),
-                    )
-                    self._tell(collection, now)
+        last = time.monotonic()
+        while not self._over.wait(min(TOLD_EVERY, COUNTED_DOWN_EVERY)):
+            waiting, now = self._waiting(), time.monotonic()
+            if is_due := now - last >= TOLD_EVERY:
+                last = now
+            if is_due or waiting is not None:
+                with self._lock:
+                    for collection, under_way in self._under_way.items():
+                        if is_due:
+                            self._log(collection, under_way, waiting)
+                        self._tell(collection, under_way, waiting)
+
+    def _log(self, collection: str, now: _UnderWay, waiting: float | None) -> None:
+        doing = (
+            f"{self._at_once()} requests at once, {_left(now.seconds_left())}"
+            if waiting is None
+            else f"waiting {waiting:.0f} s more, for the provider answered 429 (too many requests)"
+        )
+        log.info("%s: %s rows, %s", collection, f"{now.rows:,} of {_or_unknown(now.total)}", doing)
 
 
 def summary(landed: LandedCollection) -> str:

@@ -15,14 +15,21 @@ from include.extract.collection import CollectionLanding
 from include.extract.progress import Teller
 from include.extract.unfinished import Begun, LandedSoFar, Unfinished
 from include.landing import PullFolder
-from include.oneroster.client import OneRosterClient
-from include.oneroster.errors import ReadingStopped
+from include.oneroster.client import FilterAnswer, OneRosterClient
+from include.oneroster.errors import FilterUnanswered, ReadingStopped
 from include.oneroster.filters import modified_since
 from include.oneroster.pages import Page
 from include.oneroster.proof import Proof
 from include.tables import TABLES
 
 log = logging.getLogger("rollcall.extract")
+
+#: Why nothing can be asked for by when it was modified.
+_WITHOUT_FILTER: dict[FilterAnswer, str] = {
+    "ignored": "the provider ignores the filter on dateLastModified",
+    "refused": "the provider refuses the filter on dateLastModified",
+    "unanswered": "the provider answers the filter on dateLastModified without a list",
+}
 
 #: A collection's entry in the manifest, and the parts of its rejects.
 Landed = tuple[LandedCollection, list[Part]]
@@ -90,14 +97,20 @@ class Reading:
         if found is not None and found.landed is not None:
             log.info("%s: complete since an earlier try of this pull", collection)
             return found.landed, found.rejects
+        self._teller.begin(collection, found.received if found else 0)
         with named(collection, self._district):
             if found is not None:
                 since = found.since
-            elif since is not None and not self._client.obeys_filter(collection):
-                log.info("%s: the provider ignores the filter on dateLastModified, so all of it is read", collection)
+            elif since is not None and (answer := self._client.filter_answer(collection)) != "obeyed":
+                log.info("%s: %s, so all of it is read", collection, _WITHOUT_FILTER[answer])
                 since = None
             made, reader = self._begin(collection, since, found)
-            return self._land(made, pages or reader, since)
+            try:
+                return self._land(made, pages or reader, since)
+            except FilterUnanswered as error:
+                log.info("%s: %s All of it is read", collection, error.message)
+            made, reader = self._begin(collection, None, None)
+            return self._land(made, reader, None)
 
     def _one_of_many(self, collection: str, since: datetime | None) -> Landed:
         try:
@@ -127,7 +140,6 @@ class Reading:
 
     def _land(self, made: CollectionLanding, pages: Pages, since: datetime | None) -> Landed:
         collection = made.collection
-        self._teller.begin(collection, made.received)
         try:
             for page in pages:
                 if page.attempt != made.attempt:

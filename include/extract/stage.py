@@ -63,15 +63,17 @@ def extract(
         wanted = _narrowed(district, collections)
         if plan.base_url:
             client.expect_at(plan.base_url)
+        if plan.largest_limit:
+            client.expect_limit(plan.largest_limit)
         not_landed = sorted(role for role, target in district.roles.items() if target == "do_not_land")
         asked = _asked(client, plan, wanted, not_landed)
         unfinished = Unfinished(landing, district.district, run_id, now)
-        with Teller(progress, lambda: client.under_way) as teller:
+        with Teller(progress, lambda: client.under_way, lambda: client.waiting) as teller:
             begun = unfinished.find(asked)
             orgs = None
             if begun is None:
                 as_of = now()
-                orgs = _orgs(client, district, plan)
+                orgs = _orgs(client, district, plan, teller)
                 pull_id = f"{as_of:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
                 begun = unfinished.begin(pull_id, as_of, asked, Usage())
             ref = PullRef(district=district.district, pull_id=begun.pull_id, run_id=run_id)
@@ -95,6 +97,7 @@ def extract(
             rejects=[part for name in wanted for part in landed[name][1]],
             usage=_usage(client, begun.usage),
             kind=plan.kind,
+            largest_limit=client.largest_limit,
         )
         save(folder, pull)
         unfinished.forget()
@@ -137,7 +140,7 @@ def _asked(client: OneRosterClient, plan: Plan, wanted: list[str], not_landed: l
     )
 
 
-def _orgs(client: OneRosterClient, district: District, plan: Plan) -> _Held | None:
+def _orgs(client: OneRosterClient, district: District, plan: Plan, teller: Teller) -> _Held | None:
     """The orgs, where it matters whose they are, also if a narrowed pull leaves them out.
 
     :raises NeedsPerson: `other_district`. Where there are no orgs at all they are nobody else's either; that there
@@ -145,7 +148,7 @@ def _orgs(client: OneRosterClient, district: District, plan: Plan) -> _Held | No
     """
     if plan.pinned_org is None:
         return None
-    with named("orgs", district.district):
+    with named("orgs", district.district), teller.reading("orgs"):
         reader = client.pages("orgs")
         pages = list(reader)
     held = _Held([page for page in pages if page.attempt == reader.proof.attempt], reader.proof)

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA1, SIGNATURE_HMAC_SHA256, Client
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _REFRESH_EARLY = 60.0
 
+#: So many tokens may be asked for, one after the other, without one request that they open.
+_MOST_IN_VAIN = 2
+
 # At DEBUG it would write down every signature.
 logging.getLogger("oauthlib").setLevel(logging.INFO)
 
@@ -44,20 +47,42 @@ class Auth(Protocol):
         """What this very request has to carry, made at once."""
 
     def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:
-        """A request with these headers was refused (401): is there something better to try it with?
+        """A request with these headers was refused: is there something better to try it with?
 
         :param again: it was renewed for this request before.
         """
 
+    def worked(self, sent: Mapping[str, str]) -> None:
+        """A request with these headers was answered."""
 
-class Bearer:
+    def has_scope(self, name: str) -> bool | None:
+        """Whether a scope was granted, by its last part (`roster.readonly`); None where there are none, or unknown."""
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether it is a token that was good for something, so that it may have ended since."""
+
+
+class _WithoutScopes:
+    """What never changes: nothing ends that could be renewed, and there are no scopes."""
+
+    has_opened = False
+
+    def prepare(self) -> None:
+        pass
+
+    def worked(self, sent: Mapping[str, str]) -> None:
+        pass
+
+    def has_scope(self, name: str) -> bool | None:  # noqa: ARG002 - the interface's
+        return None
+
+
+class Bearer(_WithoutScopes):
     """A fixed token."""
 
     def __init__(self, connection: OneRosterConnection) -> None:
         self._token = connection.secret
-
-    def prepare(self) -> None:
-        pass
 
     def headers(self, method: str, url: str) -> dict[str, str]:  # noqa: ARG002 - the interface's
         return {"Authorization": f"Bearer {self._token}"}
@@ -66,7 +91,7 @@ class Bearer:
         return False
 
 
-class OAuth1:
+class OAuth1(_WithoutScopes):
     """Two-legged OAuth 1.0a: every request is signed with the Consumer Secret, without a token.
 
     Where the provider refuses and its clock turns out to be minutes from ours, requests are signed with its time.
@@ -75,9 +100,6 @@ class OAuth1:
     def __init__(self, connection: OneRosterConnection) -> None:
         self._connection = connection
         self._ahead = 0.0
-
-    def prepare(self) -> None:
-        pass
 
     def headers(
         self, method: str, url: str, *, nonce: str | None = None, timestamp: str | None = None
@@ -111,6 +133,7 @@ class _TokenAnswer(msgspec.Struct):
     access_token: str
     token_type: str | None = None
     expires_in: float | str | None = None
+    scope: Any = None
 
 
 class OAuth2:
@@ -134,7 +157,22 @@ class OAuth2:
         self._good_until: float | None = None
         self._refused: OneRosterError | None = None
         self._asked = 0
+        self._in_vain = 0
+        self._granted: frozenset[str] = frozenset()
         self._trouble: TryAgain | None = None
+
+    @property
+    def has_opened(self) -> bool:
+        return self._in_vain == 0
+
+    def worked(self, sent: Mapping[str, str]) -> None:
+        if sent.get("Authorization") == self._header:
+            self._in_vain = 0
+
+    def has_scope(self, name: str) -> bool | None:
+        """By what the Token URL says it granted; by what was asked for where it says nothing of OneRoster's scopes."""
+        known = next((scopes for scopes in (self._granted, self._scopes) if any(map(_is_ours, scopes))), None)
+        return None if known is None else any(scope.endswith(f"/{name}") for scope in known)
 
     def prepare(self) -> None:
         asked = self._asked
@@ -163,11 +201,11 @@ class OAuth2:
         return {"Authorization": self._header}
 
     def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:  # noqa: ARG002
-        """A new token is refused for good only if nobody else had a share in it: it may have ended by their use, or
-        by another client's token, where a provider grants one at a time."""
+        """A new token is refused for good if no other thread had a share in it, for it may have ended by their use; or
+        if the one before it opened nothing either: else each thread would ask for one of its own."""
         with self._lock:
             is_current = self._header == refused.get("Authorization")
-            if again and is_current and self._uses == 1:
+            if is_current and (self._in_vain >= _MOST_IN_VAIN or (again and self._uses == 1)):
                 return False
             self._ended = self._ended or is_current
             return True
@@ -184,7 +222,8 @@ class OAuth2:
             raise refused_token(answer, self._connection, self._scopes)
         token = _read_token(answer)
         self._header = f"Bearer {token.access_token}"
-        self._ended, self._uses = False, 0
+        self._ended, self._uses, self._in_vain = False, 0, self._in_vain + 1
+        self._granted = frozenset(token.scope.split()) if isinstance(token.scope, str) else frozenset()
         life = _seconds(token.expires_in)
         self._good_until = None if life is None else asked_at + life - min(_REFRESH_EARLY, life / 2)
 
@@ -202,6 +241,10 @@ class OAuth2:
         if trouble := try_again(answer):
             raise trouble
         return answer
+
+
+def _is_ours(scope: str) -> bool:
+    return "purl.imsglobal.org" in scope
 
 
 def _refuses_the_way(answer: Answer) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
+from typing import Literal
 
 from include.oneroster.ahead import Ahead, Fetch, Places
 from include.oneroster.budget import Budget, LocalBudget
@@ -25,6 +26,7 @@ from include.oneroster.errors import (
     SCREEN,
     AnswerUnusable,
     BaseUrlWrong,
+    FilterUnanswered,
     NotOffered,
     OneRosterError,
     RequestRefused,
@@ -32,6 +34,7 @@ from include.oneroster.errors import (
 )
 from include.oneroster.exchange import Exchange, T
 from include.oneroster.filters import FAR_FUTURE, modified_since
+from include.oneroster.limits import LargestLimit
 from include.oneroster.pages import Checkpoint, Fetched
 from include.oneroster.paging import PageReader
 from include.oneroster.retry import Retry
@@ -40,6 +43,8 @@ from include.oneroster.transport import Answer, Transport, Usage
 from include.oneroster.waits import Waits
 
 log = logging.getLogger(__name__)
+
+FilterAnswer = Literal["obeyed", "ignored", "refused", "unanswered"]
 
 #: What stands between a Base URL as districts get it and the rostering service, by version; the first is "nothing".
 _SERVICE = {"1.1": ("", "/v1p1", "/rostering/v1p1"), "1.2": ("", "/rostering/v1p2")}
@@ -85,6 +90,7 @@ class OneRosterClient:
         # With one request at once there is nothing to overlap. Threads begin when they are needed.
         self._places = Places(concurrency if concurrency > 1 else 0)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="oneroster")
+        self._largest = LargestLimit()
         self._base_url: str | None = None
         self._known_base_url = ""
         self._nowhere: OneRosterError | None = None
@@ -99,10 +105,24 @@ class OneRosterClient:
         """Look first where the service answered the last time; it costs nothing where that is still right."""
         self._known_base_url = base_url
 
+    def expect_limit(self, limit: int) -> None:
+        """Ask for no more rows per page than the provider accepted the last time."""
+        self._largest.expect(limit)
+
+    @property
+    def largest_limit(self) -> int | None:
+        """The largest limit that was accepted after a larger one had been refused; None while none was refused."""
+        return self._largest.found
+
     @property
     def under_way(self) -> int:
         """Requests under way now."""
         return self._transport.under_way
+
+    @property
+    def waiting(self) -> float | None:
+        """Seconds until requests go on after a 429; None while nothing waits for that."""
+        return self._waits.seconds_left
 
     @property
     def base_url(self) -> str:
@@ -150,17 +170,38 @@ class OneRosterClient:
         )
 
     def obeys_filter(self, collection: str) -> bool:
-        """Whether the provider filters by `dateLastModified`: asked for what will be modified in the far future, it
-        serves nothing. One that ignores filters serves everything, and a delta from it is none.
+        """Whether the provider filters by `dateLastModified`, and so whether a delta from it is one.
+
+        :raises OneRosterError: as reading the collection does.
+        """
+        return self.filter_answer(collection) == "obeyed"
+
+    def filter_answer(self, collection: str) -> FilterAnswer:
+        """What the provider does with a filter by `dateLastModified`: asked for what will be modified in the far
+        future, one that obeys serves nothing, and one that ignores filters serves everything. Some refuse it (400), and
+        some answer without a list, which may mean either.
 
         :raises OneRosterError: as reading the collection does.
         """
         try:
             fetched = self._source(collection, modified_since(FAR_FUTURE), 1).fetch(0)
-        except RequestRefused as error:
-            log.info("%s: the provider refuses to filter by dateLastModified: %s", collection, error.message)
-            return False
-        return fetched is None or (not fetched.decoded.rows and not fetched.total)
+        except (RequestRefused, FilterUnanswered) as error:
+            log.info("%s: no filter by dateLastModified: %s", collection, error.message)
+            return "unanswered" if isinstance(error, FilterUnanswered) else "refused"
+        is_empty = fetched is None or (not fetched.decoded.rows and not fetched.total)
+        return "obeyed" if is_empty else "ignored"
+
+    def largest_page(self, limit: int, page: Callable[[int], T]) -> T:
+        """A page with this limit, or with the largest smaller one if the provider refuses it.
+
+        :param page: asks for it with a limit.
+        :raises OneRosterError: as `page` does.
+        """
+        return self._largest.ask(limit, page)
+
+    def may_use(self, scope: str) -> bool | None:
+        """Whether the token has a scope such as `roster.readonly`; None where there are none, or nobody can tell."""
+        return self._exchange.may_use(scope)
 
     def sign_in(self) -> None:
         """Have a token, where that is how one signs in; reading does so by itself.
@@ -194,7 +235,7 @@ class OneRosterClient:
         self.close()
 
     def _source(self, collection: str, filter_: str | None, limit: int) -> Source:
-        return Source(self._exchange, lambda: self.base_url, COLLECTIONS[collection], filter_, limit)
+        return Source(self._exchange, lambda: self.base_url, COLLECTIONS[collection], filter_, limit, self._largest)
 
     def _submit(self, fetch: Fetch, offset: int, patient: bool) -> Future[Fetched | None]:
         try:

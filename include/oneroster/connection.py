@@ -102,6 +102,11 @@ class OneRosterConnection:
         return {"oauth1": "Consumer Secret", "bearer": "bearer token"}.get(str(self.auth), "Client Secret")
 
     @property
+    def other_signature(self) -> Signature:
+        """The signature method this connection does not use."""
+        return "HMAC-SHA256" if self.signature == "HMAC-SHA1" else "HMAC-SHA1"
+
+    @property
     def expired(self) -> bool:
         return self.expires_on is not None and self.expires_on <= date.today()
 

@@ -42,6 +42,18 @@ class RequestRefused(OneRosterError, NeedsPerson):
     """The provider does not understand the request (400 and the other 4xx)."""
 
 
+class ParameterRefused(RequestRefused):
+    """The same, with a status that may be about one parameter's value, such as a `limit` that is too large."""
+
+
+class Blocked(OneRosterError, NeedsPerson):
+    """A firewall or proxy in front of the provider refuses us (403 with a web page)."""
+
+
+class FilterUnanswered(OneRosterError):
+    """A filtered request was answered with nothing at all: no list, no total. Only the whole collection tells."""
+
+
 class ProviderUnavailable(OneRosterError):
     """The provider could not be reached, or kept answering that it is busy, for as long as we are patient."""
 

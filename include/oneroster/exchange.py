@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -11,10 +12,12 @@ from urllib.parse import urljoin, urlsplit
 from include.oneroster.auth import auth_for
 from include.oneroster.connection import OneRosterConnection, Version
 from include.oneroster.errors import OneRosterError, ProviderUnavailable
-from include.oneroster.refusals import refusal, try_again
+from include.oneroster.refusals import is_web_page, refusal, says_token_ended, try_again
 from include.oneroster.retry import Retry, TryAgain
 from include.oneroster.transport import Answer, Transport
 from include.oneroster.waits import Waits
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -47,6 +50,8 @@ class Exchange:
         self._waits = waits
         self._auth = auth_for(connection, version, demographics=demographics, send=self._send_form)
         self._extra_headers = {**connection.headers, **connection.secret_headers}
+        #: Paths that were answered once: what is refused there later was shared before.
+        self._opened: set[str] = set()
 
     def sign_in(self) -> None:
         """Have a token, where that is how one signs in.
@@ -55,6 +60,10 @@ class Exchange:
         :raises OneRosterError: it refused.
         """
         self._auth.prepare()
+
+    def may_use(self, scope: str) -> bool | None:
+        """Whether a scope such as `roster.readonly` is ours; None where nobody can tell, as without OAuth 2."""
+        return self._auth.has_scope(scope)
 
     def get(
         self,
@@ -68,11 +77,11 @@ class Exchange:
 
         :param read: may raise TryAgain, for an answer that was cut off.
         :param lighter: asked when the request failed twice as if it were too heavy: the URL of a lighter one, if any.
-            Patience then begins anew; the steps of the back-off go on growing, for it may be an outage.
+            Patience then starts over; the steps of the back-off go on growing, for it may be an outage.
         :raises OneRosterError: refused at once (4xx), given up after trying again, or the client was closed.
         """
         retry = retry or self._retry
-        first = began = time.monotonic()
+        first = began = self._own_time()
         tried = heavy = 0
         while True:
             tried += 1
@@ -81,22 +90,44 @@ class Exchange:
             except TryAgain as trouble:
                 heavy += trouble.heavy
                 if lighter is not None and heavy >= _TOO_HEAVY_AFTER and (less := lighter()) is not None:
-                    url, heavy, began = less, 0, time.monotonic()
-                seconds = retry.wait(tried, time.monotonic() - began, trouble.retry_after)
+                    url, heavy, began = less, 0, self._own_time()
+                seconds = retry.wait(tried, self._own_time() - began, trouble.retry_after)
                 if seconds is None:
-                    raise _gave_up(trouble, tried, time.monotonic() - first) from None
+                    raise _gave_up(trouble, tried, self._own_time() - first) from None
                 for_all = trouble.code == "provider_busy"
-            self._transport.waited(seconds)
+                if for_all and not self._waits.shut:
+                    log.info("%s; waiting %.0f seconds", trouble.reason, seconds)
             self._waits.sleep(seconds, for_all=for_all, sleep=retry.sleep)
 
+    def _own_time(self) -> float:
+        """A clock that stops while this thread waits for a pause that another thread was told to make."""
+        return time.monotonic() - self._waits.held
+
     def _answer(self, url: str) -> Answer:
+        path = urlsplit(url).path
         for renewals in range(1 + _MOST_RENEWALS):
             answer, sent = self._exchange(url)
-            if answer.status != HTTPStatus.UNAUTHORIZED or not self._auth.renew(sent, answer, again=renewals > 0):
+            if not self._may_be_the_token(answer, path, renewals):
+                break
+            if not self._auth.renew(sent, answer, again=renewals > 0):
                 break
         if answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+            self._opened.add(path)
+            self._auth.worked(sent)
             return answer
         raise try_again(answer) or refusal(answer, self._connection)
+
+    def _may_be_the_token(self, answer: Answer, path: str, renewals: int) -> bool:
+        """Whether a refusal may be about a token that ended. 401 says so; gateways answer 403, with or without a word.
+
+        Without a word it is believed once, of a token that had opened something; a firewall's page is not one, unless
+        this very path was open before.
+        """
+        if answer.status != HTTPStatus.FORBIDDEN:
+            return answer.status == HTTPStatus.UNAUTHORIZED
+        if says_token_ended(answer):
+            return True
+        return renewals == 0 and (path in self._opened or (self._auth.has_opened and not is_web_page(answer)))
 
     def _exchange(self, url: str) -> tuple[Answer, dict[str, str]]:
         """The answer to a signed request, and the headers it was signed with."""

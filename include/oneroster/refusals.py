@@ -17,10 +17,12 @@ from include.oneroster.connection import OneRosterConnection
 from include.oneroster.errors import (
     SCREEN,
     AnswerUnusable,
+    Blocked,
     ConnectionInvalid,
     CredentialsRefused,
     NotOffered,
     OneRosterError,
+    ParameterRefused,
     PermissionRefused,
     RequestRefused,
 )
@@ -29,6 +31,18 @@ from include.oneroster.transport import Answer
 
 #: Too many requests, or the provider's own trouble: what may pass by itself.
 _MAY_PASS = {408, 429, 500, 502, 503, 504}
+
+#: What may be about a value of one parameter, such as the limit.
+_PARAMETER = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+#: How gateways say that a token ended ("The incoming token has expired", "invalid_token", "TokenExpired").
+_TOKEN = rb"(?:token|jwt|session)"
+_ENDED = rb"(?:expired|invalid|revoked|inactive|not[\W_]valid|no[\W_]longer[\W_]valid)"
+_TOKEN_ENDED = re.compile(
+    rb"%b[\W_]*(?:(?:has|have|is|was|been|already)[\W_]+){0,3}%b|%b[\W_]*(?:access|bearer|security|or|the|your|[\W_])*%b"
+    % (_TOKEN, _ENDED, _ENDED, _TOKEN),
+    re.IGNORECASE,
+)
 
 #: Words of the specifications an answer may be quoted with, letters only.
 _KNOWN_WORDS = (
@@ -69,18 +83,25 @@ def try_again(answer: Answer) -> TryAgain | None:
     )
 
 
+def says_token_ended(answer: Answer) -> bool:
+    """Whether a refusal says that the token it came for has ended."""
+    said = answer.headers.get("WWW-Authenticate", "").encode() + b"\n" + answer.body[:4000]
+    return bool(_TOKEN_ENDED.search(said))
+
+
 def refusal(answer: Answer, connection: OneRosterConnection) -> OneRosterError:
     """The error for a data request that was answered neither with data nor with trouble that may pass."""
     said = f"{_shown(answer.url)} was answered {_status(answer)}{_word(answer.body)}"
     if answer.status == HTTPStatus.UNAUTHORIZED:
         return _unauthorized(answer, connection, said)
     if answer.status == HTTPStatus.FORBIDDEN:
-        return PermissionRefused("permission_refused", f"{said}.", remedy=remedies.of_sharing(answer.url))
+        return _forbidden(answer, connection, said)
     if answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED):
         return NotOffered("not_offered", f"{said}.", remedy=remedies.of_path())
     if 300 <= answer.status < 400:
         return _redirected(AnswerUnusable, answer, "Base URL")
-    return RequestRefused(
+    kind = ParameterRefused if answer.status in _PARAMETER and not _is_of_a_field(answer) else RequestRefused
+    return kind(
         "request_refused",
         f"{said}.",
         remedy="Send this line, with the URL, to the provider's support: it is a request of the OneRoster standard.",
@@ -92,6 +113,8 @@ def refused_token(answer: Answer, connection: OneRosterConnection, scopes: tuple
     said = f"The Token URL {_shown(answer.url)} answered {_status(answer)}{_word(answer.body)}"
     if 300 <= answer.status < 400:
         return _redirected(ConnectionInvalid, answer, "Token URL")
+    if answer.status == HTTPStatus.FORBIDDEN and is_web_page(answer):
+        return _blocked(answer, said)
     if b"invalid_scope" in answer.body:
         return PermissionRefused(
             "scope_refused",
@@ -129,6 +152,48 @@ def _unauthorized(answer: Answer, connection: OneRosterConnection, said: str) ->
         what += f"; this machine's clock and the provider's differ by {apart}"
         remedy = remedies.of_clock(apart) + remedy
     return CredentialsRefused("credentials_refused", f"{said}: {what}.", remedy=remedy)
+
+
+def _forbidden(answer: Answer, connection: OneRosterConnection, said: str) -> OneRosterError:
+    """403: the token ended and no new one helped, a firewall refuses us, or the district does not share it."""
+    if says_token_ended(answer):
+        name = _TOKEN_NAMES[str(connection.auth)]
+        return CredentialsRefused(
+            "token_refused",
+            f"{said}: it says that {name} is invalid or has ended.",
+            remedy=remedies.of_ended_token(connection),
+        )
+    if is_web_page(answer):
+        return _blocked(answer, said)
+    return PermissionRefused("permission_refused", f"{said}.", remedy=remedies.of_sharing(answer.url))
+
+
+_TOKEN_NAMES = {
+    "oauth1": "the signature",
+    "bearer": "the bearer token",
+    "oauth2": "a token the Token URL had just given",
+}
+
+
+def _blocked(answer: Answer, said: str) -> OneRosterError:
+    return Blocked(
+        "blocked_by_firewall",
+        f"{said} with a web page, which no OneRoster service sends: a firewall or proxy refuses this machine.",
+        remedy=remedies.of_firewall(answer.url),
+    )
+
+
+def is_web_page(answer: Answer) -> bool:
+    """By its beginning, or by its type where it has no other body."""
+    start = answer.body.lstrip()[:200].lower()
+    is_html_type = "html" in answer.headers.get("Content-Type", "").lower()
+    return start.startswith((b"<!doctype html", b"<html")) or (is_html_type and not start.startswith((b"{", b"[")))
+
+
+def _is_of_a_field(answer: Answer) -> bool:
+    """Whether the provider names another parameter than the limit: the filter, the order, the selection."""
+    word = _word(answer.body)
+    return any(name in word for name in ("_filter_", "_sort_", "_selection_"))
 
 
 def _retry_after(given: str | None) -> float | None:

@@ -33,9 +33,30 @@ def of_credentials(connection: OneRosterConnection) -> str:
     if connection.auth == "oauth1":
         return (
             f"{compare} Infinite Campus ends connections of OneRoster 1.1 a year after they were made: then the "
-            "district clicks Renew there, or makes one of OneRoster 1.2, which does not end."
+            "district clicks Renew there, or makes one of OneRoster 1.2, which does not end. First run "
+            f"`rollcall check`: if the provider takes {connection.other_signature} only, it says so, and "
+            f'`"signature": "{connection.other_signature}"` in the extra of {connection.title} is all it takes.'
         )
     return compare
+
+
+def of_ended_token(connection: OneRosterConnection) -> str:
+    """A 403 that says the token ended, and no new token helped."""
+    if connection.auth != "oauth2":
+        return of_credentials(connection)
+    return (
+        "A new token did not help. Check that Base URL and Token URL are of the same district, then ask the provider's "
+        "support why it refuses tokens that its own Token URL has just given."
+    )
+
+
+def of_firewall(url: str) -> str:
+    """A firewall or proxy before the provider refuses us (403 with a web page)."""
+    return (
+        f"Ask who runs {urlsplit(url).hostname} (the district's network team or the provider's support) to allow "
+        "requests from this machine's public address with the user agent `Rollcall (OneRoster client)`. Nothing on the "
+        "connection's page changes it."
+    )
 
 
 def of_token(connection: OneRosterConnection) -> str:

@@ -13,8 +13,9 @@ from requests.utils import parse_header_links
 
 from include.oneroster.decode import decode_page
 from include.oneroster.entities import Collection
-from include.oneroster.errors import AnswerUnusable, NotOffered
+from include.oneroster.errors import AnswerUnusable, FilterUnanswered, NotOffered
 from include.oneroster.exchange import Exchange
+from include.oneroster.limits import LargestLimit
 from include.oneroster.pages import Fetched
 from include.oneroster.retry import Retry, TryAgain
 from include.oneroster.transport import Answer
@@ -34,42 +35,55 @@ class Source:
     :param base_url: of the service; asked for at the first request.
     :param filter_: OneRoster's expression, if not everything is wanted.
     :param limit: rows asked for per page. A page that is too heavy for the provider halves it, for good.
+    :param largest: what the provider accepts at most, of all collections.
     """
 
     def __init__(
-        self, exchange: Exchange, base_url: Callable[[], str], collection: Collection, filter_: str | None, limit: int
+        self,
+        exchange: Exchange,
+        base_url: Callable[[], str],
+        collection: Collection,
+        filter_: str | None,
+        limit: int,
+        largest: LargestLimit,
     ) -> None:
         self._exchange = exchange
         self._base_url = base_url
         self._collection = collection
         self._filter = filter_
         self._limit = limit
+        self._largest = largest
         self._lock = threading.Lock()
 
     def fetch(self, offset: int, patient: bool = True) -> Fetched | None:
         """The page at an offset; None where the provider says that there is nothing.
 
         :param patient: whether trouble that may pass is outlived.
+        :raises FilterUnanswered: nothing came for a filter, and no total says that there is nothing.
         :raises OneRosterError: as the exchange does.
         """
-        asked = self._limit
+        try:
+            if not patient:
+                return self._page(offset, self._largest.within(self._limit), _ONCE)
+            return self._largest.ask(self._limit, lambda limit: self._page(offset, limit))
+        except NotOffered:
+            if offset:
+                return None  # some providers have no page behind the last
+            if not self._is_offered():
+                raise
+            raise self._unanswered("404") from None
+
+    def _page(self, offset: int, limit: int, retry: Retry | None = None) -> Fetched | None:
+        asked = limit
 
         def lighter() -> str | None:
             nonlocal asked
             asked = self._halved(asked)
             return self._url(offset, asked) if asked else None
 
-        try:
-            return self._exchange.get(
-                self._url(offset, asked),
-                lambda answer: self._read(answer, asked),
-                retry=None if patient else _ONCE,
-                lighter=lighter,
-            )
-        except NotOffered:
-            if not offset and not self._is_offered():
-                raise
-            return None  # some providers have no page behind the last, or where a filter leaves nothing
+        return self._exchange.get(
+            self._url(offset, asked), lambda answer: self._read(answer, offset, asked), retry=retry, lighter=lighter
+        )
 
     def _halved(self, asked: int) -> int:
         """Half the rows a heavy request asked for, or what another thread has come down to; 0 where it is enough."""
@@ -98,15 +112,22 @@ class Source:
         # Spaces as %20: OAuth 1 signs them so, and some servers read `+` as a plus.
         return f"{self._base_url()}/{self._collection.path}?{urlencode(query, quote_via=quote, safe='')}"
 
-    def _read(self, answer: Answer, limit: int) -> Fetched | None:
+    def _read(self, answer: Answer, offset: int, limit: int) -> Fetched | None:
+        is_empty = not answer.body.strip()
+        if self._filter is not None and is_empty:
+            self._require_nothing(answer, offset)
+            return None
         if answer.status == HTTPStatus.NO_CONTENT:
             return None
         try:
             decoded = decode_page(self._collection, answer.body)
         except AnswerUnusable as error:
-            if error.code == "html_answer":  # the service was found before: somebody maintains it
+            if error.code == "html_answer":  # the service was found before: it is being maintained
                 raise TryAgain("a web page came", becomes=error) from None
-            raise
+            if error.code != "envelope_missing" or self._filter is None:
+                raise
+            self._require_nothing(answer, offset)
+            return None
         total = _total(answer.headers.get("X-Total-Count"))
         return Fetched(
             decoded,
@@ -114,6 +135,22 @@ class Source:
             _has_next(answer.headers.get("Link")),
             hashlib.sha256(answer.body).digest(),
             limit,
+        )
+
+    def _require_nothing(self, answer: Answer, offset: int) -> None:
+        """Take an answer without a list to a filtered request for no rows, if a total says so or it is 204 behind rows.
+
+        :raises FilterUnanswered: else, for a filter that is not understood may be answered so too.
+        """
+        behind_rows = offset > 0 and answer.status == HTTPStatus.NO_CONTENT
+        if not behind_rows and _total(answer.headers.get("X-Total-Count")) != 0:
+            raise self._unanswered(str(answer.status))
+
+    def _unanswered(self, status: str) -> FilterUnanswered:
+        return FilterUnanswered(
+            "filter_unanswered",
+            f"The provider answered {status} without a list when {self._collection.path} were filtered.",
+            remedy="The whole collection is read instead. Ask the provider's support to answer an empty list.",
         )
 
 

@@ -31,7 +31,10 @@ _READ_TIMEOUTS_PER_ANSWER = 5
 
 @dataclass(frozen=True)
 class Usage:
-    """What we asked of a provider. `requests` include the token requests; bytes are as they came over the wire."""
+    """What we asked of a provider. `requests` include the token requests; bytes are as they came over the wire.
+
+    :param seconds_waited: seconds in which at least one thread waited to try again; parallel waits count once.
+    """
 
     requests: int = 0
     token_requests: int = 0
@@ -59,7 +62,7 @@ class Transport:
     :param budget: gives the slots.
     :param concurrency: connections kept alive.
     :param timeout: seconds to connect, and of silence while reading.
-    :param waits: tells when nobody wants an answer any more.
+    :param waits: tells when nobody wants an answer any more, and counts the seconds waited.
     """
 
     def __init__(self, *, budget: Budget, concurrency: int, timeout: tuple[float, float], waits: Waits) -> None:
@@ -80,7 +83,7 @@ class Transport:
     @property
     def usage(self) -> Usage:
         with self._lock:
-            return self._usage
+            return replace(self._usage, seconds_waited=self._waits.seconds)
 
     @contextmanager
     def slot(self, url: str) -> Iterator[None]:
@@ -130,10 +133,6 @@ class Transport:
             ) from None
         finally:
             self._end(received)
-
-    def waited(self, seconds: float) -> None:
-        with self._lock:
-            self._usage = replace(self._usage, seconds_waited=self._usage.seconds_waited + seconds)
 
     @property
     def under_way(self) -> int:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from include.sandbox.oauth1 import BadSignature, Verifier
+from include.sandbox.oauth1 import DIGESTS, BadSignature, Verifier
 from include.sandbox.oauth2 import CORE, DEMOGRAPHICS, ROSTER, TokenOffice
 from include.sandbox.quirks_access import CLOCK_MINUTES
 from include.sandbox.quirks_records import not_shared
@@ -73,7 +73,8 @@ class Access:
 
     def _check_signature(self, call: Call) -> None:
         try:
-            self._signatures.verify("GET", call.whole_url, call.authorization)
+            methods = ("HMAC-SHA1",) if "sha1-only" in self.quirks else tuple(DIGESTS)
+            self._signatures.verify("GET", call.whole_url, call.authorization, methods)
         except BadSignature as bad:
             raise Refused(401, "unauthorisedrequest", f"The request was refused: {bad}.") from None
 
@@ -87,10 +88,17 @@ class Access:
             return
         scopes = self.tokens.redeem(token)
         if scopes is None:
-            raise Refused(401, "unauthorisedrequest", "The token is unknown or has expired.")
+            raise self._token_ended()
         sufficient = (DEMOGRAPHICS,) if collection == "demographics" else (ROSTER,) if nested else (CORE, ROSTER)
         if not any(self.tokens.scope(name) in scopes for name in sufficient):
             raise Refused(403, "forbidden", f"The token lacks the scope {self.tokens.scope(sufficient[0])}.")
+
+    def _token_ended(self) -> Refused:
+        if "token-403-mid-pull" in self.quirks:
+            return Refused(403, "forbidden", "The incoming token has expired.")
+        if "token-403-without-a-word" in self.quirks:
+            return Refused(403, "forbidden", "Forbidden.")
+        return Refused(401, "unauthorisedrequest", "The token is unknown or has expired.")
 
     def _check_headers(self, call: Call) -> None:
         if "cookies-required" in self.quirks and self._settings.auth == "oauth2":

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import takewhile
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -35,10 +35,11 @@ class Verifier:
         self._clock = clock
         self._used: dict[tuple[int, str], None] = {}
 
-    def verify(self, method: str, url: str, authorization: str) -> None:
+    def verify(self, method: str, url: str, authorization: str, methods: Collection[str] = DIGESTS) -> None:
         """Check a request's signature, time and nonce.
 
         :param url: as the client called it, with its query.
+        :param methods: signature methods that are accepted.
         :raises BadSignature: if anything is missing, wrong, too old or used before.
         """
         parameters = authorization_parameters(authorization)
@@ -47,8 +48,8 @@ class Verifier:
         if parameters.get("oauth_version", "1.0") != "1.0":
             raise BadSignature("oauth_version is not 1.0")
         digest_name = parameters.get("oauth_signature_method", "")
-        if digest_name not in DIGESTS:
-            raise BadSignature(f"oauth_signature_method is none of {', '.join(DIGESTS)}")
+        if digest_name not in methods:
+            raise BadSignature(f"oauth_signature_method is none of {', '.join(methods)}")
         given = parameters.pop("oauth_signature", "")
         expected = signature(self._secret, base_string(method, url, parameters), digest_name)
         if not hmac.compare_digest(given.encode(), expected.encode()):

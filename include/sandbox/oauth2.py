@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from include.sandbox.quirks_access import TOKEN_REQUESTS
+from include.sandbox.quirks_access import ENDING_TOKENS, TOKEN_REQUESTS
 from include.sandbox.settings import SandboxDistrict
 
 CORE, ROSTER, DEMOGRAPHICS = "roster-core.readonly", "roster.readonly", "roster-demographics.readonly"
@@ -63,12 +63,12 @@ class TokenOffice:
         asked = form.get("scope", "").split()
         if not asked and "token-wants-scope" in quirks:
             raise TokenRefused(400, "invalid_scope", "At least one scope has to be asked for.")
-        scopes = self._granted(asked)
+        scopes = self._granted(asked, is_strict="unknown-scopes-refused" in quirks)
         token = secrets.token_urlsafe(32)
         self._grants[token] = Grant(
             scopes=frozenset(scopes),
             expires_at=self._clock() + self._settings.token_seconds,
-            requests_left=TOKEN_REQUESTS if "token-expires-mid-pull" in quirks else None,
+            requests_left=TOKEN_REQUESTS if quirks & ENDING_TOKENS else None,
         )
         return {
             "access_token": token,
@@ -107,14 +107,18 @@ class TokenOffice:
         if self._settings.auth != "oauth2" or ours not in (given, decoded):
             raise TokenRefused(401, "invalid_client", "Client ID or Client Secret is not the one of this application.")
 
-    def _granted(self, asked: list[str]) -> list[str]:
+    def _granted(self, asked: list[str], *, is_strict: bool) -> list[str]:
+        """The shared ones of those that are asked for. Others are ignored, as RFC 6749 section 3.3 lets a server do.
+
+        :param is_strict: refuse a scope nobody knows.
+        """
         names = [CORE, ROSTER, DEMOGRAPHICS] if self._settings.demographics else [CORE, ROSTER]
         shared = [self.scope(name) for name in names]
         if not asked:
             return shared
-        known = {*shared, self.scope(DEMOGRAPHICS)}
         granted = [scope for scope in shared if scope in asked]
-        if not known.issuperset(asked) or not granted:
+        is_known = {*shared, self.scope(DEMOGRAPHICS)}.issuperset(asked)
+        if not granted or (is_strict and not is_known):
             raise TokenRefused(400, "invalid_scope", "A scope is unknown, of another version, or not shared.")
         return granted
 

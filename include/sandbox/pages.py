@@ -61,7 +61,7 @@ class Pages:
         answer = self._answer(place, ask)
         reply = Reply(answer.status)
         if answer.status == 200:
-            reply.body = self._body(place, answer)
+            reply.body = self._body(place, answer) if answer.has_body else b""
             reply.headers = paging_headers(answer, query, place.url)
         for quirk in self._quirks:
             if quirk.damages:

@@ -49,6 +49,7 @@ class Answer:
     :param envelope: the name before the list; empty for a bare list, nothing for `{}`.
     :param beside: members beside the list.
     :param status: 200, or 204 and 404 where the provider has no such page.
+    :param has_body: False for an answer of which nothing but the status comes, and a total if it is stated.
     """
 
     ask: Ask
@@ -61,6 +62,7 @@ class Answer:
     has_links: bool = True
     beside: dict[str, Any] = field(default_factory=dict)
     status: int = 200
+    has_body: bool = True
 
     @property
     def received(self) -> int:

@@ -7,8 +7,27 @@ from include.sandbox.quirk import V1P1, V1P2, Quirk
 TOKEN_REQUESTS = 3
 CLOCK_MINUTES = 20
 
+#: Of a token that ends after so many requests.
+ENDING_TOKENS = {"token-expires-mid-pull", "token-403-mid-pull", "token-403-without-a-word"}
+
 ACCESS = {
-    "token-expires-mid-pull": Quirk(f"a token is good for {TOKEN_REQUESTS} requests", "any with short tokens"),
+    "token-expires-mid-pull": Quirk(
+        f"a token is good for {TOKEN_REQUESTS} requests", "any with short tokens", group="token ends"
+    ),
+    "token-403-mid-pull": Quirk(
+        f"a token is good for {TOKEN_REQUESTS} requests; 403 then says that it has expired", "API gateways",
+        group="token ends",
+    ),
+    "token-403-without-a-word": Quirk(
+        f"a token is good for {TOKEN_REQUESTS} requests; 403 then says nothing about it", "API gateways",
+        group="token ends",
+    ),
+    "unknown-scopes-refused": Quirk(
+        "a token request with a scope nobody knows is refused, also beside known ones", "strict token servers"
+    ),
+    "sha1-only": Quirk(
+        "signatures of HMAC-SHA1 only are accepted", "classic connections of OneRoster 1.1", versions=V1P1
+    ),
     "token-redirects": Quirk(
         "the Token URL redirects (307) to another path of its host", "hosts that moved", group="token redirects"
     ),

@@ -20,6 +20,8 @@ _HEAVY = (100, 1000)
 LOGIN_PAGE = b"<!DOCTYPE html>\n<html><head><title>Campus</title></head><body><form>Log in</form></body></html>\n"
 _BUSY_PAGE = b"<html><head><title>503 Service Temporarily Unavailable</title></head><body></body></html>\n"
 
+_FIREWALL_PAGE = b"<html><head><title>403 Forbidden</title></head><body>Request blocked. ID 4711</body></html>\n"
+
 _Damage = Callable[[Ask, Reply], None]
 
 
@@ -112,6 +114,10 @@ FAULTS = {
     "http-429-bare": Quirk(
         "the first two requests of a collection answer 429 in HTML without Retry-After", "ClassLink", group="refusals",
         damages=_first(_TIMES, _too_many(None)),
+    ),
+    "firewall-page": Quirk(
+        "collections answer 403 with the page of a firewall", "any behind a web application firewall",
+        group="refusals", damages=_always(_page(403, _FIREWALL_PAGE)),
     ),
     "html-200-once": Quirk(
         "the first request of a collection answers 200 with a login page", "single sign-on before the SIS",

@@ -6,15 +6,25 @@ from collections.abc import Callable
 
 from include.sandbox.quirk import Answer, Ask, Quirk
 from include.sandbox.rendering import Row
+from include.sandbox.status_info import Refused
 
 _CLAMPS = (50, 100, 500, 1000, 3000, 10000)
 _DOUBLED = 3
+_MOST_ACCEPTED = 100
 _OTHER_ENVELOPES = {"users": "students", "orgs": "schools", "academicSessions": "terms"}
 
 
 def _clamp(most: int) -> Callable[[Ask], None]:
     def asks(ask: Ask) -> None:
         ask.limit = min(ask.limit, most)
+
+    return asks
+
+
+def _refuses_limits(status: int) -> Callable[[Ask], None]:
+    def asks(ask: Ask) -> None:
+        if ask.limit > _MOST_ACCEPTED:
+            raise Refused(status, "invaliddata", f"limit must be between 1 and {_MOST_ACCEPTED}.")
 
     return asks
 
@@ -51,6 +61,17 @@ def _past_the_end(status: int) -> Callable[[Answer], None]:
     def answers(answer: Answer) -> None:
         if answer.ask.offset and answer.ask.offset >= len(answer.rows):
             answer.status = status
+
+    return answers
+
+
+def _nothing_left(*, status: int = 200, total: bool = False) -> Callable[[Answer], None]:
+    """No list where a filter leaves nothing."""
+
+    def answers(answer: Answer) -> None:
+        if answer.ask.filter and not answer.rows:
+            answer.status, answer.has_body = status, False
+            _says(total=total, links=False)(answer)
 
     return answers
 
@@ -113,6 +134,12 @@ PAGING = {
         _CLAMPS, ("small servers", "small servers", "Ed-Fi", "PowerSchool", "Timeback", "Ed-Fi at most"), strict=True
     )
 } | {
+    f"limit-refused-{status}": Quirk(
+        f"a limit above {_MOST_ACCEPTED} is refused with {status}", provider, group="clamp",
+        asks=_refuses_limits(status),
+    )
+    for status, provider in ((400, "openAIP"), (413, "gateways"), (422, "Ed-Fi Data Management Service"))
+} | {
     "no-totals": Quirk(
         "neither X-Total-Count nor Link", "Ed-Fi", group="totals", answers=_says(total=False, links=False)
     ),
@@ -173,6 +200,21 @@ PAGING = {
     ),
     "duplicate-rows": Quirk(
         f"the first {_DOUBLED} rows stand at the end once more, and are counted", "any", arranges=_doubled
+    ),
+    "nothing-left-empty": Quirk(
+        "200 with an empty body where a filter leaves nothing", "servers by hand", group="nothing left",
+        answers=_nothing_left(),
+    ),
+    "nothing-left-empty-total": Quirk(
+        "200 with an empty body and X-Total-Count: 0 where a filter leaves nothing", "servers by hand",
+        group="nothing left", answers=_nothing_left(total=True),
+    ),
+    "nothing-left-204": Quirk(
+        "204 where a filter leaves nothing", "RIC One", group="nothing left", answers=_nothing_left(status=204)
+    ),
+    "nothing-left-404": Quirk(
+        "404 where a filter leaves nothing", "suspected of several", group="nothing left",
+        answers=_nothing_left(status=404),
     ),
     "filter-ignored": Quirk("the filter is ignored", "HelloID's field notes", asks=_filter_ignored),
     "other-envelopes": Quirk(

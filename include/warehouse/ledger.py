@@ -16,6 +16,7 @@ from include.warehouse import holds
 from include.warehouse.bulk import copy_in
 from include.warehouse.dialect import upsert
 from include.warehouse.models import districts, findings, pulls, run_counts, runs, state, watermarks
+from include.warehouse.profiles import remember_limit
 from include.warehouse.schemas import OPS
 
 
@@ -183,7 +184,7 @@ def write_details(
 
 
 def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> None:
-    """The proofs of completeness and what the provider was asked.
+    """The proofs of completeness, what the provider was asked, and the largest limit it accepted if it refused one.
 
     :param is_complete: a proven full pull of every collection the district has.
     """
@@ -192,6 +193,8 @@ def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> 
     known = {"district_id": pull.district, "pull_id": pull.pull_id, "is_complete": is_complete}
     statement = upsert(pulls).values(**known, **row)
     connection.execute(statement.on_conflict_do_nothing())
+    if pull.largest_limit is not None:
+        remember_limit(connection, pull.district, pull.largest_limit, pull.as_of)
 
 
 def move_state(

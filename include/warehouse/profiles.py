@@ -1,4 +1,4 @@
-"""What checks of connections found, one row per district in `roster_ops.provider_profiles`."""
+"""What checks of connections and pulls found, one row per district in `roster_ops.provider_profiles`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ class StoredProfile:
     passed: bool
     pinned_org: str | None
     profile: dict[str, Any]
+
+    @property
+    def largest_limit(self) -> int | None:
+        """Rows per page the provider accepts at most, where it refuses more; None where it was never seen to."""
+        found = self.profile.get("largest_limit")
+        return found if isinstance(found, int) and found > 0 else None
 
 
 def last_profile(connection: sa.Connection, district: str) -> StoredProfile | None:
@@ -54,3 +60,14 @@ def store_profile(connection: sa.Connection, district: str, found: StoredProfile
     if not pin_anew:
         row["pinned_org"] = sa.func.coalesce(provider_profiles.c.pinned_org, statement.excluded.pinned_org)
     connection.execute(statement.on_conflict_do_update(index_elements=[provider_profiles.c.district_id], set_=row))
+
+
+def remember_limit(connection: sa.Connection, district: str, limit: int, at: datetime) -> None:
+    """Keep the largest limit a pull found, until a check tries a larger one. A district that was never checked gets a
+    row too, without a pinned org.
+    """
+    statement = upsert(provider_profiles).values(
+        district_id=district, checked_at=at, passed=True, profile={"largest_limit": limit}
+    )
+    kept = {"profile": provider_profiles.c.profile.op("||")(statement.excluded.profile)}
+    connection.execute(statement.on_conflict_do_update(index_elements=[provider_profiles.c.district_id], set_=kept))

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from include.extract.plan import ALWAYS_FULL, Plan
+from include.oneroster.source import Source
+from include.oneroster.transport import Answer
 from include.tables import COLLECTIONS
 
 #: Elm's first night passes in the small hours of 23 November, its second a day later.
@@ -92,3 +94,50 @@ def test_a_provider_that_ignores_the_filter_is_read_in_full(elm: Any, caplog: py
     assert pulled.manifest.mode == "delta"  # what was asked for
     assert asked["/enrollments"] == 1 + -(-elm.truth()["enrollments"] // 100) + 1
     assert "users: the provider ignores the filter on dateLastModified, so all of it is read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("quirk", "is_full"),
+    [
+        ("nothing-left-empty", True),
+        ("nothing-left-204", True),
+        ("nothing-left-404", True),
+        ("nothing-left-empty-total", False),
+    ],
+)
+def test_no_list_where_a_filter_leaves_nothing_is_a_full_pull_unless_a_total_says_nothing(
+    elm: Any, quirk: str, is_full: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    elm.sandbox.pass_night("elm")
+    with caplog.at_level(logging.INFO, "rollcall.extract"), elm.quirks(quirk):
+        pulled = elm.pull(plan=delta(BEFORE_THE_FIRST))
+        quiet = elm.pull(plan=delta(BEFORE_THE_SECOND))
+    changed = elm.sandbox.truth("elm")["last_night"]["changed"]
+    assert pulled["users"].proof.proven
+    for name in OTHERS:
+        there = elm.truth()[name]
+        assert pulled.counts()[name] == (there if is_full else changed[name])
+        assert quiet.counts()[name] == (there if is_full else 0)
+        assert (pulled[name].since is None) == is_full
+    assert ("users: the provider answers the filter on dateLastModified without a list" in caplog.text) == is_full
+
+
+def test_a_filter_that_is_answered_without_a_list_on_the_second_page_is_a_full_pull(
+    elm: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rows that came until then are void: what lies in the manifest is the whole collection, once."""
+    elm.sandbox.pass_night("elm", 2)
+    read = Source._read
+
+    def broken(self: Source, answer: Answer, offset: int, limit: int) -> Any:
+        if self._filter is not None and offset:
+            answer = Answer(200, answer.url, {}, b"")
+        return read(self, answer, offset, limit)
+
+    monkeypatch.setattr(Source, "_read", broken)
+    with caplog.at_level(logging.INFO, "rollcall.extract"):
+        pulled = elm.pull(plan=delta(BEFORE_THE_FIRST), page_size=10, concurrency=1)
+    assert "users: The provider answered 200 without a list when users were filtered." in caplog.text
+    assert pulled["users"].since is None
+    assert pulled.counts()["users"] == pulled["users"].proof.received == elm.truth()["users"]
+    assert len({row["sourced_id"] for row in pulled.rows("users")}) == elm.truth()["users"]

@@ -12,9 +12,12 @@ import pytest
 from include.contracts import LandedCollection, Proof
 from include.extract import progress
 from include.extract.progress import summary
+from include.extract.stage import extract
+from include.oneroster import Retry
+from include.progress import Terminal
 from include.tables import COLLECTIONS
 
-Told = list[tuple[str, int, int | None, int, float | None]]
+Told = list[tuple[str, int, int | None, int, float | None, float | None]]
 
 
 def test_progress_is_told_page_by_page(maple: Any) -> None:
@@ -24,8 +27,9 @@ def test_progress_is_told_page_by_page(maple: Any) -> None:
     for name in COLLECTIONS:
         pages = [(received, total) for collection, received, total, *_ in told if collection == name]
         assert pages == [(min(50 * (page + 1), there[name]), there[name]) for page in range(-(-there[name] // 50))]
-    assert all(0 <= now <= 5 for *_, now, _ in told)
-    left = [seconds for collection, *_, seconds in told if collection == "enrollments"]
+    assert all(0 <= now <= 5 for *_, now, _, _ in told)
+    assert {waiting for *_, waiting in told} == {None}
+    left = [seconds for collection, *_, seconds, _ in told if collection == "enrollments"]
     assert left[-1] == 0
     assert all(seconds > 0 for seconds in left[:-1])
 
@@ -43,6 +47,34 @@ def test_between_pages_it_is_told_and_logged_at_intervals(
     assert {int(total) for _, total in logged} == {there}
     assert "time left unknown" in caplog.text  # before the first page nobody can tell
     assert len(told) > sum(-(-total // 100) for total in cedar.truth().values())
+
+
+def test_waiting_out_a_429_is_told_as_waiting_with_the_seconds_left(
+    cedar: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "TOLD_EVERY", 0.05)
+    told: Told = []
+    with caplog.at_level(logging.INFO), cedar.quirks("http-429-seconds"), cedar.client(retry=Retry()) as client:
+        extract(client, cedar.district(), cedar.landing, run_id="waits", progress=lambda *page: told.append(page))
+    waits = [seconds for *_, seconds in told if seconds is not None]
+    assert waits
+    assert all(0 <= seconds <= 2 for seconds in waits)
+    assert min(waits) < 0.5 < max(waits)  # it counts down
+    assert {collection for collection, *_, seconds in told if seconds is not None} >= {"orgs"}
+    assert re.search(r"answered 429 Too Many Requests; waiting \d seconds", caplog.text)
+    assert re.search(r"orgs: 0 of an unknown total rows, waiting \d s more, for the provider answered 429", caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "shown"),
+    [(None, "users: 10 of 20 (3 at once, 4 s left)"),
+     (42.4, "users: 10 of 20 (waiting 42 s: the provider answered 429, too many requests)")],
+)  # fmt: skip
+def test_a_terminal_shows_the_wait(capsys: pytest.CaptureFixture[str], waiting: float | None, shown: str) -> None:
+    with Terminal("maple") as terminal:
+        terminal._last_line -= 60
+        terminal.progress("users", 10, 20, 3, 4.0, waiting)
+    assert shown in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_the_log_tells_counts_and_nobody(cedar: Any, caplog: pytest.LogCaptureFixture) -> None:

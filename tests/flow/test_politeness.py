@@ -78,15 +78,22 @@ def test_the_ledger_tells_what_the_provider_saw(ready, sandbox, small_pages):
     assert row.most_at_once <= 3
 
 
-def test_where_the_service_answers_is_remembered_from_night_to_night(ready, sandbox, small_pages):
+def test_where_the_service_answers_and_the_largest_limit_are_remembered_from_night_to_night(
+    ready, sandbox, district_file
+):
+    """The limit of 250 is refused, one of 1 accepted, 200 refused and 100 accepted: three requests, the first night."""
     from click.testing import CliRunner
 
     from include.cli import rollcall
 
+    district_file(MAPLE, "politeness: {page_size: 250}\n")
+    sandbox.set_quirks("maple", ["limit-refused-400"])
     for _ in range(2):
         assert CliRunner().invoke(rollcall, ["sync", "maple", "--full"]).exit_code == 0
     with ready.connect() as connection:
         first, second = connection.execute(
             sa.text("SELECT requests FROM roster_ops.runs ORDER BY started_at")
         ).scalars()
-    assert second == first - PROBES["maple"]
+        limit = connection.execute(sa.text("SELECT profile -> 'largest_limit' FROM roster_ops.provider_profiles"))
+        assert limit.scalar_one() == 100
+    assert second == first - PROBES["maple"] - 3

@@ -1,6 +1,7 @@
 """What goes wrong on the way, and how a pull survives it or says who can put it right."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 
@@ -176,6 +177,95 @@ def test_a_429_pauses_the_whole_client(provide, connect, paged, said):
         thread.join()
 
     assert during == [0]
+
+
+def test_threads_that_wait_at_the_same_time_wait_once():
+    waits, together = Waits(), threading.Barrier(5)
+
+    def sleeper(seconds):
+        waits.sleep(seconds, for_all=True, sleep=lambda _: together.wait(5))
+
+    threads = [threading.Thread(target=sleeper, args=(seconds,)) for seconds in (10, 20, 60, 30, 60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+
+    assert waits.seconds == pytest.approx(60, abs=0.5)
+    waits.sleep(7, for_all=False, sleep=lambda _: None)  # a wait after the pause is another one
+    assert waits.seconds == pytest.approx(67, abs=0.5)
+
+
+def test_a_pause_says_how_long_it_lasts():
+    waits, asleep, wake = Waits(), threading.Event(), threading.Event()
+
+    def sleep(_):
+        asleep.set()
+        wake.wait(5)
+
+    assert waits.seconds_left is None
+    thread = threading.Thread(target=lambda: waits.sleep(60, for_all=True, sleep=sleep))
+    thread.start()
+    asleep.wait(5)
+    assert 55 < waits.seconds_left <= 60
+    wake.set()
+    thread.join(5)
+    assert waits.seconds_left is None
+
+
+def test_parallel_requests_that_are_answered_429_wait_once_in_the_statistics(provide, connect, paged, said):
+    """Five collections are answered 429 at the same time; each second of the pause is counted once."""
+    pages, lock, busy, together = paged(3, total=3), threading.Lock(), set(), threading.Barrier(5)
+
+    def answer(asked):
+        if "offset" in asked.query:
+            with lock:
+                is_first = asked.path not in busy
+                busy.add(asked.path)
+            if is_first:
+                together.wait(5)
+                return said({}, 429, {"Retry-After": "1"})
+        name = asked.path.rpartition("/")[2]
+        page = pages(asked)
+        return said({name: page.body["orgs"]}, headers=page.headers)
+
+    client = connect(provide(answer), concurrency=5, retry=Retry(first_wait=0.05))
+    assert client.base_url
+    names = ("orgs", "users", "classes", "courses", "enrollments")
+    threads = [threading.Thread(target=read, args=(client, name)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 1 <= client.usage.seconds_waited < 2
+
+
+def test_the_pauses_of_others_are_not_taken_from_a_requests_patience(provide, connect, paged, said):
+    """One request at a time, as in peak hours: each of five collections is answered 429 twice, and every pause lasts
+    longer than half of what a request is patient.
+    """
+    pages, lock, answered = paged(3, total=3), threading.Lock(), {}
+
+    def answer(asked):
+        if "offset" in asked.query:
+            with lock:
+                times = answered[asked.path] = answered.get(asked.path, 0) + 1
+            if times <= 2:
+                return said({}, 429, {"Retry-After": "0"})
+        name = asked.path.rpartition("/")[2]
+        page = pages(asked)
+        return said({name: page.body["orgs"]}, headers=page.headers)
+
+    client = connect(
+        provide(answer), concurrency=1, retry=Retry(patience=0.5, sleep=lambda _: threading.Event().wait(0.2))
+    )
+    assert client.base_url
+    names = ("orgs", "users", "classes", "courses", "enrollments")
+    with ThreadPoolExecutor(len(names)) as pool:
+        found = [future.result() for future in [pool.submit(read, client, name) for name in names]]
+
+    assert [len(ids) for ids, _ in found] == [3] * 5
 
 
 # -- the Token URL

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from include.oneroster import modified_since
-from include.oneroster.errors import NotOffered, PermissionRefused
+from include.oneroster.errors import FilterUnanswered, NotOffered, PermissionRefused, ProviderUnavailable
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,15 @@ def filtering(paged, behind):
         (200, {"orgs": []}, {}, True),
         (200, {"orgs": []}, {"X-Total-Count": "0"}, True),
         (200, {"orgs": []}, {"X-Total-Count": "3"}, False),
-        (204, b"", {}, True),
-        (404, {}, {}, True),  # nothing found, though the collection is there
+        # without a list only a total tells: such an answer may also mean that the filter was not understood
+        (200, b"", {"X-Total-Count": "0"}, True),
+        (204, b"", {"X-Total-Count": "0"}, True),
+        (200, {}, {"X-Total-Count": "0"}, True),
+        (200, b"", {}, False),
+        (200, b" \n", {"X-Total-Count": "3"}, False),
+        (204, b"", {}, False),
+        (200, {}, {}, False),
+        (404, {}, {}, False),
         (400, {}, {}, False),
     ],
 )
@@ -58,15 +65,50 @@ def test_every_way_to_say_nothing(provide, connect, paged, said, status, body, h
     assert connect(provider).obeys_filter("orgs") is obeys
 
 
-def test_a_filter_that_leaves_nothing_is_an_empty_collection_and_not_a_missing_one(provide, connect, paged, said):
-    reader = connect(provide(filtering(paged, said({}, 404)))).pages("orgs", filter=modified_since(datetime.now(UTC)))
+SINCE = modified_since(datetime(2026, 11, 20, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b""), (204, b""), (200, {}), (404, {})])
+def test_no_list_for_a_filter_is_no_empty_list_and_is_not_tried_again(provide, connect, paged, said, status, body):
+    provider = provide(filtering(paged, said(body, status)))
+    reader = connect(provider).pages("orgs", filter=SINCE)
+    with pytest.raises(FilterUnanswered) as refused:
+        list(reader)
+
+    assert refused.value.code == "filter_unanswered"
+    assert len([asked for asked in provider.data_requests() if "filter" in asked.query]) == 1
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_total_of_zero_says_that_nothing_was_modified(provide, connect, paged, said, status):
+    reader = connect(provide(filtering(paged, said(b"", status, {"X-Total-Count": "0"})))).pages("orgs", filter=SINCE)
+
     assert list(reader) == []
     assert (reader.proof.kind, reader.proof.received) == ("empty_page", 0)
 
+
+@pytest.mark.parametrize(("most", "total"), [(2, None), (2, 3), (10, 3)])
+def test_204_behind_the_rows_of_a_filter_is_their_end(provide, connect, paged, said, most, total):
+    reader = connect(provide(paged(3, most=most, total=total, behind=said(b"", 204)))).pages("orgs", filter=SINCE)
+
+    assert [record.sourced_id for page in reader for record in page.records] == ["o0", "o1", "o2"]
+    assert reader.proof.proven
+
+
+def test_an_empty_answer_without_a_filter_stays_an_error(provide, connect, said):
+    """However long it is tried: a collection is never taken for empty because nothing came (rule 1)."""
+    provider = provide(lambda asked: said(b"") if asked.path.endswith("users") else said({"orgs": []}))
+    with pytest.raises(ProviderUnavailable) as refused:
+        list(connect(provider).pages("users"))
+
+    assert refused.value.code == "answer_cut_off"
+
+
+def test_a_collection_that_is_missing_is_so_with_a_filter_too(provide, connect, paged, said):
     pages = paged(3, total=3)
     provider = provide(lambda asked: said({}, 404) if asked.path.endswith("courses") else pages(asked))
     with pytest.raises(NotOffered):
-        list(connect(provider).pages("courses", filter=modified_since(datetime.now(UTC))))
+        list(connect(provider).pages("courses", filter=SINCE))
 
 
 def test_what_is_not_shared_says_nothing_of_the_filter(provide, connect, paged, said):

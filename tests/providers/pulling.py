@@ -128,6 +128,7 @@ def client_of(sandbox: Sandbox, way: Way, row: Row) -> Iterator[OneRosterClient]
             "secret": district.client_secret,
             "auth": district.auth,
             "auth_url": sandbox.token_url(district.app) if district.auth == "oauth2" else None,
+            "signature": row.signature,
             **fields,
         }
     )
