@@ -21,6 +21,8 @@ from include.memory import give_back_what_is_free
 from include.merge.merged import Merged
 from include.merge.readers import Readers
 from include.settings import District, rules_digest
+from include.settings.roles import measured_apart
+from include.settings.sites import LEAVE_OUT, UNDECIDED
 from include.whom_to_map import whom_to_map, with_the_others
 
 #: Withheld content is published nowhere, and a delta would not bring it again.
@@ -111,10 +113,17 @@ def _evidence(
         changes={name: made.rows.append_column(KEY, made.keys()) for name, made in merged.tables.items()},
         received={name: made.received for name, made in merged.tables.items()},
         counts={name: made.counts for name, made in merged.tables.items()},
-        readers=Readers(merged.connection, merged.district),
+        readers=_readers(district, merged),
         living=living,
         rules_changed=before is not None and before != rules_digest(district),
     )
+
+
+def _readers(district: District, merged: Merged) -> Readers:
+    students, others = measured_apart(district.roles)
+    decided = {} if district.sites is None else district.sites.map
+    sites = {school: site for school, site in decided.items() if site not in (LEAVE_OUT, UNDECIDED)}
+    return Readers(merged.connection, merged.district, students, others, sites)
 
 
 def _full_required(holds: list[Hold], living: pa.Table) -> str:

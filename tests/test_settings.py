@@ -91,6 +91,13 @@ def test_defaults_lie_under_it_maps_merge_and_lists_replace(folder):
         (SMALLEST + "schedule: {off_peak: always}\n", 'off_peak must look like "22:00-05:00"'),
         (SMALLEST + "schedule: {nightly: '2 am'}\n", 'nightly must be "spread" or a cron expression'),
         (SMALLEST + "roles: {guardian: stuff}\n", "A role becomes one of: student, staff, leave_out, do_not_land."),
+        (
+            SMALLEST + "guards: {people: 10%}\n",
+            "maple.yaml, line 5: 'people' in guards is now students, staff and others (guardians and relatives), each "
+            "measured apart. Set those in place of 'people'.",
+        ),
+        (SMALLEST + "guards: {others: 125%}\n", 'others must be a share such as "10%", at most 100%'),
+        (SMALLEST + "guards: {student: 5%}\n", "unknown key 'student' in guards (did you mean 'students'?)"),
         (SMALLEST + "collections: [orgs, enrolments]\n", "'enrolments' (did you mean 'enrollments'?)"),
         (SMALLEST.replace("email", "e-mail"), "unknown username field 'e-mail'"),
         (
@@ -179,7 +186,9 @@ def test_the_digest_follows_the_rules_and_nothing_else(folder):
 
 
 def test_the_schema_for_editors_is_json_and_the_shipped_districts_are_valid():
-    assert "District" in json.dumps(json_schema())
+    schema = json_schema()
+    assert "District" in json.dumps(schema)
+    assert {"students", "staff", "others", "accounts"} <= schema["$defs"]["Guards"]["properties"].keys()
     assert [load_district(path).district for path in district_files(districts_folder())] == ["cedar", "maple"]
 
 

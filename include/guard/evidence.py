@@ -25,10 +25,16 @@ class Readers(Protocol):
     """The roster readers have, read when it is asked for. Keys are rows' keys as one text each."""
 
     def schools_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
-        """`key` and `school`, the nearest school of each first; of accounts the site."""
+        """`key` and `school`, the nearest school of each first."""
 
-    def rows_per_school(self, table: str) -> Mapping[str, int]:
-        """How many live rows are at each school."""
+    def places_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """`key`, `kind`, `school`, `site`, the nearest school of each first."""
+
+    def live(self, table: str) -> Mapping[tuple[str, str, str], int]:
+        """How many live rows there are, by kind, scope (`district`, `school`, `site`) and the scope's name."""
+
+    def accounts_of(self, people: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+        """The keys of these people's accounts."""
 
     def people(self, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
         """sourced_id, given_name, family_name, identifier, email, grades (JSON text), birth_date."""
@@ -90,6 +96,15 @@ class Evidence:
     def departing(self, table: str) -> pd.DataFrame:
         """Rows that leave tonight or are missed for the first time, with the records they belong to."""
         return self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners))
+
+    def going(self, table: str, *, with_agreed: bool = False) -> pd.DataFrame:
+        """Departing rows that go by themselves, not along with the person or class they belong to."""
+        rows = self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners), with_agreed=with_agreed)
+        for column, owner in TABLES[table].owners.items():
+            along = rows[column].isin(self.leaving(owner, "removed"))
+            missed_along = (rows["change"] == "missing") & rows[column].isin(self.leaving(owner))
+            rows = rows[~(along | missed_along)]
+        return rows
 
     def leaving(self, table: str, *changes: str) -> frozenset[str]:
         """Keys of all records that leave or are missed, agreed or not."""

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from include.guard.claims import ROW, Claims, as_rows
 from include.guard.evidence import KEY, Evidence
-from include.guard.limits import limit, too_many
+from include.guard.limits import too_many
 from include.settings import District
 
 _COMES = ("added", "returned")
@@ -63,12 +63,12 @@ def judge_migration(district: District, evidence: Evidence, claims: Claims, pair
     departing = evidence.departing("users").set_index("key")["change"]
     _still_waiting(evidence, claims, departing)
     pairs = pairs[~pairs["new"].isin(claims.named("identities", "users"))]
-    for school, named in too_many(evidence, "users", pairs["old"], limit(district, "identity", "users")).items():
-        linked = pairs.merge(named, left_on="old", right_on="key").drop(columns="key")
+    for found in too_many(district, evidence, "identity", "users", pairs["old"]):
+        linked = pairs.merge(found.rows, left_on="old", right_on="key").drop(columns="key")
         linked["because"] = linked["old"] + " -> " + linked["new"]
         old = linked.assign(key=linked["old"], change=linked["old"].map(departing).astype("object").fillna("missing"))
         for rows in (old, linked.assign(key=linked["new"], change="added")):
-            claims.add("users", "identities", as_rows("users", rows), school=school)
+            claims.add("users", "identities", as_rows("users", rows), school=found.school)
     for claim in claims.made.values():
         coming = int((claim.rows["change"] == "added").sum())
         claim.said.append(f"{coming:,} of {evidence.published('users'):,} people come under another sourcedId")

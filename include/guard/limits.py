@@ -1,7 +1,11 @@
-"""How much is too much: of a whole collection, and of each school."""
+"""How much is too much: of each kind of row in the whole district, at each school and at each site.
+
+Students, staff and others are measured apart: a hundred guardians must not hide that a third of the students is gone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +15,7 @@ import pyarrow as pa
 from include.guard.evidence import Evidence
 from include.settings import District
 
-Share = Literal["people", "classes", "enrollments", "updates", "usernames", "identity"]
+Share = Literal["people", "accounts", "classes", "enrollments", "updates", "usernames", "identity"]
 
 #: Which floor holds for a table; small collections have that of classes.
 _FLOOR = {"users": "people", "accounts": "people", "demographics": "people", "enrollments": "enrollments"}
@@ -28,34 +32,76 @@ class Limit:
         return rows > self.floor and rows > self.share * published
 
 
-def limit(district: District, share: Share, table: str) -> Limit:
-    """The district's limit of a table."""
-    floor: int = getattr(district.guards.floor, _FLOOR.get(table, "classes"))
-    return Limit(district.guards.share(share), floor)
+@dataclass(frozen=True)
+class Excess:
+    """All rows of one kind, because there are too many of them somewhere.
 
-
-def too_many(evidence: Evidence, table: str, keys: pd.Series, limit: Limit) -> dict[str, pd.DataFrame]:
-    """Which rows are too many: per school the rows, `key` and `row_school`; the school is empty for the whole table.
-
-    Who is at two schools counts at both. Rows that are all at one school are that school's, where there are others.
+    :param kind: `students`, `staff`, `others`, or `all` where rows are nobody's.
+    :param school: the school all of them are at; empty where they are at several, or there is only one.
+    :param rows: `key`, and `row_school`, the nearest school.
     """
-    if len(keys) <= limit.floor:
-        return {}
-    at = evidence.readers.schools_of(table, pa.array(keys, pa.string())).to_pandas()
-    nearest = at.drop_duplicates("key").set_index("key")["school"]
-    rows = pd.DataFrame({"key": keys, "row_school": keys.map(nearest).astype("object").fillna("")})
-    counts = at.groupby("school")["key"].nunique()
-    if limit.is_passed(len(keys), evidence.published(table)):
-        everywhere = counts[counts == len(keys)]
-        alone = str(everywhere.index[0]) if len(everywhere) else ""
-        return {alone if alone and len(evidence.readers.rows_per_school(table)) > 1 else "": rows}
-    counts = counts[counts > limit.floor]
-    if counts.empty:
-        return {}
-    published = evidence.readers.rows_per_school(table)
-    passed = [school for school, count in counts.items() if limit.is_passed(count, published.get(str(school), 0))]
-    first = at[at["school"].isin(passed)].drop_duplicates("key")
-    return {
-        str(school): rows[rows["key"].isin(group["key"])].assign(row_school=school)
-        for school, group in first.groupby("school")
-    }
+
+    kind: str
+    school: str
+    rows: pd.DataFrame
+
+
+def limit(district: District, share: Share, table: str, kind: str) -> Limit:
+    """The district's limit for a kind of row.
+
+    :param share: what is measured; for people who leave each kind has a share of its own.
+    """
+    floor: int = getattr(district.guards.floor, _FLOOR.get(table, "classes"))
+    return Limit(district.guards.share(kind if share == "people" else share), floor)
+
+
+def too_many(district: District, evidence: Evidence, share: Share, table: str, keys: pd.Series) -> list[Excess]:
+    """The kinds of which too many rows are among these: in the whole district, at one school or at one site.
+
+    Whatever passed its limit first, all rows of the kind are named, since what is wrong at one school is seldom wrong
+    there only. A row that is of two kinds is named once.
+    """
+    if len(keys) <= limit(district, share, table, "students").floor:
+        return []
+    at = evidence.readers.places_of(table, pa.array(keys, pa.string())).to_pandas().astype("object")
+    found: list[Excess] = []
+    done: set[str] = set()
+    for kind, places in at.groupby("kind", sort=False):
+        own = limit(district, share, table, str(kind))
+        of_kind = places["key"].nunique()
+        if of_kind <= own.floor:
+            continue
+        published = evidence.readers.live(table)
+        counts = _counts(places, of_kind)
+        if not any(own.is_passed(rows, published.get((str(kind), *where), 0)) for where, rows in counts):
+            continue
+        nearest = places.drop_duplicates("key").set_index("key")["school"].fillna("")
+        rows = nearest[~nearest.index.isin(done)]
+        done |= set(rows.index)
+        if len(rows):
+            school = only_school(evidence, table, places)
+            found.append(Excess(str(kind), school, rows.rename("row_school").rename_axis("key").reset_index()))
+    return found
+
+
+def only_school(evidence: Evidence, table: str, places: pd.DataFrame) -> str:
+    """The school at which all these rows are, where readers have rows at others too; else empty.
+
+    :param places: `key` and `school`.
+    """
+    per_school = places.dropna(subset=["school"]).groupby("school")["key"].nunique()
+    everywhere = per_school[per_school == places["key"].nunique()]
+    return str(everywhere.index[0]) if len(everywhere) and len(schools_with(evidence, table)) > 1 else ""
+
+
+def schools_with(evidence: Evidence, table: str) -> set[str]:
+    """The schools at which readers have rows of a table."""
+    return {name for _, scope, name in evidence.readers.live(table) if scope == "school" and name}
+
+
+def _counts(places: pd.DataFrame, of_kind: int) -> Iterator[tuple[tuple[str, str], int]]:
+    """How many rows there are in the whole district, at each school and at each site."""
+    yield ("district", ""), of_kind
+    for scope in ("school", "site"):
+        for name, rows in places.groupby(scope)["key"].nunique().items():
+            yield (scope, str(name)), int(rows)

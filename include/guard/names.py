@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from include.contracts import Mapped
 from include.guard.claims import ROW, Claims, as_rows
 from include.guard.evidence import Evidence
-from include.guard.limits import limit, too_many
+from include.guard.limits import too_many
 from include.settings import District
 
 #: Held one by one, however few: somebody has to agree that the name comes from elsewhere or was another person's.
@@ -38,11 +38,11 @@ def judge_names(district: District, evidence: Evidence, claims: Claims, name_cha
         theirs = rows[rows["kind"] == kind]
         claims.add("accounts", "usernames", as_rows("accounts", theirs), said=f"{len(theirs):,} usernames {what}")
     renamed = rows[~rows["kind"].isin(list(_ONE_BY_ONE))]
-    passed = too_many(evidence, "accounts", renamed["key"], limit(district, "usernames", "accounts"))
-    for site, named in passed.items():
-        theirs = renamed.drop(columns="row_school").merge(named, on="key")
-        said = f"{len(theirs):,} of {evidence.published('accounts'):,} usernames change"
-        claims.add("accounts", "usernames", as_rows("accounts", theirs), school=_school(district, site), said=said)
+    for found in too_many(district, evidence, "usernames", "accounts", renamed["key"]):
+        theirs = renamed.drop(columns="row_school").merge(found.rows, on="key")
+        published = evidence.readers.live("accounts").get((found.kind, "district", ""), 0)
+        said = f"{len(theirs):,} of {published:,} usernames of {found.kind} change"
+        claims.add("accounts", "usernames", as_rows("accounts", theirs), school=found.school, said=said)
 
 
 def judge_lost_accounts(district: District, evidence: Evidence, claims: Claims, mapped: Mapped) -> None:
@@ -55,9 +55,9 @@ def judge_lost_accounts(district: District, evidence: Evidence, claims: Claims, 
     for school, theirs in still.groupby("school"):
         claims.add("accounts", "removals", theirs[list(ROW)], school=str(school), is_real=True)
     rows = rows[~rows["key"].isin(still["row_key"])]
-    for site, named in too_many(evidence, "accounts", rows["key"], limit(district, "people", "accounts")).items():
-        theirs = rows.merge(named, on="key")
-        claims.add("accounts", "removals", as_rows("accounts", theirs), school=_school(district, site))
+    for found in too_many(district, evidence, "accounts", "accounts", rows["key"]):
+        theirs = rows.merge(found.rows, on="key")
+        claims.add("accounts", "removals", as_rows("accounts", theirs), school=found.school)
 
 
 def moved_accounts(evidence: Evidence, mapped: Mapped) -> int:
@@ -96,8 +96,3 @@ def _told(rows: pd.DataFrame) -> pd.Series:
 def _among(values: pd.Series, others: pa.ChunkedArray) -> pd.Series:
     found = pc.is_in(pa.array(values, pa.string()), value_set=others)
     return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index, dtype=bool)
-
-
-def _school(district: District, site: str) -> str:
-    """A site as the org it is: where schools are mapped to sites it is none."""
-    return site if district.sites is None else ""

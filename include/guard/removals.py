@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from include.guard.claims import ROW, Claims, as_rows
 from include.guard.evidence import Evidence
-from include.guard.limits import Share, limit, too_many
+from include.guard.limits import Share, too_many
 from include.settings import District
 from include.tables import TABLES
 
@@ -101,17 +101,26 @@ def _shares(district: District, evidence: Evidence, claims: Claims, table: str) 
             return
         if table == "users" and "graduated" in rollover.accept:
             rows = rows[~rows["key"].isin(graduated(evidence, rows["key"]))]
-    for school, named in too_many(evidence, table, rows["key"], limit(district, share, table)).items():
-        claims.add(table, "removals", as_rows(table, rows.merge(named, on="key")), school=school)
+    for found in too_many(district, evidence, share, table, rows["key"]):
+        claims.add(table, "removals", as_rows(table, rows.merge(found.rows, on="key")), school=found.school)
+    if table == "users":
+        _accounts_that_go_along(district, evidence, claims, rows)
+
+
+def _accounts_that_go_along(district: District, evidence: Evidence, claims: Claims, people: pd.DataFrame) -> None:
+    """Too many accounts may go with few people: where one grade has accounts, and that grade goes."""
+    people = people[~people["key"].isin(claims.named("removals", "users"))]
+    if len(people) <= district.guards.floor.people:
+        return
+    keys = evidence.readers.accounts_of(pa.array(people["key"], pa.string())).to_pandas().astype("object")
+    for found in too_many(district, evidence, "accounts", "accounts", keys):
+        named = found.rows.assign(key=found.rows["key"].str.partition("\x1f")[0]).drop_duplicates("key")
+        claims.add("users", "removals", as_rows("users", people.merge(named, on="key")), school=found.school)
 
 
 def _own(evidence: Evidence, table: str, claims: Claims) -> pd.DataFrame:
     """What goes by itself and is in no hold yet: an enrollment whose person or class goes is told with them."""
-    rows = evidence.departing(table)
-    for column, owner in TABLES[table].owners.items():
-        along = rows[column].isin(evidence.leaving(owner, "removed"))
-        missed_along = (rows["change"] == "missing") & rows[column].isin(evidence.leaving(owner))
-        rows = rows[~(along | missed_along)]
+    rows = evidence.going(table)
     taken = claims.named("removals", table) | claims.named("identities", table)
     return rows[~rows["key"].isin(taken)]
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from include.contracts import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, Hold, Mapped
 from include.errors import NeedsPerson
-from include.guard.causes import Numbers, numbers_of, weighed
+from include.guard.causes import UNEXPLAINED, Numbers, numbers_of, told_by_kind, weighed
 from include.guard.claims import Claim, Claims
 from include.guard.evidence import Evidence
 from include.guard.identity import judge_migration, judge_turned, same_people
@@ -126,17 +126,21 @@ def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
 def _judgement(claims: Claims, evidence: Evidence, numbers: Callable[[Claim], Numbers]) -> Judgement:
     holds, rows = [], []
     for claim in sorted(claims.made.values(), key=lambda one: (_ORDER.index(one.collection), one.kind, one.school)):
-        like, unlike = weighed(claim.collection, claim.kind, numbers(claim))
+        found = numbers(claim)
+        like, unlike = weighed(claim.collection, claim.kind, found)
         said = "; ".join(claim.said)
         # a rule that says itself what it found needs no cause beside it
-        looks_like = "; ".join(part for part in (said, "" if said and like == "unexplained" else like) if part)
+        parts = [said, "" if said and like == UNEXPLAINED else like]
+        if claim.kind in ("removals", "updates"):
+            parts.append(told_by_kind(claim.collection, found))
+        looks_like = "; ".join(part for part in parts if part)
         holds.append(
             Hold(
                 collection=claim.collection,
                 kind=claim.kind,
                 school=claim.school,
                 rows=len(claim.rows),
-                published=evidence.published(claim.collection),
+                published=found.published or evidence.published(claim.collection),
                 looks_like=looks_like,
                 looks_not_like=unlike,
                 is_announced=claim.is_announced,

@@ -6,7 +6,7 @@ import pandas as pd
 
 from include.guard.claims import ROW, Claims, as_rows
 from include.guard.evidence import Evidence
-from include.guard.limits import limit, too_many
+from include.guard.limits import too_many
 from include.settings import District
 from include.tables import COLLECTIONS, tables_of
 
@@ -29,10 +29,10 @@ def judge_updates(district: District, evidence: Evidence, claims: Claims) -> Non
         rollover = district.rollover
         if collection == "users" and rollover and rollover.covers(evidence.night) and "promoted" in rollover.accept:
             rows = rows[~rows["key"].isin(promoted(evidence)["key"])]
-        for school, named in too_many(
-            evidence, collection, rows["key"], limit(district, "updates", collection)
-        ).items():
-            claims.add(collection, "updates", as_rows(collection, rows.merge(named, on="key")), school=school)
+        for found in too_many(district, evidence, "updates", collection, rows["key"]):
+            claims.add(
+                collection, "updates", as_rows(collection, rows.merge(found.rows, on="key")), school=found.school
+            )
 
 
 def promoted(evidence: Evidence) -> pd.DataFrame:

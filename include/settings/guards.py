@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -19,30 +19,48 @@ class Floor(Settings, frozen=True):
     enrollments: int = 50
 
 
-class Guards(Settings, frozen=True):
-    """Shares, written like `10%`; a night that changes more is held, per collection and per school.
+#: A share in the JSON Schema for editors; what is wrong with one is said by `Guards` itself.
+Share = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": r"^\d{1,3}(\.\d+)?%$", "examples": ["10%"]})]
 
+SHARES = ("students", "staff", "others", "accounts", "classes", "enrollments", "updates", "usernames", "identity")
+
+
+class Guards(Settings, frozen=True):
+    """Shares, written like `10%`; a night that changes more is held.
+
+    Each is measured in the whole district, per school and per site; students, staff and others apart, so that many
+    guardians never hide how many students leave.
+
+    :param students: students who leave; `staff` and `others` (guardians, relatives, people without a role) likewise.
+    :param accounts: accounts that go, students' and staff's apart.
     :param updates: rows whose content changes, of any collection.
     :param usernames: accounts whose username changes.
     :param identity: people who come back under another sourcedId.
     """
 
-    people: str = "10%"
-    classes: str = "10%"
-    enrollments: str = "20%"
-    updates: str = "75%"
-    usernames: str = "25%"
-    identity: str = "25%"
+    students: Share = "10%"
+    staff: Share = "10%"
+    others: Share = "25%"
+    accounts: Share = "10%"
+    classes: Share = "10%"
+    enrollments: Share = "20%"
+    updates: Share = "75%"
+    usernames: Share = "25%"
+    identity: Share = "25%"
     floor: Floor = msgspec.field(default_factory=Floor)
 
     def __post_init__(self) -> None:
-        for name in ("people", "classes", "enrollments", "updates", "usernames", "identity"):
+        for name in SHARES:
             if not re.fullmatch(r"\d{1,3}(\.\d+)?%", getattr(self, name)) or self.share(name) > 1:
                 raise ValueError(f'{name} must be a share such as "10%", at most 100%')
 
     def share(self, name: str) -> float:
         """A share as a number from 0 to 1."""
         return float(getattr(self, name).rstrip("%")) / 100
+
+
+#: Settings of former versions, and what says the same now.
+RETIRED = {"people": "students, staff and others (guardians and relatives), each measured apart"}
 
 
 Accepted = Literal["classes", "enrollments", "promoted", "graduated"]

@@ -19,7 +19,7 @@ from include.errors import NeedsPerson
 from include.settings.base import Settings, nearest
 from include.settings.district import District
 from include.settings.filters import Filters
-from include.settings.guards import Floor, Guards, Rollover
+from include.settings.guards import RETIRED, Floor, Guards, Rollover
 from include.settings.people import PersonDecision
 from include.settings.retention import Retention
 from include.settings.roles import RoleTarget
@@ -133,6 +133,9 @@ def _explained(path: Path, defaults_path: Path, data: dict[str, Any], text: str)
         valid = _fields_at(keys)
         near = nearest(key, valid)
         where = f" in {'.'.join(keys)}" if keys else ""
+        if keys == ["guards"] and key in RETIRED:
+            line = yaml_lines.line_of(file, keys, key=key)
+            return error_in(file, line, f"{key!r}{where} is now {RETIRED[key]}", f"Set those in place of {key!r}.")
         remedy = f"Valid keys{where}: {', '.join(valid)}." if valid else ""
         return error_in(file, yaml_lines.line_of(file, keys, key=key), f"unknown key {key!r}{where}{near}", remedy)
     if missing := _MISSING.search(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 #: What a role can be mapped to. `undecided` is what an unknown role is until somebody decides.
@@ -23,3 +24,19 @@ DEFAULT_ROLES: dict[str, RoleTarget] = {
     "systemAdministrator": "staff",
     "teacher": "staff",
 }
+
+#: The roles of people who are in the roster because of another person.
+_RELATIVES = ("guardian", "parent", "relative")
+
+
+def measured_apart(roles: Mapping[str, RoleTarget]) -> tuple[list[str], list[str]]:
+    """Which roles make a student and which make neither a student nor staff; every other role makes staff.
+
+    A student who gets no account here is a student all the same.
+
+    :param roles: what the district has decided.
+    """
+    targets = {**DEFAULT_ROLES, **roles}
+    students = {name for name, target in targets.items() if target == "student"} | {"student"}
+    others = {name for name in _RELATIVES if targets[name] not in ("student", "staff")}
+    return sorted(students), sorted(others)

@@ -27,7 +27,7 @@ sites:   # ours
     "0012":   undecided    # 12 students
 
 # guards as agreed
-guards: {people: 10%}
+guards: {students: 10%}
 """
 
 
@@ -67,7 +67,7 @@ def test_a_setting_goes_with_its_line_and_the_comments_around_it_stay():
 def test_a_map_left_empty_goes_too():
     with_one = with_setting(MAPLE, ("people", "p-1"), {"leave_out": True, "because": "b"})
     assert without_setting(with_one, ("people", "p-1")) == MAPLE
-    assert without_setting(MAPLE, ("guards", "people")) == MAPLE.replace("guards: {people: 10%}\n", "")
+    assert without_setting(MAPLE, ("guards", "students")) == MAPLE.replace("guards: {students: 10%}\n", "")
 
 
 def test_line_breaks_of_windows_stay():

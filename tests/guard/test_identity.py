@@ -207,7 +207,7 @@ def test_changes_of_name_flow_below_the_share_and_are_held_above_it_and_nobody_t
     rows["users"][20]["email"] = "s0@town.example"
     done = nights.publish(rows)
     assert _told(done) == [("accounts", "usernames", "", 8, 20)]
-    assert done.holds[0].looks_like.startswith("8 of 20 usernames change")
+    assert done.holds[0].looks_like.startswith("8 of 20 usernames of students change")
     names = dict(nights.live("accounts", "user_sourced_id", "username"))
     assert names["s0"] == "s0@town.example"
     assert "s20" not in names
@@ -225,7 +225,7 @@ def test_accounts_lost_by_our_own_mapping_are_held_as_such_and_moves_are_none(ni
     assert (moved.holds, moved.counts["accounts"].added, moved.counts["accounts"].removed) == ([], 20, 20)
     nights.settings(sites=Sites(targets=sites, map={**everywhere, "south": "N", "west": "leave_out"}))
     done = nights.publish(elm.rows)
-    assert _told(done) == [("accounts", "removals", "", 20, 60)]
+    assert _told(done) == [("accounts", "removals", "west", 20, 60)]
     assert done.holds[0].looks_like.startswith("our own mapping or filter change")
     assert len(nights.live("accounts", "username")) == 60
     assert nights.scalar("SELECT count(*) FROM roster_ops.left_out") == 0

@@ -22,10 +22,10 @@ def test_a_third_of_the_students_is_announced_then_held_while_all_else_flows_and
     assert _told(first) == [("users", "removals", "", 27, 90)]
     assert (first.holds[0].is_announced, first.exit_code) == (True, 0)
     assert (first.counts["users"].missing, first.counts["users"].held) == (27, 0)
-    assert first.holds[0].looks_like == "unexplained"
+    assert first.holds[0].looks_like == "unexplained; 27 of 90 students"
     assert "one school (they are at 3 of 3 schools)" in first.holds[0].looks_not_like
     assert "an id migration (0 of 27 come under another sourcedId)" in first.holds[0].looks_not_like
-    assert "0 of 24 classes go and 0 are new, 27 of 90 people go" in first.holds[0].looks_not_like
+    assert "0 of 24 classes go and 0 are new, 27 of 90 students go" in first.holds[0].looks_not_like
 
     second = nights.publish(elm.without(*gone))
     assert (second.holds[0].is_announced, second.exit_code) == (False, 3)
@@ -94,7 +94,7 @@ def test_what_is_approved_for_some_stays_held_for_the_others(nights, town, appro
     assert len(nights.live("users", "sourced_id")) == 38
 
 
-def test_a_small_school_does_not_trip_and_a_large_one_is_held_by_itself(nights, town):
+def test_a_small_school_does_not_trip_and_one_that_does_has_all_students_held(nights, town):
     elm = town(300, schools=("north", "south"))
     for row in elm.rows["users"][:16:2]:
         row["primary_org_sourced_id"] = "tiny"
@@ -106,9 +106,18 @@ def test_a_small_school_does_not_trip_and_a_large_one_is_held_by_itself(nights, 
     # 20 of 300 are no tenth of the district, but of the 150 in the south they are
     south = [f"s{i}" for i in range(101, 141, 2)]
     done = nights.publish(elm.without(*tiny, *south))
+    # and with them all students are named who go tonight: what is wrong at one school is seldom wrong there only
+    assert _told(done) == [("users", "removals", "", 28, 300)]
+    assert "one school (they are at 2 of 3 schools)" in done.holds[0].looks_not_like
+    assert done.counts["users"].removed == 0
+
+
+def test_what_all_goes_at_one_school_is_told_as_that_schools(nights, town):
+    elm = town(300, schools=("north", "south"))
+    nights.publish(elm.rows)
+    done = nights.publish(elm.without(*[f"s{i}" for i in range(101, 141, 2)]))
     assert _told(done) == [("users", "removals", "south", 20, 300)]
-    assert "one school (all 20 are at one of 3 schools)" in done.holds[0].looks_like
-    assert done.counts["users"].removed == 8
+    assert "one school (all 20 are at one of 2 schools)" in done.holds[0].looks_like
 
 
 def test_a_school_that_goes_is_held_with_everything_that_hangs_on_it(nights, town, approve, held):
@@ -158,10 +167,10 @@ def test_the_turn_of_the_year_is_named_and_flows_where_the_district_expects_it(n
         ("users", "removals", True),
     ]
     words = (
-        "a year rollover (a new school year began, 24 of 24 classes go and 24 are new, 15 of 60 people go, 45 were "
-        "promoted, 15 graduated)"
+        "a year rollover (a new school year began, 24 of 24 classes go and 24 are new, 15 of 60 students go, 45 "
+        "were promoted, 15 graduated)"
     )
-    assert [hold.looks_like for hold in first.holds] == [words, words]
+    assert [hold.looks_like for hold in first.holds] == [words, f"{words}; 15 of 60 students"]
     held = nights.publish(rows)
     assert (held.counts["users"].removed, held.counts["classes"].removed) == (0, 0)
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from include import night
-from include.settings.guards import Floor, Guards
+from include.settings.guards import SHARES, Floor, Guards
 from tests.conftest import Nights
 from tests.publish.gate import Gate
 
@@ -34,7 +34,7 @@ Seen = tuple[tuple[int, ...], ...]
 def town(nights: Nights, roster: Any) -> Callable[[int], dict[str, list[dict[str, Any]]]]:
     """Everybody carries the number of the night, and another person comes each night; so it can be told who is from
     which night."""
-    wide = dict.fromkeys(("people", "classes", "enrollments", "updates", "usernames", "identity"), "100%")
+    wide = dict.fromkeys(SHARES, "100%")
     nights.settings(guards=Guards(**wide, floor=Floor(people=10_000, classes=10_000, enrollments=10_000)))
 
     def make(number: int) -> dict[str, list[dict[str, Any]]]:

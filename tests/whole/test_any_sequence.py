@@ -24,7 +24,7 @@ from include import night
 from include.errors import RollcallError
 from include.landing import Landing
 from include.publish import stage as publish_stage
-from include.settings.guards import Floor, Guards
+from include.settings.guards import SHARES, Floor, Guards
 from tests.conftest import Nights
 from tests.warehouses import Warehouses
 from tests.whole.district import Asked, Watched
@@ -47,12 +47,7 @@ SEQUENCES = settings(
 
 #: So wide that the guard has nothing to say.
 NO_GUARD = Guards(
-    people="100%",
-    classes="100%",
-    enrollments="100%",
-    updates="100%",
-    usernames="100%",
-    identity="100%",
+    **dict.fromkeys(SHARES, "100%"),
     floor=Floor(people=1000, classes=1000, enrollments=1000),
 )
 
