@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -17,11 +17,11 @@ from requests.utils import parse_header_links
 
 from include.identity import Org
 from include.oneroster.budget import Budget
-from include.oneroster.client import OneRosterClient
+from include.oneroster.client import FilterAnswer, OneRosterClient
 from include.oneroster.connection import OneRosterConnection, Version
 from include.oneroster.decode import decode_page
 from include.oneroster.entities import COLLECTIONS, Collection
-from include.oneroster.errors import NotOffered, OneRosterError, ProviderUnavailable
+from include.oneroster.errors import OneRosterError, ProviderUnavailable
 from include.oneroster.retry import Retry, TryAgain
 from include.oneroster.transport import Answer
 
@@ -37,7 +37,7 @@ _DELETED = ("tobedeleted", "inactive")
 
 @dataclass(frozen=True)
 class Peek:
-    """What one answer shows, without anything of its records.
+    """What one answer shows of its records: how many there are, and their sourcedIds to compare.
 
     :param total: of the collection, where the provider states it.
     :param links: whether it links to the next page.
@@ -49,6 +49,7 @@ class Peek:
     links: bool = False
     envelope: str = ""
     deleted: bool = False
+    ids: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Asking:
@@ -103,14 +104,27 @@ class Asking:
         known = COLLECTIONS[collection]
         query = {"limit": str(limit), "offset": str(offset)} | ({"filter": filter} if filter else {})
         url = f"{self.base_url}/{path or known.path}?{urlencode(query, quote_via=quote, safe='')}"
-        return self._client.get(url, lambda answer: _read(known, answer))
+        return self._client.get(url, lambda answer: _read(known, answer, is_filtered=filter is not None))
 
-    def is_obeyed(self, collection: str) -> bool:
-        """Whether filtering by `dateLastModified` does anything: nothing was modified in the far future."""
-        try:
-            return self._client.obeys_filter(collection)
-        except NotOffered:  # some answer so when nothing is left after filtering, others to every filter: unknown
-            return False
+    def longest(self, collection: str, limit: int) -> Peek:
+        """Look at a page of so many records, or of the largest limit that is not refused.
+
+        :raises OneRosterError: as `peek`.
+        """
+        return self._client.largest_page(limit, lambda accepted: self.peek(collection, limit=accepted))
+
+    @property
+    def largest_limit(self) -> int | None:
+        """The largest limit that was accepted after a larger one was refused."""
+        return self._client.largest_limit
+
+    def filter_answer(self, collection: str) -> FilterAnswer:
+        """What the provider does with a filter by `dateLastModified`."""
+        return self._client.filter_answer(collection)
+
+    def may_use(self, scope: str) -> bool:
+        """Whether a scope is ours. Without OAuth 2 there are none, and where nobody can tell, asking shows it."""
+        return self._client.may_use(scope) is not False
 
     def orgs(self) -> list[Org]:
         """The district's orgs, of which there are few, without the deleted ones."""
@@ -151,8 +165,8 @@ class Asking:
         self.close()
 
 
-def _read(collection: Collection, answer: Answer) -> Peek:
-    if answer.status == HTTPStatus.NO_CONTENT:
+def _read(collection: Collection, answer: Answer, *, is_filtered: bool) -> Peek:
+    if answer.status == HTTPStatus.NO_CONTENT or (is_filtered and not answer.body.strip()):
         return Peek()
     decoded = decode_page(collection, answer.body)
     return Peek(
@@ -161,6 +175,7 @@ def _read(collection: Collection, answer: Answer) -> Peek:
         links=any("next" in link.get("rel", "") for link in parse_header_links(answer.headers.get("Link", ""))),
         envelope=decoded.envelope,
         deleted=any(_is_deleted(record) for record in decoded.records),
+        ids=tuple(str(record.sourced_id) for record in decoded.records),
     )
 
 

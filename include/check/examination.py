@@ -139,6 +139,9 @@ class _Examination:
             return Found("given, but not for demographics")
         except OneRosterError as error:
             return explain.no_token(error)
+        if self._settings.demographics and not self._asking.may_use("roster-demographics.readonly"):
+            self._without_demographics = True
+            return Found("given, but not for demographics")
         return Found("given")
 
     def _signs_in_without_demographics(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from include.check.asking import Asking
 from include.check.steps import Found, Recognised
 from include.oneroster.budget import Budget
 from include.oneroster.connection import OneRosterConnection, Version
-from include.oneroster.errors import BaseUrlWrong, CredentialsRefused, OneRosterError, PermissionRefused
+from include.oneroster.errors import BaseUrlWrong, Blocked, CredentialsRefused, OneRosterError, PermissionRefused
 
 #: What people call the collections.
 TITLES = {
@@ -45,6 +46,8 @@ class Explainer:
 
     def no_token(self, error: OneRosterError) -> Found:
         """The Token URL refuses."""
+        if isinstance(error, Blocked):
+            return self._blocked("Token URL", self._connection.auth_url)
         if isinstance(error, CredentialsRefused):
             return _found("wrong_secret", self._credentials(f"the Token URL at {_host(self._connection.auth_url)}"))
         if isinstance(error, PermissionRefused) and (found := self.another_version()):
@@ -53,6 +56,8 @@ class Explainer:
 
     def no_service(self, error: OneRosterError, asking: Asking) -> Found:
         """The Base URL refuses, or nothing of ours is there."""
+        if isinstance(error, Blocked):
+            return self._blocked("Base URL", self._connection.base_url)
         if isinstance(error, CredentialsRefused):
             return self._refused_signature(error)
         if isinstance(error, PermissionRefused):
@@ -68,6 +73,10 @@ class Explainer:
 
     def no_collection(self, error: OneRosterError, collection: str) -> Found:
         """A collection is refused although the service is there."""
+        if isinstance(error, Blocked):
+            return self._blocked("Base URL", self._connection.base_url)
+        if error.code == "token_refused":
+            return as_said(error)
         if collection == "demographics" and isinstance(error, PermissionRefused | CredentialsRefused):
             return self.no_demographics("403" if isinstance(error, PermissionRefused) else "401")
         what = {"what": TITLES[collection].capitalize(), "title": self._connection.title}
@@ -98,11 +107,35 @@ class Explainer:
 
     def _refused_signature(self, error: OneRosterError) -> Found:
         where = f"the Base URL at {_host(self._connection.base_url)}"
-        if self._connection.auth == "oauth1" and "clock" not in error.message:
-            return _found("wrong_key", self._credentials(where))
-        if self._connection.auth == "oauth2":
+        if self._connection.auth == "oauth1":
+            if found := self._other_signature(where):
+                return found
+            if "clock" not in error.message:
+                return _found("wrong_key", self._credentials(where))
+        if self._connection.auth == "oauth2" and error.code != "token_refused":
             return _found("scope_refused", {"what": "Orgs", "title": self._connection.title})
         return as_said(error)
+
+    def _other_signature(self, where: str) -> Found | None:
+        """Whether the provider takes the signature method the connection does not use, tried once."""
+        signature = self._connection.other_signature
+        signing = replace(self._connection, signature=signature)
+        try:
+            with Asking(signing, self._version or "1.1", budget=self._budget) as asking:
+                if not asking.base_url:
+                    return None
+        except OneRosterError:
+            return None
+        values = {
+            "where": where[0].upper() + where[1:],
+            "refused": self._connection.signature,
+            "signature": signature,
+            "title": self._connection.title,
+        }
+        return _found("other_signature", values)
+
+    def _blocked(self, label: str, url: str | None) -> Found:
+        return _found("blocked_by_firewall", {"where": f"The {label} at {_host(url)}"})
 
     def _credentials(self, where: str) -> dict[str, Any]:
         id_label, secret_label = self._connection.id_label, self._connection.secret_label

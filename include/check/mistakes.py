@@ -113,13 +113,38 @@ MISTAKES = {
         "fail",
         "Consumer Key and Consumer Secret were not accepted by {where}.",
         "Compare what is stored in {title} with the district's screen. If the key ended or was switched off, only the "
-        "district can help.",
+        "district can help. The other signature (`signature` in the extra) was tried and refused too.",
         (
             _OPEN,
             "Look whether Status is Active and the Token Expiration Date lies ahead; renew it if not.",
             "Copy Consumer Key, Consumer Secret and OneRoster URL, each one whole.",
         ),
         _KEY,
+    ),
+    "other_signature": Mistake(
+        "fail",
+        "{where} refuses {refused} signatures and accepts {signature}: Consumer Key and Consumer Secret are right.",
+        'Set "signature": "{signature}" in {title}\'s extra. The district has nothing to do.',
+    ),
+    "blocked_by_firewall": Mistake(
+        "fail",
+        "{where} answered 403 with a web page: a firewall or proxy refuses requests from this machine.",
+        "Ask who runs it to allow this machine's public address and the user agent `Rollcall (OneRoster client)`. The "
+        "connection itself is not the reason.",
+        (
+            "Ask your network team, or the host of your student information system, to allow requests from our address "
+            "to its OneRoster service: its firewall answers them with a page of its own.",
+        ),
+    ),
+    "offset_ignored": Mistake(
+        "fail",
+        "`offset` is ignored: every page of {what} begins with the same record, so only the first {rows} can be read.",
+        "Ask the provider's support to support `offset`. Until then nothing of it can be pulled.",
+    ),
+    "offset_ignored_so_far": Mistake(
+        "warning",
+        "`offset` is ignored: every page of {what} begins with the same record, and today all {rows} come on one page.",
+        "Ask the provider's support to support `offset`. Once a collection takes more than one page, pulls will fail.",
     ),
     "login_page": Mistake(
         "fail",

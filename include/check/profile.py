@@ -108,6 +108,7 @@ _TOLD: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
     ("version", "OneRoster version", None),
     ("base_url", "service at", None),
     ("page_cap", "page cap", None),
+    ("largest_limit", "largest limit accepted", None),
     ("totals", "totals", ("not stated", "stated")),
     ("links", "links to the next page", ("not sent", "sent")),
     ("filter_obeyed", "delta filter", ("ignored", "obeyed")),
@@ -119,4 +120,6 @@ _TOLD: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
 def _worded(words: tuple[str, str] | None, value: Any) -> str:
     if words is not None:
         return words[bool(value)]
+    if value == 0:
+        return "as many as asked for"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -12,11 +12,20 @@ from include.check.profile import Org, ProviderProfile
 from include.check.steps import Found, Recognised, School
 from include.identity import Org as FoundOrg
 from include.identity import district_org
+from include.oneroster.client import FilterAnswer
 from include.oneroster.connection import Version
-from include.oneroster.errors import OneRosterError, ProviderUnavailable
+from include.oneroster.errors import NotOffered, OneRosterError, PagingBroken, ProviderUnavailable, RequestRefused
 
 #: Counting a school's people takes two requests, so it is done for few schools only.
 _FEW_SCHOOLS = 12
+
+#: What a provider does with the delta filter, when it does not obey it.
+_NO_DELTA: Mapping[FilterAnswer, str] = {
+    "ignored": "dateLastModified is ignored: records modified in the far future were asked for, and some came.",
+    "refused": "The filter on dateLastModified is refused.",
+    "unanswered": "The filter on dateLastModified is answered without a list and without a total, which may mean that "
+    "nothing was modified or that the filter was not understood.",
+}
 
 #: Schools that are named in one line.
 _NAMED = 6
@@ -50,6 +59,7 @@ class Survey:
         self._orgs: list[FoundOrg] = []
         self._demographics: bool | None = None
         self._page_cap: int | None = None
+        self._largest_limit: int | None = None
         self._filter_obeyed: bool | None = None
         self._deleted_seen = False
         self._org: Org | None = None
@@ -67,6 +77,7 @@ class Survey:
             version=version,
             base_url=base_url,
             page_cap=self._page_cap,
+            largest_limit=self._largest_limit,
             totals=any(peek.total is not None for peek in full) if full else None,
             links=any(peek.links for peek in full) if full else None,
             filter_obeyed=self._filter_obeyed,
@@ -104,16 +115,29 @@ class Survey:
         return self._explain.no_demographics("the token was refused their scope")
 
     def page_size(self) -> Found:
-        """How long the longest page is, tried on the longest collection."""
+        """Paging, tried on the longest collection: how long a page may be, and whether `offset` moves it."""
         name = max(self._peeks, key=self._length, default="")
         if not name or not self._peeks[name].rows:
             return Found("there is nothing to read", "skipped")
         asked = self._page_size
         try:
-            page = self._peek(name, limit=asked)
+            page = self._asking.longest(name, asked)
         except ProviderUnavailable as error:
             remedy = "Pulls ask again for half as many and go on so; a smaller page_size spares the provider the first."
             return Found(f"A page of {asked:,} records seems to be too heavy. {error.message}", "warning", remedy)
+        self._deleted_seen = self._deleted_seen or page.deleted
+        self._largest_limit = self._asking.largest_limit or 0
+        if self._ignores_offset(name, page):
+            fits = page.total is not None and page.total <= page.rows
+            values = {"what": name.replace("_", " "), "rows": f"{page.rows:,}"}
+            return Found(recognised=(Recognised("offset_ignored_so_far" if fits else "offset_ignored", values),))
+        if self._largest_limit:
+            limit = self._largest_limit
+            refused = f"A limit of {asked:,} is refused and one of {limit:,} accepted; pulls ask for {limit:,}"
+            if page.rows >= limit:
+                self._page_cap = limit
+                return Found(refused)
+            asked = limit
         if page.rows >= asked:
             self._page_cap = asked
             return Found(f"{asked:,} records a page, as asked for")
@@ -127,20 +151,24 @@ class Survey:
         name = "users" if self._has("users") else "orgs"
         if not self._has(name):
             return Found("there is nothing to filter", "skipped")
-        self._filter_obeyed = self._asking.is_obeyed(name)
-        if not self._filter_obeyed:
-            return Found(
-                "dateLastModified is ignored: records modified in the far future were asked for, and some came.",
-                "warning",
-                "Nothing is lost: every pull is a full one. Ask the provider's support when it will filter.",
-            )
-        return Found(f"obeyed; {self._on_deleted()}")
+        answer = self._asking.filter_answer(name)
+        self._filter_obeyed = answer == "obeyed"
+        if answer == "obeyed":
+            return Found(f"obeyed; {self._on_deleted()}")
+        return Found(
+            _NO_DELTA[answer],
+            "warning",
+            "Nothing is lost: every pull is a full one. Ask the provider's support when it will filter.",
+        )
 
     def who(self) -> Found:
         """The schools, and whether they have people."""
         if not self._has("orgs"):
             return Found("there are no orgs", "skipped")
-        self._orgs = self._asking.orgs()
+        try:
+            self._orgs = self._asking.orgs()
+        except PagingBroken:
+            return Found("not read, because paging does not work", "skipped")
         schools = [org for org in self._orgs if (org.type or "").lower() == "school"]
         if not schools:
             remedy = "Each org that people belong to is taken for a school; look at the types with the district."
@@ -179,10 +207,23 @@ class Survey:
         peek = self._peeks[name]
         return (peek.total if peek.total is not None else peek.rows, name == "enrollments")
 
+    def _ignores_offset(self, name: str, page: Peek) -> bool:
+        """Whether a page begins with the same record wherever it is asked to begin."""
+        if len(set(page.ids)) < 2:
+            return False
+        return all(self._first_at(name, offset) == page.ids[0] != page.ids[offset] for offset in (1, len(page.ids) - 1))
+
+    def _first_at(self, name: str, offset: int) -> str:
+        try:
+            ids = self._peek(name, offset=offset).ids
+        except (NotOffered, RequestRefused):
+            return ""
+        return ids[0] if ids else ""
+
     def _goes_on(self, name: str, page: Peek) -> bool:
         if page.total is not None:
             return page.total > page.rows
-        return self._peek(name, offset=page.rows).rows > 0
+        return bool(self._first_at(name, page.rows))
 
     def _on_deleted(self) -> str:
         name = "enrollments" if self._has("enrollments") else "users"
@@ -198,6 +239,7 @@ class Survey:
     def _counted(self, schools: list[FoundOrg]) -> tuple[School, ...]:
         plain = tuple(School(org.sourced_id, org.name or org.sourced_id) for org in schools)
         counts = self._has("users") and self._peeks["users"].total is not None
+        counts = counts and self._asking.may_use("roster.readonly")  # which lists below a school need
         if not self._count_people or not counts or len(schools) > _FEW_SCHOOLS:
             return plain
         try:

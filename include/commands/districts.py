@@ -101,7 +101,7 @@ def add(
     if found.missing:
         raise told.incomplete(found)
     with Console(stderr=True).status(f"Checking the connection of {district}"):
-        settings, recorded = intake.check(found, engine)
+        settings, found, recorded = intake.check(found, engine)
     checked = recorded.checked
     if recorded.not_kept:
         click.echo(recorded.not_kept, err=True)
@@ -130,7 +130,12 @@ def add(
 @click.option("--client-id", required=True, metavar="ID", help="Client ID or Consumer Key.")
 @click.option("--token-url", default="", metavar="URL", help="Token URL; without one it is OAuth 1.")
 @click.option("--expires-on", default="", metavar="DATE", help="The day the credentials end, YYYY-MM-DD.")
-def connect(district: str, base_url: str, client_id: str, token_url: str, expires_on: str) -> None:
+@click.option(
+    "--signature", type=click.Choice(["HMAC-SHA256", "HMAC-SHA1"]), help="OAuth 1 only.  [default: HMAC-SHA256]"
+)
+def connect(
+    district: str, base_url: str, client_id: str, token_url: str, expires_on: str, signature: str | None
+) -> None:
     """Store the connection of DISTRICT, asking for the secret; no program ever gets it as an argument.
 
     It goes into Airflow where the environment names one. Else an `export` is printed for the shell that evaluates it:
@@ -143,6 +148,7 @@ def connect(district: str, base_url: str, client_id: str, token_url: str, expire
     settings = find_district(district)
     extra: dict[str, Any] = {"auth_url": token_url} if token_url else {"auth": "oauth1"}
     extra |= {"expires_on": expires_on} if expires_on else {}
+    extra |= {"signature": signature} if signature else {}
     label = "Client Secret" if token_url else "Consumer Secret"
     if sys.stdin.isatty():
         secret = click.prompt(label, hide_input=True, err=True)

@@ -15,6 +15,7 @@ from include.check.pasted import CAMPUS_ID, Pasted
 from include.intake import values
 from include.intake.labels import Kind, Label, labels
 from include.intake.plain_text import plain_lines
+from include.oneroster.connection import Signature
 
 Auth = Literal["oauth2", "oauth1", ""]
 
@@ -26,6 +27,7 @@ class Recognised:
     :param auth: empty while nothing says which.
     :param version: `1.1` or `1.2`, where an address or the text says so.
     :param name: what the text calls the district.
+    :param signature: the OAuth 1 signature the provider turned out to take, where it is not the usual one.
     :param notes: what was put right on the way, in sentences without any value.
     """
 
@@ -37,6 +39,7 @@ class Recognised:
     version: Literal["1.1", "1.2", ""] = ""
     name: str = ""
     expires_on: date | None = None
+    signature: Signature | Literal[""] = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -71,6 +74,8 @@ class Recognised:
         extra: dict[str, Any] = {"auth_url": self.token_url} if self.auth == "oauth2" else {"auth": "oauth1"}
         if self.expires_on:
             extra["expires_on"] = self.expires_on.isoformat()
+        if self.signature:
+            extra["signature"] = self.signature
         return Pasted(conn_id, self.base_url, self.client_id, self.secret, extra)
 
 

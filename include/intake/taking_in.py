@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from include.errors import NeedsPerson, RollcallError
 from include.intake import connection, district_file
 from include.intake.head_counts import with_head_counts
 from include.intake.recognise import Recognised
+from include.oneroster.connection import Signature
 from include.settings import District, districts_folder, load_district
 
 
@@ -45,6 +46,7 @@ class TakenIn:
     :param is_new: whether the file was not there before.
     :param undecided: schools in it that wait for a decision.
     :param stored: where the connection is; empty: nowhere yet, `command` stores it.
+    :param signature: the OAuth 1 signature the connection is stored with, where it is not the usual one.
     :param not_stored: why an Airflow that was named did not take the connection.
     """
 
@@ -54,6 +56,7 @@ class TakenIn:
     stored: str = ""
     not_stored: str = ""
     command: str = ""
+    signature: str = ""
 
 
 class Intake:
@@ -72,10 +75,12 @@ class Intake:
             raise district_file.exists(self.path)
         self._described("1.2", "")  # before anything is asked
 
-    def check(self, found: Recognised, engine: sa.Engine | None) -> tuple[District, Recorded]:
-        """Check the connection as it would be. Where nothing says which version it is, the one that answers.
+    def check(self, found: Recognised, engine: sa.Engine | None) -> tuple[District, Recognised, Recorded]:
+        """Check the connection as it would be. Where nothing says which version it is, the one that answers; where
+        signatures of SHA-256 are refused, with those of SHA-1.
 
         :param engine: of the warehouse, which keeps the provider's profile if the check passes; None for none.
+        :returns: the district and the connection as they are to be written, and the check of them.
         """
         version = self._wishes.version or found.version
         district = self._described(version or "1.2", found.name)
@@ -83,10 +88,13 @@ class Intake:
         if not self._wishes.version and (other := _answers_as(recorded.checked)):
             district = self._described(other, found.name)
             recorded = self._recorded(district, found, engine)
+        if signature := _signs_with(recorded.checked):
+            found = replace(found, signature=signature)
+            recorded = self._recorded(district, found, engine)
         org = recorded.checked.district_org
         if self._before is None and not self._wishes.name and org is not None and org.name:
             district = msgspec.structs.replace(district, name=org.name)
-        return district, recorded
+        return district, found, recorded
 
     def write(
         self, district: District, found: Recognised, checked: Checked, engine: sa.Engine | None, today: date
@@ -118,6 +126,7 @@ class Intake:
             stored=stored,
             not_stored=not_stored,
             command="" if stored else connection.command_for(self._id, pasted),
+            signature=found.signature,
         )
 
     def _described(self, version: str, name: str) -> District:
@@ -142,6 +151,13 @@ class Intake:
     def _recorded(self, district: District, found: Recognised, engine: sa.Engine | None) -> Recorded:
         pasted = found.pasted(district.connection_id)
         return check_and_record(district, lambda: pasted, engine, count_people=True, keep_failure=False)
+
+
+def _signs_with(checked: Checked) -> Signature | None:
+    """The signature a failed check found to be accepted in place of the one that was tried."""
+    seen = (recognised for step in checked.failed for recognised in step.recognised)
+    found = next((recognised for recognised in seen if recognised.mistake == "other_signature"), None)
+    return found.values["signature"] if found else None
 
 
 def _answers_as(checked: Checked) -> Literal["1.1", "1.2", ""]:

@@ -65,6 +65,10 @@ def print_taken_in(taken: TakenIn, district: District, file: IO[str]) -> None:
     schools = f"{taken.undecided} school{'s' * (taken.undecided > 1)}" if taken.undecided else ""
     undecided = f"; {schools} undecided, and nobody there has an account until somebody decides" if schools else ""
     console.print(Text(f"{taken.path}: {done}{undecided}"))
+    if taken.signature:
+        console.print(
+            f"Signature: {taken.signature}, the only one this provider accepts; it is part of the connection."
+        )
     if taken.stored:
         console.print(Text(f"{taken.stored[0].upper()}{taken.stored[1:]}: stored"))
     else:
@@ -85,4 +89,5 @@ def plain_taken_in(taken: TakenIn) -> dict[str, Any]:
         "stored": taken.stored,
         "not_stored": taken.not_stored,
         "command": taken.command,
+        "signature": taken.signature,
     }

@@ -77,7 +77,7 @@ def _extra_fields() -> dict[str, Any]:
         },
         "signature": {
             "label": "Signature",
-            "description": "OAuth 1.",
+            "description": "OAuth 1. Empty: HMAC-SHA256. Some classic connections take HMAC-SHA1 only; Test says so.",
             "schema": {"type": _OPTIONAL_TEXT, "enum": ["HMAC-SHA256", "HMAC-SHA1"]},
         },
         "scopes": {

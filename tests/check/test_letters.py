@@ -45,8 +45,8 @@ FORBIDDEN = """\
 The OneRoster connection of Maple Unified School District does not work yet
 
 What we saw on 21 November 2026:
-- Demographics: Demographics are not shared with us (403): Demographics is
-  probably not ticked under Data to Share.
+- Demographics: Demographics are not shared with us (the token was refused
+  their scope): Demographics is probably not ticked under Data to Share.
 
 What to do, in Infinite Campus at Instruction > Settings > Digital Learning
 Applications Configuration:

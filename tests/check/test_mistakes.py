@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from include.check.letter import letter
 from include.check.mistakes import MISTAKES
 from include.check.profile import Org
+from include.check.quick import quick_check
 from tests.check.conftest import CEDAR, MAPLE, step
 from tests.oneroster.conftest import Asked, Said
 
@@ -81,8 +83,79 @@ def test_a_wrong_consumer_secret(checked, paste, sandbox):
         "fail",
         f"Consumer Key and Consumer Secret were not accepted by the Base URL at 127.0.0.1:{sandbox.port}.",
         "Compare what is stored in the connection oneroster_cedar with the district's screen. If the key ended or was "
-        "switched off, only the district can help.",
+        "switched off, only the district can help. The other signature (`signature` in the extra) was tried and "
+        "refused too.",
     )
+
+
+def _mistakes(found: Any, name: str) -> list[str]:
+    return [recognised.mistake for recognised in step(found, name).recognised]
+
+
+def test_a_classic_connection_that_takes_sha1_only(checked, paste, sandbox):
+    """The setting is named, the district has nothing to do, and with the setting the connection passes."""
+    sandbox.set_quirks("cedar", ["sha1-only"])
+    found = checked("cedar", paste("cedar", extra={"expires_on": "2027-06-30"}))
+    assert (step(found, "base_url").outcome, _mistakes(found, "base_url")) == ("fail", ["other_signature"])
+    assert 'Set "signature": "HMAC-SHA1" in the connection oneroster_cedar\'s extra.' in step(found, "base_url").remedy
+    assert "There is nothing to do on your side" in letter(found)
+    assert checked("cedar", paste("cedar", extra={"signature": "HMAC-SHA1"})).passed
+
+
+def test_the_test_button_names_the_setting_too(paste, sandbox):
+    sandbox.set_quirks("cedar", ["sha1-only"])
+    works, told = quick_check(lambda: paste("cedar"))
+    assert not works
+    assert '"signature": "HMAC-SHA1"' in told
+
+
+def test_a_connection_set_to_sha1_where_the_provider_takes_sha256(checked, paste, provide):
+    """The other signature is tried once, whichever it is."""
+    server = provide(
+        lambda asked: Said({"orgs": []}, status=200 if "HMAC-SHA256" in asked.headers["authorization"] else 401)
+    )
+    found = checked("cedar", paste("cedar", host=server.base_url, extra={"signature": "HMAC-SHA1"}))
+    assert _mistakes(found, "base_url") == ["other_signature"]
+    assert '"signature": "HMAC-SHA256"' in step(found, "base_url").remedy
+    assert len(server.asked) == 2
+
+
+def test_a_key_that_neither_signature_opens_is_tried_twice_and_no_more(checked, paste, provide):
+    server = provide(lambda asked: Said({}, status=401))
+    found = checked("cedar", paste("cedar", host=server.base_url))
+    assert _mistakes(found, "base_url") == ["wrong_key"]
+    assert len(server.asked) == 2
+
+
+PAGE = Said(b"<html><body>Request blocked</body></html>", status=403, headers={"Content-Type": "text/html"})
+
+
+@pytest.mark.parametrize(("where", "name"), [("token", "token"), ("orgs", "base_url"), ("users", "users")])
+def test_a_firewall_is_named_and_not_data_to_share(checked, paste, provide, where, name):
+    def answer(asked: Asked) -> Said:
+        collection = asked.path.rpartition("/")[2]
+        rows = [{"sourcedId": "a", "type": "school", "name": "Elm"}]
+        return PAGE if collection == where else Said({collection: [] if asked.offset else rows})
+
+    token = {"access_token": "token-4711", "token_type": "Bearer"}
+    server = provide(answer, lambda _: PAGE if where == "token" else Said(token))
+    found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
+    assert (step(found, name).outcome, _mistakes(found, name)) == ("fail", ["blocked_by_firewall"])
+    assert "firewall" in letter(found)
+    assert "Data to Share" not in "".join(letter(found).split("What to do")[1:])
+
+
+def test_a_token_that_is_called_ended_is_not_data_to_share(checked, paste, provide):
+    def answer(asked: Asked) -> Said:
+        collection = asked.path.rpartition("/")[2]
+        rows = [{"sourcedId": "a", "type": "school", "name": "Elm"}]
+        return Said({"message": "token expired"}, status=403) if collection == "users" else Said({collection: rows})
+
+    server = provide(answer)
+    found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
+    assert step(found, "users").outcome == "fail"
+    assert "Data to Share" not in step(found, "users").remedy
+    assert len([asked for asked in server.asked if asked.method == "POST"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -170,7 +243,8 @@ def test_demographics_are_not_ticked(checked):
     found = checked("maple", described={"demographics": True})
     assert _told(found, "demographics") == (
         "fail",
-        "Demographics are not shared with us (403): Demographics is probably not ticked under Data to Share.",
+        "Demographics are not shared with us (the token was refused their scope): Demographics is probably not ticked "
+        "under Data to Share.",
         "The district ticks it, or set demographics: false in maple.yaml and they are not asked for.",
     )
     assert [taken.name for taken in found.failed] == ["demographics"]

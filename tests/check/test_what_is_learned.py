@@ -78,6 +78,71 @@ def test_the_real_page_cap(checked, sandbox, quirks, page_size, cap, said):
     assert found.profile.totals is ("no-totals" not in quirks)
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_limit_that_is_refused_is_asked_for_again_smaller(checked, sandbox, status):
+    sandbox.set_quirks("maple", [f"limit-refused-{status}"])
+    found = checked("maple")
+    assert (step(found, "page_size").outcome, step(found, "page_size").said) == (
+        "pass",
+        "A limit of 1,000 is refused and one of 100 accepted; pulls ask for 100",
+    )
+    assert (found.profile.largest_limit, found.profile.page_cap) == (100, 100)
+    assert found.passed
+    sandbox.set_quirks("maple", [])
+    assert checked("maple").profile.largest_limit == 0
+
+
+@pytest.mark.parametrize(
+    ("quirks", "page_size", "outcome", "mistakes"),
+    [
+        (["repeat-page-one"], 1000, "fail", ["offset_ignored"]),
+        (["repeat-page-one", "no-totals"], 1000, "fail", ["offset_ignored"]),
+        (["repeat-page-one"], 5000, "warning", ["offset_ignored_so_far"]),
+        (["repeat-page-one", "no-totals"], 5000, "fail", ["offset_ignored"]),
+        (["past-end-page-one", "no-totals"], 5000, "pass", []),
+        (["past-end-404", "no-totals"], 5000, "pass", []),
+        (["unstable-sort"], 1000, "pass", []),
+    ],
+)
+def test_an_offset_that_is_ignored_is_noticed_where_paging_is_tried(
+    checked, sandbox, quirks, page_size, outcome, mistakes
+):
+    sandbox.set_quirks("maple", quirks)
+    found = checked("maple", described={"politeness": Politeness(page_size=page_size)})
+    taken = step(found, "page_size")
+    assert (taken.outcome, [recognised.mistake for recognised in taken.recognised]) == (outcome, mistakes)
+    assert found.passed == (outcome != "fail")
+    assert [one.name for one in found.failed] == (["page_size"] if outcome == "fail" else [])
+
+
+@pytest.mark.parametrize(
+    ("quirk", "obeyed", "outcome"),
+    [
+        ("nothing-left-empty", False, "warning"),
+        ("nothing-left-204", False, "warning"),
+        ("nothing-left-404", False, "warning"),
+        ("nothing-left-empty-total", True, "pass"),
+    ],
+)
+def test_a_filter_that_is_answered_without_a_list(checked, sandbox, quirk, obeyed, outcome):
+    """It is neither called ignored nor tried again until patience ends."""
+    sandbox.set_quirks("maple", [quirk])
+    found = checked("maple")
+    taken = step(found, "delta_filter")
+    assert (found.profile.filter_obeyed, taken.outcome, found.passed) == (obeyed, outcome, True)
+    assert "ignored" not in taken.said
+    assert taken.ms < 3000
+
+
+def test_nothing_is_asked_that_the_tokens_scopes_do_not_allow(checked, sandbox):
+    """Not lists below a school, and not demographics where the Token URL granted everything else."""
+    sandbox.forget_requests("maple")
+    found = checked("maple", described={"demographics": True}, count_people=True)
+    asked = sandbox.seen("maple")["requests"]
+    assert step(found, "demographics").outcome == "fail"
+    assert [path for path in asked if path == "/demographics" or path.startswith("/schools/")] == []
+
+
 def test_another_envelope_a_total_in_the_body_and_a_filter_that_is_ignored(checked, paste, provide):
     keys = {"users": "students", "orgs": "schools"}
 
@@ -117,8 +182,12 @@ def test_how_many_people_the_schools_have(checked, paste, provide):
         return Said({name: rows}, headers={"X-Total-Count": "1"})
 
     server = provide(answer)
-    pasted = paste("maple", host=server.base_url, extra={"auth_url": server.token_url})
-    found = checked("maple", pasted, count_people=True)
+    extra = {"auth_url": server.token_url}
+    found = checked("maple", paste("maple", host=server.base_url, extra=extra), count_people=True)
+    assert step(found, "schools").said == "1 school: Elm Elementary"
+    assert not [asked for asked in server.asked if "schools" in asked.path]  # the scope of such lists was not asked for
+    scopes = [f"https://purl.imsglobal.org/spec/or/v1p2/scope/{name}.readonly" for name in ("roster-core", "roster")]
+    found = checked("maple", paste("maple", host=server.base_url, extra={**extra, "scopes": scopes}), count_people=True)
     assert step(found, "schools").said == "1 school: Elm Elementary (412 students, 31 teachers)"
     assert {asked.path for asked in server.asked if "schools" in asked.path} == {
         "/ims/oneroster/schools/a%2F1/students",
@@ -145,6 +214,10 @@ def test_a_provider_that_does_not_answer_is_not_asked_for_the_rest(checked, past
         ("token-wants-scope", {}),
         ("token-redirects", {}),
         ("token-expires-mid-pull", {}),
+        ("token-403-mid-pull", {}),
+        ("token-403-without-a-word", {}),
+        ("unknown-scopes-refused", {}),
+        ("firewall-page", {"base_url": "fail"}),
         ("cookies-required", {}),
         ("bare-list", {}),
         ("total-in-body", {}),

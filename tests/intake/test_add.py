@@ -63,6 +63,18 @@ def test_from_the_mail_to_a_dry_run_in_three_commands(
     assert summary["run"]["coverage"]["people"] == summary["run"]["left_out"]
 
 
+def test_a_classic_connection_is_written_with_the_signature_its_provider_takes(folder, mail, run, sandbox, monkeypatch):
+    sandbox.set_quirks("cedar", ["sha1-only"])
+    added = run("districts", "add", "cedar", "--json", text=mail("classic.txt"))
+    assert added.exit_code == 0, added.output
+    told = json.loads(added.stdout)
+    assert (told["check"]["passed"], told["written"]["signature"]) == (True, "HMAC-SHA1")
+    stored = _in_a_shell(told["written"]["command"], CEDAR.client_secret, "AIRFLOW_CONN_ONEROSTER_CEDAR")
+    assert json.loads(stored)["extra"]["signature"] == "HMAC-SHA1"
+    monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_CEDAR", stored)
+    assert run("check", "cedar").exit_code == 0
+
+
 def test_every_school_is_listed_undecided_with_the_head_counts_of_the_roster(
     warehouse, folder, mail, run, sandbox, monkeypatch
 ):
