@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from include.errors import RollcallError
+from include.private_files import write_private
 
 
 def default_landing() -> str:
@@ -125,12 +126,4 @@ class PullFolder:
         return f"{self.url.rstrip('/')}/{self.path}/{name}"
 
     def _write(self, name: str, content: bytes | memoryview) -> None:
-        full = self._full(name)
-        if self._is_local:
-            Path(self.url).mkdir(parents=True, exist_ok=True, mode=0o700)
-            Path(full).parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(full, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(content)
-        else:
-            with fsspec.open(full, "wb") as file:
-                file.write(content)
+        write_private(self._full(name), content)

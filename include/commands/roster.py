@@ -34,10 +34,12 @@ def roster(
 ) -> None:
     """Write a table of DISTRICT's roster as of a past night: CSV, JSON (one object per line) or Parquet.
 
-    A night is the date of its morning. No provider is asked.
+    A night is the date of its morning. No provider is asked. In CSV a text that a spreadsheet could take for a formula
+    has an apostrophe before it; JSON and Parquet have every value as it is.
     """
     from include.past import table_at
     from include.past.writing_out import encoded
+    from include.private_files import write_private
     from include.warehouse.connect import connect, warehouse_from_environment
 
     if (as_of is None) == (as_published is None):
@@ -51,8 +53,7 @@ def roster(
     by_name = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
     content = encoded(found.rows, form or (by_name.get(out.suffix) if out else None) or "csv")  # type: ignore[arg-type]
     if out:
-        out.touch(mode=0o600)
-        out.write_bytes(content)
+        write_private(out, content)
     else:
         sys.stdout.buffer.write(content)
     click.echo(found.told, err=True)

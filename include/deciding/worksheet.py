@@ -7,60 +7,46 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import asdict
 from pathlib import Path
 
-from include.deciding.schools import Schools
+import pyarrow as pa
+
+from include.deciding.schools import School, Schools
 from include.deciding.site_decisions import decided
 from include.errors import NeedsPerson
+from include.private_files import write_private
 from include.settings.sites import UNDECIDED
+from include.spreadsheet_csv import restored, to_csv
 
-COLUMNS = (
-    "sourced_id",
-    "identifier",
-    "name",
-    "type",
-    "students",
-    "staff",
-    "state",
-    "site",
-    "site_name",
-    "suggestion",
-    "note",
+COLUMNS = pa.schema(
+    [
+        ("sourced_id", pa.string()),
+        ("identifier", pa.string()),
+        ("name", pa.string()),
+        ("type", pa.string()),
+        ("students", pa.int64()),
+        ("staff", pa.int64()),
+        ("state", pa.string()),
+        ("site", pa.string()),
+        ("site_name", pa.string()),
+        ("suggestion", pa.string()),
+        ("note", pa.string()),
+    ]
 )
 
-#: A spreadsheet takes a cell that begins so for a formula; an apostrophe before it says that it is none.
-_FORMULA = ("=", "+", "-", "@")
 #: So many mistakes are told at once.
 _TOLD = 20
 
 
 def write(schools: Schools) -> str:
     """The worksheet; `site` is empty for a school nobody has decided about."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet)
-    writer.writerow(COLUMNS)
-    for school in schools.schools:
-        site = decided(school)
-        row = (
-            school.sourced_id,
-            school.identifier,
-            school.name,
-            school.type,
-            school.students,
-            school.staff,
-            school.told,
-            "" if site == UNDECIDED else site,
-            school.site_name,
-            school.suggestion,
-            school.note,
-        )
-        writer.writerow(_cell(value) for value in row)
-    return sheet.getvalue()
+    return to_csv(pa.Table.from_pylist([_row(school) for school in schools.schools], schema=COLUMNS)).decode()
 
 
 def save(schools: Schools, path: Path) -> None:
     """Write it with the mark by which spreadsheets know UTF-8."""
-    path.write_text(write(schools), encoding="utf-8-sig", newline="")
+    write_private(path, write(schools).encode("utf-8-sig"))
 
 
 def read(schools: Schools, path: Path) -> dict[str, str]:
@@ -81,7 +67,7 @@ def read(schools: Schools, path: Path) -> dict[str, str]:
         if not any(cell.strip() for cell in row):
             continue
         cells = [*row, *[""] * (len(header) - len(row))]
-        key, site = _plain(cells[at]), _plain(cells[site_at])
+        key, site = _sourced_id(cells[at], known), restored(cells[site_at].strip())
         line = f"line {rows.line_num}"
         if key not in known:
             problems.append(f"{line}: there is no school with the sourcedId {key!r}")
@@ -111,13 +97,16 @@ def _delimiter(path: Path) -> str:
     return max(",;\t", key=header.count)
 
 
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _row(school: School) -> dict[str, object]:
+    plain = asdict(school)
+    site = decided(school)
+    shown = {"state": school.told, "site": "" if site == UNDECIDED else site}
+    return {name: plain.get(name) for name in COLUMNS.names} | shown
 
 
-def _plain(cell: str) -> str:
-    cell = cell.strip()
-    return cell[1:] if cell.startswith(tuple(f"'{sign}" for sign in _FORMULA)) else cell
+def _sourced_id(cell: str, known: set[str]) -> str:
+    """A spreadsheet, or the one who uses it, may have put blanks around a sourcedId; or the district has."""
+    return key if (key := restored(cell)) in known else restored(cell.strip()).strip()
 
 
 def _wrong(schools: Schools, path: Path, problems: list[str]) -> NeedsPerson:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import IO, Any
 
+import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
 from include.diff.diff import Diff
 from include.diff.lines import COLUMNS
+from include.spreadsheet_csv import to_csv
 
 
 def print_diff(diff: Diff, limit: int, file: IO[str] | None = None) -> None:
@@ -47,9 +49,10 @@ def _grid(columns: list[str], rows: list[dict[str, Any]]) -> Grid:
 
 
 def write_csv(diff: Diff, limit: int | None, file: IO[str]) -> None:
-    """The lines alone, with a header."""
+    """The lines alone, with a header, safe to open in a spreadsheet."""
     lines = diff.lines if limit is None else diff.lines.head(limit)
-    lines.to_csv(file, columns=list(COLUMNS), index=False, lineterminator="\n")
+    texts = {name: pa.array(lines[name], pa.string(), from_pandas=True) for name in COLUMNS}
+    file.write(to_csv(pa.table(texts)).decode())
 
 
 def as_json(diff: Diff, limit: int | None) -> str:

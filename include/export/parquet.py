@@ -3,6 +3,7 @@
 `<url>/district=<id>/generation=<n>/<table>.parquet` and `manifest.json` are written once; then `current.json` beside
 them names the newest. A loader of another warehouse (Snowflake, BigQuery, DuckDB) reads `current.json`, then the files
 its manifest names, and never sees half a roster. Demographics stay out, as they do in the views.
+On a local disk they are private to the account that runs Rollcall, as the landing zone is.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import json
 import os
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from include.contracts import accepted_schema
 from include.errors import RollcallError, stage_edge
+from include.private_files import write_private
 from include.tables import TABLES, Table
 from include.warehouse.bulk import copy_out
 from include.warehouse.models import state
@@ -61,8 +62,8 @@ def export(engine: sa.Engine, district: str, url: str) -> str:
         "run_id": row.current_run_id,
         "files": files,
     }
-    _write(f"{folder}/manifest.json", json.dumps(manifest, indent=1).encode())
-    _write(f"{root}/current.json", json.dumps({"generation": row.generation}).encode())
+    write_private(f"{folder}/manifest.json", json.dumps(manifest, indent=1).encode())
+    write_private(f"{root}/current.json", json.dumps({"generation": row.generation}).encode())
     return folder
 
 
@@ -79,12 +80,5 @@ def _written(folder: str, table: Table, rows: pa.Table) -> dict[str, Any]:
     pq.write_table(rows, buffer, compression="zstd")
     content = buffer.getvalue()
     name = f"{table.name}.parquet"
-    _write(f"{folder}/{name}", content)
+    write_private(f"{folder}/{name}", content)
     return {"table": table.name, "file": name, "rows": rows.num_rows, "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _write(url: str, content: bytes) -> None:
-    filesystem, path = fsspec.core.url_to_fs(url)
-    filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-    with filesystem.open(path, "wb") as file:
-        file.write(content)
