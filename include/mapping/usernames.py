@@ -10,6 +10,7 @@ import msgspec
 import pandas as pd
 import pyarrow as pa
 
+from include.no_value import is_no_value, without_no_value
 from include.settings import District, UsernameSource
 
 #: What OneRoster calls a field and what the column is called; of `userIds.<type>` and its like what is before the dot.
@@ -65,7 +66,7 @@ def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFram
 
 
 def field_values(users: pd.DataFrame, field: str) -> pd.Series:
-    """A user field by OneRoster's name; text or null.
+    """A user field by OneRoster's name; text or null, also for a text that says that there is none (`NULL`, `N/A`).
 
     :param field: `email`, `username`, `sourcedId`, `identifier`, `userIds.<type>`, `userProfiles.<type>` (the username
         among the credentials of the profile of that type) or `metadata.<key>`.
@@ -73,7 +74,7 @@ def field_values(users: pd.DataFrame, field: str) -> pd.Series:
     name, _, key = field.partition(".")
     texts = users[_COLUMNS[name]]
     if not key:
-        return texts.astype("str")
+        return without_no_value(texts.astype("str"), address=name == "email")
     read = {"userIds": _user_id, "userProfiles": _credential, "metadata": _metadata}[name]
     found = [None if text is None or text != text else read(text, key) for text in texts]
     return pd.Series(found, index=users.index, dtype="str")
@@ -119,7 +120,9 @@ def _metadata(text: str, key: str) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    return None if is_no_value(str(value)) else str(value)
 
 
 def _transformed(values: pd.Series, steps: list[str | dict[str, Any]]) -> pd.Series:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import accepted_schema
+from include.no_value import says_no_value
 from include.tables import MADE_IN_VALIDATE, Table
 
 #: A date, or an instant of which only the date is asked for: some providers write dates as midnights.
@@ -28,6 +29,9 @@ _INSTANT = r"^[12]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[
 #: OneRoster limits a GUID to 255 characters; PostgreSQL refuses index entries above some 2,700 bytes, and with one of
 #: them the whole night.
 MAX_ID_LENGTH = 255
+
+#: What usernames are made from and people are known by; elsewhere `None` may be a name.
+_SAY_NONE = ("email", "username", "identifier")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def typed(landed: pa.Table, table: Table) -> Typed:
         column = landed.column(field.name)
         text = _said(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
         kind = kinds[field.name]
+        if table.name == "users" and field.name in _SAY_NONE:
+            text = pc.if_else(says_no_value(text, address=field.name == "email"), None, text)
         if kind in ("date", "timestamp", "boolean"):
             said[field.name] = pc.is_valid(text)
         match kind:

@@ -11,6 +11,8 @@ from include.contracts import landed_schema
 from include.tables import TABLES
 from include.validate.typed import typed
 
+USERS = TABLES["users"]
+
 
 def _read(column: str, text: str | None) -> tuple[object, bool]:
     """The typed value of an enrollment's column, and whether it counts as readable."""
@@ -106,3 +108,55 @@ def test_identifiers_are_opaque() -> None:
 def _read_text(column: str, text: str) -> object:
     landed = pa.Table.from_pylist([{"sourced_id": "e1", column: text}], landed_schema(TABLES["enrollments"]))
     return typed(landed, TABLES["enrollments"]).rows.column(column)[0].as_py()
+
+
+@pytest.mark.parametrize("column", ["email", "username", "identifier"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NULL",
+        "null",
+        " Null ",
+        "(null)",
+        "<NULL>",
+        "[none]",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "N.A.",
+        "none",
+        "nil",
+        "undefined",
+        "\\N",
+        "<NA>",
+        "-",
+        "--",
+        "—",
+        "not available",
+        "No Email",
+    ],
+)
+def test_a_text_that_says_there_is_no_value_is_none(column: str, text: str) -> None:
+    landed = pa.Table.from_pylist([{"sourced_id": "u1", column: text, "given_name": text}], landed_schema(USERS))
+    rows = typed(landed, USERS).rows
+    assert rows[column].to_pylist() == [None]
+    assert rows["given_name"].to_pylist() == [text]  # somebody's name may be Null
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "value"),
+    [
+        ("email", "na", None),
+        ("email", "unknown", None),
+        ("username", "na", "na"),
+        ("username", "nan", "nan"),
+        ("username", "jnull", "jnull"),
+        ("username", "nonesuch", "nonesuch"),
+        ("email", "null@elm.example", "null@elm.example"),
+        ("email", "n/a@elm.example", "n/a@elm.example"),
+        ("identifier", "0", "0"),
+    ],
+)
+def test_what_may_be_a_value_stays(column: str, text: str, value: str | None) -> None:
+    landed = pa.Table.from_pylist([{"sourced_id": "u1", column: text}], landed_schema(USERS))
+    assert typed(landed, USERS).rows[column].to_pylist() == [value]
