@@ -8,22 +8,20 @@ import sys
 
 import click
 
+from include.commands.options import warehouse_option
+
 
 @click.command()
 @click.argument("district")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @click.option("--letter", "as_letter", is_flag=True, help="Print what to write to the district, and nothing else.")
 @click.option("--pin-anew", is_flag=True, help="The district was given a new id: take the org that is there now.")
-@click.option(
-    "--warehouse",
-    metavar="URL",
-    help="SQLAlchemy URL of the warehouse; else the connection in AIRFLOW_CONN_WAREHOUSE; without, nothing is kept.",
-)
+@warehouse_option
 def check(district: str, as_json: bool, as_letter: bool, pin_anew: bool, warehouse: str | None) -> None:
     """Check the connection of DISTRICT (an id, or a path to its YAML file) step by step.
 
     Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form. Exit code 0: passed, warnings
-    allowed; 1: failed.
+    allowed; 1: failed. Without a warehouse nothing of it is kept.
     """
     from rich.console import Console
 

@@ -16,8 +16,31 @@ def warehouse_option(command: F) -> F:
     return click.option(
         "--warehouse",
         metavar="URL",
-        help="SQLAlchemy URL of the warehouse; else the connection in AIRFLOW_CONN_WAREHOUSE.",
+        callback=_without_password,
+        help="SQLAlchemy URL of the warehouse, its password in PGPASSWORD or PGPASSFILE; else the connection in "
+        "AIRFLOW_CONN_WAREHOUSE.",
     )(command)
+
+
+def _without_password(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    """Every account of the machine can read the arguments of a program, so a password there is warned of."""
+    if given and _has_password(given):
+        click.echo(
+            "Warning: --warehouse has a password in it, which everyone on this machine can read in the process list. "
+            "Leave it out of the URL and set PGPASSWORD or PGPASSFILE, or set AIRFLOW_CONN_WAREHOUSE.",
+            err=True,
+        )
+    return given
+
+
+def _has_password(url: str) -> bool:
+    import sqlalchemy as sa
+
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        return False
+    return bool(parsed.password) or any(name in parsed.query for name in ("password", "sslpassword"))
 
 
 def landing_option(command: F) -> F:

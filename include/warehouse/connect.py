@@ -1,7 +1,8 @@
 """Where the warehouse is, and a connection to it.
 
 Airflow keeps it as connection `warehouse`; outside Airflow it comes from `AIRFLOW_CONN_WAREHOUSE` in Airflow's JSON
-form, or from `--warehouse` as a SQLAlchemy URL.
+form, or from `--warehouse` as a SQLAlchemy URL. Where neither has a password, libpq looks for one in PGPASSWORD and in
+the file PGPASSFILE names, so that none has to be an argument of a program.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _parsed(text: str) -> sa.URL:
         raise NeedsPerson(
             "warehouse_setting",
             "The warehouse's URL cannot be read.",
-            remedy="It looks like postgresql+psycopg://user:password@host:5432/database.",
+            remedy="It looks like postgresql+psycopg://user@host:5432/database, with the password in PGPASSWORD.",
         ) from None
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise NeedsPerson(
