@@ -60,16 +60,32 @@ class Access:
         :param nested: whether it is for a list such as the classes of a school, which the core scope does not open.
         :raises Refused: 401 `unauthorisedrequest` or 403 `forbidden`.
         """
+        sufficient = (DEMOGRAPHICS,) if collection == "demographics" else (ROSTER,) if nested else (CORE, ROSTER)
+        self._check_client(call, sufficient)
+        is_shared = collection != "demographics" or self._settings.demographics
+        if not is_shared or not_shared(collection) in self.quirks:
+            raise Refused(403, "forbidden", f"{collection} are not among the data this district shares.")
+
+    def refused_elsewhere(self, scope: str, call: Call) -> Refused:
+        """Why a request to another service of OneRoster is refused: no connection of the sandbox shares one.
+
+        :param scope: that opens it.
+        """
+        try:
+            self._check_client(call, (scope,))
+        except Refused as refused:
+            return refused
+        return Refused(403, "forbidden", "This connection shares rostering only.")
+
+    def _check_client(self, call: Call, sufficient: tuple[str, ...]) -> None:
+        """:param sufficient: scopes of which a token has to have one."""
         if "expired-connection" in self.quirks:
             raise Refused(401, "unauthorisedrequest", "This connection has expired. The district can renew it.")
         if self._settings.auth == "oauth1":
             self._check_signature(call)
         else:
-            self._check_bearer(collection, call.authorization, nested=nested)
+            self._check_bearer(call.authorization, sufficient)
         self._check_headers(call)
-        is_shared = collection != "demographics" or self._settings.demographics
-        if not is_shared or not_shared(collection) in self.quirks:
-            raise Refused(403, "forbidden", f"{collection} are not among the data this district shares.")
 
     def _check_signature(self, call: Call) -> None:
         try:
@@ -78,7 +94,7 @@ class Access:
         except BadSignature as bad:
             raise Refused(401, "unauthorisedrequest", f"The request was refused: {bad}.") from None
 
-    def _check_bearer(self, collection: str, authorization: str, *, nested: bool) -> None:
+    def _check_bearer(self, authorization: str, sufficient: tuple[str, ...]) -> None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise Refused(401, "unauthorisedrequest", "The request carries no bearer token.")
@@ -89,7 +105,6 @@ class Access:
         scopes = self.tokens.redeem(token)
         if scopes is None:
             raise self._token_ended()
-        sufficient = (DEMOGRAPHICS,) if collection == "demographics" else (ROSTER,) if nested else (CORE, ROSTER)
         if not any(self.tokens.scope(name) in scopes for name in sufficient):
             raise Refused(403, "forbidden", f"The token lacks the scope {self.tokens.scope(sufficient[0])}.")
 

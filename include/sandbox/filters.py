@@ -3,6 +3,9 @@
 Texts compare in Unicode order and in their case, `~` means "contains" and ignores case, and `dateLastModified` compares
 as an instant. Of a list of texts `=` means all of it, as a comma list, and `~` any of the values named; of a member of
 objects in a list (`roles.role`) `=` and `~` mean any of them. An absent member is equal to nothing.
+
+The specification does not say how a value holds an apostrophe. What providers and clients write is understood:
+`'O''Neil'`, `'O\\'Neil'`, and an apostrophe between letters as it is or as `%27` (encoded once or twice in the URL).
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from include.sandbox.vocabulary import Members, is_known
 Predicate = Callable[[Row], bool]
 Render = Callable[[Row], Fields]
 
-_CLAUSE = r"([A-Za-z][A-Za-z0-9_.\-]*)(!=|>=|<=|=|>|<|~)'([^']*)'"
+_VALUE = r"((?:[^'\\]|''|\\'|\\(?!')|(?<=\w)'(?=\w))*)"
+_CLAUSE = rf"([A-Za-z][A-Za-z0-9_.\-]*)(!=|>=|<=|=|>|<|~)'{_VALUE}'"
+_APOSTROPHE = re.compile(r"''|\\'|%27")
 _FILTER = re.compile(rf"{_CLAUSE}(?: (AND|OR) {_CLAUSE})?")
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -54,7 +59,7 @@ def parse(text: str, members: Members, render: Render) -> Predicate:
 
 
 def _clause(members: Members, render: Render, field: str, predicate: str, value: str) -> Predicate:
-    compare = _OPERATORS[predicate]
+    compare, value = _OPERATORS[predicate], _APOSTROPHE.sub("'", value)
     if field == "status":
         return lambda row: compare(row.status, value)
     if field == "dateLastModified" and predicate != "~":

@@ -52,7 +52,8 @@ class Joins:
         """
         found: list[Row] = []
         for name, sourced_id in zip(pattern.split("/"), parents, strict=False):
-            row = self._shown.one(RESOURCES[name], sourced_id)
+            # classes name school years as well as terms among their `terms`
+            row = self._shown.one(RESOURCES["academicSessions" if name == "terms" else name], sourced_id)
             if row is None:
                 return []
             found.append(row)
@@ -104,6 +105,13 @@ class Joins:
         keys = {key for section in classes for key in section.sessions}
         return [row for key in keys for row in self.of("session", key) if _record(row).type == "term"]
 
+    def grading_periods_in(self, session: Row) -> list[Row]:
+        """The grading periods of a term, or of the terms below a semester or school year."""
+        rows = []
+        for row in self.of("sessions of session", session.record.sourced_id):
+            rows += [row] if _record(row).type == "gradingPeriod" else self.grading_periods_in(row)
+        return rows
+
 
 def _record(row: Row) -> Any:
     return row.record
@@ -125,7 +133,7 @@ _JOINS: dict[str, Callable[..., list[Row]]] = {
     ],
     "schools/classes/students": lambda joins, school, section: _there(school, section, joins, "student"),
     "schools/classes/teachers": lambda joins, school, section: _there(school, section, joins, "teacher"),
-    "terms/gradingPeriods": lambda joins, term: joins.of("sessions of session", _key(term)),
+    "terms/gradingPeriods": lambda joins, term: joins.grading_periods_in(term),
     "terms/classes": lambda joins, term: joins.of("classes of session", _key(term)),
     "courses/classes": lambda joins, course: joins.of("classes of course", _key(course)),
     "students/classes": lambda joins, user: joins.classes_of(user),

@@ -24,7 +24,7 @@ from include.sandbox.quirk import Reply
 from include.sandbox.quirks import QUIRKS, known
 from include.sandbox.quirks_faults import LOGIN_PAGE
 from include.sandbox.rendering import Renderer, Style
-from include.sandbox.resources import RESOURCES
+from include.sandbox.resources import OTHER_SERVICES, RESOURCES
 from include.sandbox.seen import Gauge, Seen
 from include.sandbox.settings import SandboxDistrict
 from include.sandbox.status_info import Refused, status_info
@@ -131,6 +131,8 @@ class Provider:
         :param path: as it was before decoding, so that a sourcedId may hold a `/`.
         """
         service = self._addresses.service
+        if (scope := self._scope_of_another_service(path)) is not None:
+            return Found(None, lambda call: self._another_service(scope, call))
         if not path.startswith(service + "/"):
             return self._beside_the_service(path)
         parts = tuple(unquote(part) for part in path.removeprefix(service + "/").split("/"))
@@ -168,6 +170,20 @@ class Provider:
             raise Refused(404, "unknownobject", f"There is no {resource.single} with this sourcedId.")
         record = self._records.body(resource.collection, row, names)
         return Reply(200, b'{"' + resource.single.encode() + b'":' + record + b"}")
+
+    def _scope_of_another_service(self, path: str) -> str | None:
+        """The scope that opens a path of the gradebook or resources service; nothing for any other path. In 1.2 they
+        lie next to the rostering service, in 1.1 below the same address; clients try either.
+        """
+        root, ims, below = path.partition("/ims/oneroster/")
+        if not ims or root != self._addresses.service.partition("/ims/oneroster/")[0]:
+            return None
+        parts = below.split("/")
+        return next((OTHER_SERVICES[name] for name in parts[-2:] if name in OTHER_SERVICES), None)
+
+    def _another_service(self, scope: str, call: Call) -> Reply:
+        with self._lock:
+            return self._refusal(self.access.refused_elsewhere(scope, call))
 
     def _beside_the_service(self, path: str) -> Found | None:
         """Campus shows its login page wherever there is nothing else."""

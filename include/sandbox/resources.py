@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+#: Lists and records of the other services, by the scope that opens them.
+OTHER_SERVICES = {
+    "categories": "gradebook.readonly",
+    "lineItems": "gradebook.readonly",
+    "results": "gradebook.readonly",
+    "scoreScales": "gradebook.readonly",
+    "assessmentLineItems": "gradebook.readonly",
+    "assessmentResults": "gradebook.readonly",
+    "resources": "resource.readonly",
+}
+
 
 class Resource(NamedTuple):
     """A path; `view` is the token that selects its records from the collection, empty for all of them."""

@@ -59,6 +59,16 @@ def test_a_wrong_client_is_refused(served):
     assert oauth_error(requests.post(url, data=GRANT, headers=unreadable)) == (401, "invalid_client")
 
 
+def test_unknown_scopes_are_ignored_next_to_known_ones(served, alone):
+    """As RFC 6749 section 3.3 lets a server do; a strict one refuses them."""
+    asked = GRANT | {"scope": f"{V1P2}roster-core.readonly {V1P2}gradebook.readonly everything"}
+    granted = requests.post(served.token_url("maple"), data=asked, auth=CLIENT)
+    assert (granted.status_code, granted.json()["scope"]) == (200, f"{V1P2}roster-core.readonly")
+    strict = alone(SandboxDistrict("maple", "1.2", students=20, quirks=frozenset({"unknown-scopes-refused"}))).sandbox
+    refused = requests.post(strict.token_url("maple"), data=asked, auth=CLIENT)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+
+
 def test_other_grants_and_scopes_are_refused(served):
     url = served.token_url("maple")
     for form, error in (

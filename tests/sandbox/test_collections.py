@@ -172,7 +172,6 @@ def test_what_is_not_there_is_a_plain_404(served, read):
     maple, cedar = read["maple"], read["cedar"]
     headers = {"Authorization": maple.authorization(maple.base)}
     for url in (
-        f"{maple.base}/lineItems",
         f"{maple.base}/orgs/a/classes",
         f"{maple.base}/users/a/classes/b",
         f"{maple.base}/users/a/demographics",
@@ -184,6 +183,32 @@ def test_what_is_not_there_is_a_plain_404(served, read):
         answer = requests.get(url, headers=headers)
         assert answer.status_code == 404, url
         assert answer.text == "Not Found"
+
+
+@pytest.mark.parametrize(
+    ("app", "path"),
+    [
+        ("maple", "gradebook/v1p2/lineItems"),
+        ("maple", "gradebook/v1p2/lineItems/a"),
+        ("maple", "gradebook/v1p2/classes/a/results"),
+        ("maple", "resources/v1p2/resources"),
+        ("maple", "rostering/v1p2/categories"),
+        ("cedar", "v1p1/lineItems"),
+        ("cedar", "v1p1/classes/a/lineItems"),
+        ("cedar", "v1p1/categories/a"),
+    ],
+)
+def test_the_gradebook_and_resources_are_refused_in_json(read, app, path):
+    """No connection of the sandbox shares them; without a token or signature it is 401."""
+    reader = read[app]
+    url = f"{reader.base.partition('/ims/oneroster/')[0]}/ims/oneroster/{path}"
+    for headers, status, code in (
+        ({"Authorization": reader.authorization(url)}, 403, "forbidden"),
+        ({}, 401, "unauthorisedrequest"),
+    ):
+        answer = requests.get(url, headers=headers)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+        assert (code_minor(answer), answer.json()["imsx_codeMajor"]) == (code, "failure")
 
 
 def test_urls_have_infinite_campus_shape(served):

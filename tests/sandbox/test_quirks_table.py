@@ -57,7 +57,7 @@ IN_GOOD_FORM = sorted(
     name
     for name, quirk in QUIRKS.items()
     if quirk.keeps or quirk.writes or quirk.asks or name in ("record-per-school", "odd-ids", "relative-hrefs")
-    if name not in ("repeat-page-one",)
+    if name != "repeat-page-one" and not name.startswith("limit-refused")
 )
 
 
@@ -68,6 +68,31 @@ def test_what_comes_is_as_many_as_the_truth_says(switched, name):
     for path in COLLECTIONS:
         rows = pull(reader, path)
         assert len(rows) == len({row["sourcedId"] for row in rows}) == counts[path]["total"], path
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_limits_above_the_maximum_are_refused(switched, status):
+    reader = switched(f"limit-refused-{status}")
+    assert reader.get("users", "limit=101").status_code == status
+    assert len(reader.get("users", "limit=100").json()["users"]) == 100
+    assert len(reader.get("users").json()["users"]) == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "total"),
+    [
+        ("nothing-left-empty", 200, None),
+        ("nothing-left-empty-total", 200, "0"),
+        ("nothing-left-204", 204, None),
+        ("nothing-left-404", 404, None),
+    ],
+)
+def test_no_list_where_a_filter_leaves_nothing(switched, name, status, total):
+    reader = switched(name)
+    nothing = reader.get("users", "filter=familyName%3D%27Nobody%27")
+    assert (nothing.status_code, nothing.content, nothing.headers.get("X-Total-Count")) == (status, b"", total)
+    assert reader.get("users", "filter=status%3D%27active%27").json()["users"]
+    assert reader.get("users", "offset=100000").json()["users"] == []
 
 
 def test_some_switches_change_the_truth_and_how(switched):
