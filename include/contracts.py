@@ -239,6 +239,8 @@ class ChangeSet(Contract, frozen=True):
     :param held_rows: the rows each hold names, in `HELD_ROWS_SCHEMA`.
     :param came_back: rows that living holds name and that tonight's pull brought again, in `CAME_BACK_SCHEMA`.
     :param coverage: people received, with a site, a username, an account.
+    :param is_everybody_mapped: whether mapping was asked about everybody; then `expected_accounts` are all accounts as
+        they have to be after this, the columns `COMPARED_OF_ACCOUNTS`.
     """
 
     STAGE: ClassVar[str] = "map"
@@ -260,6 +262,8 @@ class ChangeSet(Contract, frozen=True):
     came_back: list[Part] = []
     coverage: dict[str, int] = {}
     full_required: str = ""
+    is_everybody_mapped: bool = False
+    expected_accounts: list[Part] = []
 
 
 class Published(Contract, frozen=True):
@@ -350,6 +354,9 @@ def change_schema(table: Table) -> pa.Schema:
     ]
     return pa.schema([*accepted_schema(table), *(pa.field(name, kind) for name, kind in extra)])
 
+
+#: What of every account is compared after a publication with what mapping gives.
+COMPARED_OF_ACCOUNTS = ("user_sourced_id", "site_id", "account_id", "role", "is_primary_site", "username", "email")
 
 #: Refused records: collection, its sourcedId if readable, rule, reason in words, field, and the record as JSON
 #: without password and demographics.

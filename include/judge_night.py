@@ -13,12 +13,12 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.contracts import Hold, Mapped, Part, Pull, ValidatedCollection
+from include.contracts import COMPARED_OF_ACCOUNTS, Hold, Mapped, Part, Pull, ValidatedCollection
 from include.guard.evidence import KEY, Evidence
 from include.guard.stage import came_back, judge, judge_accounts
 from include.mapping.stage import columns_of_users, map_accounts
 from include.memory import give_back_what_is_free
-from include.merge.merged import Merged
+from include.merge.merged import Merged, beside
 from include.merge.readers import Readers
 from include.settings import District, rules_digest
 from include.settings.roles import measured_apart
@@ -37,6 +37,8 @@ class Settled:
     :param held_rows: what the holds name, in `HELD_ROWS_SCHEMA`.
     :param came_back: rows of living holds whose reason is gone, in `CAME_BACK_SCHEMA`.
     :param full_required: why a hold needs the next pull to be a full one; empty if none does.
+    :param expected_accounts: all accounts as they have to be after this, in columns of the table; None where only some
+        people were mapped.
     """
 
     mapped: Mapped
@@ -44,6 +46,7 @@ class Settled:
     held_rows: pa.Table
     came_back: pa.Table
     full_required: str
+    expected_accounts: pa.Table | None = None
 
 
 def approved_removals(living: pa.Table) -> pa.Table:
@@ -87,11 +90,16 @@ def settle(
         mapped = with_the_others(merged, mapped, whom)
     give_back_what_is_free()
     merged.extend(mapped, whom)
+    expected = mapped.accounts.select(COMPARED_OF_ACCOUNTS) if whom is None else None
     with_accounts = _evidence(district, merged, collections, living, night)
     accounts = judge_accounts(district, with_accounts, mapped)
     back = came_back(with_accounts, mapped.name_changes)
     if accounts.withheld.num_rows:
+        before = merged.tables["accounts"].keys()
         mapped = merged.withhold_accounts(mapped, accounts.withheld["row_key"])
+        if expected is not None:
+            withheld = beside(before, merged.tables["accounts"].keys())
+            expected = merged.with_published_accounts(expected, withheld)
     merged.parts["accounts"] = write("accounts", merged.tables["accounts"].rows)
     holds = [*records.holds, *accounts.holds]
     return Settled(
@@ -100,6 +108,7 @@ def settle(
         held_rows=pa.concat_tables([records.rows, accounts.rows]),
         came_back=back,
         full_required=_full_required(holds, living),
+        expected_accounts=expected,
     )
 
 

@@ -22,6 +22,7 @@ from include.contracts import (
     REJECT_SCHEMA,
     ChangeSet,
     Finding,
+    Part,
     Published,
     Pull,
     PullRef,
@@ -36,7 +37,7 @@ from include.errors import GenerationMoved, NeedsPerson, RollcallError, stage_ed
 from include.export.parquet import export_where_wanted
 from include.extract.plan import FULL, Plan
 from include.judge_night import approved_removals, settle
-from include.landing import Landing
+from include.landing import Landing, PullFolder
 from include.memory import give_back_what_is_free, given_back, keep_memory_small
 from include.merge.merged import Merged
 from include.merge.stage import merge
@@ -210,6 +211,8 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             came_back=write_rows(folder, ChangeSet.STAGE, "came_back", settled.came_back),
             coverage=mapped.coverage,
             full_required=settled.full_required or _full_required(pull, merged),
+            is_everybody_mapped=settled.expected_accounts is not None,
+            expected_accounts=_write_expected(folder, settled.expected_accounts),
         )
         save(folder, changes)
     return changes
@@ -299,10 +302,16 @@ def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def _full_required(pull: Pull, merged: Merged) -> str:
     """Why the next night has to be full: who was absent needs a second look, so that leavers go within two nights."""
+    if merged.lacks_targets:
+        return "records came whose people or classes were not pulled with them"
     if pull.mode != "full":
         return merged.state.full_required
     missing = any(changes.counts.missing for changes in merged.tables.values())
     return "the last full pull missed some whom a second one has to confirm" if missing else ""
+
+
+def _write_expected(folder: PullFolder, accounts: pa.Table | None) -> list[Part]:
+    return [] if accounts is None else write_rows(folder, ChangeSet.STAGE, "expected_accounts", accounts)
 
 
 def _unproven(pull: Pull) -> list[Finding]:

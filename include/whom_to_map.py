@@ -28,6 +28,7 @@ from include.merge.related import (
     left_out_now,
     sharing_identifiers,
     waiting_for_a_username,
+    was_anything_held,
     with_a_role_that_ended,
 )
 from include.settings import District, night_of, rules_digest
@@ -93,7 +94,10 @@ def _is_about_some(district: District, merged: Merged, pull: Pull, living: pa.Ta
         change = merged.tables["orgs"].rows["_change"]
         if pc.any(pc.is_in(change, value_set=pa.array(_NOTICED))).as_py():
             return False
-    return not has_undecided(merged.connection, merged.district, state.current_run_id)
+    connection, run_id = merged.connection, state.current_run_id
+    if was_anything_held(connection, merged.district, run_id):
+        return False
+    return not has_undecided(connection, merged.district, run_id)
 
 
 def _touched(tables: Mapping[str, TableChanges]) -> pa.ChunkedArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.contracts import LEFT_OUT_REASONS
-from include.merge.compare import ABSENT_TWICE, NOT_IN_RECORD, OWNER_REMOVED, TOMBSTONE
+from include.merge.compare import ABSENT_TWICE, MOVED_AWAY, NOT_IN_RECORD, OWNER_REMOVED, TOMBSTONE
 
 NEW = "new in the SIS"
 CHANGED = "changed in the SIS"
@@ -36,6 +36,7 @@ REASONS: dict[str, str] = {
     NOT_IN_RECORD: CHANGED,
     OWNER_REMOVED["users"]: "person removed",
     OWNER_REMOVED["classes"]: "class removed",
+    MOVED_AWAY: ROLE,
     **{reason: _LEFT_OUT.get(reason, MAPPING) for reason in LEFT_OUT_REASONS},
 }
 

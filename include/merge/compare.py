@@ -20,6 +20,7 @@ TOMBSTONE = "the provider marked it as to be deleted"
 ABSENT_TWICE = "absent from two complete full pulls"
 NOT_IN_RECORD = "no longer in the record it belongs to"
 OWNER_REMOVED = {"users": "its person was removed", "classes": "its class was removed"}
+MOVED_AWAY = "its person has no role at this site any more"
 
 #: The changes a table's counts tell one by one.
 _TOLD = ("added", "changed", "returned", "missing", "removed")
@@ -175,16 +176,19 @@ def confirmed(table: Table, published: PublishedRows, tombstones: pa.ChunkedArra
     return _departing(table, rows, change, because)
 
 
-def leaving(table: Table, published: PublishedRows, because: pa.Table) -> pa.Table:
+def leaving(table: Table, published: PublishedRows, because: pa.Table, alive: pa.ChunkedArray) -> pa.Table:
     """Live rows of a derived table that tonight's mapping does not yield: removed at once, each with its cause.
 
     :param published: beside what mapping yields.
-    :param because: columns `owner` (the key's first part) and `because`; where it says nothing, the person is gone.
+    :param because: columns `owner` (the key's first part) and `because`; where it says nothing, the person is gone, or
+        has an account elsewhere.
+    :param alive: the people who are in the roster after tonight.
     """
     rows = published.live_rows()
     rows = rows.filter(pc.invert(rows["_is_received"]))
     at = pc.index_in(rows[table.key[0]], value_set=because["owner"])
-    said = pc.fill_null(because["because"].take(at), OWNER_REMOVED["users"])
+    otherwise = pc.if_else(pc.is_in(rows[table.key[0]], value_set=alive), MOVED_AWAY, OWNER_REMOVED["users"])
+    said = pc.coalesce(because["because"].take(at), otherwise)
     return _departing(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), said)
 
 

@@ -21,6 +21,7 @@ from include.merge.published import (
     Of,
     PublishedRows,
     count_live,
+    has_rows,
     read_live_rows,
     read_published,
     read_rows_by_key,
@@ -54,6 +55,7 @@ class Merged:
     removed: dict[str, pa.ChunkedArray] = field(default_factory=dict)
     enrolled: pa.ChunkedArray | None = None
     with_enrollments: bool = False
+    lacks_targets: bool = False
     parts: dict[str, list[Part]] = field(default_factory=dict)
 
     def after(self, name: str, columns: Sequence[str] | None = None, of: Of | None = None) -> pa.Table:
@@ -63,7 +65,7 @@ class Merged:
         """
         table = TABLES[name]
         wanted = list(columns or table.names)
-        if name not in self.tables or name not in self.accepted:
+        if name not in self.tables:
             return read_live_rows(self.connection, self.district, table, wanted, of)
         changes = self.tables[name]
         if changes.is_whole and of is None:
@@ -102,18 +104,26 @@ class Merged:
         return pa.concat_tables([self.accepted[name].select(list(table.key)), stays])
 
     def targets(self, name: str, wanted: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-        """What references to a table settled before may lead to: the keys that will be live, and those that are gone.
+        """What references to a table may lead to: the keys that will be live, and those that are gone.
 
         :param wanted: the keys that are referred to. Where not the whole table was looked at, these are looked for.
         """
-        changes = self.tables[name]
+        changes = self.tables.get(name)
         gone = self.removed.get(name, NONE)
-        if changes.is_whole:
+        if changes is not None and changes.is_whole:
             return joined(changes.received, changes.kept), gone
         asked = Asked(keys=pa.chunked_array([wanted.drop_null().unique()]))
         found = read_published(self.connection, self.district, TABLES[name], asked)
+        if changes is None:
+            return found.live_keys(), found.gone_keys()
         stays = beside(found.live_keys(), changes.removed)
-        return joined(changes.received, stays), joined(gone, found.gone_keys())
+        return joined(changes.received, stays), joined(gone, changes.removed, found.gone_keys())
+
+    def is_known(self, name: str) -> bool:
+        """Whether anything is known of a table, pulled now or earlier. A district may never share a collection, and
+        then nothing can be said about references to it.
+        """
+        return name in self.tables or has_rows(self.connection, self.district, TABLES[name])
 
     def people(self, of_users: Sequence[str], whom: pa.ChunkedArray | None = None) -> People:
         """What mapping works on.
@@ -149,7 +159,8 @@ class Merged:
         published = read_published(self.connection, self.district, table, asked).met(keys)
         arrived = self.explained(table, arrivals(table, mapped.accounts, published))
         because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
-        rows = pa.concat_tables([arrived, leaving(table, published, because)])
+        alive, _ = self.targets("users", published.rows["user_sourced_id"])
+        rows = pa.concat_tables([arrived, leaving(table, published, because, alive)])
         counts = counted(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
         self.settle(table, rows, counts, published, keys)
 
@@ -185,6 +196,14 @@ class Merged:
         published = read_live_rows(self.connection, self.district, changes.table, columns, of)
         self.tables["accounts"], mapped = hold_accounts(changes, mapped, published, keys)
         return mapped
+
+    def with_published_accounts(self, accounts: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
+        """Accounts of a mapping, but these by key as they are published."""
+        table = TABLES["accounts"]
+        of = Of("user_sourced_id", split_key(table, keys)["user_sourced_id"])
+        published = read_live_rows(self.connection, self.district, table, accounts.column_names, of)
+        published = published.filter(pc.is_in(row_keys(table, published), value_set=keys))
+        return pa.concat_tables([_without_keys(table, accounts, keys), published])
 
     def _published_owners(self, table: Table, keys: pa.ChunkedArray) -> pa.Table:
         wanted = pa.table({table.key[0]: keys})

@@ -181,6 +181,12 @@ def count_live(connection: sa.Connection, district: str, table: Table) -> int:
     return int(connection.execute(counting, {"district": district}).scalar_one())
 
 
+def has_rows(connection: sa.Connection, district: str, table: Table) -> bool:
+    """Whether a table has any row of the district, live or removed."""
+    asking = sa.text(f"SELECT EXISTS (SELECT FROM {STAGING}.{table.name} WHERE district_id = :district)")
+    return bool(connection.execute(asking, {"district": district}).scalar_one())
+
+
 def split_key(table: Table, keys: pa.ChunkedArray) -> pa.Table:
     """The key columns of keys that are one text each."""
     if len(table.key) == 1:

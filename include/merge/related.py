@@ -73,6 +73,17 @@ def has_undecided(connection: sa.Connection, district: str, run_id: str | None) 
     return bool(connection.execute(found, {"district": district, "run_id": run_id}).scalar_one())
 
 
+def was_anything_held(connection: sa.Connection, district: str, run_id: str | None) -> bool:
+    """Whether the last publication left somebody other than mapping would: it held something, which may be over by now,
+    or it gave readers an earlier roster back.
+    """
+    held = sa.text(f"""
+        SELECT EXISTS (SELECT FROM {OPS}.run_holds WHERE district_id = :district AND run_id = :run_id)
+            OR EXISTS (SELECT FROM {OPS}.runs
+                WHERE district_id = :district AND run_id = :run_id AND kind = 'rollback')""")
+    return bool(connection.execute(held, {"district": district, "run_id": run_id}).scalar_one())
+
+
 def _looked_up(given: str, select: str, where: str) -> str:
     """Each given value looked up by itself: of what an index computes the planner knows too little to do so unasked."""
     return f"""

@@ -30,7 +30,8 @@ def returning(
 
     :param received: keys that came tonight, accepted or marked as to be deleted: they need no help.
     :param settled: the tables worked out so far.
-    :param alive: per settled table the keys that will be live; every owner must be among them.
+    :param alive: per table of owners the keys that will be live, also of one that was not pulled tonight; every owner
+        must be among them.
     """
     owners = {column: owner for column, owner in table.owners.items() if owner in settled}
     rows = published.rows.append_column("_key", published.keys)
@@ -41,7 +42,7 @@ def returning(
         )
         for column, owner in owners.items()
     ]
-    owned = [pc.is_in(rows[column], value_set=alive[owner]) for column, owner in owners.items()]
+    owned = [pc.is_in(rows[column], value_set=alive[owner]) for column, owner in table.owners.items() if owner in alive]
     if not taken_along:
         return change_schema(table).empty_table()
     comes_back = reduce(pc.and_, [reduce(pc.or_, taken_along), *owned])

@@ -118,6 +118,8 @@ def _merge_table(
     verdict = _judged(merged, table, active, tombstones, refused)
     merged.findings.extend(verdict.findings)
     merged.rejects.append(verdict.rejects)
+    if verdict.rejects.num_rows and any(owner not in merged.tables for owner in table.owners.values()):
+        merged.lacks_targets = True  # whoever they belong to may be in the next pull, which would not bring them again
     active = verdict.accepted
     excused = refused.filter(pc.equal(refused["collection"], collection.collection))["sourced_id"]
     keys = row_keys(table, active)
@@ -191,7 +193,10 @@ def _targets(
     gone: dict[str, pa.ChunkedArray] = {}
     for reference in REFERENCES:
         target = reference.target
-        if reference.table == table.name and target in merged.tables:
+        if reference.table != table.name:
+            continue
+        # what a row cannot be without has to be published where it is not pulled tonight
+        if target in merged.tables or (reference.is_needed and merged.is_known(target)):
             there, not_there = merged.targets(target, rows[reference.column])
             live[target] = joined(live.get(target, NONE), there)
             gone[target] = joined(gone.get(target, NONE), not_there)
@@ -251,12 +256,10 @@ def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
     if rows.num_rows:
         counts = counted(rows, accepted=restored.num_rows, received=0, rejected=0)
         merged.settle(table, rows, counts, published, NONE)
-        if table.name == "enrollments":
-            merged.accepted[table.name] = restored.select(IN_CLASSES)
+        merged.accepted[table.name] = restored.select(table.names)
 
 
 def _returning(merged: Merged, table: Table, published: PublishedRows, received: pa.ChunkedArray) -> pa.Table:
-    settled = {column: owner for column, owner in table.owners.items() if owner in merged.tables}
     return returning(
         merged.connection,
         merged.district,
@@ -264,7 +267,11 @@ def _returning(merged: Merged, table: Table, published: PublishedRows, received:
         published,
         received=received,
         settled=merged.tables,
-        alive={owner: merged.targets(owner, published.rows[column])[0] for column, owner in settled.items()},
+        alive={
+            owner: merged.targets(owner, published.rows[column])[0]
+            for column, owner in table.owners.items()
+            if merged.is_known(owner)
+        },
     )
 
 

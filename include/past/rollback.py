@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from include import night as nights
 from include.contracts import LEFT_OUT_SCHEMA, ChangeSet, load, read_rows
 from include.errors import NeedsPerson, RollcallError, stage_edge
 from include.export.parquet import export_where_wanted
 from include.landing import Landing, PullFolder
 from include.past.published import require_kept
+from include.publish.invariants import Scope, check_roster
 from include.publish.left_out import write_left_out
 from include.settings import District, night_of
 from include.tables import TABLES, Table
@@ -27,10 +29,18 @@ from include.warehouse.dialect import temporary_like
 from include.warehouse.history import Stretch, write_published
 from include.warehouse.migrate import require_version
 from include.warehouse.models import LINEAGE, pulls, runs, state, watermarks
-from include.warehouse.schemas import HISTORY, STAGING
+from include.warehouse.schemas import HISTORY, OPS, STAGING
 from include.warehouse.turn import take_turn
 
 log = logging.getLogger("rollcall.past")
+
+#: Where it is not known any more who was left out: at least nobody who has an account, or is not in the roster.
+_FORGET_LEFT_OUT = f"""
+    DELETE FROM {OPS}.left_out l WHERE l.district_id = :district AND (
+        NOT EXISTS (SELECT FROM {STAGING}.users u WHERE u.district_id = :district AND u.sourced_id = l.user_sourced_id
+            AND u._removed_at IS NULL)
+        OR EXISTS (SELECT FROM {STAGING}.accounts a WHERE a.district_id = :district
+            AND a.user_sourced_id = l.user_sourced_id AND a._removed_at IS NULL))"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,8 @@ class RolledBack:
 def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: str, to_run: str) -> RolledBack:
     """Republish what a run published, and pause publication.
 
-    :raises NeedsPerson: `run_not_published` for a run that published nothing, `no_longer_kept`.
+    :raises NeedsPerson: `run_not_published` for a run that published nothing, `no_longer_kept`, and what
+        `include.publish.invariants` finds: nothing is changed then.
     :raises RollcallError: `warehouse_unreachable`.
     """
     key, now = district.district, datetime.now(UTC)
@@ -61,7 +72,7 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
     with stage_edge("rollback", district=key), engine.begin() as connection:
         require_version(connection)
         ledger.start_run(connection, key, run_id, night_of(now, district.schedule.timezone), "rollback")
-    with stage_edge("rollback", district=key), engine.begin() as connection:
+    with nights.recorded(engine, key, run_id, "rollback"), engine.begin() as connection:
         take_turn(connection, key, run_id)
         current = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
         then = _published_run(connection, district, to_run)
@@ -71,11 +82,14 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
         generation = current.generation + 1
         params = {"district": key, "then": then.generation, "generation": generation}
         rows = {table.name: _restore(connection, table, params) for table in TABLES.values()}
-        write_published(connection, key, Stretch(now, run_id))
         changes = _change_set(landing, key, then)
         if changes is not None:
             left_out = read_rows(_folder(landing, key, then), changes.left_out, LEFT_OUT_SCHEMA)
             write_left_out(connection, left_out, district=key, run_id=run_id)
+        else:
+            connection.execute(sa.text(_FORGET_LEFT_OUT), params)
+        _require_consistency(connection, district, to_run, knows_left_out=changes is not None)
+        write_published(connection, key, Stretch(now, run_id))
         as_of = _content_as_of(connection, then)
         why = f"rolled back on {now:%Y-%m-%d %H:%M} UTC to the roster of {as_of:%Y-%m-%d %H:%M} UTC"
         connection.execute(
@@ -97,6 +111,15 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
     log.warning("%s: %s; publication is paused", district.name, why)
     restored = {name: number for name, number in rows.items() if number}
     return RolledBack(run_id, to_run, generation, as_of, restored, left_out=changes is not None)
+
+
+def _require_consistency(connection: sa.Connection, district: District, to_run: str, *, knows_left_out: bool) -> None:
+    remedy = (
+        f"Nothing was changed; readers keep what they have. Roll back to another run than {to_run}, or let everybody "
+        f"be mapped again: rollcall sync {district.district} --full."
+    )
+    scope = Scope(district.district, is_whole=True)
+    check_roster(connection, scope, remedy=remedy, knows_left_out=knows_left_out)
 
 
 def resume(engine: sa.Engine, district: District) -> str:

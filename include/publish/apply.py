@@ -26,11 +26,12 @@ def apply_changes(
     run_id: str,
     as_of: datetime,
     generation: int,
-) -> None:
+) -> dict[str, int]:
     """Write one table's changes within the connection's transaction.
 
     :param changes: in `change_schema`.
     :param generation: the one this publication makes.
+    :returns: per kind of change, to how many rows it was done.
     """
     tonight = f"tonight_{table.name}"
     shape = ", ".join(
@@ -44,62 +45,61 @@ def apply_changes(
     if met != {"added"}:  # those are not joined to anything
         listed = ", ".join(f'"{name}"' for name in (*table.key, "_change"))
         connection.exec_driver_sql(update_statistics(tonight, listed))
-    for kinds, statement in _statements(table, tonight):
-        if met & kinds:
-            connection.execute(sa.text(statement), params)
+    if met - {"added"}:
+        connection.execute(sa.text(_keep_before(table, tonight)), params)
+    written = {
+        kind: connection.execute(sa.text(statement), params).rowcount
+        for kind, statement in _statements(table, tonight)
+        if kind in met
+    }
     connection.exec_driver_sql(f"ALTER TABLE {tonight} RENAME TO touched_{table.name}")  # for history
+    return written
 
 
-def _statements(table: Table, tonight: str) -> Iterator[tuple[set[str], str]]:
-    """What is done about each kind of change, in order: the kinds, and the statement for their rows."""
-    target = f"{STAGING}.{table.name}"
-    columns = ", ".join(f'"{name}"' for name in table.names)
-    match = " AND ".join(f'r."{name}" = t."{name}"' for name in table.key)
-    assignments = ", ".join(f'"{name}" = t."{name}"' for name in table.names if name not in table.key)
-    assignments = f"{assignments}, " if assignments else ""
-    # what readers had first: it is gone from staging after that
+def _keep_before(table: Table, tonight: str) -> str:
+    """What readers had, kept: it is gone from staging after that."""
+    columns, whole = (", ".join(f'{of}"{name}"' for name in table.names) for of in ("", "r."))
     lineage = ", ".join(f"r.{name}" for name in ("_digest", *LINEAGE))
-    whole = ", ".join(f'r."{name}"' for name in table.names)
-    before = {"changed", "returned", "found", "missing", "removed", "confirmed"}
-    yield (
-        before,
-        f"""
+    return f"""
         INSERT INTO {HISTORY}.{table.name}_published (district_id, {columns}, _digest, {", ".join(LINEAGE)},
             _generation, _until_generation)
         SELECT r.district_id, {whole}, {lineage}, r._generation, :generation
-        FROM {target} r JOIN {tonight} t ON {match} WHERE r.district_id = :district AND t._change <> 'added'""",
-    )
+        FROM {STAGING}.{table.name} r JOIN {tonight} t ON {_match(table)}
+        WHERE r.district_id = :district AND t._change <> 'added'"""
+
+
+def _statements(table: Table, tonight: str) -> Iterator[tuple[str, str]]:
+    """Each kind of change and what is done about it. A row that does not live as its change says is not touched."""
+    target = f"{STAGING}.{table.name}"
+    columns = ", ".join(f'"{name}"' for name in table.names)
+    assignments = ", ".join(f'"{name}" = t."{name}"' for name in table.names if name not in table.key)
+    assignments = f"{assignments}, " if assignments else ""
     yield (
-        {"added"},
+        "added",
         f"""
         INSERT INTO {target} (district_id, {columns}, _digest, _run_id, _first_seen_at, _changed_at, _generation)
         SELECT :district, {columns}, _digest, :run_id, :as_of, :as_of, :generation FROM {tonight}
         WHERE _change = 'added'""",
     )
-    yield (
-        {"changed", "returned"},
-        f"""
-        UPDATE {target} r SET {assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of,
-            _generation = :generation, _missing_since = NULL, _removed_at = NULL, _removed_because = NULL
-        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('changed', 'returned')""",
-    )
-    yield (
-        {"missing", "found"},
-        f"""
-        UPDATE {target} r SET _missing_since = CASE t._change WHEN 'missing' THEN CAST(:as_of AS timestamptz) END,
-            _generation = :generation
-        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change IN ('missing', 'found')""",
-    )
-    yield (
-        {"confirmed"},
-        f"""
-        UPDATE {target} r SET _removed_because = t._because, _generation = :generation
-        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change = 'confirmed'""",
-    )
-    yield (
-        {"removed"},
-        f"""
-        UPDATE {target} r SET _removed_at = :as_of, _removed_because = t._because, _run_id = :run_id,
-            _changed_at = :as_of, _generation = :generation
-        FROM {tonight} t WHERE r.district_id = :district AND {match} AND t._change = 'removed'""",
-    )
+    arrives = f"""{assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of, _missing_since = NULL,
+        _removed_at = NULL, _removed_because = NULL"""
+    leaves = "_removed_at = :as_of, _removed_because = t._because, _run_id = :run_id, _changed_at = :as_of"
+    for kind, is_live, done in (
+        ("changed", True, arrives),
+        ("returned", False, arrives),
+        ("missing", True, "_missing_since = :as_of"),
+        ("found", True, "_missing_since = NULL"),
+        ("confirmed", False, "_removed_because = t._because"),
+        ("removed", True, leaves),
+    ):
+        life = "IS NULL" if is_live else "IS NOT NULL"
+        yield (
+            kind,
+            f"""
+            UPDATE {target} r SET {done}, _generation = :generation FROM {tonight} t
+            WHERE r.district_id = :district AND {_match(table)} AND r._removed_at {life} AND t._change = '{kind}'""",
+        )
+
+
+def _match(table: Table) -> str:
+    return " AND ".join(f'r."{name}" = t."{name}"' for name in table.key)

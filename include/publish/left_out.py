@@ -11,27 +11,35 @@ from include.warehouse.schemas import OPS
 
 
 def write_left_out(connection: sa.Connection, rows: pa.Table, *, district: str, run_id: str) -> None:
-    """Set `roster_ops.left_out`, touching only the rows that differ.
+    """Set `roster_ops.left_out`, touching only the rows that differ; whose they are stands in the temporary table
+    `touched_left_out` then.
 
     :param rows: in `LEFT_OUT_SCHEMA`.
     """
+    connection.exec_driver_sql(temporary("touched_left_out", "user_sourced_id text"))
     connection.exec_driver_sql(temporary("tonight_left_out", "user_sourced_id text, reason text, detail text"))
     if rows.num_rows:
         copy_in(connection, "tonight_left_out", rows)
     params = {"district": district, "run_id": run_id}
     connection.execute(
         sa.text(f"""
-            DELETE FROM {OPS}.left_out l WHERE l.district_id = :district AND NOT EXISTS (
-                SELECT FROM tonight_left_out t WHERE t.user_sourced_id = l.user_sourced_id)"""),
+            WITH gone AS (
+                DELETE FROM {OPS}.left_out l WHERE l.district_id = :district AND NOT EXISTS (
+                    SELECT FROM tonight_left_out t WHERE t.user_sourced_id = l.user_sourced_id)
+                RETURNING l.user_sourced_id)
+            INSERT INTO touched_left_out SELECT user_sourced_id FROM gone"""),
         params,
     )
     connection.execute(
         sa.text(f"""
-            INSERT INTO {OPS}.left_out AS l (district_id, user_sourced_id, reason, detail, run_id)
-            SELECT :district, user_sourced_id, reason, detail, :run_id FROM tonight_left_out
-            ON CONFLICT (district_id, user_sourced_id)
-            DO UPDATE SET reason = excluded.reason, detail = excluded.detail, run_id = excluded.run_id
-            WHERE (l.reason, l.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)"""),
+            WITH written AS (
+                INSERT INTO {OPS}.left_out AS l (district_id, user_sourced_id, reason, detail, run_id)
+                SELECT :district, user_sourced_id, reason, detail, :run_id FROM tonight_left_out
+                ON CONFLICT (district_id, user_sourced_id)
+                DO UPDATE SET reason = excluded.reason, detail = excluded.detail, run_id = excluded.run_id
+                WHERE (l.reason, l.detail) IS DISTINCT FROM (excluded.reason, excluded.detail)
+                RETURNING l.user_sourced_id)
+            INSERT INTO touched_left_out SELECT user_sourced_id FROM written"""),
         params,
     )
     connection.exec_driver_sql("DROP TABLE tonight_left_out")

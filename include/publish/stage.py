@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from include.contracts import (
     CAME_BACK_SCHEMA,
+    COMPARED_OF_ACCOUNTS,
     HELD_ROWS_SCHEMA,
     LEFT_OUT_SCHEMA,
     REJECT_SCHEMA,
@@ -19,12 +21,14 @@ from include.contracts import (
     Published,
     Pull,
     Validated,
+    accepted_schema,
     change_schema,
     read_rows,
 )
 from include.errors import GenerationMoved, NeedsPerson, RollcallError
 from include.landing import PullFolder
 from include.publish.apply import apply_changes
+from include.publish.invariants import Scope, check_accounts, check_counts, check_roster
 from include.publish.left_out import write_left_out
 from include.settings import District
 from include.tables import TABLES
@@ -63,11 +67,12 @@ def publish(
     generation = changes.generation + 1
     # a remap is of an earlier instant, but who reads what changed since a time has to find it
     changed_at = datetime.now(UTC) if pull.kind == "remap" else changes.as_of
+    written = {}
     for name, parts in changes.parts.items():
         table = TABLES[name]
         if parts:
             rows = read_rows(folder, parts, change_schema(table))
-            apply_changes(
+            written[name] = apply_changes(
                 connection,
                 table,
                 rows,
@@ -76,10 +81,11 @@ def publish(
                 as_of=changed_at,
                 generation=generation,
             )
-    write = write_published if _was_rewritten(connection, key) else write_changed
-    write(connection, key, Stretch(changes.as_of, pull.run_id))
     left_out = read_rows(folder, changes.left_out, LEFT_OUT_SCHEMA)
     write_left_out(connection, left_out, district=key, run_id=changes.run_id)
+    _require_consistency(connection, folder, district, pull, changes, written)
+    write = write_published if _was_rewritten(connection, key) else write_changed
+    write(connection, key, Stretch(changes.as_of, pull.run_id))
     ledger.describe_district(connection, district, pull.base_url)
     proven = {landed.collection for landed in pull.collections if landed.proof.proven}
     is_complete = pull.mode == "full" and proven >= {*district.wanted(), *(one.collection for one in pull.collections)}
@@ -103,6 +109,29 @@ def publish(
     )
     ledger.move_state(connection, changes, pull, generation, is_complete=is_complete)
     return _told(connection, changes, status="published", generation=generation)
+
+
+def _require_consistency(
+    connection: sa.Connection,
+    folder: PullFolder,
+    district: District,
+    pull: Pull,
+    changes: ChangeSet,
+    written: Mapping[str, Mapping[str, int]],
+) -> None:
+    """Refuse to commit a roster that contradicts itself."""
+    key = district.district
+    remedy = (
+        f"Nothing was published; readers keep what they have. Let everybody be mapped again: rollcall sync {key} "
+        f"--full. If that ends the same way, report this code and the run {changes.run_id}."
+    )
+    scope = Scope(key, is_whole=pull.mode == "full" or not changes.generation)
+    check_roster(connection, scope, remedy=remedy)
+    for name, counts in changes.counts.items():
+        check_counts(connection, scope, name, counts, written.get(name, {}), remedy)
+    if changes.is_everybody_mapped:
+        schema = pa.schema([accepted_schema(TABLES["accounts"]).field(name) for name in COMPARED_OF_ACCOUNTS])
+        check_accounts(connection, scope, read_rows(folder, changes.expected_accounts, schema), remedy)
 
 
 def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, changes: ChangeSet) -> holds.Met:

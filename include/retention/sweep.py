@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from include.contracts import Pull, load
 from include.errors import RollcallError, stage_edge
 from include.landing import Landing
+from include.publish.invariants import Scope, check_roster
 from include.retention.folder import Deleted, DistrictFolder, export_folder
 from include.settings import District
 from include.tables import TABLES
@@ -131,6 +132,8 @@ def _sweep_rows(connection: sa.Connection, district: District, now: datetime) ->
     rows = {table: connection.execute(sa.text(sql), before).rowcount for table, sql in _statements().items()}
     rows = {table: number for table, number in rows.items() if number}
     if any(table.startswith(f"{STAGING}.") for table in rows):
+        remedy = f"Nothing was deleted. Let everybody be mapped again: rollcall sync {key} --full."
+        check_roster(connection, Scope(key, is_whole=True), remedy=remedy, knows_left_out=False)
         # whoever merged over the rows that are gone does so again (DESIGN, rule 6)
         connection.execute(
             sa.text(f"UPDATE {OPS}.state SET generation = generation + 1 WHERE district_id = :district"), before

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from include.tables import TABLES, Kind, Table
 from include.warehouse.dialect import JSON
@@ -133,6 +134,21 @@ sa.Index("ix_user_roles_end_date", staging["user_roles"].c.district_id, _ends, p
 _missing = staging["users"].c._missing_since
 sa.Index("ix_users_missing", staging["users"].c.district_id, postgresql_where=_missing.is_not(None))
 sa.Index("ix_accounts_username", staging["accounts"].c.district_id, sa.func.lower(staging["accounts"].c.username))
+
+#: Within a site a username is one account's, whatever its case. Asked at the commit: two accounts may exchange theirs
+#: within a transaction. Of letters beyond ASCII the case is not folded: what is lower case is each locale's business.
+staging["accounts"].append_constraint(
+    ExcludeConstraint(
+        (staging["accounts"].c.district_id, "="),
+        (staging["accounts"].c.site_id, "="),
+        (sa.text('lower(username COLLATE "C")'), "="),
+        using="btree",
+        name="ex_accounts_username",
+        where=sa.text("_removed_at IS NULL"),
+        deferrable=True,
+        initially="DEFERRED",
+    )
+)
 
 
 def _district() -> sa.Column:

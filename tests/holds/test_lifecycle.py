@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from include import night
 from include.errors import NeedsPerson
 from include.holds import decide, reading
+from include.remap_night import prepare_remap
 
 
 def _approve(held, **how):
@@ -72,6 +74,46 @@ def test_an_approval_names_its_rows_and_the_next_publication_uses_it_up(held, ro
     assert (hold.status, hold.closed_because, hold.last_run_id) == ("closed", "published", "run4")
     assert held.live() == ["ada"]
     assert held.nights.live("enrollments", "sourced_id") == ["e-ada"]
+
+
+@pytest.mark.parametrize("mode", ["remap", "full", "delta", "orgs alone"])
+def test_an_approved_removal_takes_the_accounts_along_whatever_run_carries_it_out(held, roster, mode):
+    nights = held.nights
+    _approve(held, excepted=["cid"])
+    quiet = {name: [] for name in roster()} | {name: roster()[name] for name in ("orgs", "academic_sessions")}
+    if mode == "remap":
+        ref = prepare_remap(held.engine, nights.district, "remap", nights.landing)
+        night.map_night(held.engine, nights.district, ref, nights.landing)
+        done = night.publish_night(held.engine, nights.district, ref, nights.landing)
+    elif mode == "full":
+        done = held.publish(roster("ada"))
+    else:
+        done = held.publish(quiet if mode == "delta" else {"orgs": quiet["orgs"]}, delta=True)
+    assert (done.accounts, done.counts["accounts"].removed) == (2, 1)
+    assert nights.live("accounts", "user_sourced_id") == ["ada", "cid"]
+    assert nights.live("user_roles", "user_sourced_id") == ["ada", "cid"]
+    assert nights.live("enrollments", "sourced_id") == ["e-ada", "e-cid"]
+    gone = nights.scalar("SELECT _removed_because FROM roster_staging.accounts WHERE user_sourced_id = 'ben'")
+    assert gone == "its person was removed"
+    held.publish(quiet, delta=True)
+    assert nights.live("accounts", "user_sourced_id") == ["ada", "cid"]
+
+
+def test_an_approved_school_takes_its_accounts_along_without_a_pull(holding, roster):
+    rows = roster("ada", "ben")
+    second = {"sourced_id": "second", "name": "Second School", "type": "school"}
+    rows["user_roles"][1] |= {"org_sourced_id": "second", "role_key": "student|second|"}
+    holding.publish({**rows, "orgs": [*rows["orgs"], second]})
+    for _ in range(2):
+        holding.publish(rows)
+    _approve(holding)
+    nights = holding.nights
+    ref = prepare_remap(holding.engine, nights.district, "remap", nights.landing)
+    night.map_night(holding.engine, nights.district, ref, nights.landing)
+    night.publish_night(holding.engine, nights.district, ref, nights.landing)
+    assert nights.live("orgs", "sourced_id") == ["school"]
+    assert nights.live("accounts", "user_sourced_id") == ["ada"]
+    assert nights.scalar("SELECT reason FROM roster_ops.left_out WHERE user_sourced_id = 'ben'") == "no_school"
 
 
 def test_who_is_left_out_of_an_approval_stays_with_all_that_is_theirs_and_is_a_question_of_its_own(held, roster):

@@ -166,12 +166,19 @@ def test_enrollments_of_somebody_outside_the_scope_are_rejected_with_the_likely_
     assert "no user account" in reason
 
 
-def test_enrollments_of_a_collection_not_pulled_are_not_checked(nights, roster):
+def test_enrollments_without_their_collections_resolve_by_who_is_published_and_the_next_pull_is_full(nights, roster):
     nights.publish(roster("ada"))
     rows = roster("ada", "ghost")
+    rows["enrollments"].append({**rows["enrollments"][0], "sourced_id": "e-ada-2"})
     done = nights.publish({"enrollments": rows["enrollments"]})
-    assert (done.counts["enrollments"].added, done.counts["enrollments"].rejected) == (1, 0)
+    assert (done.counts["enrollments"].added, done.counts["enrollments"].rejected) == (1, 1)
     assert "users" not in done.counts
+    assert nights.scalar("SELECT full_required FROM roster_ops.state") != ""
+
+
+def test_references_to_a_collection_the_district_never_shares_are_not_checked(nights, roster):
+    done = nights.publish({"enrollments": roster("ada")["enrollments"]})
+    assert (done.counts["enrollments"].added, done.counts["enrollments"].rejected) == (1, 0)
 
 
 def test_collections_not_pulled_stay_but_follow_who_is_removed(nights, roster):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from include.settings import District, Filters
 from tests.mapping.cases import rows_of
@@ -123,6 +124,23 @@ def test_what_a_hold_keeps_back_concerns_everybody(elm, nights):
     done = tonight(**{who: {"roles": "student@north", "email": email} for who, email in swapped.items()})
     assert [(hold.kind, hold.rows) for hold in done.holds] == [("usernames", 2)]
     assert tonight().counts["accounts"].received == 42
+
+
+def test_what_was_held_last_time_concerns_everybody_though_the_hold_is_over(elm, nights):
+    tonight = elm({"ada": "student@north", "ben": "student@north"})
+    swapped = {"ada": "ben@elm.example", "ben": "ada@elm.example"}
+    tonight(**{who: {"roles": "student@north", "email": email} for who, email in swapped.items()})
+    with nights.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE roster_ops.holds SET closed_at = now(), status = 'closed'"))
+        connection.execute(sa.text("DELETE FROM roster_ops.hold_rows"))
+    assert tonight().counts["accounts"].received == 42
+
+
+def test_an_account_of_somebody_who_stays_says_why_it_is_gone(elm, nights):
+    tonight = elm({"ada": "student@north"})
+    tonight(ada={"roles": "student@south"})
+    said = "SELECT _removed_because FROM roster_staging.accounts WHERE user_sourced_id = 'ada' AND site_id = 'north'"
+    assert nights.scalar(said) == "its person has no role at this site any more"
 
 
 def test_other_rules_concern_everybody(elm, nights):
