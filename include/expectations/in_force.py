@@ -1,5 +1,5 @@
-"""Which rules judged a pull: a digest that changes with the suites, with what a district has otherwise, and with the
-release.
+"""Which rules judged a pull: a digest that changes with the suites, with what a district has otherwise, with the time
+zone its dates are read in, and with the release.
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ def rules_in_force(district: District) -> str:
         for name, rule in rules
     ]
     changed = msgspec.to_builtins(district.rules)
-    data = json.dumps([version("rollcall"), changed, told], sort_keys=True, default=str)
+    data = json.dumps([version("rollcall"), changed, told, district.schedule.timezone], sort_keys=True, default=str)
     return hashlib.sha256(data.encode()).hexdigest()[:16]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 from zlib import crc32
+from zoneinfo import ZoneInfo
 
 from include.sandbox.people import RACES
 from include.sandbox.quirk import V1P1, V1P2, Quirk
@@ -23,6 +24,9 @@ from include.sandbox.roster import (
     Section,
 )
 from include.sandbox.vocabulary import VOCABULARY, Members
+
+#: The members that are dates.
+_DATES = ("beginDate", "endDate", "startDate", "birthDate")
 
 # Rows that come -------------------------------------------------------------------------------------------------------
 
@@ -136,6 +140,25 @@ def _naive(_: str, fields: Fields) -> None:
 def _with_offset(_: str, fields: Fields) -> None:
     local = datetime.fromisoformat(fields["dateLastModified"]).astimezone(timezone(timedelta(hours=-6)))
     fields["dateLastModified"] = local.isoformat(timespec="milliseconds")
+
+
+def _dates_as_instants(write: Callable[[date], str]) -> Callable[[str, Fields], None]:
+    def writes(_: str, fields: Fields) -> None:
+        for record in (fields, *(role for role in fields.get("roles") or () if isinstance(role, dict))):
+            for name in _DATES:
+                if record.get(name):
+                    record[name] = write(date.fromisoformat(record[name]))
+
+    return writes
+
+
+def _midnight_in_oslo(day: date) -> str:
+    local = datetime.combine(day, time(), ZoneInfo("Europe/Oslo"))
+    return f"{local.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
+
+
+def _midnight_utc(day: date) -> str:
+    return f"{day}T00:00:00.000Z"
 
 
 def _only_required(collection: str, fields: Fields) -> None:
@@ -258,6 +281,14 @@ RECORDS = {
     ),
     "naive-dates": _writes("dateLastModified says no zone", "Synergy", _naive, group="dates"),
     "offset-dates": _writes("dateLastModified has an offset of six hours", "any", _with_offset, group="dates"),
+    "dates-local-midnight": _writes(
+        "a date is the midnight of Europe/Oslo, written in UTC", "systems east of UTC",
+        _dates_as_instants(_midnight_in_oslo), group="days",
+    ),
+    "dates-utc-midnight": _writes(
+        "a date is midnight UTC", "servers that have no dates, only times", _dates_as_instants(_midnight_utc),
+        group="days",
+    ),
     "passwords": _writes("users carry a password", "ClassLink", _with_password),
     "empty-usernames": _writes("username is empty without an e-mail", "Ed-Fi", _without_username),
     "email-null-text": _writes("a missing e-mail is the text NULL", "UK 1.1 servers", _email_null, versions=V1P1),

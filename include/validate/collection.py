@@ -46,18 +46,25 @@ class Judged:
 
 
 def judge_collection(
-    judge: Judge, collection: str, version: Version, landed: dict[str, pa.Table], is_newest: pa.Array | None = None
+    judge: Judge,
+    collection: str,
+    version: Version,
+    landed: dict[str, pa.Table],
+    is_newest: pa.Array | None = None,
+    *,
+    timezone: str = "UTC",
 ) -> Judged:
     """Judge one collection, or a slice of its records with all their parts.
 
     :param landed: per table of the collection what extract wrote, as text.
+    :param timezone: the district's, in which dates that were sent as instants are read.
     :param is_newest: of a slice's records, as :func:`newest_of` finds it among those of the whole collection.
     :raises RollcallError: `rule_not_judged` when a rule itself fails; never because of what a record holds.
     """
     suite = SUITES[collection]
     main, *part_tables = tables_of(collection)
-    records = _with_status(typed(landed[main.name], main))
-    parts = {table.name: typed(landed[table.name], table) for table in part_tables}
+    records = _with_status(typed(landed[main.name], main, timezone))
+    parts = {table.name: typed(landed[table.name], table, timezone) for table in part_tables}
 
     identity = every_record.identity()
     newest = {"is_newest": newest_of(landed[main.name], main) if is_newest is None else is_newest}

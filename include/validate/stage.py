@@ -57,7 +57,14 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
         for collection in pull.collections:
             made = _Made(collection)
             for some in slices(folder, collection):
-                judged = judge_collection(judge, collection.collection, pull.version, some.landed, some.is_newest)
+                judged = judge_collection(
+                    judge,
+                    collection.collection,
+                    pull.version,
+                    some.landed,
+                    some.is_newest,
+                    timezone=district.schedule.timezone,
+                )
                 made.add(judged, _written(folder, judged))
                 del judged, some
                 give_back_what_is_free()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,19 @@ from include.contracts import accepted_schema
 from include.no_value import says_no_value
 from include.tables import MADE_IN_VALIDATE, Table
 
-#: A date, or an instant of which only the date is asked for: some providers write dates as midnights.
-_DATE = r"^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}.*)?$"
+#: A date: written alone, as a midnight whatever its offset, or as a wall clock's time without an offset. Its day is the
+#: one that is written: a district west of UTC that sends `2026-08-17T00:00:00Z` means August 17.
+_DAY = (
+    r"^\d{4}-\d{2}-\d{2}(?:[T ](?:\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?|00:00(?::00(?:\.0+)?)?"
+    r" ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)))?$"
+)
+
+#: An instant that is no midnight as it is written: a date turned into UTC, such as a local midnight. Its day is that of
+#: the district's time zone. Near the years 0001 and 9999, which stand for "never", the written day counts.
+_INSTANT_FOR_DAY = (
+    r"^(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?"
+    r" ?(?P<offset>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
+)
 
 #: ISO 8601 as OneRoster profiles it, and as it is met: without fraction or with any, with an offset, or naive. The year
 #: 0001 stands for "never" where it is met, and near 9999 an offset leads out of what Python and PostgreSQL share.
@@ -56,8 +68,11 @@ class Typed:
         return Typed(self.rows.take(rows), {name: said.take(pa.array(rows)) for name, said in self.said.items()})
 
 
-def typed(landed: pa.Table, table: Table) -> Typed:
-    """Give a landed table, or some columns of it, the types of the table; never raises for a value."""
+def typed(landed: pa.Table, table: Table, timezone: str = "UTC") -> Typed:
+    """Give a landed table, or some columns of it, the types of the table; never raises for a value.
+
+    :param timezone: the district's, in which a date that was sent as an instant is read.
+    """
     made_later = MADE_IN_VALIDATE.get(table.name, ())
     there = [name for name in landed.column_names if name not in made_later]
     schema = pa.schema([field for field in accepted_schema(table) if field.name in there])
@@ -74,7 +89,7 @@ def typed(landed: pa.Table, table: Table) -> Typed:
             said[field.name] = pc.is_valid(text)
         match kind:
             case "date":
-                text = _each_once(text, _dates)
+                text = _each_once(text, partial(_dates, timezone=timezone))
             case "timestamp":
                 text = _instants(text)
             case "boolean":
@@ -97,12 +112,36 @@ def _each_once(text: pa.Array, read: Callable[[pa.Array], pa.Array]) -> pa.Array
     return read(different.dictionary).take(different.indices)
 
 
-def _dates(text: pa.Array) -> pa.Array:
-    """`2026-08-21`; what stands behind a `T` is left away."""
-    well_formed = pc.if_else(pc.match_substring_regex(text, _DATE), pc.utf8_slice_codeunits(text, 0, 10), None)
-    days = pd.to_datetime(_series(well_formed), format="%Y-%m-%d", errors="coerce")
-    days = days.where(days.dt.year >= 1)  # there is no year 0000, neither in PostgreSQL nor in Python
-    return pa.Array.from_pandas(days.astype("datetime64[s]")).cast(pa.date32())
+def _dates(text: pa.Array, timezone: str) -> pa.Array:
+    """`2026-08-21`, or the day of an instant; see `_DAY` and `_INSTANT_FOR_DAY` for which day that is."""
+    text = pc.utf8_upper(pc.utf8_trim_whitespace(text))
+    written = pc.if_else(pc.match_substring_regex(text, _DAY), pc.utf8_slice_codeunits(text, 0, 10), None)
+    days = _days(written)
+    instants = _series(text).where(pd.Series(pc.is_null(written).to_numpy(zero_copy_only=False)))
+    if (found := instants.str.extract(_INSTANT_FOR_DAY)).notna().any(axis=None):
+        days = days.fillna(_local_days(found, timezone))
+    return pa.Array.from_pandas(days).cast(pa.date32())
+
+
+def _days(text: pa.Array | pd.Series) -> pd.Series:
+    days = pd.to_datetime(_series(text), format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
+    return days.where(days.dt.year >= 1)  # there is no year 0000, neither in PostgreSQL nor in Python
+
+
+def _local_days(found: pd.DataFrame, timezone: str) -> pd.Series:
+    """The days of instants in a time zone.
+
+    :param found: `day`, `time` and `offset` as they are written.
+    """
+    offset = found["offset"].replace({"UTC": "Z", "GMT": "Z"})
+    instants = pd.to_datetime(
+        found["day"] + "T" + found["time"] + offset, format="ISO8601", utc=True, errors="coerce"
+    ).astype("datetime64[s, UTC]")
+    written = _days(found["day"])
+    is_never = written.dt.year.isin([1, 9999]) & instants.notna()
+    # a time zone leads out of the years that Python knows
+    local = instants.where(written.notna() & ~is_never).dt.tz_convert(timezone).dt.tz_localize(None)
+    return local.dt.normalize().where(~is_never, written)
 
 
 def _instants(text: pa.Array) -> pa.Array:
@@ -121,8 +160,8 @@ def _booleans(text: pa.Array) -> pa.Array:
     return pc.if_else(true, True, pc.if_else(false, False, None))
 
 
-def _series(text: pa.Array) -> pd.Series:
-    return pd.Series(text.to_pandas(), dtype="str")
+def _series(text: pa.Array | pd.Series) -> pd.Series:
+    return text if isinstance(text, pd.Series) else pd.Series(text.to_pandas(), dtype="str")
 
 
 def _longest(text: pa.Array) -> int:

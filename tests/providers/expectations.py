@@ -219,7 +219,7 @@ RECORDS = dict.fromkeys(
         "half-the-tombstones", "record-per-school", "odd-ids", "relative-hrefs", "status-empty", "status-inactive",
         "status-mixed-case",
         "json-booleans", "nulls-for-absent", "missing-optional", "numbers-for-text", "scalar-for-list", "ext-values",
-        "administrator-role", "naive-dates", "offset-dates", "passwords", "empty-usernames", "email-null-text",
+        "administrator-role", "naive-dates", "offset-dates", "dates-local-midnight", "dates-utc-midnight", "passwords", "empty-usernames", "email-null-text",
         "race-flags-when-true", "schools-are-departments", "district-is-local", "staff-without-identifier",
         "unknown-members",
     ),

@@ -301,6 +301,9 @@ def test_members_as_they_are_written(switched):
     assert isinstance(first("scalar-for-list", "courses")["subjects"], str)
     assert not first("naive-dates")["dateLastModified"].endswith("Z")
     assert first("offset-dates")["dateLastModified"].endswith("-06:00")
+    assert first("dates-local-midnight", "enrollments")["beginDate"].endswith(("T22:00:00.000Z", "T23:00:00.000Z"))
+    assert first("dates-local-midnight", "academicSessions")["endDate"].endswith(("T22:00:00.000Z", "T23:00:00.000Z"))
+    assert first("dates-utc-midnight", "enrollments")["endDate"].endswith("T00:00:00.000Z")
     assert first("passwords")["password"]
     assert first("relative-hrefs", "classes")["school"]["href"].startswith("~/ims/oneroster/rostering/v1p2/orgs/")
     assert first("unknown-members")["x-vendor"] == {"exported": True, "row": 7}
