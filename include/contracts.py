@@ -395,12 +395,13 @@ LEFT_OUT_REASONS: dict[str, str] = {
     "role_undecided": "has only roles that nobody has decided about yet",
     "filtered_role": "has only roles that are not among those this district chose",
     "role_ended": "had a role here until the date the school gave for its end",
+    "role_not_begun": "has a role here that has not begun yet",
     "no_school": "is at no school that was shared",
     "school_left_out": "is only at schools that were deliberately left out",
     "school_undecided": "is only at schools that nobody has mapped to a site yet",
     "filtered_school": "is only at schools that are not among those this district chose",
     "filtered_grade": "is in a grade that is not among those this district chose, or has none",
-    "no_class": "is enrolled in no class, or only in classes that are over",
+    "no_class": "is enrolled in no class, or only in classes that are over or have not begun",
     "no_username": "has nothing in the fields the username is made from",
     "username_pattern": "has a username that does not have the required form",
     "username_collision": "would have the same username as somebody else",
@@ -447,11 +448,11 @@ def read_rows(folder: PullFolder, parts: list[Part], schema: pa.Schema, columns:
 
 @dataclass(frozen=True)
 class InClasses:
-    """Who is in which class and when its terms are over.
+    """Who is in which class, and when its terms begin and end.
 
-    :param enrollments: user_sourced_id, class_sourced_id, end_date.
+    :param enrollments: user_sourced_id, class_sourced_id, begin_date, end_date.
     :param class_terms: class_sourced_id, term_sourced_id.
-    :param academic_sessions: sourced_id, end_date.
+    :param academic_sessions: sourced_id, start_date, end_date.
     """
 
     enrollments: pa.Table

@@ -29,7 +29,7 @@ from include.merge.related import (
     sharing_identifiers,
     waiting_for_a_username,
     was_anything_held,
-    with_a_role_that_ended,
+    whose_day_it_is,
 )
 from include.settings import District, night_of, rules_digest
 
@@ -55,8 +55,8 @@ def whom_to_map(
     decided = pa.array(list(district.people), pa.string())
     waiting = waiting_for_a_username(connection, key)
     since = night_of(before, district.schedule.timezone)
-    ended = with_a_role_that_ended(connection, key, since, night)
-    found = joined(_touched(merged.tables), pa.chunked_array([decided]), waiting, ended)
+    today = whose_day_it_is(connection, key, since, night, district.filters.days_early)
+    found = joined(_touched(merged.tables), pa.chunked_array([decided]), waiting, today)
     names = {one.username for one in district.people.values() if one.username is not None}
     most = _MANY * merged.count_after("users")
     whom = joined()

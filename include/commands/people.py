@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @of_district
 def people(asked: Asked, *, as_json: bool) -> None:
-    """Decisions about single people of DISTRICT: somebody left out, or a username by hand, with why and until when.
+    """Decisions about single people of DISTRICT: somebody left out, or a username by hand, why, and for which nights.
 
     Without an action it lists them. WHO is a sourcedId, a username or an e-mail address. They stand in the district's
     YAML and nowhere else. No provider is asked.
@@ -37,11 +37,17 @@ def people(asked: Asked, *, as_json: bool) -> None:
 
 
 def _reason(command: F) -> F:
-    """Why, and until when."""
+    """Why, from when, and until when."""
     command = click.option(
         "--until",
         type=click.DateTime(["%Y-%m-%d"]),
         help="The last night it holds; else for good.",
+    )(command)
+    command = click.option(
+        "--from",
+        "first",
+        type=click.DateTime(["%Y-%m-%d"]),
+        help="The first night it holds; else at once.",
     )(command)
     because = "Why; a sentence somebody else understands next year."
     return click.option("--because", required=True, metavar="WHY", help=because)(command)
@@ -53,12 +59,20 @@ def _reason(command: F) -> F:
 @yes_option
 @json_option
 @action
-def leave_out(asked: Asked, who: str, because: str, until: datetime | None, yes: bool, as_json: bool) -> None:
+def leave_out(
+    asked: Asked,
+    who: str,
+    because: str,
+    first: datetime | None,
+    until: datetime | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Give WHO no account."""
     from include.deciding.persons import decide
 
     person = _person(asked, who)
-    edit = decide(asked.file(), person.sourced_id, because=because, leave_out=True, until=_date(until))
+    edit = decide(asked.file(), person.sourced_id, because=because, leave_out=True, **_nights(first, until))
     _settle(asked, person, edit, yes=yes, as_json=as_json)
 
 
@@ -69,12 +83,21 @@ def leave_out(asked: Asked, who: str, because: str, until: datetime | None, yes:
 @yes_option
 @json_option
 @action
-def username(asked: Asked, who: str, name: str, because: str, until: datetime | None, yes: bool, as_json: bool) -> None:
+def username(
+    asked: Asked,
+    who: str,
+    name: str,
+    because: str,
+    first: datetime | None,
+    until: datetime | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Give WHO the username NAME, whatever the fields say."""
     from include.deciding.persons import decide
 
     person = _person(asked, who)
-    edit = decide(asked.file(), person.sourced_id, because=because, username=name, until=_date(until))
+    edit = decide(asked.file(), person.sourced_id, because=because, username=name, **_nights(first, until))
     _settle(asked, person, edit, yes=yes, as_json=as_json)
 
 
@@ -127,7 +150,14 @@ def _settle(asked: Asked, person: Person | None, edit: Edit, *, yes: bool, as_js
     settle(edit, moved, yes=yes, as_json=as_json)
 
 
-def _date(until: datetime | None) -> date | None:
+class _Nights(TypedDict):
+    first: date | None
+    until: date | None
+
+
+def _nights(first: datetime | None, until: datetime | None) -> _Nights:
     if until is not None and until.date() < datetime.now(UTC).date():
         raise click.UsageError("--until lies in the past; such a decision would hold on no night.")
-    return until.date() if until else None
+    if first is not None and until is not None and until < first:
+        raise click.UsageError("--until lies before --from; such a decision would hold on no night.")
+    return {"first": first.date() if first else None, "until": until.date() if until else None}

@@ -99,26 +99,36 @@ class Decided:
     """A decision of the district's file and whom it is about.
 
     :param person: None for somebody who is not in the roster.
-    :param is_over: its last night has passed.
+    :param is_over: its last night has passed; `is_yet_to_begin`: its first has not come.
     """
 
     sourced_id: str
     person: Person | None
     decision: PersonDecision
     is_over: bool
+    is_yet_to_begin: bool
 
     def plain(self) -> dict[str, Any]:
         """For `--json`."""
         about = self.person.told if self.person else None
         said: dict[str, Any] = msgspec.to_builtins(self.decision)
-        return {"sourced_id": self.sourced_id, "person": about, **said, "is_over": self.is_over}
+        return {
+            "sourced_id": self.sourced_id,
+            "person": about,
+            **said,
+            "is_over": self.is_over,
+            "is_yet_to_begin": self.is_yet_to_begin,
+        }
 
 
 def decisions_made(roster: PublishedRoster) -> list[Decided]:
     """Every decision about one person, in the file's order."""
     made = roster.district.people
     people = described(roster, made)
-    return [Decided(key, people.get(key), one, not one.holds_on(roster.night)) for key, one in made.items()]
+    return [
+        Decided(key, people.get(key), one, one.is_over(roster.night), one.is_yet_to_begin(roster.night))
+        for key, one in made.items()
+    ]
 
 
 def decide(
@@ -128,14 +138,18 @@ def decide(
     because: str,
     leave_out: bool = False,
     username: str | None = None,
+    first: date | None = None,
     until: date | None = None,
 ) -> Edit:
     """The file with a decision about one person, in place of an older one.
 
+    :param first: the first night it holds, `until` the last.
     :raises NeedsPerson: `district_file` when the decision says nothing or not why.
     """
     decision: dict[str, Any] = {"leave_out": True} if leave_out else {"username": username}
     decision["because"] = because
+    if first is not None:
+        decision["from"] = first
     if until is not None:
         decision["until"] = until
     return file.edited(lambda text: with_setting(text, ("people", sourced_id), decision))

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from include.contracts import InClasses, People
 from include.errors import NeedsPerson, stage_edge
+from include.mapping.current import is_current
 from include.merge.published import district_state, read_live_rows
 from include.settings import District, night_of
 from include.tables import TABLES
@@ -62,9 +63,10 @@ class PublishedRoster:
 
     @cached_property
     def roles(self) -> pd.DataFrame:
-        """Roles that count tonight: the table's columns without those that have ended."""
-        roles = frame(self.people.user_roles)
-        return roles[~(roles["end_date"] <= self.night).fillna(False).to_numpy(dtype=bool)]
+        """Roles that count tonight: the table's columns without those that have ended or have not begun."""
+        held = self.people.user_roles
+        counts = is_current(held["begin_date"], held["end_date"], self.night, self.district.filters.days_early)
+        return frame(held.filter(counts))
 
 
 @contextmanager
@@ -101,9 +103,9 @@ def _people(connection: sa.Connection, district: District) -> People:
     in_classes = None
     if district.filters.require_class:
         in_classes = InClasses(
-            enrollments=live("enrollments", "user_sourced_id", "class_sourced_id", "end_date"),
+            enrollments=live("enrollments", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"),
             class_terms=live("class_terms"),
-            academic_sessions=live("academic_sessions", "sourced_id", "end_date"),
+            academic_sessions=live("academic_sessions", "sourced_id", "start_date", "end_date"),
         )
     return People(
         orgs=live("orgs", "sourced_id", "name", "type"),

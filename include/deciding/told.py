@@ -107,12 +107,13 @@ def print_decisions(made: Sequence[Decided], file: IO[str] | None = None) -> Non
     if not made:
         console.print("Nothing is decided about single people.")
         return
-    grid = _grid("sourcedId", "who", "decision", "until", "because")
+    grid = _grid("sourcedId", "who", "decision", "from", "until", "because")
     for one in made:
         who = one.person.told if one.person else "nobody in the roster"
         what = "left out" if one.decision.leave_out else f"username {one.decision.username}"
+        first = f"{one.decision.from_ or ''}{' (not yet)' if one.is_yet_to_begin else ''}"
         until = f"{one.decision.until or ''}{' (over)' if one.is_over else ''}"
-        grid.add_row(*map(Text, (one.sourced_id, who, what, until, one.decision.because)))
+        grid.add_row(*map(Text, (one.sourced_id, who, what, first, until, one.decision.because)))
     console.print(grid)
 
 

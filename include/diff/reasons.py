@@ -20,6 +20,7 @@ _LEFT_OUT = {
     "role_undecided": ROLE,
     "filtered_role": "filter",
     "role_ended": "term end",
+    "role_not_begun": "not begun",
     "filtered_school": "filter",
     "filtered_grade": "filter",
     "no_class": "term end",

@@ -292,6 +292,15 @@ _LEFT_OUT = {
         _ENROLLMENTS + ", End Date",
         _ENROLLMENTS_ELSEWHERE + ", its end date",
     ),
+    "role_not_begun": Answer(
+        _NO_ACCOUNT + " yet: the role at {school} begins on {date}, and the account comes by itself by then.",
+        NOBODY,
+        "By your school system {name} begins at {school} on {date}, and the account comes by itself by then. If {name} "
+        f"is there already, please correct the begin date. {_COMES}",
+        _ENROLLMENTS + ", Start Date",
+        _ENROLLMENTS_ELSEWHERE + ", its begin date",
+        "filters: start_early: in {file} gives accounts some days before",
+    ),
     "no_school": Answer(
         _NO_ACCOUNT + ": {name} is at no school that was shared with us.",
         DISTRICT,

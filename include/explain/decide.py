@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from include.explain.changes import Change
 from include.explain.people import Row, places_of, rows
 from include.explain.person import Person
-from include.explain.places import at_sites, role_at, role_words
+from include.explain.places import at_sites, current, is_yet_to_begin, role_at, role_words
 from include.explain.standing import Standing
 from include.explain.username import made
-from include.explain.words import counted, day, field_words, full_name, joined, without_case
+from include.explain.words import counted, date_words, day, field_words, full_name, joined, without_case
 from include.mapping.people import BY_HAND
 from include.merge.compare import ABSENT_TWICE, TOMBSTONE
 from include.warehouse.models import staging
@@ -83,7 +83,7 @@ class Decider:
 
     def _with_account(self) -> Decision:
         first = min(self._accounts, key=lambda row: not row["is_primary_site"])
-        classes = len(self._person.live(self._person.enrollments))
+        classes = len(current(self._standing, self._person.enrollments))
         values = {
             "sites": at_sites(self._accounts),
             "username": first["username"],
@@ -159,7 +159,7 @@ class Decider:
             if other["_removed_at"] is None and self._has_account(other["sourced_id"])
         ]
         roles = joined(sorted({role_words(role["role"]) for role in self._roles})) or "nobody in particular"
-        role = self._role_at(detail)
+        role = self._role_at(detail, reason)
         school = role["org_name"] if role else None
         about = made(self._district, self._person.user, self._role())
         fields = self._district.username_sources("staff" if self._role() == "staff" else "student")
@@ -171,7 +171,7 @@ class Decider:
             "field": field_words(about.field) if about.sent else _either(source.field for source in fields),
             "sent": about.sent,
             "username": about.username,
-            "date": _date_words(role["end_date"]) if role and role["end_date"] else "the end of the role",
+            "date": _when(role, reason),
         }
         if reason == "role_left_out" and with_account:
             kept = with_account[0]
@@ -204,9 +204,14 @@ class Decider:
         targets = {self._district.role_target(role["role"] or "") for role in self._roles}
         return "staff" if "staff" in targets else "student"
 
-    def _role_at(self, org: str) -> Row | None:
-        """The role a reason is about, where its detail is a school."""
-        return next((role for role in self._roles if role["org_sourced_id"] == org), None)
+    def _role_at(self, org: str, reason: str) -> Row | None:
+        """The role a reason is about, where its detail is a school; of several that have not begun the first to."""
+        there = [role for role in self._roles if role["org_sourced_id"] == org]
+        if reason == "role_not_begun":
+            night, early = self._standing.night, self._district.filters.days_early
+            there = [role for role in there if is_yet_to_begin(role, night, early)]
+            there.sort(key=lambda role: role["begin_date"])
+        return there[0] if there else None
 
     # -- words
 
@@ -240,7 +245,7 @@ def rejected_values(reject: Row) -> Values:
         "reason": str(reject["reason"]).rstrip("."),
         "rule": reject["rule"],
         "field": field_words(reject["field"]),
-        "date": _date_words(reject["night"]),
+        "date": date_words(reject["night"]),
     }
 
 
@@ -255,5 +260,7 @@ def _either(fields: Any) -> str:
     return ", else ".join(field_words(field) for field in fields)
 
 
-def _date_words(value: date) -> str:
-    return f"{value:%B} {value.day}, {value.year}"
+def _when(role: Row | None, reason: str) -> str:
+    name = "begin" if reason == "role_not_begun" else "end"
+    day = role[f"{name}_date"] if role else None
+    return date_words(day) if day else f"the {name} of the role"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 
 import pandas as pd
 
 from include.explain.people import Row
-from include.explain.words import joined
+from include.explain.standing import Standing
+from include.explain.words import date_words, joined
 from include.mapping.sites import places
 from include.settings import District
 
@@ -29,6 +31,23 @@ def role_at(role: Row) -> str:
     return f"{role_words(role['role'])} at {role['org_name'] or 'no school'}"
 
 
+def is_over(row: Row, night: date) -> bool:
+    """Whether a role or an enrollment has ended by a night."""
+    return row["end_date"] is not None and row["end_date"] <= night
+
+
+def is_yet_to_begin(row: Row, night: date, days_early: int) -> bool:
+    """Whether a role or an enrollment has not begun by a night."""
+    return row["begin_date"] is not None and row["begin_date"] > night + timedelta(days=days_early)
+
+
+def current(standing: Standing, enrollments: list[Row]) -> list[Row]:
+    """The live ones that have begun and are not over."""
+    night, early = standing.night, standing.settings.filters.days_early
+    live = [row for row in enrollments if row["_removed_at"] is None]
+    return [row for row in live if not is_over(row, night) and not is_yet_to_begin(row, night, early)]
+
+
 def site_of(district: District, org: str | None, name: str | None, kind: str | None) -> tuple[str | None, str]:
     """The site an org belongs to, None for none; and what that is in words.
 
@@ -43,14 +62,18 @@ def site_of(district: District, org: str | None, name: str | None, kind: str | N
     return site, f"site {site}"
 
 
-def becomes(district: District, role: Row) -> str:
-    """What one role of a person gives: `staff at site Maple High`, or why it gives nothing."""
+def becomes(district: District, role: Row, night: date) -> str:
+    """What one role of a person gives that night: `staff at site Maple High`, or why it gives nothing."""
     target = district.role_target(role["role"] or "")
     if target in ("leave_out", "do_not_land"):
         decided = "the district's file" if role["role"] in district.roles else "the usual meaning of the role"
         return f"no account ({decided})"
     if target == "undecided":
         return "no account: nobody has decided what this role becomes"
+    if is_over(role, night):
+        return f"no account: it ended; the date the school gave is {date_words(role['end_date'])}"
+    if is_yet_to_begin(role, night, district.filters.days_early):
+        return f"no account yet: it begins on {date_words(role['begin_date'])}"
     site, words = site_of(district, role["org_sourced_id"], role["org_name"], role["org_type"])
     return f"{target}, {words}" if site else f"no account: {words}"
 

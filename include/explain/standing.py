@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from croniter import croniter
 
 from include.explain.words import moment
-from include.settings import District, rules_digest
+from include.settings import District, night_of, rules_digest
 from include.warehouse.models import districts, pulls, runs, state
 
 
@@ -37,6 +37,11 @@ class Standing:
     @property
     def timezone(self) -> str:
         return self.settings.schedule.timezone
+
+    @property
+    def night(self) -> date:
+        """The night whose roster readers have; tonight before the first publication."""
+        return night_of(self.published["current_as_of"] if self.published else self.now, self.timezone)
 
     @property
     def paused(self) -> str:

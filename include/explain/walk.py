@@ -8,7 +8,7 @@ from include.contracts import LEFT_OUT_REASONS
 from include.explain.explanation import Step
 from include.explain.people import Row
 from include.explain.person import Person
-from include.explain.places import becomes, role_at
+from include.explain.places import becomes, current, role_at
 from include.explain.standing import Standing
 from include.explain.username import made
 from include.explain.words import counted, day, field_words, full_name, joined, moment
@@ -63,7 +63,10 @@ def _mapped(standing: Standing, person: Person) -> Step:
         return Step("mapped", "stop", ["Whoever is removed has no account."])
     district = standing.settings
     roles = person.live(person.roles)
-    lines = [f"{role_at(role)} ({role['role_type'] or 'no type'}): {becomes(district, role)}." for role in roles]
+    lines = [
+        f"{role_at(role)} ({role['role_type'] or 'no type'}): {becomes(district, role, standing.night)}."
+        for role in roles
+    ]
     accounts = person.live(person.accounts)
     is_staff = any(district.role_target(role["role"] or "") == "staff" for role in roles)
     source = made(district, person.user, accounts[0]["role"] if accounts else "staff" if is_staff else "student")
@@ -84,7 +87,7 @@ def _published(connection: sa.Connection, standing: Standing, person: Person) ->
     accounts = person.live(person.accounts)
     lines = [_account(zone, account) for account in accounts]
     if accounts:
-        titles = sorted({row["class_title"] or "without a title" for row in person.live(person.enrollments)})
+        titles = sorted({row["class_title"] or "without a title" for row in current(standing, person.enrollments)})
         count = counted(len(titles), "class", "classes").capitalize()
         lines.append(f"{count}{': ' if titles else ''}{joined(titles)}.")
     lines += [f"Held: {row['change']} of {row['table_name']}, hold {row['hold_id']}." for row in person.held]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -63,8 +63,12 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def day(instant: datetime, timezone: str) -> str:
     """`November 3, 2026`, where the district is."""
-    local = instant.astimezone(ZoneInfo(timezone))
-    return f"{local:%B} {local.day}, {local.year}"
+    return date_words(instant.astimezone(ZoneInfo(timezone)).date())
+
+
+def date_words(value: date) -> str:
+    """`November 3, 2026`."""
+    return f"{value:%B} {value.day}, {value.year}"
 
 
 def moment(instant: datetime | None, timezone: str) -> str:

@@ -1,7 +1,7 @@
 """Which roles give an account where, and the first reason why another does not.
 
-A role goes through the checks in the order of `LEFT_OUT_REASONS`: what the role becomes, when it ends, where it is, the
-district's filters. The first that holds is its reason; a role with none gives an account.
+A role goes through the checks in the order of `LEFT_OUT_REASONS`: what the role becomes, when it ends and begins, where
+it is, the district's filters. The first that holds is its reason; a role with none gives an account.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from include.contracts import LEFT_OUT_REASONS, People
 from include.mapping.classes import in_a_class
+from include.mapping.current import is_over, is_yet_to_begin
 from include.mapping.positions import Flags, Ints, codes, distinct_lists, flags, positions, starts_of
 from include.mapping.sites import places
 from include.settings import District, Filters
@@ -62,7 +63,7 @@ def held_roles(district: District, people: People, users: pa.Table, night: date)
     """Every role judged.
 
     :param users: in the order of their sourcedIds.
-    :param night: a role that has ended by then gives no account (OneRoster's end dates are exclusive).
+    :param night: a role that has ended by then (end dates are exclusive) or has not begun gives no account.
     """
     held = people.user_roles
     user = positions(held["user_sourced_id"], users["sourced_id"])
@@ -86,12 +87,12 @@ def held_roles(district: District, people: People, users: pa.Table, night: date)
             "is_primary_org": (primary_org[user] == org) & (org >= 0),
         }
     )
-    ended = flags(pc.less_equal(held["end_date"], pa.scalar(night, pa.date32())))
     where = np.array([*place["place"], "no_school"], dtype=object)
     reasons: dict[str, Flags] = {
         "role_left_out": np.isin(targets, ["leave_out", "do_not_land"])[role],
         "role_undecided": (targets == "undecided")[role],
-        "role_ended": ended,
+        "role_ended": flags(is_over(held["end_date"], night)),
+        "role_not_begun": flags(is_yet_to_begin(held["begin_date"], night, district.filters.days_early)),
         "no_school": (where == "no_school")[org],
         "school_left_out": (where == "left_out")[org],
         "school_undecided": (where == "undecided")[org],
@@ -161,7 +162,7 @@ def _filtered(
     if filters.require_class:
         if people.in_classes is None:
             raise ValueError("require_class needs to know who is in which class")
-        made["no_class"] = ~in_a_class(people.in_classes, users["sourced_id"], filters.terms, night)[user]
+        made["no_class"] = ~in_a_class(people.in_classes, users["sourced_id"], filters, night)[user]
     return made
 
 

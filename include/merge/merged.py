@@ -36,7 +36,7 @@ NONE = pa.chunked_array([], pa.string())
 _MANY_ROWS = ("users", "enrollments", "demographics")
 
 #: The columns of enrollments that mapping needs where accounts depend on them.
-IN_CLASSES = ["sourced_id", "user_sourced_id", "class_sourced_id", "end_date"]
+IN_CLASSES = ["sourced_id", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"]
 
 
 @dataclass
@@ -145,7 +145,7 @@ class Merged:
         return InClasses(
             enrollments=self.after("enrollments", IN_CLASSES).drop_columns(["sourced_id"]),
             class_terms=self.after("class_terms"),
-            academic_sessions=self.after("academic_sessions", ["sourced_id", "end_date"]),
+            academic_sessions=self.after("academic_sessions", ["sourced_id", "start_date", "end_date"]),
         )
 
     def extend(self, mapped: Mapped, whom: pa.ChunkedArray | None = None) -> None:

@@ -12,7 +12,8 @@ def is_only_primary(user_roles: pa.Table) -> pa.ChunkedArray:
     All roles of a user come in one record, so those accepted tonight are all the person will have.
     """
     is_primary = pc.fill_null(pc.equal(user_roles["role_type"], "primary"), False)
-    place = pc.binary_join_element_wise(user_roles["user_sourced_id"], user_roles["org_sourced_id"], "\x1f")
+    org = pc.fill_null(user_roles["org_sourced_id"], "")
+    place = pc.binary_join_element_wise(user_roles["user_sourced_id"], org, "\x1f")
     counted = pc.value_counts(place.filter(is_primary))
     several = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
     return pc.invert(pc.and_(is_primary, pc.is_in(place, value_set=several)))

@@ -42,12 +42,22 @@ def having_usernames(connection: sa.Connection, district: str, usernames: Collec
     return _users(connection, district, query)
 
 
-def with_a_role_that_ended(connection: sa.Connection, district: str, since: date, night: date) -> pa.ChunkedArray:
-    """Users one of whose roles ended after the night of the last publication."""
+def whose_day_it_is(
+    connection: sa.Connection, district: str, since: date, night: date, days_early: int
+) -> pa.ChunkedArray:
+    """Users one of whose roles ended or began after the night of the last publication.
+
+    :param days_early: so many days before its begin date a role counts already.
+    """
+    live = f"SELECT user_sourced_id FROM {STAGING}.user_roles WHERE district_id = %(district)s AND _removed_at IS NULL"
     query = f"""
-        SELECT user_sourced_id FROM {STAGING}.user_roles
-        WHERE district_id = %(district)s AND _removed_at IS NULL AND end_date BETWEEN %(since)s AND %(night)s"""
-    return _users(connection, district, query, since=since - _SOME_DAYS, night=night + _SOME_DAYS)
+        {live} AND end_date BETWEEN %(since)s AND %(night)s
+        UNION {live} AND begin_date BETWEEN %(begin_since)s AND %(begin_night)s"""
+    early = timedelta(days=days_early)
+    first, last = since - _SOME_DAYS, night + _SOME_DAYS
+    return _users(
+        connection, district, query, since=first, night=last, begin_since=first + early, begin_night=last + early
+    )
 
 
 def waiting_for_a_username(connection: sa.Connection, district: str) -> pa.ChunkedArray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
+
+import msgspec
 
 from include.settings.base import Settings
 
@@ -13,8 +16,10 @@ class Filters(Settings, frozen=True):
     :param schools: only people at one of these orgs, by sourcedId; empty means all.
     :param grades: only students of these grades, as the provider writes them; empty means all. Staff have no grade.
     :param roles: only people with one of these OneRoster roles; empty means all that `roles` gives an account.
-    :param terms: which classes count for `require_class`: those of terms that are not over (`active`), or `all`.
+    :param terms: which classes count for `require_class`: those whose terms have begun and are not over (`active`), or
+        `all`.
     :param require_class: only people enrolled in a class.
+    :param start_early: how long before its begin date a role, an enrollment or a term counts, such as `14 days`.
     """
 
     schools: list[str] = []
@@ -22,3 +27,19 @@ class Filters(Settings, frozen=True):
     roles: list[str] = []
     terms: Literal["active", "all"] = "active"
     require_class: bool = False
+    start_early: Annotated[
+        str | int,
+        msgspec.Meta(
+            description="How long before its begin date a role, an enrollment or a term counts.",
+            extra_json_schema={"pattern": r"^\d{1,3}( days?)?$", "examples": ["14 days"]},
+        ),
+    ] = "0 days"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\d{1,3}( days?)?", str(self.start_early)):
+            raise ValueError('start_early must be a number of days such as "14 days", at most 999')
+
+    @property
+    def days_early(self) -> int:
+        """`start_early` as a number of days."""
+        return int(str(self.start_early).split()[0])

@@ -192,9 +192,14 @@ def _finding(collection: str, broken: Broken, severity: Severity) -> Finding:
 
 
 def _with_role_key(roles: pa.Table) -> pa.Table:
-    """`<role>|<org>|<begin date>`: begin dates may be absent, which no primary key takes."""
+    """`<role>|<org>|<begin date>`: org and begin date may be absent, which no primary key takes.
+
+    Campus 1.1 sends no org for a student who left: the role is kept, so that the reason for having no account is the
+    missing school.
+    """
     begin = pc.fill_null(roles.column("begin_date").cast(pa.string()), "")
-    key = pc.binary_join_element_wise(roles.column("role"), roles.column("org_sourced_id"), begin, "|")
+    org = pc.fill_null(roles.column("org_sourced_id"), "")
+    key = pc.binary_join_element_wise(roles.column("role"), org, begin, "|")
     return roles.append_column("role_key", key)
 
 

@@ -31,7 +31,7 @@ COLUMNS: dict[str, str] = {
     "begin_date": "First day.",
     "end_date": "First day after it: OneRoster's end dates are exclusive.",
     "start_date": "First day.",
-    "role_key": "`<role>|<org>|<begin date>`: tells the roles of one person apart.",
+    "role_key": "`<role>|<org>|<begin date>`: tells the roles of one person apart; org and begin date may be empty.",
     "role_type": "`primary` or `secondary`.",
     "is_enabled": "Whether the person may use their account in the information system.",
     "is_primary": "Whether this is the class's primary teacher.",

@@ -131,6 +131,10 @@ IDENTIFIER = f"btrim({{}}, '{_SPACES}'::text)"
 sa.Index("ix_users_identifier", staging["users"].c.district_id, sa.text(IDENTIFIER.format("identifier")))
 _ends = staging["user_roles"].c.end_date
 sa.Index("ix_user_roles_end_date", staging["user_roles"].c.district_id, _ends, postgresql_where=_ends.is_not(None))
+_begins = staging["user_roles"].c.begin_date
+sa.Index(
+    "ix_user_roles_begin_date", staging["user_roles"].c.district_id, _begins, postgresql_where=_begins.is_not(None)
+)
 _missing = staging["users"].c._missing_since
 sa.Index("ix_users_missing", staging["users"].c.district_id, postgresql_where=_missing.is_not(None))
 sa.Index("ix_accounts_username", staging["accounts"].c.district_id, sa.func.lower(staging["accounts"].c.username))

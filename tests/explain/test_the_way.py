@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -149,6 +150,7 @@ def test_a_hold_is_named_with_its_command(elm, roster, asked):
 def everybody(elm, roster):
     """A night with people who are left out for many reasons; ids and names are like nothing in a sentence."""
     names = ["fine", "empty", "form", "ended", "open", "closed", "odd", "parent", "nowhere", "roleless", "grade"]
+    names += ["soon", "orgless"]
     names += ["told", "double", "twina", "twinb"]
     rows = roster(*names)
     for row in rows["users"]:
@@ -161,6 +163,8 @@ def everybody(elm, roster):
     user(rows, "q7empty")["email"] = None
     user(rows, "q7form")["email"] = "no address"
     roles["q7ended"]["end_date"] = MORNING.date().replace(day=1)
+    roles["q7soon"]["begin_date"] = MORNING.date() + timedelta(days=9)
+    roles["q7orgless"]["org_sourced_id"] = None
     rows["orgs"] += [
         {"sourced_id": "o-open", "name": "Open School", "type": "school"},
         {"sourced_id": "o-closed", "name": "Closed School", "type": "school"},
@@ -200,6 +204,8 @@ def test_everybody_left_out_hears_why_and_no_reply_names_an_id_or_anybody_else(e
         "odd": "role_undecided",
         "parent": "role_left_out",
         "nowhere": "no_school",
+        "orgless": "no_school",
+        "soon": "role_not_begun",
         "roleless": "no_role",
         "grade": "filtered_grade",
         "told": "decided",
@@ -209,6 +215,9 @@ def test_everybody_left_out_hears_why_and_no_reply_names_an_id_or_anybody_else(e
     }
     said = {key.removeprefix("q7"): answer.answer.said for key, answer in told.items()}
     assert said["ended"].endswith("the role at Elm School ended; the date the school gave is November 1, 2026.")
+    assert said["soon"].endswith(
+        "the role at Elm School begins on November 29, 2026, and the account comes by itself by then."
+    )
     assert said["open"].endswith("nobody has decided yet to which site Open School belongs.")
     assert said["form"].endswith(
         'what the provider sent in the e-mail address is "no address", and the username made from it does not have the '

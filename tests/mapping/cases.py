@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date
 from typing import Any
 
@@ -23,12 +24,16 @@ ORGS = [
     {"sourced_id": "annex", "name": "North Annex", "type": "school"},
 ]
 
-#: Terms: one over, one until the night itself (which is over), one going on, one that begins later.
+#: Terms, with begin and end: one over, one until the night itself (which is over), one going on, one that begins that
+#: very night, one that begins the next day, one later, and one of which nothing is known.
 TERMS = {
-    "summer": date(2026, 8, 1),
-    "autumn": NIGHT,
-    "year": date(2027, 6, 1),
-    "spring": date(2027, 7, 1),
+    "summer": (date(2026, 6, 1), date(2026, 8, 1)),
+    "autumn": (date(2026, 8, 1), NIGHT),
+    "year": (date(2026, 8, 1), date(2027, 6, 1)),
+    "winter": (NIGHT, date(2027, 3, 1)),
+    "tomorrow": (date(2026, 11, 22), date(2027, 3, 1)),
+    "spring": (date(2027, 3, 1), date(2027, 7, 1)),
+    "undated": (None, None),
 }
 
 
@@ -45,11 +50,11 @@ def district(**settings: Any) -> District:
 def people(persons: dict[str, Any], published: dict[str, str] | None = None, classes: Any = None) -> People:
     """The roster of a case.
 
-    :param persons: by sourcedId the roles, such as `teacher@north, aide@south secondary until 2026-11-21`, or a map
-        with `roles` and the fields that are not as usual.
+    :param persons: by sourcedId the roles, such as `teacher@north, aide@south secondary from 2026-08-01 until
+        2026-11-21`, or a map with `roles` and the fields that are not as usual.
     :param published: by sourcedId `<username> from <field> at <site>`, several sites separated by commas.
-    :param classes: `enrollments`, by sourcedId the classes (`maths`, `maths until 2026-11-21`), and `terms`, by class
-        the terms (of `TERMS`).
+    :param classes: `enrollments`, by sourcedId the classes (`maths`, `maths from 2026-11-21 until 2026-11-30`), and
+        `terms`, by class the terms (of `TERMS`).
     """
     users, roles = [], []
     for key, said in persons.items():
@@ -108,16 +113,16 @@ def in_classes(enrollments: dict[str, str], terms: dict[str, str]) -> InClasses:
     rows = []
     for user, words in enrollments.items():
         for one in words.split(","):
-            name, _, until = one.strip().partition(" until ")
-            rows.append({"user_sourced_id": user, "class_sourced_id": name, "end_date": _date(until)})
+            name = one.split()[0]
+            rows.append({"user_sourced_id": user, "class_sourced_id": name, **_begin_and_end(one)})
     class_terms = [
         {"class_sourced_id": name, "term_sourced_id": term} for name, all_of in terms.items() for term in all_of.split()
     ]
-    sessions = [{"sourced_id": name, "end_date": end} for name, end in TERMS.items()]
+    sessions = [{"sourced_id": name, "start_date": begin, "end_date": end} for name, (begin, end) in TERMS.items()]
     return InClasses(
-        enrollments=table("enrollments", rows, ["user_sourced_id", "class_sourced_id", "end_date"]),
+        enrollments=table("enrollments", rows, ["user_sourced_id", "class_sourced_id", "begin_date", "end_date"]),
         class_terms=table("class_terms", class_terms),
-        academic_sessions=table("academic_sessions", sessions, ["sourced_id", "end_date"]),
+        academic_sessions=table("academic_sessions", sessions, ["sourced_id", "start_date", "end_date"]),
     )
 
 
@@ -134,13 +139,14 @@ def _user(key: str, given: dict[str, Any]) -> dict[str, Any]:
 def _role(user: str, said: str) -> dict[str, Any]:
     words = said.split()
     role, _, org = words[0].partition("@")
+    dates = _begin_and_end(said)
     return {
         "user_sourced_id": user,
-        "role_key": f"{role}|{org}|",
+        "role_key": f"{role}|{org}|{dates['begin_date'] or ''}",
         "org_sourced_id": org or None,
         "role": role,
         "role_type": "secondary" if "secondary" in words else "primary",
-        "end_date": _date(said.partition(" until ")[2]),
+        **dates,
     }
 
 
@@ -163,5 +169,8 @@ def _published(published: dict[str, str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _date(text: str) -> date | None:
-    return date.fromisoformat(text.strip()) if text.strip() else None
+def _begin_and_end(said: str) -> dict[str, date | None]:
+    words = said.split()
+    after = dict(itertools.pairwise(words))
+    found = {"begin_date": after.get("from"), "end_date": after.get("until")}
+    return {name: date.fromisoformat(text) if text else None for name, text in found.items()}

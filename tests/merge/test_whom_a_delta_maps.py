@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -83,6 +85,33 @@ def test_a_role_that_ends_takes_the_account_though_the_delta_brings_nothing(elm,
     assert _names(nights, "ada") == ["ada@elm.example"]
     tonight()
     assert (_names(nights, "ada"), _left_out(nights)) == ([None], "ada role_ended")
+
+
+@pytest.mark.parametrize("early", [0, 30])
+def test_a_role_begins_on_its_day_though_the_delta_brings_nothing(elm, nights, early):
+    begins = date(2026, 11, 4) + timedelta(days=early)  # nights are those of 2, 3, 4 November
+    tonight = elm({"ada": f"student@north from {begins}"}, filters={"start_early": f"{early} days"})
+    for expected in ([None], ["ada@elm.example"]):
+        assert (_names(nights, "ada"), _left_out(nights)) == ([None], "ada role_not_begun")
+        done = tonight()
+        assert _names(nights, "ada") == expected
+    assert (_left_out(nights), done.counts["accounts"].received, done.counts["accounts"].added) == (None, 1, 1)
+
+
+def test_who_begins_gets_no_username_that_is_taken_meanwhile(elm, nights):
+    ben = {"roles": "student@south from 2026-11-03", "email": "ADA@elm.example"}
+    tonight = elm({"ada": "student@north", "ben": ben})
+    tonight()
+    assert (_names(nights, "ada", "ben"), _left_out(nights)) == (["ada@elm.example", None], "ben username_collision")
+
+
+def test_a_decision_begins_on_its_day_though_the_delta_brings_nothing(elm, nights):
+    first = {"leave_out": True, "because": "asked", "from": "2026-11-04"}
+    tonight = elm({"ada": "student@north"}, people={"ada": first})
+    tonight()
+    assert (_names(nights, "ada"), _left_out(nights)) == (["ada@elm.example"], None)
+    tonight()
+    assert (_names(nights, "ada"), _left_out(nights)) == ([None], "ada decided")
 
 
 def test_a_decision_ends_on_its_day_though_the_delta_brings_nothing(elm, nights):

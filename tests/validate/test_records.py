@@ -140,7 +140,10 @@ class TestParts:
             [good("users")],
             user_roles=[good("user_roles", org_sourced_id=None), good("user_roles", role="teacher")],
         )
-        assert [row["role_key"] for row in outcome.rows("user_roles")] == ["teacher|o1|2026-08-15"]
+        assert [row["role_key"] for row in outcome.rows("user_roles")] == [
+            "student||2026-08-15",
+            "teacher|o1|2026-08-15",
+        ]
         assert outcome.findings["role_org_missing"].count == 1
         assert _counts(outcome) == (1, 1, 0, 0)
 

@@ -88,7 +88,7 @@ def test_an_unknown_name_is_an_error_with_the_nearest(name: str, near: str, vali
     [
         ("sourced_id_missing", "warning"),
         ("orgs.sourced_id_repeated", "info"),
-        ("role_org_missing", "warning"),
+        ("role_missing", "warning"),
         ("term_missing", "info"),
         ("share_without_email", "critical"),
     ],

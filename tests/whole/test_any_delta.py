@@ -44,7 +44,16 @@ _role = st.builds(
     lambda role, org, rest: f"{role}@{org}{rest}",
     st.sampled_from(["student", "student", "student", "teacher", "guardian"]),
     st.sampled_from(["north", "north", "south", "annex", "district"]),
-    st.sampled_from(["", "", " secondary", *(f" until 2026-11-{day:02}" for day in (3, 4, 6))]),
+    st.sampled_from(
+        [
+            "",
+            "",
+            " secondary",
+            *(f" until 2026-11-{day:02}" for day in (3, 4, 6)),
+            *(f" from 2026-11-{day:02}" for day in (2, 3, 5)),
+            " from 2026-11-03 until 2026-11-05",
+        ]
+    ),
 )
 _name = st.sampled_from([f"{letter}@x" for letter in "abcdefghijklmnopqrst"] + ["A@x", "B@X", " c@x", "D@x", ""])
 # mostly one's own, or whoever shares one would lead to everybody
@@ -80,10 +89,12 @@ _rules = st.fixed_dictionaries(
         "people": st.sampled_from(
             [
                 {"p00": {"leave_out": True, "because": "asked", "until": "2026-11-04"}},
+                {"p00": {"leave_out": True, "because": "asked", "from": "2026-11-04"}},
                 {"p01": {"username": "A@X", "because": "asked"}, "zoe": {"leave_out": True, "because": "asked"}},
             ]
         ),
         "person_key": st.just("sourcedId"),
+        "filters": st.just({"start_early": "2 days"}),
     },
 )
 

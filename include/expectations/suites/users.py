@@ -89,11 +89,10 @@ def _roles() -> list[Rule]:
         ),
         Rule(
             "role_org_missing",
-            "critical",
+            "warning",
             "roles.org",
-            "A role of the person does not say at which school it is held; that role is left out.",
+            "A role of the person does not say at which school it is held; nobody gets an account by it.",
             present("org_sourced_id"),
-            guards_key=True,
         ),
         *vocabulary(
             "role_unknown",
