@@ -39,6 +39,11 @@ from tests.warehouses import Warehouses
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# a shell that sourced .rollcall/env names a running warehouse and a running Airflow, which are not the tests'
+for _name in set(os.environ):
+    if _name.startswith(("AIRFLOW_CONN_", "ROLLCALL_AIRFLOW_")) or _name == "ROLLCALL_LANDING":
+        del os.environ[_name]
+
 # before anything imports Airflow: a home of the tests' own, this checkout's DAGs and plugins
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="rollcall-tests-")
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")

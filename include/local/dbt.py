@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -61,8 +62,15 @@ def _build() -> int:
     folder = checkout_folder("demo")
     if not folder.exists():
         raise RollcallError("no_demo", "There is no warehouse of a demo.", remedy="Run `make demo` first.")
-    with EmbeddedPostgres(folder) as postgres:
-        return run(["build"], target_of(sa.make_url(postgres.url(WAREHOUSE))), state)
+    postgres = EmbeddedPostgres(folder)
+    target = target_of(sa.make_url(postgres.url(WAREHOUSE)))
+    with ExitStack() as started:
+        try:
+            started.enter_context(postgres)
+        except RollcallError as error:
+            if error.code != "already_running":  # the demo itself is up: its server will do
+                raise
+        return run(["build"], target, state)
 
 
 if __name__ == "__main__":

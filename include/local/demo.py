@@ -1,6 +1,6 @@
 """`make demo`: two made-up districts synced by a real Airflow scheduler, over HTTP, into a real PostgreSQL, twice.
 
-Ends by itself without a terminal; exit code 0 only if both districts were published twice.
+Ends by itself without a terminal, and says so; exit code 0 only if both districts were published twice.
 """
 
 from __future__ import annotations
@@ -38,10 +38,14 @@ def _demo() -> int:
             complete = _two_nights(stack, screen, engine)
         finally:
             engine.dispose()
-        screen.title("Look around")
-        screen.lines(stack.addresses())
-        if sys.stdin.isatty():
+        if sys.stdin is not None and sys.stdin.isatty():
+            screen.title("Look around")
+            screen.lines(stack.addresses())
             stack.stay()
+        else:
+            screen.title("The end")
+            screen.say("Standard input is no terminal, so the demo stops what it started.")
+            screen.say("To look around, run `make demo` in a terminal, or `make up`, which stays without one.")
     return 0 if complete else 1
 
 

@@ -124,6 +124,10 @@ class EmbeddedPostgres:
         """SQLAlchemy's URL of a database."""
         return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.folder))}"
 
+    def psql_url(self, database: str) -> str:
+        """The same for `psql` and other programs of libpq."""
+        return f"postgresql://postgres@/{database}?host={quote(str(self.folder))}"
+
     def airflow_connection(self, database: str) -> str:
         """A database as an Airflow connection, in Airflow's JSON form."""
         connection = {"conn_type": "postgres", "host": str(self.folder), "login": "postgres", "schema": database}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,12 +22,17 @@ from include.local.airflow_settings import AirflowSettings
 from include.local.launcher import Parent
 from include.local.loopback import LOOPBACK, free_port, loopback_session
 from include.local.postgres import EmbeddedPostgres
-from include.local.postgres_install import checkout_folder
+from include.local.postgres_install import checkout_folder, installation
 from include.local.programs import Programs
 from include.local.sessions import interrupts_deferred
+from include.local.shell_env import ShellEnv, connection_variables
+from include.sandbox.credentials import airflow_connection
+from include.sandbox.settings import SandboxDistrict
 
 #: The port the sandbox has in airflow_settings.yaml.
 SANDBOX_PORT = 8480
+#: What the sandbox serves: the two districts of `include/districts`, and one to be taken in for practice.
+SANDBOX_DISTRICTS = ("maple", "cedar", "birch")
 WAREHOUSE = "warehouse"
 _METADATA = "airflow"
 #: Seconds the sandbox has to make its districts up and answer.
@@ -50,6 +56,8 @@ class Stack:
         self._programs = Programs(self.state, f"`make {purpose}` of this checkout")
         self.postgres = EmbeddedPostgres(checkout_folder(purpose), fresh=fresh, durable=not fresh)
         self.sandbox_port = 0
+        shared = purpose in ("demo", "up")
+        self._shell_env = ShellEnv((PROJECT / ".rollcall" if shared else self.state) / "env")
         self._airflow: AirflowComponents | None = None
         self._started = ExitStack()
 
@@ -112,9 +120,15 @@ class Stack:
             (
                 f"Airflow    {self.airflow.api_url}   user {self.airflow.user}   password {self.airflow.password}",
                 f"Sandbox    {self.sandbox_url}",
-                f"Warehouse  {self.warehouse_url}",
+                f"Commands   {self.source_line}",
+                f"Warehouse  psql {shlex.quote(self.postgres.psql_url(WAREHOUSE))}",
             )
         )
+
+    @property
+    def source_line(self) -> str:
+        """What a shell in the checkout runs so that every command works with what is up."""
+        return f"source {shlex.quote(str(self._shell_env.path.relative_to(PROJECT)))}"
 
     def stay(self) -> None:
         """Until Ctrl-C, the normal end of what stays up."""
@@ -148,6 +162,9 @@ class Stack:
         )
         self._started.enter_context(self._airflow)
         self._wait_for_sandbox()
+        self._started.callback(self._shell_env.remove)
+        self._write_shell_env()
+        self._say(f"In another terminal, for every command: {self.source_line}")
 
     def _stop(self) -> None:
         with interrupts_deferred():  # a second Ctrl-C waits until the first one is done
@@ -157,10 +174,9 @@ class Stack:
         self.sandbox_port = free_port(SANDBOX_PORT)
         if self.sandbox_port != SANDBOX_PORT:
             self._say(f"Port {SANDBOX_PORT} is taken, the sandbox uses {self.sandbox_port}.")
-        self._say(f"Sandbox: two school districts at {self.sandbox_url}")
-        self._programs.start(
-            "sandbox", [_rollcall(), "sandbox", "--port", str(self.sandbox_port)], env=own_environment()
-        )
+        self._say(f"Sandbox: school districts to practice with at {self.sandbox_url}")
+        command = [_rollcall(), "sandbox", *SANDBOX_DISTRICTS, "--port", str(self.sandbox_port)]
+        self._programs.start("sandbox", command, env=own_environment())
 
     def _wait_for_sandbox(self) -> None:
         deadline = time.monotonic() + _SANDBOX_LIMIT
@@ -174,8 +190,8 @@ class Stack:
 
     def _upgrade_warehouse(self) -> None:
         done = subprocess.run(
-            [_rollcall(), "db", "upgrade", "--warehouse", self.warehouse_url],
-            env=own_environment(),
+            [_rollcall(), "db", "upgrade"],
+            env=own_environment() | self._warehouse_env(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -184,9 +200,23 @@ class Stack:
         if done.returncode != 0:
             raise RollcallError("warehouse_not_upgraded", f"rollcall db upgrade failed:\n{done.stderr[-2000:]}")
 
+    def _warehouse_env(self) -> dict[str, str]:
+        return {"AIRFLOW_CONN_WAREHOUSE": self.postgres.airflow_connection(WAREHOUSE)}
+
     def _airflow_env(self) -> dict[str, str]:
-        warehouse = self.postgres.airflow_connection(WAREHOUSE)
-        return {"AIRFLOW_CONN_WAREHOUSE": warehouse, "ROLLCALL_LANDING": str(self.landing)}
+        return self._warehouse_env() | {"ROLLCALL_LANDING": str(self.landing)}
+
+    def _write_shell_env(self) -> None:
+        values = self._airflow_env() | {
+            "ROLLCALL_AIRFLOW_URL": self.airflow.api_url,
+            "ROLLCALL_AIRFLOW_USER": self.airflow.user,
+            "ROLLCALL_AIRFLOW_PASSWORD": self.airflow.password,
+        }
+        practice = [SandboxDistrict.named(name) for name in SANDBOX_DISTRICTS]
+        connections = [airflow_connection(district, self.sandbox_url) for district in practice]
+        values |= connection_variables([*connections, *self._settings().connections])
+        # psql comes with the embedded PostgreSQL; one that is installed goes before it
+        self._shell_env.write(values, first=[Path(sys.executable).parent], last=[installation().bin])
 
     def _settings(self) -> AirflowSettings:
         settings = AirflowSettings.read(PROJECT / "airflow_settings.yaml")

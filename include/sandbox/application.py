@@ -12,11 +12,12 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from include.errors import RollcallError
+from include.sandbox import page
 from include.sandbox.access import Call
 from include.sandbox.oauth2 import TokenRefused
 from include.sandbox.provider import Provider, token_refusal
@@ -28,9 +29,16 @@ Providers = Mapping[str, Provider]
 _CAMPUS_TOKEN = "/campus/oauth2/token"  # noqa: S105 - a path
 
 
-def application(providers: Providers) -> Starlette:
-    """The ASGI application that serves these districts, by their app."""
-    routes = []
+def application(providers: Providers, origin: str) -> Starlette:
+    """The ASGI application that serves these districts, by their app.
+
+    :param origin: scheme, host and port it is served at.
+    """
+
+    async def about(_request: Request) -> Response:
+        return HTMLResponse(page.page(providers, origin), headers=page.HEADERS)
+
+    routes = [Route("/", about)]
     controls: list[tuple[str, str, Callable[[Provider, Any], Any]]] = [
         ("GET", "truth", lambda provider, _: provider.truth()),
         ("GET", "seen", lambda provider, _: provider.seen.summary()),
@@ -143,6 +151,8 @@ def _control(providers: Providers, act: Callable[[Provider, Any], Any]) -> Calla
             result = act(provider, msgspec.json.decode(body) if body else None)
         except (RollcallError, msgspec.MsgspecError) as exc:
             return _response(Reply(400, msgspec.json.encode({"error": str(exc)})))
+        if request.method == "POST" and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/", 303)  # a button of the page
         return _response(Reply(200, msgspec.json.encode(result)))
 
     return endpoint

@@ -1,8 +1,9 @@
-"""`rollcall sandbox`: the demo districts served until somebody ends it."""
+"""`rollcall sandbox`: made-up districts served until Ctrl-C."""
 
 from __future__ import annotations
 
 import gc
+import re
 import signal
 import sys
 import threading
@@ -15,13 +16,21 @@ from include.errors import RollcallError
 from include.sandbox.bundles import BUNDLES
 from include.sandbox.quirks import QUIRKS
 from include.sandbox.server import Sandbox
-from include.sandbox.settings import DEMO_DISTRICTS, SandboxDistrict
+from include.sandbox.settings import APP, DEMO_DISTRICTS, SandboxDistrict
 
 DEFAULT_PORT = 8480
-_BY_APP = {district.app: district for district in DEMO_DISTRICTS}
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Each name once; the demo's two where none is given."""
+    for name in given:
+        if not re.fullmatch(APP, name):
+            raise click.BadParameter(f"{name!r} is not a lower-case word of letters, digits and underscores.")
+    return tuple(dict.fromkeys(given)) or tuple(district.app for district in DEMO_DISTRICTS)
 
 
 @click.command()
+@click.argument("districts", nargs=-1, metavar="[DISTRICT]...", callback=_names)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -33,9 +42,6 @@ _BY_APP = {district.app: district for district in DEMO_DISTRICTS}
 @click.option("--nights", type=click.IntRange(0), default=0, show_default=True, help="Nights that have passed already.")
 @click.option("--seed", type=int, help="Another seed, other people.")
 @click.option(
-    "--district", "apps", type=click.Choice(list(_BY_APP)), multiple=True, help="Repeatable.  [default: both]"
-)
-@click.option(
     "--quirk",
     "quirks",
     type=click.Choice([*BUNDLES, *QUIRKS]),
@@ -44,29 +50,40 @@ _BY_APP = {district.app: district for district in DEMO_DISTRICTS}
     help=f"A provider ({', '.join(BUNDLES)}) or a single switch of docs/providers.md.  Repeatable.",
 )
 def sandbox(
-    port: int, students: int | None, nights: int, seed: int | None, apps: tuple[str, ...], quirks: tuple[str, ...]
+    districts: tuple[str, ...],
+    port: int,
+    students: int | None,
+    nights: int,
+    seed: int | None,
+    quirks: tuple[str, ...],
 ) -> None:
-    """Serve made-up districts: OneRoster 1.2 with OAuth 2 (maple) and 1.1 with Consumer Key and Secret (cedar)."""
+    """Serve made-up school districts as OneRoster providers on 127.0.0.1, until Ctrl-C.
+
+    Without a DISTRICT it serves the two of the demo: maple (OneRoster 1.2, OAuth 2) and cedar (OneRoster 1.1, Consumer
+    Key and Secret). Any other name, such as birch, makes another district of OneRoster 1.2; the same name makes the
+    same district every time. What each district would send to a vendor is printed; a page at the sandbox's address
+    shows it too.
+
+    \b
+    To practice with a third district, in a terminal of its own and then in another:
+      rollcall sandbox birch --port 8490 | tee birch.txt
+      rollcall districts add birch birch.txt
+    To let a night pass, and to set quirks, while it runs:
+      curl -d '{"nights": 1}' http://127.0.0.1:8480/sandbox/maple/nights
+      curl -d '["no-totals"]' http://127.0.0.1:8480/sandbox/maple/quirks
+    """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        districts = [
-            replace(
-                _BY_APP[app],
-                students=students or _BY_APP[app].students,
-                nights=nights,
-                seed=_BY_APP[app].seed if seed is None else seed,
-                quirks=frozenset(quirks),
-                **_connection_of(quirks),
-            )
-            for app in dict.fromkeys(apps or _BY_APP)
-        ]
-        with Sandbox(districts, port) as serving:
+        changed: dict[str, Any] = {"nights": nights, "quirks": frozenset(quirks), **_connection_of(quirks)}
+        changed |= {} if students is None else {"students": students}
+        changed |= {} if seed is None else {"seed": seed}
+        with Sandbox([replace(SandboxDistrict.named(name), **changed) for name in districts], port) as serving:
             gc.freeze()  # a large district is no garbage, and is not to be looked through again and again
-            for district in serving.districts:
-                click.echo(_credentials(serving, district))
-            click.echo("Press Ctrl-C to end it.", err=True)
+            for name in districts:
+                click.echo(serving.handed_over(name))
+            click.echo(f"{serving.origin} says how to pass a night and set a quirk. Press Ctrl-C to end it.", err=True)
             stop.wait()
     except RollcallError as error:
         click.echo(f"Error: {error}", err=True)
@@ -81,26 +98,3 @@ def _connection_of(quirks: tuple[str, ...]) -> dict[str, Any]:
             changed |= {"version": bundle.version, "auth": "oauth2"}
         changed |= bundle.settings
     return changed
-
-
-def _credentials(serving: Sandbox, district: SandboxDistrict) -> str:
-    """What the district would send to a vendor, in the words of its own screen."""
-    base_url = serving.base_url(district.app)
-    match district.auth:
-        case "oauth1":
-            lines = {
-                "OneRoster URL": base_url,
-                "Consumer Key": district.client_id,
-                "Consumer Secret": district.client_secret,
-            }
-        case "oauth2":
-            lines = {
-                "Base URL": base_url,
-                "Token URL": serving.token_url(district.app),
-                "Client ID": district.client_id,
-                "Client Secret": district.client_secret,
-            }
-        case "bearer":
-            lines = {"Base URL": base_url, "Bearer Token": district.client_secret}
-    body = "".join(f"  {label + ':':<17}{value}\n" for label, value in lines.items())
-    return f"{district.name}, OneRoster {district.version}\n{body}"

@@ -82,6 +82,16 @@ class Provider:
     def addresses(self) -> Addresses:
         return self._addresses
 
+    @property
+    def nights(self) -> int:
+        """How many have passed."""
+        return self._nights
+
+    @property
+    def base_url(self) -> str:
+        """The Base URL (for OAuth 1: the OneRoster URL) as the district's screen shows it."""
+        return self._origin + self._addresses.base
+
     def set_quirks(self, names: Iterable[str]) -> None:
         """Replace the quirks by these, and begin counting what was asked anew.
 

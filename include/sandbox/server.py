@@ -13,6 +13,7 @@ import uvicorn
 
 from include.errors import RollcallError
 from include.sandbox.application import application
+from include.sandbox.credentials import as_text
 from include.sandbox.provider import Clock, Provider, present_time
 from include.sandbox.seen import Gauge
 from include.sandbox.settings import SandboxDistrict
@@ -45,10 +46,10 @@ class Sandbox:
         self.port = listener.getsockname()[1]
         host = Gauge()
         self._providers = {
-            district.app: Provider(district, self._origin, host, self._clock) for district in self.districts
+            district.app: Provider(district, self.origin, host, self._clock) for district in self.districts
         }
         config = uvicorn.Config(
-            application(self._providers),
+            application(self._providers, self.origin),
             access_log=False,
             log_config=None,
             log_level="critical",  # an answer cut in half on purpose is no error
@@ -75,12 +76,17 @@ class Sandbox:
             self._thread.join()
 
     @property
-    def _origin(self) -> str:
+    def origin(self) -> str:
+        """Where it is served, without a path; a page there says what it serves."""
         return f"http://{_HOST}:{self.port}"
 
     def base_url(self, app: str) -> str:
         """The Base URL (for OAuth 1: the OneRoster URL) as the district would send it."""
-        return self._origin + self._providers[app].addresses.base
+        return self._providers[app].base_url
+
+    def handed_over(self, app: str) -> str:
+        """What the district would send to a vendor."""
+        return as_text(self._providers[app])
 
     def token_url(self, app: str) -> str:
         """The Token URL, with its `appName`."""

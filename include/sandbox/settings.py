@@ -10,6 +10,9 @@ from include.errors import RollcallError
 from include.sandbox.bundles import BUNDLES
 from include.sandbox.quirks import known
 
+#: What a district's name is, in URLs and as `rollcall`'s id of it.
+APP = "[a-z][a-z0-9_]*"
+
 _NAMES = {"maple": "Maple Unified School District", "cedar": "Cedar Valley School District"}
 
 
@@ -50,11 +53,16 @@ class SandboxDistrict:
             raise _impossible(f'auth "{self.auth}" is not one of "oauth2", "oauth1" and "bearer".')
         if self.version == "1.2" and self.auth == "oauth1":
             raise _impossible("OneRoster 1.2 knows no OAuth 1; Consumer Key and Secret belong to version 1.1.")
-        if not re.fullmatch("[a-z][a-z0-9_]*", self.app):
+        if not re.fullmatch(APP, self.app):
             raise _impossible("The app is a lower-case word of letters, digits and underscores.")
         if self.students < 1 or self.nights < 0 or self.token_seconds < 1:
             raise _impossible("students and token_seconds are at least 1, nights at least 0.")
         object.__setattr__(self, "quirks", known(self.quirks, self.version))
+
+    @classmethod
+    def named(cls, app: str) -> SandboxDistrict:
+        """The district of a name: one of the demo's, or another of OneRoster 1.2, the same for the same name."""
+        return next((district for district in DEMO_DISTRICTS if district.app == app), None) or cls(app, "1.2")
 
     @classmethod
     def like(cls, provider: str, app: str, **settings: Any) -> SandboxDistrict:

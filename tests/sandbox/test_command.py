@@ -14,7 +14,7 @@ import requests
 from click.testing import CliRunner
 
 from include.errors import RollcallError
-from include.sandbox import Sandbox, SandboxDistrict
+from include.sandbox import DEMO_DISTRICTS, Sandbox, SandboxDistrict
 from include.sandbox.command import sandbox
 
 PROGRAM = [sys.executable, "-c", "from include.sandbox.command import sandbox; sandbox()"]
@@ -61,7 +61,7 @@ def test_it_prints_what_a_district_sends_serves_and_ends_cleanly(start, number):
     rest, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert rest.strip() == ""
-    assert errors.strip() == "Press Ctrl-C to end it."
+    assert errors.strip().endswith("Press Ctrl-C to end it.")
 
 
 def test_a_taken_port_is_an_error_with_a_remedy():
@@ -77,12 +77,12 @@ def test_a_taken_port_is_an_error_with_a_remedy():
 
 
 def test_one_district_and_a_quirk_may_be_chosen(start):
-    process = start("--port", "0", "--students", "40", "--district", "cedar", "--quirk", "no-totals")
+    process = start("--port", "0", "--students", "40", "cedar", "--quirk", "no-totals")
     assert printed(process, 5)[0] == "Cedar Valley School District, OneRoster 1.1"
 
 
 def test_a_provider_among_the_quirks_sets_the_connection_up(start):
-    process = start("--port", "0", "--students", "40", "--district", "maple", "--quirk", "aeries")
+    process = start("--port", "0", "--students", "40", "maple", "--quirk", "aeries")
     lines = printed(process, 5)
     assert lines[0] == "Maple Unified School District, OneRoster 1.1"
     assert lines[2].endswith("/ims/oneroster/v1p1/token")
@@ -92,7 +92,7 @@ def test_a_provider_among_the_quirks_sets_the_connection_up(start):
     ("options", "status", "says"),
     [
         (["--quirk", "no-total"], 2, "no-totals"),
-        (["--district", "oak"], 2, "maple"),
+        (["Oak-Park"], 2, "lower-case"),
         (["--students", "0"], 2, "students"),
         (["--quirk", "ed-fi", "--quirk", "clamp-1000"], 1, "there can be only one"),
     ],
@@ -106,3 +106,31 @@ def test_bad_options_are_refused(options, status, says):
 def test_two_districts_of_one_app_are_refused():
     with pytest.raises(RollcallError, match="same app"):
         Sandbox([SandboxDistrict("elm", "1.1"), SandboxDistrict("elm", "1.2")])
+
+
+def test_any_number_of_districts_by_name_the_same_for_the_same_name(start, reading):
+    process = start("--port", "0", "--students", "40", "maple", "birch", "cedar", "birch")
+    told = printed(process, 16)
+    names = [line for line in told if line.endswith((", OneRoster 1.1", ", OneRoster 1.2"))]
+    assert names == [
+        "Maple Unified School District, OneRoster 1.2",
+        "Birch School District, OneRoster 1.2",
+        "Cedar Valley School District, OneRoster 1.1",
+    ]
+    base = next(line.split()[-1] for line in told if "/birch/" in line)
+    birch, elm = (SandboxDistrict(name, "1.2", students=40) for name in ("birch", "elm"))
+    with Sandbox([birch, elm]) as here:
+        read = {name: reading(here, one) for name, one in (("birch", birch), ("elm", elm))}
+        people = {name: {user["sourcedId"] for user in reader.all("users")} for name, reader in read.items()}
+        token_url = next(line.split()[-1] for line in told if "appName=birch" in line)
+        form, auth = {"grant_type": "client_credentials"}, (birch.client_id, birch.client_secret)
+        token = requests.post(token_url, data=form, auth=auth).json()["access_token"]
+        url = f"{base}/rostering/v1p2/users?limit=10000"
+        answer = requests.get(url, headers={"Authorization": f"Bearer {token}"})
+        assert {user["sourcedId"] for user in answer.json()["users"]} == people["birch"]
+    assert not people["birch"] & people["elm"]
+
+
+def test_the_two_of_the_demo_stay_as_they_are():
+    assert [SandboxDistrict.named(district.app) for district in DEMO_DISTRICTS] == list(DEMO_DISTRICTS)
+    assert SandboxDistrict.named("birch") == SandboxDistrict("birch", "1.2")
