@@ -61,7 +61,7 @@ class Explainer:
         if isinstance(error, CredentialsRefused):
             return self._refused_signature(error)
         if isinstance(error, PermissionRefused):
-            return _found("rostering_forbidden", {"what": "Orgs"})
+            return self._other_signature() or _found("rostering_forbidden", {"what": "Orgs"})
         if not isinstance(error, BaseUrlWrong):
             return as_said(error)
         if found := self.another_version():
@@ -107,17 +107,18 @@ class Explainer:
 
     def _refused_signature(self, error: OneRosterError) -> Found:
         where = f"the Base URL at {_host(self._connection.base_url)}"
-        if self._connection.auth == "oauth1":
-            if found := self._other_signature(where):
-                return found
-            if "clock" not in error.message:
-                return _found("wrong_key", self._credentials(where))
+        if found := self._other_signature():
+            return found
+        if self._connection.auth == "oauth1" and "clock" not in error.message:
+            return _found("wrong_key", self._credentials(where))
         if self._connection.auth == "oauth2" and error.code != "token_refused":
             return _found("scope_refused", {"what": "Orgs", "title": self._connection.title})
         return as_said(error)
 
-    def _other_signature(self, where: str) -> Found | None:
-        """Whether the provider takes the signature method the connection does not use, tried once."""
+    def _other_signature(self) -> Found | None:
+        """Whether the provider takes the signature method that an OAuth 1 connection does not use, tried once."""
+        if self._connection.auth != "oauth1":
+            return None
         signature = self._connection.other_signature
         signing = replace(self._connection, signature=signature)
         try:
@@ -127,7 +128,7 @@ class Explainer:
         except OneRosterError:
             return None
         values = {
-            "where": where[0].upper() + where[1:],
+            "where": f"The Base URL at {_host(self._connection.base_url)}",
             "refused": self._connection.signature,
             "signature": signature,
             "title": self._connection.title,

@@ -133,11 +133,8 @@ class Survey:
             return Found(recognised=(Recognised("offset_ignored_so_far" if fits else "offset_ignored", values),))
         if self._largest_limit:
             limit = self._largest_limit
-            refused = f"A limit of {asked:,} is refused and one of {limit:,} accepted; pulls ask for {limit:,}"
-            if page.rows >= limit:
-                self._page_cap = limit
-                return Found(refused)
-            asked = limit
+            self._page_cap = limit if page.rows >= limit else None
+            return Found(f"A limit of {asked:,} is refused and one of {limit:,} accepted; pulls ask for {limit:,}")
         if page.rows >= asked:
             self._page_cap = asked
             return Found(f"{asked:,} records a page, as asked for")

@@ -51,7 +51,7 @@ class Blocked(OneRosterError, NeedsPerson):
 
 
 class FilterUnanswered(OneRosterError):
-    """A filtered request was answered with nothing at all: no list, no total. Only the whole collection tells."""
+    """A filtered request was answered without a list, and without a total of zero. Only the whole collection tells."""
 
 
 class ProviderUnavailable(OneRosterError):

@@ -209,10 +209,11 @@ class _Reading:
     def _is_empty(self, fetched: Fetched) -> bool:
         """Whether it is the end.
 
-        :raises AnswerUnusable: an empty bare list where the pages before were none: that is no envelope.
+        :raises AnswerUnusable: an empty bare list where the pages before were none and no total of zero is stated: that
+            is no envelope.
         """
         envelope = fetched.decoded.envelope
-        if not fetched.decoded.rows and not envelope and self.envelope != "":
+        if not fetched.decoded.rows and not envelope and self.envelope != "" and (self.received or fetched.total != 0):
             raise envelope_missing(self.collection)
         if self.envelope is None:
             self.envelope = envelope

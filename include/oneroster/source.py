@@ -71,7 +71,7 @@ class Source:
                 return None  # some providers have no page behind the last
             if not self._is_offered():
                 raise
-            raise self._unanswered("404") from None
+            raise self._unanswered("404 without a list") from None
 
     def _page(self, offset: int, limit: int, retry: Retry | None = None) -> Fetched | None:
         asked = limit
@@ -129,9 +129,12 @@ class Source:
             self._require_nothing(answer, offset)
             return None
         total = _total(answer.headers.get("X-Total-Count"))
+        total = decoded.total if total is None else total
+        if self._filter is not None and not decoded.rows and not decoded.envelope and not offset and total != 0:
+            raise self._unanswered("an empty list without a name")
         return Fetched(
             decoded,
-            decoded.total if total is None else total,
+            total,
             _has_next(answer.headers.get("Link")),
             hashlib.sha256(answer.body).digest(),
             limit,
@@ -144,12 +147,12 @@ class Source:
         """
         behind_rows = offset > 0 and answer.status == HTTPStatus.NO_CONTENT
         if not behind_rows and _total(answer.headers.get("X-Total-Count")) != 0:
-            raise self._unanswered(str(answer.status))
+            raise self._unanswered(f"{answer.status} without a list")
 
-    def _unanswered(self, status: str) -> FilterUnanswered:
+    def _unanswered(self, what: str) -> FilterUnanswered:
         return FilterUnanswered(
             "filter_unanswered",
-            f"The provider answered {status} without a list when {self._collection.path} were filtered.",
+            f"The provider answered {what} when {self._collection.path} were filtered, and no total says zero.",
             remedy="The whole collection is read instead. Ask the provider's support to answer an empty list.",
         )
 

@@ -47,6 +47,8 @@ def filtering(paged, behind):
         (200, {"orgs": []}, {}, True),
         (200, {"orgs": []}, {"X-Total-Count": "0"}, True),
         (200, {"orgs": []}, {"X-Total-Count": "3"}, False),
+        (200, [], {"X-Total-Count": "0"}, True),
+        (200, [], {}, False),
         # without a list only a total tells: such an answer may also mean that the filter was not understood
         (200, b"", {"X-Total-Count": "0"}, True),
         (204, b"", {"X-Total-Count": "0"}, True),
@@ -68,7 +70,7 @@ def test_every_way_to_say_nothing(provide, connect, paged, said, status, body, h
 SINCE = modified_since(datetime(2026, 11, 20, tzinfo=UTC))
 
 
-@pytest.mark.parametrize(("status", "body"), [(200, b""), (204, b""), (200, {}), (404, {})])
+@pytest.mark.parametrize(("status", "body"), [(200, b""), (204, b""), (200, {}), (200, []), (404, {})])
 def test_no_list_for_a_filter_is_no_empty_list_and_is_not_tried_again(provide, connect, paged, said, status, body):
     provider = provide(filtering(paged, said(body, status)))
     reader = connect(provider).pages("orgs", filter=SINCE)
@@ -79,12 +81,14 @@ def test_no_list_for_a_filter_is_no_empty_list_and_is_not_tried_again(provide, c
     assert len([asked for asked in provider.data_requests() if "filter" in asked.query]) == 1
 
 
-@pytest.mark.parametrize("status", [200, 204])
-def test_a_total_of_zero_says_that_nothing_was_modified(provide, connect, paged, said, status):
-    reader = connect(provide(filtering(paged, said(b"", status, {"X-Total-Count": "0"})))).pages("orgs", filter=SINCE)
+@pytest.mark.parametrize(
+    ("status", "body", "kind"), [(200, b"", "empty_page"), (204, b"", "empty_page"), (200, [], "total")]
+)
+def test_a_total_of_zero_says_that_nothing_was_modified(provide, connect, paged, said, status, body, kind):
+    reader = connect(provide(filtering(paged, said(body, status, {"X-Total-Count": "0"})))).pages("orgs", filter=SINCE)
 
     assert list(reader) == []
-    assert (reader.proof.kind, reader.proof.received) == ("empty_page", 0)
+    assert (reader.proof.kind, reader.proof.received) == (kind, 0)
 
 
 @pytest.mark.parametrize(("most", "total"), [(2, None), (2, 3), (10, 3)])

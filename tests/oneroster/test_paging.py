@@ -100,6 +100,16 @@ def test_an_empty_collection_with_and_without_a_total(roster, paged):
     assert read(roster(paged(0))[1])[1].kind == "empty_page"
 
 
+def test_a_bare_list_is_empty_where_a_total_says_so(roster, paged, said):
+    """Providers without envelopes have empty collections too; without a total it stays a missing envelope."""
+    other = paged(1, total=1)
+    empty = said([], headers={"X-Total-Count": "0"})
+    _, client = roster(lambda asked: other(asked) if asked.path.endswith("/orgs") else empty)
+    ids, proof = read(client, "courses")
+
+    assert (ids, proof.kind, proof.expected) == ([], "total", 0)
+
+
 @pytest.mark.parametrize("status", [204, 404])
 def test_no_page_behind_the_last_is_an_empty_page(roster, paged, said, status):
     _, client = roster(paged(1250, most=500, behind=said(b"", status)))
