@@ -41,6 +41,7 @@ _COMMANDS = {
     "pull_is_older": "rollcall sync {district}",
     "permission_refused": "rollcall check {district} --letter",
     "scope_refused": "rollcall check {district} --letter",
+    "blocked_by_firewall": "rollcall check {district} --letter",
     "no_people": "rollcall check {district} --letter",
     "no_orgs": "rollcall check {district} --letter",
     "site_unknown": "rollcall districts show {district}",

@@ -169,13 +169,6 @@ class OneRosterClient:
             seen=seen,
         )
 
-    def obeys_filter(self, collection: str) -> bool:
-        """Whether the provider filters by `dateLastModified`, and so whether a delta from it is one.
-
-        :raises OneRosterError: as reading the collection does.
-        """
-        return self.filter_answer(collection) == "obeyed"
-
     def filter_answer(self, collection: str) -> FilterAnswer:
         """What the provider does with a filter by `dateLastModified`: asked for what will be modified in the far
         future, one that obeys serves nothing, and one that ignores filters serves everything. Some refuse it (400), and

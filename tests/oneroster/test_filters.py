@@ -31,7 +31,7 @@ def test_a_moment_without_a_time_zone_is_refused():
 def test_a_provider_that_serves_rows_of_the_future_ignores_the_filter(provide, connect, paged, total):
     provider = provide(paged(3, total=total))
 
-    assert connect(provider).obeys_filter("orgs") is False
+    assert connect(provider).filter_answer("orgs") == "ignored"
     (asked,) = provider.data_requests()
     assert (asked.query["limit"], asked.query["filter"]) == ("1", "dateLastModified>'2079-01-01T00:00:00.000Z'")
 
@@ -42,29 +42,29 @@ def filtering(paged, behind):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "headers", "obeys"),
+    ("status", "body", "headers", "answer"),
     [
-        (200, {"orgs": []}, {}, True),
-        (200, {"orgs": []}, {"X-Total-Count": "0"}, True),
-        (200, {"orgs": []}, {"X-Total-Count": "3"}, False),
-        (200, [], {"X-Total-Count": "0"}, True),
-        (200, [], {}, False),
+        (200, {"orgs": []}, {}, "obeyed"),
+        (200, {"orgs": []}, {"X-Total-Count": "0"}, "obeyed"),
+        (200, {"orgs": []}, {"X-Total-Count": "3"}, "ignored"),
+        (200, [], {"X-Total-Count": "0"}, "obeyed"),
+        (200, [], {}, "unanswered"),
         # without a list only a total tells: such an answer may also mean that the filter was not understood
-        (200, b"", {"X-Total-Count": "0"}, True),
-        (204, b"", {"X-Total-Count": "0"}, True),
-        (200, {}, {"X-Total-Count": "0"}, True),
-        (200, b"", {}, False),
-        (200, b" \n", {"X-Total-Count": "3"}, False),
-        (204, b"", {}, False),
-        (200, {}, {}, False),
-        (404, {}, {}, False),
-        (400, {}, {}, False),
+        (200, b"", {"X-Total-Count": "0"}, "obeyed"),
+        (204, b"", {"X-Total-Count": "0"}, "obeyed"),
+        (200, {}, {"X-Total-Count": "0"}, "obeyed"),
+        (200, b"", {}, "unanswered"),
+        (200, b" \n", {"X-Total-Count": "3"}, "unanswered"),
+        (204, b"", {}, "unanswered"),
+        (200, {}, {}, "unanswered"),
+        (404, {}, {}, "unanswered"),
+        (400, {}, {}, "refused"),
     ],
 )
-def test_every_way_to_say_nothing(provide, connect, paged, said, status, body, headers, obeys):
+def test_every_way_to_say_nothing(provide, connect, paged, said, status, body, headers, answer):
     provider = provide(filtering(paged, said(body, status, headers)))
 
-    assert connect(provider).obeys_filter("orgs") is obeys
+    assert connect(provider).filter_answer("orgs") == answer
 
 
 SINCE = modified_since(datetime(2026, 11, 20, tzinfo=UTC))
@@ -117,4 +117,4 @@ def test_a_collection_that_is_missing_is_so_with_a_filter_too(provide, connect, 
 
 def test_what_is_not_shared_says_nothing_of_the_filter(provide, connect, paged, said):
     with pytest.raises(PermissionRefused):
-        connect(provide(filtering(paged, said({}, 403)))).obeys_filter("orgs")
+        connect(provide(filtering(paged, said({}, 403)))).filter_answer("orgs")
