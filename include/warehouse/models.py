@@ -200,8 +200,8 @@ watermarks = sa.Table(
     schema=OPS,
 )
 
-#: What the last check of a connection found: what the provider can do, and which district it belongs to; and the largest
-#: limit that pulls found, where the provider refuses more.
+#: What the last check of a connection found: what the provider can do, and which district it belongs to; and the
+#: largest limit that pulls found, where the provider refuses more.
 provider_profiles = sa.Table(
     "provider_profiles",
     metadata,
