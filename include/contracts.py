@@ -236,6 +236,8 @@ class ChangeSet(Contract, frozen=True):
     :param generation: the district's generation merge saw; publish refuses if it has moved.
     :param full_required: why the next night has to be a full pull; empty if it need not.
     :param parts: per table the rows that change, in the schema :func:`change_schema`.
+    :param digests: per table the rows that are as they were under another digest: key and the new one, in
+        :func:`digest_schema`.
     :param held_rows: the rows each hold names, in `HELD_ROWS_SCHEMA`.
     :param came_back: rows that living holds name and that tonight's pull brought again, in `CAME_BACK_SCHEMA`.
     :param coverage: people received, with a site, a username, an account.
@@ -254,6 +256,7 @@ class ChangeSet(Contract, frozen=True):
     rules_digest: str
     parts: dict[str, list[Part]]
     counts: dict[str, TableCounts]
+    digests: dict[str, list[Part]] = {}
     rejects: list[Part] = []
     left_out: list[Part] = []
     findings: list[Finding] = []
@@ -353,6 +356,11 @@ def change_schema(table: Table) -> pa.Schema:
         ("_changed_fields", pa.string()),
     ]
     return pa.schema([*accepted_schema(table), *(pa.field(name, kind) for name, kind in extra)])
+
+
+def digest_schema(table: Table) -> pa.Schema:
+    """The key of a row and its digest."""
+    return pa.schema([*((name, pa.string()) for name in table.key), ("_digest", pa.int64())])
 
 
 #: What of every account is compared after a publication with what mapping gives.

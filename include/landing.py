@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from include.errors import RollcallError
-from include.private_files import write_private
+from include.private_files import replace_private
 
 
 def default_landing() -> str:
@@ -91,15 +91,8 @@ class PullFolder:
         return pq.ParquetFile(pa.BufferReader(content)).read(columns=columns)
 
     def write_manifest(self, stage: str, manifest: dict[str, Any]) -> None:
-        """Publish what a stage made. Written last and whole: on a local disk by renaming, elsewhere by one upload."""
-        name = f"{stage}/manifest.json"
-        data = json.dumps(manifest, indent=1, sort_keys=True).encode()
-        if self._is_local:
-            beside = f"{name}.{secrets.token_hex(4)}"
-            self._write(beside, data)
-            Path(self._full(beside)).replace(self._full(name))
-        else:
-            self._write(name, data)
+        """Publish what a stage made. Written last and whole."""
+        self._write(f"{stage}/manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
 
     def read_manifest(self, stage: str) -> dict[str, Any]:
         """What a stage made.
@@ -118,12 +111,8 @@ class PullFolder:
             ) from None
         return manifest
 
-    @property
-    def _is_local(self) -> bool:
-        return "://" not in self.url
-
     def _full(self, name: str) -> str:
         return f"{self.url.rstrip('/')}/{self.path}/{name}"
 
     def _write(self, name: str, content: bytes | memoryview) -> None:
-        write_private(self._full(name), content)
+        replace_private(self._full(name), content)

@@ -201,6 +201,10 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             rules_digest=rules_digest(district),
             parts=merged.parts,
             counts={name: made.counts for name, made in merged.tables.items()},
+            digests={
+                name: write_rows(folder, ChangeSet.STAGE, f"{name}_digests", pa.concat_tables(some))
+                for name, some in merged.renewed.items()
+            },
             rejects=write_rows(
                 folder, ChangeSet.STAGE, "rejects", pa.concat_tables([REJECT_SCHEMA.empty_table(), *merged.rejects])
             ),

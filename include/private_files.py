@@ -7,6 +7,7 @@ worksheets. On a local disk a file has mode 0600 and a folder made for it 0700. 
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -30,6 +31,37 @@ def write_private(where: str | Path, content: Content) -> None:
     else:
         with fsspec.open(str(where), "wb") as file:
             file.write(content)
+
+
+def replace_private(where: str | Path, content: Content) -> None:
+    """Put a file in the place of another in one step: a reader sees the one before or this one, never a part.
+
+    On a local disk by renaming, also where the folder is given as `file://…`; an object store's upload is one step.
+
+    :param where: a path, or any URL fsspec knows.
+    """
+    filesystem, path = fsspec.core.url_to_fs(str(where))
+    if not isinstance(filesystem, LocalFileSystem):
+        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        write_private(where, content)
+        return
+    whole = Path(path)
+    unfinished = whole.with_name(f".{whole.name}.{secrets.token_hex(4)}")
+    try:
+        write_private(unfinished, content)
+        unfinished.replace(whole)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def read_if_there(where: str | Path) -> bytes | None:
+    """What is in a file; None where there is none."""
+    try:
+        with fsspec.open(str(where), "rb") as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        return None
 
 
 def private_folder(folder: Path) -> None:

@@ -14,6 +14,10 @@ from typing import Literal
 Kind = Literal["text", "date", "timestamp", "boolean", "json", "integer"]
 
 
+#: A new stamp alone is no change, for several providers stamp every record every night; an account keeps its id.
+_NOT_CONTENT = ("date_last_modified", "account_id")
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its name and the type it has from validate onwards."""
@@ -46,6 +50,11 @@ class Table:
     @property
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def content(self) -> list[str]:
+        """The columns in which a difference is a change."""
+        return [name for name in self.names if name not in _NOT_CONTENT]
 
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Names of the columns of these kinds."""

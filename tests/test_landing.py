@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +16,14 @@ from include.landing import Landing
 ROWS = pa.table({"sourced_id": ["a", "b"], "name": ["x", None]})
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return PullRef(district="elm", pull_id="p1", run_id="r1").folder(Landing(str(tmp_path / "zone")))
+@pytest.fixture(params=["{}", "file://{}"], ids=["folder", "file URL"])
+def folder(tmp_path, request):
+    zone = request.param.format(tmp_path / "zone")
+    return PullRef(district="elm", pull_id="p1", run_id="r1").folder(Landing(zone))
+
+
+def _on_disk(folder, name):
+    return Path(folder.url.removeprefix("file://")) / folder.path / name
 
 
 def test_rows_come_back_as_they_were_in_the_columns_asked_for(folder):
@@ -37,11 +43,21 @@ def test_a_stage_done_again_replaces_what_readers_see_and_overwrites_nothing(fol
     assert read_rows(folder, first, ROWS.schema).equals(ROWS)
 
 
-def test_files_and_folder_are_private(folder, tmp_path):
-    parts = write_rows(folder, "extract", "orgs", ROWS)
-    assert (tmp_path / "zone").stat().st_mode & 0o777 == 0o700
-    file = Path(folder.url) / folder.path / parts[0].name
-    assert file.stat().st_mode & 0o777 == 0o600
+def test_files_and_folders_are_private_and_appear_whole(folder, tmp_path):
+    before = os.umask(0)  # the most open there is
+    try:
+        parts = write_rows(folder, "extract", "orgs", ROWS)
+        save(folder, Validated(collections=[], rejects=parts, findings=[]))
+        inode = _on_disk(folder, "validate/manifest.json").stat().st_ino
+        save(folder, Validated(collections=[], rejects=[], findings=[]))
+    finally:
+        os.umask(before)
+    found = [tmp_path / "zone", *(tmp_path / "zone").rglob("*")]
+    assert {path.stat().st_mode & 0o777 for path in found if path.is_dir()} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in found if path.is_file()} == {0o600}
+    # another file took the place of the first: nobody saw it half written
+    assert _on_disk(folder, "validate/manifest.json").stat().st_ino != inode
+    assert {path.name for path in found if path.is_file()} == {Path(parts[0].name).name, "manifest.json"}
 
 
 def test_a_stage_that_has_not_run_is_named(folder):
@@ -52,7 +68,7 @@ def test_a_stage_that_has_not_run_is_named(folder):
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 def test_a_damaged_file_is_never_read(folder, damage):
     parts = write_rows(folder, "extract", "orgs", ROWS)
-    file = Path(folder.url) / folder.path / parts[0].name
+    file = _on_disk(folder, parts[0].name)
     file.write_bytes(b"") if damage == "changed" else file.unlink()
     with pytest.raises(RollcallError) as caught:
         read_rows(folder, parts, ROWS.schema)

@@ -39,6 +39,9 @@ class Readers(Protocol):
     def people(self, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
         """sourced_id, given_name, family_name, identifier, email, grades (JSON text), birth_date."""
 
+    def is_empty(self, table: str, column: str) -> bool:
+        """Whether no row has anything in a column."""
+
     def missing_people(self) -> pa.ChunkedArray:
         """People whom an earlier night missed."""
 

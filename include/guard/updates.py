@@ -29,10 +29,12 @@ def judge_updates(district: District, evidence: Evidence, claims: Claims) -> Non
         rollover = district.rollover
         if collection == "users" and rollover and rollover.covers(evidence.night) and "promoted" in rollover.accept:
             rows = rows[~rows["key"].isin(promoted(evidence)["key"])]
-        for found in too_many(district, evidence, "updates", collection, rows["key"]):
-            claims.add(
-                collection, "updates", as_rows(collection, rows.merge(found.rows, on="key")), school=found.school
-            )
+        found = too_many(district, evidence, "updates", collection, rows["key"])
+        if found:  # what no record had before has been added, here or at the provider, and nothing is overwritten
+            rows = rows[~rows["key"].isin(_only_filled(evidence, collection))]
+            found = too_many(district, evidence, "updates", collection, rows["key"])
+        for one in found:
+            claims.add(collection, "updates", as_rows(collection, rows.merge(one.rows, on="key")), school=one.school)
 
 
 def promoted(evidence: Evidence) -> pd.DataFrame:
@@ -41,6 +43,14 @@ def promoted(evidence: Evidence) -> pd.DataFrame:
     fields = rows["_changed_fields"].fillna("").str.split(",")
     is_promotion = [("grades" in names and set(names) <= _PROMOTION) for names in fields]
     return rows[pd.Series(is_promotion, index=rows.index, dtype=bool)]
+
+
+def _only_filled(evidence: Evidence, collection: str) -> pd.Series:
+    """Keys of records of which nothing changes but columns that were empty in all records of the district."""
+    rows = evidence.rows(collection, "changed", columns=("_changed_fields",))
+    fields = rows["_changed_fields"].fillna("").str.split(",")
+    empty = {name for name in set(fields.explode()) if name and evidence.readers.is_empty(collection, name)}
+    return rows.loc[[bool(names[0]) and set(names) <= empty for names in fields], "key"]
 
 
 def _changed(evidence: Evidence, collection: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import TableCounts, change_schema
-from include.merge.digest import content_columns, row_digests, row_keys
+from include.merge.digest import row_digests, row_keys
 from include.merge.published import PublishedRows
 from include.tables import Table
 
@@ -202,7 +202,7 @@ def _departing(table: Table, rows: pa.Table, change: pa.Array, because: pa.Array
 
 
 def with_changed_fields(table: Table, changed: pa.Table, before: pa.Table) -> pa.Table:
-    """Changed rows with the names of the columns that differ from what is published.
+    """Changed rows with the names of the columns that differ from what is published; an empty text where none does.
 
     :param before: the same rows as published, in any order.
     """
@@ -210,13 +210,14 @@ def with_changed_fields(table: Table, changed: pa.Table, before: pa.Table) -> pa
     before = before.take(at)
     names = []
     json_columns = set(table.of_kind("json"))
-    for name in content_columns(table):
+    for name in table.content:
         now, then = changed[name], before[name]
         if name in json_columns:
             now, then = _canonical(now), _canonical(then)
         differs = pc.or_(pc.fill_null(pc.not_equal(now, then), False), pc.not_equal(pc.is_null(now), pc.is_null(then)))
         names.append(pc.if_else(differs, name, pa.scalar(None, pa.string())))
-    fields = pc.binary_join_element_wise(*names, ",", null_handling="skip")
+    # a row of which all is null would be dropped by the join
+    fields = pc.utf8_ltrim(pc.binary_join_element_wise("", *names, ",", null_handling="skip"), ",")
     return changed.set_column(changed.column_names.index("_changed_fields"), "_changed_fields", fields)
 
 

@@ -35,13 +35,19 @@ NONE = pa.chunked_array([], pa.string())
 #: Collections whose rows fill the memory.
 _MANY_ROWS = ("users", "enrollments", "demographics")
 
+#: Rows whose fields are compared at a time.
+_AT_ONCE = 100_000
+
 #: The columns of enrollments that mapping needs where accounts depend on them.
 IN_CLASSES = ["sourced_id", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"]
 
 
 @dataclass
 class Merged:
-    """The change set in the making, in memory, within one task."""
+    """The change set in the making, in memory, within one task.
+
+    :param renewed: per table the key and the new digest of rows that are as they were.
+    """
 
     connection: sa.Connection
     district: str
@@ -57,6 +63,7 @@ class Merged:
     with_enrollments: bool = False
     lacks_targets: bool = False
     parts: dict[str, list[Part]] = field(default_factory=dict)
+    renewed: dict[str, list[pa.Table]] = field(default_factory=dict)
 
     def after(self, name: str, columns: Sequence[str] | None = None, of: Of | None = None) -> pa.Table:
         """A table's live rows as they will be: accepted tonight, and those that stay without having been received.
@@ -157,7 +164,7 @@ class Merged:
         keys = row_keys(table, mapped.accounts)
         asked = None if whom is None else Asked(keys=keys, owners={"user_sourced_id": whom})
         published = read_published(self.connection, self.district, table, asked).met(keys)
-        arrived = self.explained(table, arrivals(table, mapped.accounts, published))
+        arrived = self.explained(table, arrivals(table, mapped.accounts, published), published)
         because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
         alive, _ = self.targets("users", published.rows["user_sourced_id"])
         rows = pa.concat_tables([arrived, leaving(table, published, because, alive)])
@@ -223,14 +230,26 @@ class Merged:
         made = self.tables[table.name] = _changes(table, rows, counts, published, received, live)
         return made
 
-    def explained(self, table: Table, rows: pa.Table) -> pa.Table:
-        """Arrivals, the changed ones with the names of the columns that differ."""
-        is_changed = pc.equal(rows["_change"], "changed")
-        changed = rows.filter(is_changed)
-        if not changed.num_rows:
-            return rows
-        before = read_rows_by_key(self.connection, self.district, table, changed)
-        return pa.concat_tables([rows.filter(pc.invert(is_changed)), with_changed_fields(table, changed, before)])
+    def explained(self, table: Table, rows: pa.Table, published: PublishedRows) -> pa.Table:
+        """Arrivals, the changed ones with the names of the columns that differ. A row with another digest and no such
+        column is as it was: it is left out, and its digest is renewed.
+        """
+        told = []
+        for start in range(0, rows.num_rows, _AT_ONCE):  # another version of the digest makes candidates of all rows
+            some = rows.slice(start, _AT_ONCE)
+            is_changed = pc.equal(some["_change"], "changed")
+            changed = some.filter(is_changed)
+            if not changed.num_rows:
+                told.append(some)
+                continue
+            before = read_rows_by_key(self.connection, self.district, table, changed)
+            changed = with_changed_fields(table, changed, before)
+            is_same = pc.equal(changed["_changed_fields"], "")
+            same = changed.filter(is_same)
+            self.renewed.setdefault(table.name, []).append(same.select([*table.key, "_digest"]))
+            told += [some.filter(pc.invert(is_changed)), changed.filter(pc.invert(is_same))]
+            told.append(_found(table, same, published))
+        return pa.concat_tables(told) if told else rows
 
 
 def _changes(
@@ -241,6 +260,16 @@ def _changes(
     live_rows = published.live_rows()
     kept = beside(live_rows["_key"].filter(pc.invert(live_rows["_is_received"])), removed)
     return TableChanges(table, rows, counts, received, kept=kept, removed=removed, is_whole=published.is_whole)
+
+
+def _found(table: Table, same: pa.Table, published: PublishedRows) -> pa.Table:
+    """Of rows that are as they were, those that were missing."""
+    at = pc.index_in(row_keys(table, same), value_set=published.keys)
+    found = same.filter(pc.is_valid(published.rows["_missing_since"].take(at)))
+    change, fields = (pa.array([said] * found.num_rows, pa.string()) for said in ("found", None))
+    for name, column in (("_change", change), ("_changed_fields", fields)):
+        found = found.set_column(found.column_names.index(name), name, column)
+    return found
 
 
 def joined(*keys: pa.ChunkedArray) -> pa.ChunkedArray:

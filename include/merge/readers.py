@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from include.tables import TABLES
 from include.warehouse.bulk import copy_in, copy_out
 from include.warehouse.dialect import temporary, update_statistics
 from include.warehouse.schemas import STAGING
@@ -180,6 +181,15 @@ class Readers:
                 AND d._removed_at IS NULL
             WHERE u.district_id = %(district)s AND u._removed_at IS NULL"""
         return copy_out(self.connection, query, self._named, PEOPLE_SCHEMA)
+
+    def is_empty(self, table: str, column: str) -> bool:
+        """Whether no live row has anything in a column of its table."""
+        if column not in TABLES[table].names:
+            return False
+        query = f"""
+            SELECT NOT EXISTS (SELECT FROM {STAGING}.{table}
+                WHERE district_id = :district AND _removed_at IS NULL AND "{column}" IS NOT NULL)"""
+        return bool(self.connection.execute(sa.text(query), {"district": self.district}).scalar_one())
 
     def missing_people(self) -> pa.ChunkedArray:
         """People whom an earlier night missed and nobody has seen since."""

@@ -124,7 +124,7 @@ def _merge_table(
     excused = refused.filter(pc.equal(refused["collection"], collection.collection))["sourced_id"]
     keys = row_keys(table, active)
     published = with_owners(merged.connection, pull.district, table, published.met(keys))
-    arrived = merged.explained(table, arrivals(table, active, published))
+    arrived = merged.explained(table, arrivals(table, active, published), published)
     departed = departures(
         table,
         published,

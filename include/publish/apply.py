@@ -56,6 +56,33 @@ def apply_changes(
     return written
 
 
+def renew_digests(connection: sa.Connection, table: Table, digests: pa.Table, *, district: str) -> None:
+    """Give rows that are as they were their digest under today's encoding, in staging and in history.
+
+    Nothing a reader sees is written, and no generation: the row is the same.
+
+    :param digests: in `digest_schema`, applied before the table's changes.
+    """
+    renewed = f"renewed_{table.name}"
+    shape = ", ".join(f'"{name}" text' for name in table.key)
+    connection.exec_driver_sql(temporary(renewed, f"{shape}, _digest bigint"))
+    copy_in(connection, renewed, digests)
+    connection.exec_driver_sql(update_statistics(renewed))
+    same = " AND ".join(f'r."{name}" = t."{name}"' for name in table.key)
+    past = " AND ".join(f'h."{name}" = r."{name}"' for name in table.key)
+    for statement in (
+        f"""
+        UPDATE {HISTORY}.{table.name} h SET _digest = t._digest FROM {STAGING}.{table.name} r JOIN {renewed} t ON {same}
+        WHERE r.district_id = :district AND h.district_id = :district AND {past} AND h._valid_to IS NULL
+            AND h._digest = r._digest""",
+        f"""
+        UPDATE {STAGING}.{table.name} r SET _digest = t._digest FROM {renewed} t
+        WHERE r.district_id = :district AND {same}""",
+    ):
+        connection.execute(sa.text(statement), {"district": district})
+    connection.exec_driver_sql(f"DROP TABLE {renewed}")
+
+
 def _keep_before(table: Table, tonight: str) -> str:
     """What readers had, kept: it is gone from staging after that."""
     columns, whole = (", ".join(f'{of}"{name}"' for name in table.names) for of in ("", "r."))

@@ -23,11 +23,12 @@ from include.contracts import (
     Validated,
     accepted_schema,
     change_schema,
+    digest_schema,
     read_rows,
 )
 from include.errors import GenerationMoved, NeedsPerson, RollcallError
 from include.landing import PullFolder
-from include.publish.apply import apply_changes
+from include.publish.apply import apply_changes, renew_digests
 from include.publish.invariants import Scope, check_accounts, check_counts, check_roster
 from include.publish.left_out import write_left_out
 from include.settings import District
@@ -67,6 +68,9 @@ def publish(
     generation = changes.generation + 1
     # a remap is of an earlier instant, but who reads what changed since a time has to find it
     changed_at = datetime.now(UTC) if pull.kind == "remap" else changes.as_of
+    for name, parts in changes.digests.items():
+        table = TABLES[name]
+        renew_digests(connection, table, read_rows(folder, parts, digest_schema(table)), district=key)
     written = {}
     for name, parts in changes.parts.items():
         table = TABLES[name]

@@ -59,6 +59,9 @@ def write_stretch(
     found = connection.execute(sa.text(_differing(table, wanted, among)), params).rowcount
     if found:
         connection.exec_driver_sql(update_statistics(f"differing_{name}"))
+        if connection.execute(sa.text(_take_over_digests(table, wanted)), params).rowcount:
+            found -= connection.execute(sa.text(_no_longer_differing(table, wanted)), params).rowcount
+    if found:
         connection.exec_driver_sql(
             temporary(
                 f"beside_{name}",
@@ -194,6 +197,23 @@ def _differing(table: Table, wanted: str, among: str) -> str:
         SELECT {_columns(table.key, "h")} FROM {past} h
         WHERE h.district_id = :district AND h._valid_from < {_UNTIL} AND {_ENDS} > :since
             AND NOT EXISTS (SELECT FROM {wanted} w WHERE {_same(table, "h", "w")}) {looked_at}"""
+
+
+def _take_over_digests(table: Table, wanted: str) -> str:
+    """Where only the digest differs, which then is one of another version, the row is the same: it gets today's."""
+    content = table.content
+    return f"""
+        UPDATE {HISTORY}.{table.name} h SET _digest = w._digest
+        FROM differing_{table.name} d JOIN {wanted} w ON {_same(table, "w", "d")}
+        WHERE h.district_id = :district AND {_same(table, "h", "d")} AND h._digest IS DISTINCT FROM w._digest
+            AND ({_columns(content, "h")}) IS NOT DISTINCT FROM ({_columns(content, "w")})"""
+
+
+def _no_longer_differing(table: Table, wanted: str) -> str:
+    return f"""
+        DELETE FROM differing_{table.name} d USING {wanted} w, {HISTORY}.{table.name} h
+        WHERE {_same(table, "w", "d")} AND h.district_id = :district AND {_same(table, "h", "d")}
+            AND h._digest = w._digest AND h._valid_from <= :since AND {_ENDS} >= {_UNTIL}"""
 
 
 def _cut_off(table: Table) -> Iterator[str]:

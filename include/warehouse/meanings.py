@@ -22,7 +22,7 @@ COLUMNS: dict[str, str] = {
     "district_id": "The district's id, as in its YAML file.",
     "sourced_id": "OneRoster's `sourcedId`: identifies the record within its district.",
     "status": "`active`; a record marked `tobedeleted` is removed and keeps what it had before.",
-    "date_last_modified": "When the provider says it last changed the record.",
+    "date_last_modified": "The provider's stamp when another field last changed; a new stamp alone is not written.",
     "metadata": "The provider's own additions.",
     "identifier": "The number people know: a student's or employee's number, a school's state number.",
     "grades": "List of grades, as the provider writes them.",

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 
 import pyarrow.parquet as pq
+import pytest
 
+from include.errors import NeedsPerson
+from include.export import parquet
 from include.export.parquet import export_where_wanted
 
 
-def test_a_generation_is_written_whole_and_current_names_the_newest(nights, roster, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["{}", "file://{}"], ids=["folder", "file URL"])
+def test_a_generation_is_written_whole_and_current_names_the_newest(nights, roster, tmp_path, monkeypatch, kind):
     place = tmp_path / "export"
-    monkeypatch.setenv("ROLLCALL_EXPORT", str(place))
+    monkeypatch.setenv("ROLLCALL_EXPORT", kind.format(place))
     nights.publish(roster("ada", "ben"))
     nights.publish(roster("ada", "ben", "cyd"))
     root = place / "district=elm"
@@ -27,6 +32,46 @@ def test_a_generation_is_written_whole_and_current_names_the_newest(nights, rost
             content = (folder / file["file"]).read_bytes()
             assert hashlib.sha256(content).hexdigest() == file["sha256"]
             assert pq.read_table(folder / file["file"], partitioning=None).num_rows == file["rows"]
+    found = [place, *place.rglob("*")]
+    assert {path.stat().st_mode & 0o777 for path in found if path.is_dir()} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in found if path.is_file()} == {0o600}
+
+
+def test_an_export_that_ends_late_does_not_take_current_back(nights, roster, tmp_path, monkeypatch):
+    nights.publish(roster("ada"))
+    at_current, go_on = threading.Event(), threading.Event()
+    real = parquet._move_current
+
+    def slow(*args):
+        if threading.current_thread() is late:
+            at_current.set()
+            assert go_on.wait(30)
+        real(*args)
+
+    monkeypatch.setattr(parquet, "_move_current", slow)
+    late = threading.Thread(target=parquet.export, args=(nights.engine, "elm", str(tmp_path)))
+    late.start()
+    assert at_current.wait(30)
+    nights.publish(roster("ada", "ben"))
+    parquet.export(nights.engine, "elm", str(tmp_path))
+    go_on.set()
+    late.join()
+    current = tmp_path / "district=elm" / "current.json"
+    assert json.loads(current.read_text()) == {"generation": 2}
+    inode = current.stat().st_ino
+    assert parquet.export(nights.engine, "elm", str(tmp_path)).endswith("generation=2")
+    assert current.stat().st_ino == inode  # again changes nothing
+
+
+def test_a_warehouse_behind_its_exports_is_said_and_current_stays(nights, roster, tmp_path):
+    nights.publish(roster("ada"))
+    parquet.export(nights.engine, "elm", str(tmp_path))
+    current = tmp_path / "district=elm" / "current.json"
+    current.write_text('{"generation": 9}')
+    with pytest.raises(NeedsPerson) as caught:
+        parquet.export(nights.engine, "elm", str(tmp_path))
+    assert caught.value.code == "export_is_newer"
+    assert json.loads(current.read_text()) == {"generation": 9}
 
 
 def test_nothing_is_written_unless_somebody_asked_for_it(nights, roster, tmp_path, monkeypatch):
