@@ -26,9 +26,7 @@ def _received(standing: Standing, person: Person) -> Step:
     zone, user = standing.timezone, person.user
     lines = [f"First received {moment(user['_first_seen_at'], zone)}, last change {moment(user['_changed_at'], zone)}."]
     if user["date_last_modified"] is not None:
-        lines.append(
-            f"The provider's own stamp at that change: {moment(user['date_last_modified'], zone)}."
-        )
+        lines.append(f"The provider's own stamp at that change: {moment(user['date_last_modified'], zone)}.")
     lines += [_other_record(zone, other) for other in person.others]
     if not person.is_live:
         lines.append(f"Removed {moment(user['_removed_at'], zone)}: {user['_removed_because']}.")
