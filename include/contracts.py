@@ -30,7 +30,10 @@ Severity = Literal["critical", "warning", "info"]
 RunKind = Literal["sync", "remap", "replay", "refetch", "rollback"]
 
 #: What a hold withholds of a collection.
-HoldKind = Literal["removals", "updates", "usernames", "identities"]
+HoldKind = Literal["removals", "updates", "usernames", "identities", "additions"]
+
+#: The one row a hold of `additions` names: all first rows of a collection, whichever they are.
+FIRST_ROWS = "*"
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from include.settings.sites import LEAVE_OUT, UNDECIDED
 from include.whom_to_map import whom_to_map, with_the_others
 
 #: Withheld content is published nowhere, and a delta would not bring it again.
-_COMES_AGAIN = ("updates", "identities")
+_COMES_AGAIN = ("updates", "identities", "additions")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def settle(
     :param living: rows of living holds, in `LIVING_HOLD_ROWS_SCHEMA`.
     :param write: writes a table's changes to the landing zone; all but accounts are written before accounts are made.
     """
-    evidence = _evidence(district, merged, collections, living, night)
+    evidence = _evidence(district, merged, pull, collections, living, night)
     records = judge(district, evidence)
     del evidence
     if records.withheld.num_rows:
@@ -91,7 +91,7 @@ def settle(
     give_back_what_is_free()
     merged.extend(mapped, whom)
     expected = mapped.accounts.select(COMPARED_OF_ACCOUNTS) if whom is None else None
-    with_accounts = _evidence(district, merged, collections, living, night)
+    with_accounts = _evidence(district, merged, pull, collections, living, night)
     accounts = judge_accounts(district, with_accounts, mapped)
     back = came_back(with_accounts, mapped.name_changes)
     if accounts.withheld.num_rows:
@@ -113,7 +113,12 @@ def settle(
 
 
 def _evidence(
-    district: District, merged: Merged, collections: list[ValidatedCollection], living: pa.Table, night: date
+    district: District,
+    merged: Merged,
+    pull: Pull,
+    collections: list[ValidatedCollection],
+    living: pa.Table,
+    night: date,
 ) -> Evidence:
     before = merged.state.rules_digest
     return Evidence(
@@ -124,6 +129,7 @@ def _evidence(
         counts={name: made.counts for name, made in merged.tables.items()},
         readers=_readers(district, merged),
         living=living,
+        landed=pull.collections,
         rules_changed=before is not None and before != rules_digest(district),
     )
 

@@ -189,8 +189,11 @@ _WORDS = {
 
 def _held_line(hold: Row) -> str:
     """One hold of a run; for those that wait, where to read on."""
-    told = f"{_WORDS[hold['status']]}: {hold['kind']} of {hold['collection']}: {hold['looks_like']}; "
-    told += f"{hold['published']:,} stay published."
+    if hold["kind"] == "additions":
+        told = f"{_WORDS[hold['status']]}: first publication of {hold['collection']}: {hold['looks_like']}."
+    else:
+        told = f"{_WORDS[hold['status']]}: {hold['kind']} of {hold['collection']}: {hold['looks_like']}; "
+        told += f"{hold['published']:,} stay published."
     is_asked = hold["status"] in ("announced", "open")
     return f"{told} rollcall holds show {hold['hold_id']}" if is_asked else told
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ class Nights:
         self,
         rows: dict[str, list[dict[str, Any]]],
         *,
-        unproven: tuple[str, ...] = (),
+        unproven: Collection[str] = (),
         delta: bool = False,
         rejected: dict[str, list[str]] | None = None,
         run_id: str | None = None,
@@ -129,6 +129,7 @@ class Nights:
         """Leave what validate would: a pull of the collections whose own table `rows` names.
 
         :param delta: only what was modified; orgs and academic sessions are in full as always.
+        :param unproven: collections without a proof; where it maps them, each with why it is none.
         :param since: from when on a delta asked; long ago where nothing is said.
         :param rejected: sourcedIds refused, per collection.
         """
@@ -174,7 +175,7 @@ class Nights:
                 LandedCollection(
                     collection=name,
                     parts={},
-                    proof=UNPROVEN if name in unproven else PROVEN,
+                    proof=(unproven[name] if isinstance(unproven, dict) else UNPROVEN) if name in unproven else PROVEN,
                     since=(since or self.began) if name in partial else None,
                 )
                 for name in names

@@ -80,7 +80,8 @@ def show(hold: str, as_json: bool, warehouse: str | None) -> None:
     for label, text in lines:
         click.echo(f"  {label:<12}{text}")
     if held.status != "closed":
-        click.echo(f'\n  rollcall holds approve {held.hold_id} --because "…"  [--except SOURCEDID] [--school SCHOOL]')
+        some = "  [--except SOURCEDID] [--school SCHOOL]" if held.names_rows else ""
+        click.echo(f'\n  rollcall holds approve {held.hold_id} --because "…"{some}')
         click.echo(f'  rollcall holds reject {held.hold_id} --because "…"')
 
 

@@ -403,6 +403,22 @@ _NEVER_CAME = {
         "the person's User Account; then " + _CONNECTION + ", the schools it is limited to",
         "the person's user account; then " + _CONNECTION_ELSEWHERE + ", the schools it is limited to",
     ),
+    "enrolled_and_not_received": Answer(
+        "{count} name {who}, but no person of that id was received. The last pull did not receive all people: "
+        "{received} of {expected}. This person may be among those that are missing.",
+        OPERATOR,
+        "We did not receive all people of your school system the last time, and this person may be among those that "
+        "are missing. We are looking into it; the next update is {next_pull}.",
+        ours="rollcall check {district}, then rollcall sync {district} --full",
+    ),
+    "held_first": Answer(
+        "The roster of {district_name} waits for a decision since {date}, because there is no proof that all of it was "
+        "received: hold {hold}. {who} may be part of it, or of what was not received.",
+        DECIDER,
+        "The first data of your district is not complete yet. We wait until all of it is here; the next update is "
+        "{next_pull}.",
+        ours="rollcall holds show {hold}",
+    ),
     "held_new": Answer(
         "A record with this id came for the first time and waits for a decision since {date}, because many people seem "
         "to come back under new ids: hold {hold}.",

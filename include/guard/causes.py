@@ -60,6 +60,8 @@ class Numbers:
 
 def weighed(collection: str, kind: str, numbers: Numbers) -> tuple[str, str]:
     """What it looks like and what it does not look like, each with its numbers."""
+    if kind == "additions":
+        return UNEXPLAINED, ""
     told = [_rollover(collection, numbers), _migration(collection, numbers), _one_school(numbers)]
     if collection == "accounts":
         told = [_own_change(numbers)]
@@ -159,7 +161,7 @@ def numbers_of(claim: Claim, evidence: Evidence, pairs: pd.DataFrame, moved: int
 def _by_kind(claim: Claim, evidence: Evidence, keys: pd.Series) -> tuple[dict[str, tuple[int, int]], pd.DataFrame]:
     """What a hold names per kind, and where all that goes of these kinds is."""
     table = claim.collection
-    if table not in (*_AT_SCHOOLS, *_OF_PEOPLE):
+    if table not in (*_AT_SCHOOLS, *_OF_PEOPLE) or claim.kind == "additions":
         return {}, pd.DataFrame({"key": keys, "kind": "all", "school": None})
     goes = evidence.going(table, with_agreed=True)["key"] if claim.kind == "removals" and table in _AT_SCHOOLS else keys
     every = pd.concat([keys, goes]).drop_duplicates()

@@ -19,6 +19,7 @@ class Claim:
 
     :param said: what the rule that made it says, before causes are weighed.
     :param is_real: held even if all that happens is that rows are missed for the first time.
+    :param count: how many rows it is about, where it does not name each.
     """
 
     collection: str
@@ -27,6 +28,7 @@ class Claim:
     rows: pd.DataFrame
     said: list[str] = field(default_factory=list)
     is_real: bool = False
+    count: int | None = None
 
     @property
     def is_announced(self) -> bool:
@@ -52,6 +54,7 @@ class Claims:
         school: str = "",
         said: str = "",
         is_real: bool = False,
+        count: int | None = None,
     ) -> None:
         """Name more rows in a hold.
 
@@ -62,7 +65,7 @@ class Claims:
         rows = rows.reindex(columns=list(ROW))
         claim = self.made.get((collection, kind, school))
         if claim is None:
-            claim = self.made[collection, kind, school] = Claim(collection, kind, school, rows)
+            claim = self.made[collection, kind, school] = Claim(collection, kind, school, rows, count=count)
         else:
             claim.rows = pd.concat([claim.rows, rows]).drop_duplicates(["table_name", "row_key"], ignore_index=True)
         if said and said not in claim.said:

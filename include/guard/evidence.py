@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.contracts import TableCounts, ValidatedCollection
+from include.contracts import LandedCollection, TableCounts, ValidatedCollection
 from include.tables import TABLES
 
 #: A change row's key as one text, beside the columns of `change_schema`.
@@ -23,6 +23,9 @@ _LEAVES = ("missing", "removed")
 
 class Readers(Protocol):
     """The roster readers have, read when it is asked for. Keys are rows' keys as one text each."""
+
+    def has_roster(self) -> bool:
+        """Whether readers have any row at all."""
 
     def schools_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
         """`key` and `school`, the nearest school of each first."""
@@ -64,6 +67,7 @@ class Evidence:
     :param received: per table the keys accepted tonight.
     :param counts: per table; `published` is what readers have.
     :param living: rows of living holds, in `LIVING_HOLD_ROWS_SCHEMA`.
+    :param landed: what was pulled, with the proof of its completeness.
     :param rules_changed: whether the district's rules are others than those of the last publication.
     """
 
@@ -74,6 +78,7 @@ class Evidence:
     counts: Mapping[str, TableCounts]
     readers: Readers
     living: pa.Table
+    landed: Sequence[LandedCollection] = ()
     rules_changed: bool = False
 
     def rows(self, table: str, *changes: str, columns: tuple[str, ...] = (), with_agreed: bool = False) -> pd.DataFrame:

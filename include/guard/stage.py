@@ -8,7 +8,7 @@ published; everything else flows (DESIGN, rules 4 and 10).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +17,8 @@ from include.contracts import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, Hold, Mapped
 from include.errors import NeedsPerson
 from include.guard.causes import UNEXPLAINED, Numbers, numbers_of, told_by_kind, weighed
 from include.guard.claims import Claim, Claims
-from include.guard.evidence import Evidence
+from include.guard.evidence import KEY, Evidence
+from include.guard.first import judge_first
 from include.guard.identity import judge_migration, judge_turned, same_people
 from include.guard.names import judge_lost_accounts, judge_names, moved_accounts
 from include.guard.removals import judge_removals
@@ -85,7 +86,10 @@ def judge(district: District, evidence: Evidence) -> Judgement:
     judge_turned(evidence, claims)
     judge_removals(district, evidence, claims)
     judge_updates(district, evidence, claims)
-    return _judgement(claims, evidence, lambda claim: numbers_of(claim, evidence, pairs))
+    nothing_of = judge_first(evidence, claims)
+    made = _judgement(claims, evidence, lambda claim: numbers_of(claim, evidence, pairs))
+    more = [_whole(evidence, name) for name in sorted(nothing_of)]
+    return replace(made, withheld=pa.concat_tables([made.withheld, *more]))
 
 
 def judge_accounts(district: District, evidence: Evidence, mapped: Mapped) -> Judgement:
@@ -102,6 +106,7 @@ def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
     """Rows of living holds whose reason is gone, in `CAME_BACK_SCHEMA`: what was to go was received; what was to come
     does not come any more, or is published as it comes, which only a complete pull can tell."""
     living = evidence.living.to_pandas()
+    living = living[living["kind"] != "additions"]  # a publication tells that something was published at last
     is_received = evidence.is_received(living)
     is_leaving = living["change"].isin(["removed", "missing"])
     changes_still = pd.Series(False, index=living.index)
@@ -139,7 +144,7 @@ def _judgement(claims: Claims, evidence: Evidence, numbers: Callable[[Claim], Nu
                 collection=claim.collection,
                 kind=claim.kind,
                 school=claim.school,
-                rows=len(claim.rows),
+                rows=len(claim.rows) if claim.count is None else claim.count,
                 published=found.published or evidence.published(claim.collection),
                 looks_like=looks_like,
                 looks_not_like=unlike,
@@ -152,6 +157,13 @@ def _judgement(claims: Claims, evidence: Evidence, numbers: Callable[[Claim], Nu
     named = pd.concat(rows)[HELD_ROWS_SCHEMA.names]
     table = pa.Table.from_pandas(named, HELD_ROWS_SCHEMA, preserve_index=False)
     return Judgement(holds, table, _withheld(table, evidence))
+
+
+def _whole(evidence: Evidence, table: str) -> pa.Table:
+    """All that happens to a table, as rows to withhold."""
+    rows = evidence.changes[table]
+    names = pa.array([table] * rows.num_rows, pa.string())
+    return pa.table({"table_name": names, "row_key": rows[KEY], "change": rows["_change"]})
 
 
 def _withheld(rows: pa.Table, evidence: Evidence) -> pa.Table:

@@ -74,6 +74,11 @@ class Held:
     is_first_absence: bool
 
     @property
+    def names_rows(self) -> bool:
+        """Whether it names each row it is about; first rows are held as one."""
+        return self.kind != "additions"
+
+    @property
     def main_table(self) -> str:
         """The table the hold is about; what an org takes along lies in others."""
         return "accounts" if self.kind == "usernames" else self.collection

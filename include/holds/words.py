@@ -23,33 +23,37 @@ _WHAT = {
     "updates": "changes to {rows} {things}",
     "usernames": "new usernames for {rows} accounts",
     "identities": "{rows} records of {things} under new ids, or turned into somebody else",
+    "additions": "the first publication of {things}, {rows} received",
 }
 _MEANWHILE = {
     "removals": "stay published as they are",
     "updates": "stay published as they were before",
     "usernames": "keep the usernames they have",
     "identities": "stay as they are: the new ids are not added, the old ones not removed",
+    "additions": "are not published, nor what refers to them; nothing at all of a district's first roster",
 }
 _APPROVE = {
     "removals": "they are removed, with all that belongs to them",
     "updates": "the changes are published",
     "usernames": "they get the new usernames",
     "identities": "the new ids are published and the old ones removed",
+    "additions": "what that pull receives is published, even if some are missing, but not if fewer are received",
 }
 _REJECT = {
     "removals": "they are kept",
     "updates": "the old values are kept",
     "usernames": "the old usernames are kept",
     "identities": "the old ids are kept",
+    "additions": "they stay out until a pull is proven complete",
 }
 _CLOSED = {
     "published": "what it named was published",
     "came_back": "what it named came back",
     "gone": "a complete run found nothing to hold any more",
 }
-#: With what an approval is put into effect: removals and usernames from what is published already; updates and
-#: identities by a pull, for their content has to come again.
-_MODES = {"removals": "remap", "usernames": "remap", "updates": "full", "identities": "full"}
+#: With what an approval is put into effect: removals and usernames from what is published already; all others by a
+#: pull, for their content has to come again.
+_MODES = {"removals": "remap", "usernames": "remap", "updates": "full", "identities": "full", "additions": "full"}
 
 _MOST_SCHOOLS = 8
 
@@ -67,7 +71,7 @@ def next_command(held: Held) -> str:
 def what(held: Held) -> str:
     """`the removal of 1 schools and orgs at Maple High, with 312 people`."""
     main = held.main_table
-    rows = held.tables.get(main, 0 if held.tables else held.rows)
+    rows = held.tables.get(main, 0 if held.tables else held.rows) if held.names_rows else held.rows
     at = f" at {held.school_name}" if held.school else ""
     along = [f"{count:,} {_things(table)}" for table, count in sorted(held.tables.items()) if table != main]
     also = f", with {', '.join(along)}" if along else ""
@@ -84,7 +88,8 @@ def stands(held: Held) -> str:
     if held.status == "closed":
         return f"closed on {_at(held.closed_at)}: {_CLOSED.get(held.closed_because or '', held.closed_because)}"
     if held.status == "approved":
-        return f"{held.approved_rows:,} rows approved until {_at(held.expires_at)}, {decided}"
+        rows = f"{held.approved_rows:,} rows " if held.names_rows else ""
+        return f"{rows}approved until {_at(held.expires_at)}, {decided}"
     if held.status == "rejected":
         return f"rejected {decided}"
     if held.status == "announced":
@@ -104,7 +109,7 @@ def described(held: Held, where: Sequence[dict[str, Any]]) -> list[tuple[str, st
         ("Held", f"{what(held)}{of}"),
         ("Stands", stands(held)),
         ("Since", f"{_at(held.opened_at)}, met last on {_at(held.last_seen_at)}"),
-        ("Where", _where(where)),
+        ("Where", _where(where) if held.names_rows else ""),
         ("Looks like", held.looks_like),
         ("Not like", held.looks_not_like),
     ]
@@ -118,6 +123,10 @@ def _outcomes(held: Held) -> list[tuple[str, str]]:
     approve = f"with the next publication {_APPROVE[held.kind]}; unused, an approval ends after {APPROVAL_HOURS} hours"
     reject = f"{_REJECT[held.kind]}; asked again only when more rows join"
     nothing = "it waits as it is and is found anew every night; waiting never removes or changes anything"
+    if held.kind == "additions":
+        meanwhile = f"these {_MEANWHILE[held.kind]}; every night asks for all of them again"
+        reject = _REJECT[held.kind]
+        nothing = "the first pull that is proven complete is published by itself"
     return [("Meanwhile", meanwhile), ("Approve", approve), ("Reject", reject), ("Nothing", nothing)]
 
 

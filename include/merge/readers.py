@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from include.tables import TABLES
+from include.tables import COLLECTIONS, TABLES
 from include.warehouse.bulk import copy_in, copy_out
 from include.warehouse.dialect import temporary, update_statistics
 from include.warehouse.schemas import STAGING
@@ -121,6 +121,12 @@ class Readers:
     students: Sequence[str]
     others: Sequence[str]
     sites: Mapping[str, str] = field(default_factory=dict)
+
+    def has_roster(self) -> bool:
+        """Whether readers have any row at all."""
+        of_district = "SELECT FROM {table} WHERE district_id = :district AND _removed_at IS NULL"
+        every = " OR ".join(f"EXISTS ({of_district.format(table=f'{STAGING}.{name}')})" for name in COLLECTIONS)
+        return bool(self.connection.execute(sa.text(f"SELECT {every}"), {"district": self.district}).scalar_one())
 
     def schools_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
         """Where live rows are: `key` and `school`, the nearest school of each first."""

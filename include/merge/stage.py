@@ -23,6 +23,7 @@ from include.contracts import (
 from include.errors import RollcallError
 from include.expectations.judge import Judge
 from include.expectations.severities import Severities
+from include.expectations.suites.orphans import reasons_while_unproven
 from include.landing import PullFolder
 from include.memory import give_back_what_is_free
 from include.merge.compare import arrivals, confirmed, counted, departures
@@ -115,7 +116,7 @@ def _merge_table(
     is_delta = pull.mode == "delta" and not collection.proves_absence
     asked = _asked(merged, table, joined(row_keys(table, active), tombstones)) if is_delta else None
     published = read_published(merged.connection, pull.district, table, asked)
-    verdict = _judged(merged, table, active, tombstones, refused)
+    verdict = _judged(merged, pull, table, active, tombstones, refused)
     merged.findings.extend(verdict.findings)
     merged.rejects.append(verdict.rejects)
     if verdict.rejects.num_rows and any(owner not in merged.tables for owner in table.owners.values()):
@@ -160,7 +161,9 @@ def _merge_table(
         merged.enrolled = joined(*users)
 
 
-def _judged(merged: Merged, table: Table, active: pa.Table, tombstones: pa.ChunkedArray, refused: pa.Table) -> Verdict:
+def _judged(
+    merged: Merged, pull: Pull, table: Table, active: pa.Table, tombstones: pa.ChunkedArray, refused: pa.Table
+) -> Verdict:
     """Tonight's rows of a table, judged against the roster as it will be."""
     live, gone = _targets(merged, table, active)
     staying = active.slice(0, 0)
@@ -182,7 +185,8 @@ def _judged(merged: Merged, table: Table, active: pa.Table, tombstones: pa.Chunk
             return merged.parts_after(name, "class_sourced_id", active["class_sourced_id"])
         return merged.after(name, columns)
 
-    return judged(merged.judge, active, table, facts(table, active, targets, staying, after))
+    found = facts(table, active, targets, staying, after)
+    return judged(merged.judge, active, table, found, reasons_while_unproven(pull))
 
 
 def _targets(

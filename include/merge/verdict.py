@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -28,14 +28,26 @@ class Verdict:
     findings: list[Finding]
 
 
-def judged(judge: Judge, rows: pa.Table, table: Table, facts: Mapping[str, pa.Array | pa.ChunkedArray]) -> Verdict:
+def judged(
+    judge: Judge,
+    rows: pa.Table,
+    table: Table,
+    facts: Mapping[str, pa.Array | pa.ChunkedArray],
+    reasons: Mapping[str, str] | None = None,
+) -> Verdict:
     """Refuse the rows that would do harm, count the others.
 
     :param facts: boolean columns about the rows; rules about others cannot be asked tonight, such as references to a
         collection that was not pulled.
+    :param reasons: what a rule says tonight in place of its own reason, by its name.
     """
     collection = table.collection or table.name
-    rules = [rule for rule in SUITES[collection].roster.get(table.name, []) if set(rule.columns()) <= set(facts)]
+    known = reasons or {}
+    rules = [
+        replace(rule, reason=known[rule.name]) if rule.name in known else rule
+        for rule in SUITES[collection].roster.get(table.name, [])
+        if set(rule.columns()) <= set(facts)
+    ]
     broken = judge.broken(collection, pa.table(dict(facts)), rules) if facts else []
     findings = [
         Finding(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from include.contracts import (
     CAME_BACK_SCHEMA,
     COMPARED_OF_ACCOUNTS,
+    FIRST_ROWS,
     HELD_ROWS_SCHEMA,
     LEFT_OUT_SCHEMA,
     REJECT_SCHEMA,
@@ -148,12 +149,25 @@ def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, ch
         of_table = pa.array([name] * rows.num_rows, pa.string())
         rows = pa.table([of_table, keys, rows["_change"]], schema=holds.APPLIED_SCHEMA)
         written.append(rows.filter(pc.is_in(rows["row_key"], value_set=named)))
+    written.append(_first_rows(connection, validated, changes))
     return holds.Met(
         held_rows=read_rows(folder, changes.held_rows, HELD_ROWS_SCHEMA),
         came_back=read_rows(folder, changes.came_back, CAME_BACK_SCHEMA),
         applied=pa.concat_tables([holds.APPLIED_SCHEMA.empty_table(), *written]),
         complete=[judged.collection for judged in validated.collections if judged.proves_absence],
     )
+
+
+def _first_rows(connection: sa.Connection, validated: Validated, changes: ChangeSet) -> pa.Table:
+    """Collections whose first rows waited, and that this publication has not withheld: what was asked is answered."""
+    held = {hold.collection for hold in changes.holds if hold.kind == "additions"}
+    nothing_written = not any(part.rows for parts in changes.parts.values() for part in parts)
+    living = holds.living_keys(connection, changes.district)
+    waited = [name for name, keys in living.items() if FIRST_ROWS in keys.to_pylist()]
+    pulled = {one.collection for one in validated.collections}
+    # with a first roster everything waits for the one collection that is held
+    done = [] if held and nothing_written else [name for name in waited if name in pulled - held]
+    return pa.table([done, [FIRST_ROWS] * len(done), ["added"] * len(done)], schema=holds.APPLIED_SCHEMA)
 
 
 def _paused(

@@ -10,6 +10,7 @@ from include.sandbox.status_info import Refused
 
 _CLAMPS = (50, 100, 500, 1000, 3000, 10000)
 _DOUBLED = 3
+_MOST_PEOPLE = 100
 _MOST_ACCEPTED = 100
 _OTHER_ENVELOPES = {"users": "students", "orgs": "schools", "academicSessions": "terms"}
 
@@ -115,6 +116,11 @@ def _bare_list(answer: Answer) -> None:
     answer.envelope = ""
 
 
+def _cut_off(answer: Answer) -> None:
+    if answer.ask.resource == "users":
+        answer.rows = answer.rows[:_MOST_PEOPLE]
+
+
 def _no_envelope(answer: Answer) -> None:
     if answer.ask.resource == "users":
         answer.envelope = None
@@ -191,6 +197,11 @@ PAGING = {
         "any while people enter data",
         group="rows move",
         arranges=_row_goes,
+    ),
+    "cut-off": Quirk(
+        f"people end after {_MOST_PEOPLE} rows, whatever the total says",
+        "servers that cut a list off at 1,000 or 5,000 rows",
+        answers=_cut_off,
     ),
     "unstable-sort": Quirk(
         "pages after the first are in another order, unless `sort` is asked for",

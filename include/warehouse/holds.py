@@ -247,7 +247,7 @@ _FORGET_CLOSED = f"""
 
 _RECOUNT = f"""
     UPDATE {OPS}.holds h SET rows = (SELECT count(*) FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id)
-    WHERE h.closed_at IS NULL
+    WHERE h.closed_at IS NULL AND h.kind <> 'additions'
         AND (h.hold_id IN (SELECT hold_id FROM hold_left) OR h.hold_id = ANY(CAST(:found AS text[])))"""
 
 # an approval is used up by the publication that applied what it named; the rest is a question of its own

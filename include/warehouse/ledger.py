@@ -200,7 +200,8 @@ def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> 
 def move_state(
     connection: sa.Connection, changes: ChangeSet, pull: Pull, generation: int, *, is_complete: bool
 ) -> None:
-    """What readers have from now on, and since when the next delta asks: forwards only, by proven collections only.
+    """What readers have from now on, and since when the next delta asks: forwards only, by proven collections only, and
+    not where first rows are withheld, which take others with them that no delta would bring again.
 
     :param is_complete: whether it was a proven full pull of every collection the district has.
     """
@@ -217,7 +218,7 @@ def move_state(
     marks = [
         {"district_id": changes.district, "collection": landed.collection, "watermark": pull.as_of}
         for landed in pull.collections
-        if landed.proof.proven
+        if landed.proof.proven and not any(hold.kind == "additions" for hold in changes.holds)
     ]
     # a re-fetch begins at a night of its own choice, maybe after the watermark: what lies between was not asked for
     if marks and pull.kind != "refetch":

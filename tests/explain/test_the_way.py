@@ -112,6 +112,19 @@ def test_somebody_is_refused_or_never_comes(elm, roster, asked):
     assert _code(asked("ada")) == "has_account"
 
 
+def test_whom_an_unproven_pull_may_have_missed_is_not_put_down_to_the_school(elm, roster, asked):
+    elm.publish(roster("ada", "ben"), unproven=("users",))
+    assert _code(asked("ada")) == "held_first"
+    elm.publish(roster("ada", "ben"))
+    rows = roster("ada", "ben")
+    rows["enrollments"].append({**rows["enrollments"][0], "sourced_id": "e-cid", "user_sourced_id": "cid"})
+    elm.publish(rows, unproven=("users",))
+    told = asked("cid").answer
+    assert (told.code, "5 of 9" in told.said) == ("enrolled_and_not_received", True)
+    elm.publish(rows)
+    assert _code(asked("cid")) == "enrolled_but_absent"
+
+
 def test_a_hold_is_named_with_its_command(elm, roster, asked):
     elm.publish(roster("ada"))
     hold = {

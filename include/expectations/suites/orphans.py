@@ -6,6 +6,7 @@ or nobody (it left).
 
 from __future__ import annotations
 
+from include.contracts import Pull
 from include.expectations.rules import Rule, holds
 
 NO_PERSON = (
@@ -15,6 +16,24 @@ NO_PERSON = (
 NO_CLASS = "Its class did not arrive: probably in a school or school year outside the connection's scope."
 
 _WHAT = {"user": "person", "class": "class"}
+
+_COLLECTIONS = {"user": "users", "class": "classes"}
+
+
+def reasons_while_unproven(pull: Pull) -> dict[str, str]:
+    """What a reference to nothing says on a night on which it is not proven that all people, or classes, were received:
+    the target may be among those that were not. By the rules' names.
+    """
+    received = {one.collection: one.proof for one in pull.collections if not one.proof.proven}
+    reasons = {}
+    for target, collection in _COLLECTIONS.items():
+        if (proof := received.get(collection)) is not None:
+            of = f"{proof.unique:,}" + (f" of {proof.expected:,}" if proof.expected is not None else "")
+            reasons[f"orphan_{target}"] = (
+                f"Its {_WHAT[target]} was not received. It may be among those that are missing: {of} {collection} "
+                "received, and no proof that these are all."
+            )
+    return reasons
 
 
 def orphans(column: str, target: str, field: str, not_arrived: str) -> list[Rule]:
