@@ -285,3 +285,18 @@ def test_help_is_there_for_every_command():
 
 def test_an_unknown_option_is_a_usage_error():
     assert CliRunner().invoke(rollcall, ["sync", "maple", "--everything"]).exit_code == 2
+
+
+def test_a_first_roster_that_is_cut_off_is_held_and_says_received_of_total(ready, sandbox):
+    """160 students and their teachers are counted, 100 people delivered."""
+    sandbox.set_quirks("maple", ["cut-off"])
+    first = _rollcall("sync", "maple")
+    assert first.exit_code == 3
+    assert "100 of " in first.stdout
+    assert [_live(ready, "maple", table) for table in ("orgs", "users", "enrollments", "accounts")] == [0] * 4
+    _rollcall("holds", "approve", "maple-users", "--because", "their total is wrong")
+    assert _sync("maple")["run"]["status"] == "published"
+    assert _live(ready, "maple", "users") > 90
+    sandbox.set_quirks("maple", [])
+    _sync("maple")
+    assert _live(ready, "maple", "users") == sandbox.truth("maple")["collections"]["users"]["active"]

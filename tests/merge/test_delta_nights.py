@@ -170,6 +170,7 @@ def test_after_seven_days_without_a_complete_full_pull_there_is_one(nights, rost
 
 
 def test_a_full_pull_that_was_not_proven_is_none(nights, roster):
+    nights.publish({"orgs": roster("ada")["orgs"]})
     nights.publish(roster("ada"), unproven=("users",))
     assert _plan(nights, days=1).why == "there has been no complete full pull yet"
 
