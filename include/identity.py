@@ -32,7 +32,7 @@ def district_org(
     """
     there = [Org(*org) for org in orgs]
     for kind in ("district", "local"):
-        if found := _topmost([org for org in there if (org.type or "").lower() == kind]):
+        if found := _topmost([org for org in there if org.type == kind]):
             return _one(found, pinned)
     return _one([org for org in there if not org.parent] or _topmost(there), pinned)
 

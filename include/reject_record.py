@@ -2,6 +2,9 @@
 
 Providers put birth dates and races into `metadata` and beside a user's other members too, so members go by their
 names wherever they stand, and a demographics record goes as a whole.
+
+A record may be refused because it is too large, too long or too deep for the warehouse, and lies there all the same as
+a reject: so what is kept is cut where it passes these bounds.
 """
 
 from __future__ import annotations
@@ -14,6 +17,13 @@ import msgspec
 #: Parts of the names of members that are left away, and whole names, in lower case and letters only.
 _PARTS = ("password", "birth", "ethnic", "gender", "demographic", "americanindian", "africanamerican", "hawaiian")
 _NAMES = frozenset({"sex", "race", "races", "racecode", "dob", "asian", "white", "publicschoolresidencestatus"})
+
+#: Characters of one text, levels of lists and objects, and characters of the whole that are kept; members of one
+#: that is longer.
+_MOST_TEXT = 1_000
+_MOST_LEVELS = 50
+_MOST_RECORD = 50_000
+_MOST_MEMBERS = 50
 
 
 def reject_record(collection: str, record: Any, json_columns: Collection[str] = ()) -> str | None:
@@ -30,15 +40,28 @@ def reject_record(collection: str, record: Any, json_columns: Collection[str] = 
             for name, value in record.items()
             if value is not None
         }
-    return msgspec.json.encode(_without_private(record)).decode()
+    kept = msgspec.json.encode(_kept(record, _MOST_LEVELS)).decode()
+    if len(kept) <= _MOST_RECORD:
+        return kept
+    members = list(record.items())[:_MOST_MEMBERS] if isinstance(record, dict) else []
+    return msgspec.json.encode(_kept({name: _outline(value) for name, value in members}, 1)).decode()
 
 
-def _without_private(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_private(inner) for name, inner in value.items() if not _is_private(name)}
+def _kept(value: Any, levels: int) -> Any:
+    if isinstance(value, str) and len(value) > _MOST_TEXT:
+        return f"{value[:_MOST_TEXT]}\u2026 ({len(value):,} characters)"
+    if not isinstance(value, (dict, list)):
+        return value
+    if not levels:
+        return "\u2026"
     if isinstance(value, list):
-        return [_without_private(inner) for inner in value]
-    return value
+        return [_kept(inner, levels - 1) for inner in value]
+    return {_kept(name, 1): _kept(inner, levels - 1) for name, inner in value.items() if not _is_private(name)}
+
+
+def _outline(value: Any) -> Any:
+    """What of a member is kept where the record is too long as a whole."""
+    return "\u2026" if isinstance(value, (dict, list)) else value
 
 
 def _is_private(name: str) -> bool:

@@ -24,6 +24,7 @@ from include.oneroster.entities import COLLECTIONS, Collection
 from include.oneroster.errors import OneRosterError, ProviderUnavailable
 from include.oneroster.retry import Retry, TryAgain
 from include.oneroster.transport import Answer
+from include.vocabularies import token
 
 #: A person waits: few more tries, and less time for them.
 _IMPATIENT = Retry(attempts=4, first_wait=0.5, patience=15)
@@ -129,7 +130,7 @@ class Asking:
     def orgs(self) -> list[Org]:
         """The district's orgs, of which there are few, without the deleted ones."""
         return [
-            Org(str(org.sourced_id), _text(org.type), _parent(org.parent), _text(org.name))
+            Org(str(org.sourced_id), _type(org.type), _parent(org.parent), _text(org.name))
             for page in self._client.pages("orgs")
             for org in page.records
             if not _is_deleted(org)
@@ -189,11 +190,17 @@ def _is_html(answer: Answer) -> bool:
 
 
 def _is_deleted(record: Any) -> bool:
-    return str(record.status or "").lower() in _DELETED
+    return str(record.status or "").strip().lower() in _DELETED
 
 
 def _parent(reference: Any) -> str | None:
     return _text(getattr(reference, "sourced_id", reference))
+
+
+def _type(value: Any) -> str | None:
+    """The type as a pull reads it, so that check and sync know the same schools."""
+    said = _text(value)
+    return said and token("org_type", said)
 
 
 def _text(value: Any) -> str | None:

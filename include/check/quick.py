@@ -77,7 +77,7 @@ class _Quick:
 
     def _introduce(self) -> Found:
         orgs = self._asking.orgs()
-        schools = sum((org.type or "").lower() == "school" for org in orgs)
+        schools = sum(org.type == "school" for org in orgs)
         found = district_org(orgs)
         name = (found.name if found else None) or "a provider that names no district"
         users = self._asking.peek("users")

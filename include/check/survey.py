@@ -166,7 +166,7 @@ class Survey:
             self._orgs = self._asking.orgs()
         except PagingBroken:
             return Found("not read, because paging does not work", "skipped")
-        schools = [org for org in self._orgs if (org.type or "").lower() == "school"]
+        schools = [org for org in self._orgs if org.type == "school"]
         if not schools:
             remedy = "Each org that people belong to is taken for a school; look at the types with the district."
             return Found(f"None of {len(self._orgs)} orgs is of type school.", "warning", remedy)

@@ -34,6 +34,14 @@ _REASONS = {
     "no_sourced_id": "The record has no sourcedId that can be read, so nobody can tell which record it is.",
     "wrong_type": "A field holds another kind of value than OneRoster has there, such as an object where text belongs.",
     "not_utf8": "The record is not encoded in UTF-8, so its letters cannot be read.",
+    "not_json": "A field holds something JSON does not have, such as NaN or Infinity.",
+    "number_out_of_range": "A number has more digits, or is larger, than any program can read.",
+    "nested_too_deeply": "A field holds lists or objects in more than 100 levels, which no database takes.",
+    "record_too_large": "The record is larger than 16 MB.",
+    "sourced_id_unusable": (
+        "The sourcedId has a NUL or half a character in it. No database stores these, and without them it would be "
+        "another record's sourcedId."
+    ),
 }
 
 

@@ -13,6 +13,9 @@ import pyarrow as pa
 from include.no_value import is_no_value, without_no_value
 from include.settings import District, UsernameSource
 
+#: Characters of a username: more do not fit an index, and no system signs anybody in by them.
+MOST_CHARACTERS = 255
+
 #: What OneRoster calls a field and what the column is called; of `userIds.<type>` and its like what is before the dot.
 _COLUMNS = {
     "email": "email",
@@ -47,7 +50,8 @@ def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFram
 
     :param users: columns of the table `users`.
     :returns: `username`, `username_field` (both null where no source had anything) and `fails_pattern` (a source had
-        something its pattern refuses; the next source is not tried, because it was not empty), on the users' index.
+        something its pattern refuses, or longer than a username can be; the next source is not tried, because it was
+        not empty), on the users' index.
     """
     name = pd.Series(None, index=users.index, dtype="str")
     field = pd.Series(None, index=users.index, dtype="str")
@@ -56,10 +60,11 @@ def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFram
         value = _transformed(field_values(users, source.field), source.transform)
         value = value.where(value.str.len() > 0)
         take = name.isna() & ~fails & value.notna()
+        refused = take & (value.str.len() > MOST_CHARACTERS)
         if source.pattern is not None:
-            refused = take & ~value.str.fullmatch(source.pattern).fillna(False).astype(bool)
-            fails |= refused
-            take &= ~refused
+            refused |= take & ~value.str.fullmatch(source.pattern).fillna(False).astype(bool)
+        fails |= refused
+        take &= ~refused
         name = name.where(~take, value)
         field = field.where(~take, source.field)
     return pd.DataFrame({"username": name, "username_field": field, "fails_pattern": fails})
@@ -120,8 +125,11 @@ def _metadata(text: str, key: str) -> str | None:
 
 
 def _text(value: object) -> str | None:
+    """A single value as text; a whole number is one however it is written, so 10442.0 is `10442`."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
     return None if is_no_value(str(value)) else str(value)
 
 

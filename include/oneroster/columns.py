@@ -7,9 +7,10 @@ as 1.2's roles. No table has a password.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
-from include.oneroster.entities import COLLECTIONS, Role, User, UserId, UserProfile
+from include.oneroster.entities import COLLECTIONS, Role, Scalar, User, UserId, UserProfile
 from include.oneroster.values import (
     Column,
     Texts,
@@ -25,7 +26,9 @@ from include.oneroster.values import (
     targets,
     text,
     texts_list,
+    tokens,
 )
+from include.vocabularies import token
 
 _Row = tuple[str | None, ...]
 
@@ -79,27 +82,22 @@ def _user_agents(user: User) -> list[_Row]:
 
 
 def _user_roles(user: User) -> Collection[_Row]:
-    """A user's roles, one per org, role and begin date; where one is there twice, the primary one counts."""
+    """A user's roles; of those with one org, role and begin date validation keeps one, when it can read the dates."""
     roles = [role for role in listed(user.roles) if role is not None]
     if not roles:
         return _role_and_orgs(user)
     if len(roles) == 1:
         return [_role_row(user, roles[0])]
-    rows: dict[_Row, _Row] = {}
-    for role in roles:
-        row = _role_row(user, role)
-        key = (row[1], row[2], row[5])
-        if key not in rows or (row[3] == "primary" and rows[key][3] != "primary"):
-            rows[key] = row
-    return rows.values()
+    return dict.fromkeys(_role_row(user, role) for role in roles)
 
 
 def _role_row(user: User, role: Role) -> _Row:
+    """A role that names no org is held at the user's primary org."""
     return (
         _id(user),
-        target(role.org),
-        text(role.role),
-        text(role.role_type),
+        target(role.org) or target(user.primary_org),
+        _token("role", role.role),
+        _token("role_type", role.role_type),
         text(role.user_profile),
         text(role.begin_date),
         text(role.end_date),
@@ -108,11 +106,17 @@ def _role_row(user: User, role: Role) -> _Row:
 
 def _role_and_orgs(user: User) -> list[_Row]:
     """1.1 has one role and the orgs it is held at; a role without an org is still a role."""
-    role, orgs = text(user.role), targets(user.orgs)
+    role, orgs = _token("role", user.role), targets(user.orgs)
     if role is None and not orgs:
         return []
-    held_at: list[str | None] = [*orgs] or [None]
+    held_at: list[str | None] = [*orgs] or [target(user.primary_org)]
     return [(_id(user), org, role, "primary", None, None, None) for org in held_at]
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _token(vocabulary: str, value: Scalar) -> str | None:
+    said = text(value)
+    return token(vocabulary, said) if said else said
 
 
 def _id(user: User) -> str:
@@ -131,14 +135,14 @@ _MAIN: dict[str, dict[str, Column]] = {
     "orgs": {
         **_EVERY,
         "name": scalar("name"),
-        "type": scalar("type"),
+        "type": tokens("type", "org_type"),
         "identifier": scalar("identifier"),
         "parent_sourced_id": reference("parent"),
     },
     "academic_sessions": {
         **_EVERY,
         "title": scalar("title"),
-        "type": scalar("type"),
+        "type": tokens("type", "session_type"),
         "start_date": scalar("start_date"),
         "end_date": scalar("end_date"),
         "parent_sourced_id": reference("parent"),
@@ -158,7 +162,7 @@ _MAIN: dict[str, dict[str, Column]] = {
         **_EVERY,
         "title": scalar("title"),
         "class_code": scalar("class_code"),
-        "class_type": scalar("class_type"),
+        "class_type": tokens("class_type", "class_type"),
         "location": scalar("location"),
         "grades": texts_list("grades"),
         "subjects": texts_list("subjects"),
@@ -193,7 +197,7 @@ _MAIN: dict[str, dict[str, Column]] = {
         "user_sourced_id": reference("user"),
         "class_sourced_id": reference("class_"),
         "school_sourced_id": reference("school"),
-        "role": scalar("role"),
+        "role": tokens("role", "role"),
         "is_primary": flag("primary"),
         "begin_date": scalar("begin_date"),
         "end_date": scalar("end_date"),
@@ -201,7 +205,7 @@ _MAIN: dict[str, dict[str, Column]] = {
     "demographics": {
         **_EVERY,
         "birth_date": scalar("birth_date"),
-        "sex": scalar("sex"),
+        "sex": tokens("sex", "sex"),
         "is_american_indian_or_alaska_native": flag("american_indian_or_alaska_native"),
         "is_asian": flag("asian"),
         "is_black_or_african_american": flag("black_or_african_american"),

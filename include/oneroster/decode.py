@@ -7,7 +7,6 @@ of the UTF-8 decoder quote what they choke on; neither leaves this module.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +16,11 @@ import msgspec
 
 from include.oneroster.entities import COLLECTIONS, Collection, Record
 from include.oneroster.errors import AnswerUnusable
+from include.oneroster.json_cut import children, with_control_characters_marked
+from include.oneroster.odd_records import MOST_BYTES, Unreadable, drop_passwords, read_record
 from include.oneroster.retry import TryAgain
+
+__all__ = ["Decoded", "Unreadable", "decode_page", "drop_passwords", "envelope_missing"]
 
 #: Members beside the data that are arrays and no data: status blocks of 1.1 in their several spellings, and links.
 _NO_DATA = {"statusinfoset", "imsx_statusinfo", "imsx_codeminor", "errors", "warnings", "links", "_links"}
@@ -29,30 +32,9 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _HAS_ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_PATH = re.compile(r"at `\$\.?(.*)`$")
 _BOM = b"\xef\xbb\xbf"
 
-#: Control characters may not stand in JSON as they are; where they do, they become spaces, and NUL nothing.
-_CONTROL = re.compile(rb"[\x00-\x1f]")
-_SPACES = bytes(range(256)).translate(bytes.maketrans(bytes(range(32)), b" " * 32))
-
 _split = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A record that is set aside.
-
-    :param sourced_id: None where it could not be read: then the collection proves no absence (DESIGN, rule 2).
-    :param code: `not_an_object`, `no_sourced_id`, `wrong_type` or `not_utf8`.
-    :param field: where in the record, such as `givenName` or `roles[].org`; empty when it is the whole record.
-    :param record: the record as JSON without passwords, for the rejects; empty if not even that can be made of it.
-    """
-
-    sourced_id: str | None
-    code: str
-    field: str
-    record: bytes = dataclasses.field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,10 +53,6 @@ class Decoded:
     total: int | None = None
 
 
-class _Identified(msgspec.Struct, rename="camel"):
-    sourced_id: Any = None
-
-
 def decode_page(collection: Collection, body: bytes) -> Decoded:
     """Decode the body of a 200 answer.
 
@@ -83,29 +61,21 @@ def decode_page(collection: Collection, body: bytes) -> Decoded:
     :raises AnswerUnusable: a web page, malformed JSON, or no list where the collection should be.
     :raises TryAgain: the JSON ends too early: the connection was cut.
     """
-    body = _without_odd_escapes(body.removeprefix(_BOM))
-    try:
-        return _decode(collection, body)
-    except AnswerUnusable as error:
-        if error.code != "json_malformed" or not _CONTROL.search(body):
-            raise
-    return _decode(collection, body.translate(_SPACES, delete=b"\0"))
-
-
-def _decode(collection: Collection, body: bytes) -> Decoded:
+    body = body.removeprefix(_BOM)
+    if _HAS_ODD_ESCAPE.search(body):
+        body = _ESCAPE.sub(_marked, body)
     bare = body.lstrip()[:1] == b"["
+    if rb"\u0000" in body or len(body) > MOST_BYTES:
+        return _one_by_one(collection, body, bare)
     try:
         page = _page_decoder(collection.name, bare).decode(body)
-    except (msgspec.ValidationError, UnicodeDecodeError):
-        pass
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _malformed(collection, body, error) from None
-    else:
-        records = page if bare else page.records
-        if _identify(records):
-            total = None if bare else _total(page.total_count, page.total, page.count, rows=len(records))
-            return Decoded(records, [], len(records), "" if bare else collection.envelope, total)
-    return _one_by_one(collection, body, bare)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _one_by_one(collection, body, bare)
+    records = page if bare else page.records
+    if not _identify(records):
+        return _one_by_one(collection, body, bare)
+    total = None if bare else _total(page.total_count, page.total, page.count, rows=len(records))
+    return Decoded(records, [], len(records), "" if bare else collection.envelope, total)
 
 
 @cache
@@ -141,11 +111,6 @@ def _whole(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-@cache
-def _record_decoder(name: str) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(COLLECTIONS[name].record)
-
-
 def _identify(records: list[Any]) -> bool:
     """Make numeric sourcedIds text; False if one is blank."""
     ids = [record.sourced_id for record in records]
@@ -157,16 +122,11 @@ def _identify(records: list[Any]) -> bool:
 
 
 def _one_by_one(collection: Collection, body: bytes, bare: bool) -> Decoded:
-    try:
-        envelope, rows, total = ("", _split.decode(body), None) if bare else _rows(collection, body)
-    except (msgspec.ValidationError, UnicodeDecodeError):
-        raise envelope_missing(collection) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _malformed(collection, body, error) from None
+    envelope, rows, total = _rows(collection, with_control_characters_marked(body), bare)
     records: list[Record] = []
     unreadable: list[Unreadable] = []
-    for row in (bytes(raw).strip() for raw in rows):
-        made = _read(collection, row)
+    for row in rows:
+        made = read_record(collection, row)
         if isinstance(made, Unreadable):
             unreadable.append(made)
         else:
@@ -174,22 +134,58 @@ def _one_by_one(collection: Collection, body: bytes, bare: bool) -> Decoded:
     return Decoded(records, unreadable, len(rows), envelope, total)
 
 
-def _rows(collection: Collection, body: bytes) -> tuple[str, list[msgspec.Raw], int | None]:
-    """The list of records, still raw: under its own name, or the only list of the answer that is no status block."""
-    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    lists = [name for name, raw in members.items() if bytes(raw).lstrip()[:1] == b"[" and name.lower() not in _NO_DATA]
+def _rows(collection: Collection, body: bytes, bare: bool) -> tuple[str, list[bytes], int | None]:
+    """The list of records, still raw: under its own name, or the only list of the answer that is no status block.
+
+    :returns: the name it stands under, the records, and the total beside them.
+    :raises AnswerUnusable: no such list, or JSON that is malformed elsewhere than in values of records.
+    :raises TryAgain: the JSON ends too early.
+    """
+    if bare:
+        return "", _elements(collection, body), None
+    members = _members(collection, body)
+    lists = [name for name, raw in members.items() if raw[:1] == b"[" and name.lower() not in _NO_DATA]
     if collection.envelope not in lists and len(lists) != 1:
         raise envelope_missing(collection)
     envelope = collection.envelope if collection.envelope in lists else lists[0]
-    rows = _split.decode(members[envelope])
+    rows = _elements(collection, members[envelope])
     totals = (_any(members[name]) if name in members else None for name in ("totalCount", "total", "count"))
     return envelope, rows, _total(*totals, rows=len(rows))
 
 
-def _any(raw: msgspec.Raw) -> Any:
+def _members(collection: Collection, body: bytes) -> dict[str, bytes]:
+    """The members of the answer, each still JSON.
+
+    :raises AnswerUnusable: as :func:`_rows`.
+    :raises TryAgain: as :func:`_rows`.
+    """
+    try:
+        raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        raise envelope_missing(collection) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        cut = children(body)
+        if cut is None or not body.lstrip().startswith(b"{"):
+            raise _malformed(collection, body, error) from None
+        return {str(_any(name)): value for name, value in cut}
+    return {name: bytes(value).strip() for name, value in raw.items()}
+
+
+def _elements(collection: Collection, body: bytes) -> list[bytes]:
+    """The elements of a list, each still JSON; raises as :func:`_rows`."""
+    try:
+        return [bytes(raw).strip() for raw in _split.decode(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        cut = children(body)
+        if cut is None:
+            raise _malformed(collection, body, error) from None
+        return [value for _, value in cut]
+
+
+def _any(raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -202,63 +198,11 @@ def envelope_missing(collection: Collection) -> AnswerUnusable:
     )
 
 
-def _read(collection: Collection, row: bytes) -> Record | Unreadable:
-    """One record, or why not."""
-    if row[:1] != b"{":
-        return Unreadable(None, "not_an_object", "", _without_passwords(row))
-    sourced_id = _sourced_id(row)
-    if sourced_id is None:
-        return Unreadable(None, "no_sourced_id", "sourcedId", _without_passwords(row))
-    try:
-        record: Record = _record_decoder(collection.name).decode(row)
-    except UnicodeDecodeError:
-        return Unreadable(sourced_id, "not_utf8", "", _without_passwords(row))
-    except msgspec.ValidationError as error:
-        found = _PATH.search(str(error))
-        place = re.sub(r"\[\d+\]", "[]", found[1]) if found else ""
-        return Unreadable(sourced_id, "wrong_type", place, _without_passwords(row))
-    record.sourced_id = sourced_id
-    return record
-
-
-def _sourced_id(row: bytes) -> str | None:
-    try:
-        value = msgspec.json.decode(row, type=_Identified).sourced_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if isinstance(value, str):
-        return value if value.strip() else None
-    return str(value) if type(value) is int else None
-
-
-def _without_odd_escapes(body: bytes) -> bytes:
-    """Drop NUL, which PostgreSQL refuses in text, and put U+FFFD for half a surrogate pair, which is no character."""
-    if not _HAS_ODD_ESCAPE.search(body):
-        return body
-    return _ESCAPE.sub(_evened, body)
-
-
-def _evened(escape: re.Match[bytes]) -> bytes:
+def _marked(escape: re.Match[bytes]) -> bytes:
+    """A NUL, which PostgreSQL refuses in text, in place of what is no character; U+FFFD follows for half a pair."""
     if escape["nul"]:
-        return b""
-    return b"\\ufffd" if escape["half"] else escape[0]
-
-
-def _without_passwords(row: bytes) -> bytes:
-    try:
-        plain = msgspec.json.decode(row.decode("utf-8", "replace"))
-    except (msgspec.DecodeError, RecursionError):
-        return b""
-    return msgspec.json.encode(drop_passwords(plain))
-
-
-def drop_passwords(value: Any) -> Any:
-    """The same JSON value without any member whose name speaks of a password."""
-    if isinstance(value, dict):
-        return {name: drop_passwords(inner) for name, inner in value.items() if "password" not in name.lower()}
-    if isinstance(value, list):
-        return [drop_passwords(inner) for inner in value]
-    return value
+        return rb"\u0000"
+    return rb"\u0000\ufffd" if escape["half"] else escape[0]
 
 
 def _malformed(collection: Collection, body: bytes, error: Exception) -> Exception:

@@ -12,18 +12,20 @@ from typing import Annotated, Any
 
 import msgspec
 
-Scalar = str | int | float | bool | None
+#: Text, or what providers send for it. A number with a point is none of these, so that its page is read record by
+#: record and `10442.0` digit by digit: as a float it would lose the last of seventeen.
+Scalar = str | int | bool | None
 
 
 class Ref(msgspec.Struct, rename="camel", gc=False):
     """A GUIDRef. The field decides what it points at; `type` and `href` are unreliable and not read."""
 
-    sourced_id: Scalar = None
+    sourced_id: str | int | None = None
 
 
 Reference = Ref | str | int | None
 References = list[Reference] | Ref | str | int | None
-Texts = list[Scalar] | str | int | float | bool | None
+Texts = list[Scalar] | str | int | bool | None
 
 
 class UserId(msgspec.Struct, gc=False):

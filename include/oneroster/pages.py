@@ -57,6 +57,7 @@ class Checkpoint:
     :param pages: so far; the largest had `rows_per_page`.
     :param came_again: rows that had come on an earlier page.
     :param unidentified: rows without a readable sourcedId.
+    :param shared: rows that share sourcedId and dateLastModified with another and are not the same.
     :param total: what the provider stated, if anything.
     :param chained: whether a page before the last had a `next` link.
     """
@@ -70,6 +71,7 @@ class Checkpoint:
     rows_per_page: int = 0
     came_again: int = 0
     unidentified: int = 0
+    shared: int = 0
     total: int | None = None
     chained: bool = False
 
@@ -78,7 +80,7 @@ class Checkpoint:
 class Page:
     """Part of a collection.
 
-    :param records: new ones; a record that came on an earlier page is dropped.
+    :param records: new ones; one that came on an earlier page and was the same is dropped.
     :param received: rows that stood on the page.
     :param attempt: 1, or 2 after a restart: then everything of attempt 1, and from before a resumption, is void.
     :param checkpoint: to go on from, once this page is safe.

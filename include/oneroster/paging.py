@@ -16,12 +16,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from operator import attrgetter
+from functools import partial
+from itertools import chain
 from typing import Any
+from zlib import crc32
+
+import msgspec
 
 from include.oneroster.ahead import Ahead
 from include.oneroster.decode import envelope_missing
-from include.oneroster.entities import Collection
+from include.oneroster.entities import Collection, Record
 from include.oneroster.errors import OneRosterError, PagingBroken, ReadingStopped
 from include.oneroster.pages import Checkpoint, Fetched, Page
 from include.oneroster.proof import Proof, Seen
@@ -30,7 +34,7 @@ __all__ = ["Checkpoint", "Page", "PageReader", "Proof"]
 
 log = logging.getLogger(__name__)
 
-_CHANGED_AT = attrgetter("date_last_modified")
+_encode = msgspec.json.Encoder().encode
 
 #: Two million rows at the specification's default of 100; more means that a provider never ends.
 MOST_PAGES = 20_000
@@ -100,7 +104,9 @@ class _Reading:
 
     :param envelope: the member the first page's list stood in.
     :param given_up: why this attempt ended before its end, in words; only the first may.
-    :param ids: the sourcedIds that came, each with a hash of its dateLastModified; None where that is not known.
+    :param ids: the sourcedIds that came, each with the mark of its first record; None where that is not known.
+    :param digests: of the pages that came; `id_lists` those of their sourcedIds.
+    :param more: the marks of different records with a sourcedId that came before.
     """
 
     collection: Collection
@@ -111,6 +117,7 @@ class _Reading:
     rows_per_page: int = 0
     came_again: int = 0
     unidentified: int = 0
+    shared: int = 0
     changed: str = ""
     given_up: str = ""
     confirmed: bool = True
@@ -119,7 +126,9 @@ class _Reading:
     envelope: str | None = None
     resume: Checkpoint | None = None
     ids: dict[str, int | None] = field(default_factory=dict)
+    more: dict[str, set[int]] = field(default_factory=dict)
     digests: set[bytes] = field(default_factory=set)
+    id_lists: set[str] = field(default_factory=set)
 
     @classmethod
     def resumed(cls, collection: Collection, at: Checkpoint, seen: set[str]) -> _Reading:
@@ -133,6 +142,7 @@ class _Reading:
             rows_per_page=at.rows_per_page,
             came_again=at.came_again,
             unidentified=at.unidentified,
+            shared=at.shared,
             chained=at.chained,
             resume=at,
             ids=dict.fromkeys(seen),
@@ -145,14 +155,14 @@ class _Reading:
             self._note_total(fetched)
             if self.given_up or self._is_empty(fetched):
                 return
-            known = self._known(fetched.known_ids)
+            known, shared = self._known(fetched)
             if not self._brings_something(fetched, known):
                 if self._reached:
                     return  # behind its end the provider repeats itself; the total is met all the same
                 if not self._is_rest(fetched):
                     self._repeated()
                     return
-            page = self._take(fetched, known)
+            page = self._take(fetched, known, shared)
             self._note_link(fetched)
             ahead.expect(self.received, self.total, fetched)
             yield page
@@ -166,6 +176,7 @@ class _Reading:
             rows_per_page=self.rows_per_page,
             came_again=self.came_again,
             unidentified=self.unidentified,
+            shared=self.shared,
             changed=self.changed,
             confirmed=self.confirmed,
             link_ended=self.link_ended,
@@ -235,21 +246,47 @@ class _Reading:
         self.link_ended = self.total is None and self.chained and fetched.next_link is False
         self.chained = self.chained or bool(fetched.next_link)
 
-    def _known(self, ids: list[str]) -> int:
-        """How many of these came before: nearly always none, which is found out without a step per row."""
-        return 0 if self.ids.keys().isdisjoint(ids) else sum(sourced_id in self.ids for sourced_id in ids)
+    def _known(self, fetched: Fetched) -> tuple[int, int]:
+        """How many rows came before, and how many share a sourcedId with another of the same dateLastModified and are
+        not the same: nearly always none, which is found out without a step per row.
+        """
+        if self.ids.keys().isdisjoint(fetched.known_ids) and len(set(fetched.known_ids)) == len(fetched.known_ids):
+            return 0, 0
+        known = shared = 0
+        here: dict[str, set[int]] = {}
+        for row in chain(fetched.decoded.records, fetched.decoded.unreadable):
+            if row.sourced_id is None:
+                continue
+            before, mark = self._marks(row.sourced_id), _mark(row)
+            on_page = here.setdefault(row.sourced_id, set())
+            is_other = any(map(partial(_is_other_record, mark), before | on_page)) and mark not in before | on_page
+            shared += is_other
+            known += row.sourced_id in self.ids and not is_other
+            on_page.add(mark)
+        return known, shared
+
+    def _marks(self, sourced_id: str) -> set[int]:
+        first = self.ids.get(sourced_id)
+        return self.more.get(sourced_id, set()) | ({first} if first is not None else set())
 
     def _brings_something(self, fetched: Fetched, known: int) -> bool:
+        """Whether a row is new. The sourcedIds of an earlier page in their order are that page again, whatever else is
+        on it: some providers stamp each answer. Of a single row that cannot be told, but behind a total that is met.
+        """
         ids = fetched.known_ids
+        if (len(ids) > 1 or self._reached) and fetched.ids_digest() in self.id_lists:
+            return False
         return known < len(ids) if ids else fetched.digest not in self.digests
 
-    def _take(self, fetched: Fetched, known: int) -> Page:
+    def _take(self, fetched: Fetched, known: int, shared: int) -> Page:
         decoded = fetched.decoded
         offset, chained = self.received, self.chained
         self.digests.add(fetched.digest)
+        self.id_lists.add(fetched.ids_digest())
         self.came_again += known
+        self.shared += shared
         self.unidentified += decoded.rows - len(fetched.known_ids)
-        records, unreadable = self._new(fetched, known)
+        records, unreadable = self._new(fetched, known + shared)
         self.pages += 1
         self.received += decoded.rows
         self.rows_per_page = max(self.rows_per_page, decoded.rows)
@@ -263,6 +300,7 @@ class _Reading:
             rows_per_page=self.rows_per_page,
             came_again=self.came_again,
             unidentified=self.unidentified,
+            shared=self.shared,
             total=self.total,
             chained=chained,
         )
@@ -273,21 +311,25 @@ class _Reading:
         records, unreadable, ids = fetched.decoded.records, fetched.decoded.unreadable, fetched.known_ids
         if unreadable or known or len(set(ids)) < len(ids):
             return self._one_by_one(records), self._one_by_one(unreadable)
-        self.ids.update(zip(ids, map(hash, map(_CHANGED_AT, records)), strict=True))
+        self.ids.update(zip(ids, map(_mark, records), strict=True))
         return records, []
 
     def _one_by_one(self, rows: list[Any]) -> list[Any]:
-        """The rows whose sourcedId is new, those that have none, and those that come again with another time of change:
-        validate uses the newest. What an earlier try read is known by its sourcedId alone and not taken again.
+        """The rows that are not the same as one that came before: those whose sourcedId is new or cannot be read, and
+        those that say something else under a sourcedId. Validate decides which of these counts and unites the others
+        with it. Of what an earlier try read only the sourcedId is known, so it is taken again.
         """
         kept = []
         for row in rows:
-            stamp = hash(getattr(row, "date_last_modified", None))
-            is_new = row.sourced_id is None or row.sourced_id not in self.ids
-            if is_new or self.ids[row.sourced_id] not in (None, stamp):
+            mark = _mark(row)
+            if row.sourced_id is None or mark not in self._marks(row.sourced_id):
                 kept.append(row)
-            if row.sourced_id is not None:
-                self.ids.setdefault(row.sourced_id, stamp)
+            if row.sourced_id is None:
+                continue
+            if self.ids.get(row.sourced_id) is None:
+                self.ids[row.sourced_id] = mark
+            else:
+                self.more.setdefault(row.sourced_id, set()).add(mark)
         return kept
 
     def _is_rest(self, fetched: Fetched) -> bool:
@@ -309,3 +351,15 @@ class _Reading:
             f"{self.collection.path}: {what}, in two readings.",
             remedy="The provider seems to ignore `offset`; its support has to look at it. Nothing of it is used.",
         )
+
+
+def _mark(row: Any) -> int:
+    """A number for what a row says, and above it one for its dateLastModified."""
+    if isinstance(row, Record):
+        return (hash(row.date_last_modified) & 0x7FFFFFFF) << 32 | crc32(_encode(row))
+    return crc32(getattr(row, "record", b""))
+
+
+def _is_other_record(mark: int, other: int) -> bool:
+    """Whether two rows of one sourcedId are equally new and differ."""
+    return mark != other and mark >> 32 == other >> 32

@@ -40,6 +40,7 @@ class Seen:
 
     :param came_again: rows that had come on an earlier page.
     :param unidentified: rows without a readable sourcedId.
+    :param shared: rows that share sourcedId and dateLastModified with another and are not the same.
     :param changed: how the total changed while it was read, in words.
     :param confirmed: False where the request behind the total was refused.
     :param link_ended: a chain of links came to its end.
@@ -52,6 +53,7 @@ class Seen:
     rows_per_page: int
     came_again: int
     unidentified: int
+    shared: int
     changed: str
     confirmed: bool
     link_ended: bool
@@ -72,10 +74,11 @@ class Seen:
             return "unproven", _sentence(self._not_the_total(different, self.total), again)
         if self.total is None and again:
             return "unproven", f"{again}; they moved while it was read"
-        on_one_page = different - self.unidentified - self.unique
+        on_one_page = different - self.unidentified - self.shared - self.unique
         notes = _sentence(
             again,
             f"rows that stood twice on a page: {on_one_page}" if on_one_page else "",
+            f"rows that share a sourcedId with a different one: {self.shared}" if self.shared else "",
             "" if self.confirmed else "the request behind the total was refused",
         )
         if self.total is not None:

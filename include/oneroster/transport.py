@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from include.oneroster.budget import Budget
+from include.oneroster.charset import as_utf8
 from include.oneroster.errors import AnswerUnusable, ProviderUnavailable
 from include.oneroster.retry import TryAgain
 from include.oneroster.waits import Waits
@@ -45,7 +46,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer. Its `repr` has no body and no header, for both may hold what no log may."""
+    """A complete answer, its body in UTF-8 whatever encoding it declared.
+
+    Its `repr` has no body and no header, for both may hold what no log may.
+    """
 
     status: int
     url: str
@@ -112,6 +116,7 @@ class Transport:
             ) as response:
                 body = self._read(response)
                 received = response.raw.tell()
+                body = as_utf8(response.headers.get("Content-Type"), body)
                 return Answer(response.status_code, url, CaseInsensitiveDict(response.headers), body)
         except requests.exceptions.SSLError:
             raise ProviderUnavailable(

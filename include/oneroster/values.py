@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from include.oneroster.decode import drop_passwords
 from include.oneroster.entities import Ref
+from include.oneroster.odd_records import drop_passwords, shallow
+from include.vocabularies import token
 
 Texts = list[str | None]
 Column = Callable[[Sequence[Any]], Texts]
@@ -96,11 +97,23 @@ def status(records: Sequence[Any]) -> Texts:
     return _each_once(scalar("status")(records), known)
 
 
+def tokens(attribute: str, vocabulary: str) -> Column:
+    """A value of one of OneRoster's vocabularies, in the specification's spelling."""
+    column = scalar(attribute)
+    return lambda records: _each_once(column(records), lambda value: value and token(vocabulary, value))
+
+
 def metadata(records: Sequence[Any]) -> Texts:
-    texts = [_json_text(record.metadata) for record in records]
+    """Deeper values than are accepted are cut off just below that depth, for validation to see."""
+    values = [record.metadata for record in records]
+    try:
+        texts = [_json_text(value) for value in values]
+    except RecursionError:
+        values = [shallow(value) for value in values]
+        texts = [_json_text(value) for value in values]
     for row, value in enumerate(texts):
         if value is not None and "password" in value.lower():
-            texts[row] = _json_text(drop_passwords(records[row].metadata))
+            texts[row] = _json_text(drop_passwords(shallow(values[row])))
     return texts
 
 

@@ -20,6 +20,7 @@ from include.settings.schedule import Politeness, Schedule
 from include.settings.sites import Sites
 from include.settings.usernames import Usernames, UsernameSource
 from include.tables import COLLECTIONS
+from include.vocabularies import token
 
 #: Ids whose DAG would have the name of one of ours.
 _TAKEN = ("connections", "holds", "morning")
@@ -70,6 +71,9 @@ class District(Settings, frozen=True):
         for collection in self.collections:
             if collection not in COLLECTIONS:
                 raise ValueError(f"unknown collection {collection!r}{nearest(collection, COLLECTIONS)}")
+        roles = {token("role", role): target for role, target in self.roles.items()}
+        if roles != self.roles:
+            msgspec.structs.force_setattr(self, "roles", roles)
         unread = {"classes", "enrollments", "academic_sessions"} - set(self.wanted())
         if self.filters.require_class and unread:
             missing = ", ".join(sorted(unread))

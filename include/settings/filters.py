@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from include.settings.base import Settings
+from include.vocabularies import tokens
 
 
 class Filters(Settings, frozen=True):
@@ -38,6 +39,9 @@ class Filters(Settings, frozen=True):
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d{1,3}( days?)?", str(self.start_early)):
             raise ValueError('start_early must be a number of days such as "14 days", at most 999')
+        roles = tokens("role", self.roles)
+        if roles != self.roles:
+            msgspec.structs.force_setattr(self, "roles", roles)
 
     @property
     def days_early(self) -> int:

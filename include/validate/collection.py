@@ -2,16 +2,16 @@
 
 First every record is asked who it is. Records that pass and are no tombstones are then asked the rules of their
 collection; a tombstone needs only sourcedId and status (DESIGN, rule 2). Parts (a user's roles, a class's terms) go
-with their record: out with a refused one, and not kept for a tombstone. Where a sourcedId came twice, the newest record
-counts and the parts of all its copies are laid together, since landed parts know their record by its sourcedId alone.
+with their record: out with a refused one, and not kept for a tombstone. Where a sourcedId came twice see
+:mod:`include.validate.copies`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,10 +23,9 @@ from include.expectations.vocabularies import RELATIVES
 from include.reject_record import reject_record
 from include.tables import Table, tables_of
 from include.validate.looked_at import looked_at
-from include.validate.typed import Typed, typed
-
-#: What tells which of the records with one sourcedId counts.
-NEWEST_BY = ["sourced_id", "date_last_modified", "status"]
+from include.validate.roles import each_once, with_role_key
+from include.validate.storable import storable_facts
+from include.validate.typed import Typed, typed, with_status
 
 
 @dataclass(frozen=True)
@@ -50,32 +49,31 @@ def judge_collection(
     collection: str,
     version: Version,
     landed: dict[str, pa.Table],
-    is_newest: pa.Array | None = None,
+    of_copies: Mapping[str, pa.Array],
     *,
     timezone: str = "UTC",
 ) -> Judged:
     """Judge one collection, or a slice of its records with all their parts.
 
     :param landed: per table of the collection what extract wrote, as text.
+    :param of_copies: per record what :class:`include.validate.copies.Copies` finds among those of the whole collection.
     :param timezone: the district's, in which dates that were sent as instants are read.
-    :param is_newest: of a slice's records, as :func:`newest_of` finds it among those of the whole collection.
     :raises RollcallError: `rule_not_judged` when a rule itself fails; never because of what a record holds.
     """
     suite = SUITES[collection]
     main, *part_tables = tables_of(collection)
-    records = _with_status(typed(landed[main.name], main, timezone))
+    records = with_status(typed(landed[main.name], main, timezone))
     parts = {table.name: typed(landed[table.name], table, timezone) for table in part_tables}
 
     identity = every_record.identity()
-    newest = {"is_newest": newest_of(landed[main.name], main) if is_newest is None else is_newest}
-    broken = judge.broken(collection, looked_at(records, newest, identity, version), identity)
+    broken = judge.broken(collection, looked_at(records, of_copies, identity, version), identity)
     refused = _reasons(broken, np.arange(records.rows.num_rows))
     unidentified = sum(one.count for one in broken if one.rule.name == "sourced_id_missing")
 
     active = pc.equal(records.rows.column("status"), "active").to_numpy()
     living = np.flatnonzero(active & _not_in(refused, len(active)))
     alive = records.take(living)
-    facts = {f"has_{name}": _has(alive, part) for name, part in parts.items()}
+    facts = {f"has_{name}": _has(alive, part) for name, part in parts.items()} | storable_facts(main, alive, parts)
     if collection == "users":
         facts |= _needless(alive, parts["user_roles"])
     broken += (content := judge.broken(collection, looked_at(alive, facts, suite.records, version), suite.records))
@@ -108,48 +106,17 @@ def _judge_parts(
     """
     owned = pc.is_in(parts.rows.column(table.key[0]), value_set=owners.combine_chunks())
     parts = parts.take(np.flatnonzero(owned.to_numpy()))
+    facts: Mapping[str, pa.Array] = {}
+    if table.name == "user_roles":
+        parts, facts = each_once(parts)
     collection = table.collection or table.name
-    broken = judge.broken(collection, looked_at(parts, {}, rules, version), rules)
+    broken = judge.broken(collection, looked_at(parts, facts, rules, version), rules)
     kept = _not_in(_reasons(broken, np.arange(parts.rows.num_rows)), parts.rows.num_rows)
     rows = parts.rows.filter(pa.array(kept))
     if table.name == "user_roles":
-        rows = _with_role_key(rows).select(table.names).cast(accepted_schema(table))
+        rows = with_role_key(rows).select(table.names).cast(accepted_schema(table))
     findings = [_finding(collection, one, "info" if one.rule.severity == "info" else "warning") for one in broken]
     return _each_key_once(rows, table), findings
-
-
-def _with_status(records: Typed) -> Typed:
-    """Active where no status is said: made in bulk on the provider's side and never touched since (1.2 CSV binding)."""
-    place = records.rows.column_names.index("status")
-    status = pc.fill_null(records.rows.column("status"), "active")
-    return replace(records, rows=records.rows.set_column(place, "status", status))
-
-
-def newest_of(landed: pa.Table, table: Table) -> pa.Array:
-    """False for all but the newest of the records that share a sourcedId.
-
-    Without dateLastModified a record counts as oldest. Where even that is equal, a living record beats a tombstone
-    (keeping is the smaller harm), and the later received the earlier.
-
-    :param landed: as text; the columns `NEWEST_BY`, or more.
-    """
-    newest = np.ones(landed.num_rows, dtype=bool)
-    said = landed.column("sourced_id").drop_null()
-    if pc.count_distinct(said).as_py() == len(said):  # nearly always
-        return pa.array(newest)
-    records = _with_status(typed(landed.select(NEWEST_BY), table))
-    ids = records.rows.column("sourced_id").to_pandas()
-    repeated = (ids.duplicated(keep=False) & ids.notna()).to_numpy()
-    copies = pd.DataFrame(
-        {
-            "sourced_id": ids,
-            "changed": records.rows.column("date_last_modified").to_pandas(),
-            "active": pc.equal(records.rows.column("status"), "active").to_pandas(),
-        }
-    )[repeated]
-    copies = copies.sort_values(["changed", "active"], na_position="first", kind="stable")
-    newest[copies.index[copies.duplicated("sourced_id", keep="last")]] = False
-    return pa.array(newest)
 
 
 def _has(records: Typed, part: Typed) -> pa.ChunkedArray:
@@ -191,29 +158,10 @@ def _finding(collection: str, broken: Broken, severity: Severity) -> Finding:
     return Finding(collection=collection, rule=rule.name, severity=severity, message=rule.reason, count=broken.count)
 
 
-def _with_role_key(roles: pa.Table) -> pa.Table:
-    """`<role>|<org>|<begin date>`: org and begin date may be absent, which no primary key takes.
-
-    Campus 1.1 sends no org for a student who left: the role is kept, so that the reason for having no account is the
-    missing school.
-    """
-    begin = pc.fill_null(roles.column("begin_date").cast(pa.string()), "")
-    org = pc.fill_null(roles.column("org_sourced_id"), "")
-    key = pc.binary_join_element_wise(roles.column("role"), org, begin, "|")
-    return roles.append_column("role_key", key)
-
-
 def _each_key_once(rows: pa.Table, table: Table) -> pa.Table:
-    """The first row of each key; of a role that is there twice, the primary one."""
-    keys = rows.select(list(table.key)).to_pandas()
-    if not keys.duplicated().any():
-        return rows
-    order = np.arange(rows.num_rows)
-    if "role_type" in rows.column_names:
-        primary = pc.fill_null(pc.equal(rows.column("role_type"), "primary"), False).to_numpy()
-        order = np.argsort(~primary, kind="stable")
-    first = ~keys.iloc[order].duplicated().to_numpy()
-    return rows.take(np.sort(order[first]))
+    """The first row of each key: rows of these tables are nothing but their key, or were judged before."""
+    repeated = rows.select(list(table.key)).to_pandas().duplicated().to_numpy()
+    return rows.filter(pa.array(~repeated)) if repeated.any() else rows
 
 
 def _rejects(table: Table, landed: pa.Table, refused: dict[int, list[Rule]]) -> pa.Table:

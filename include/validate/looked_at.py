@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from include.expectations.rules import VERSION, Rule, Version
 from include.validate.typed import Typed
 
 
-def looked_at(typed: Typed, facts: dict[str, pa.Array], rules: list[Rule], version: Version) -> pa.Table:
+def looked_at(typed: Typed, facts: Mapping[str, pa.Array], rules: list[Rule], version: Version) -> pa.Table:
     """The columns these rules look at.
 
     Beside the table's own columns there are `<column>_is_readable` and `<column>_is_said` for each that is no text, and

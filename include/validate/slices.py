@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from include.contracts import LandedCollection, Part, landed_schema, read_rows
 from include.landing import PullFolder
 from include.tables import tables_of
-from include.validate.collection import NEWEST_BY, newest_of
+from include.validate.copies import NEWEST_BY, find_copies
 
 #: Values judged at once: so many that Great Expectations' own work per suite, a twentieth of a second, is no matter.
 AT_ONCE = 1_500_000
@@ -22,11 +22,13 @@ class Slice:
     """Some records of a collection.
 
     :param landed: per table of the collection, as text; of parts those of these records.
-    :param is_newest: per record, among those of the whole collection.
+    :param of_copies: per record, what :class:`include.validate.copies.Copies` says of it.
+    :param united: records that are not among them, because others have all they say.
     """
 
     landed: dict[str, pa.Table]
-    is_newest: pa.Array
+    of_copies: dict[str, pa.Array]
+    united: int
 
 
 def slices(folder: PullFolder, landed: LandedCollection) -> Iterator[Slice]:
@@ -37,16 +39,23 @@ def slices(folder: PullFolder, landed: LandedCollection) -> Iterator[Slice]:
     }
     groups = _groups(landed.parts.get(main.name, []), AT_ONCE // len(main.names))
     named = read_rows(folder, [part for group in groups for part in group], landed_schema(main), NEWEST_BY)
-    newest, start = newest_of(named, main), 0
+
+    def with_ids(ids: pa.Array) -> pa.Table:
+        read = (read_rows(folder, group, landed_schema(main)) for group in groups)
+        return pa.concat_tables([rows.filter(pc.is_in(rows["sourced_id"], value_set=ids)) for rows in read])
+
+    copies, start = find_copies(named, main, with_ids), 0
     del named
     for group in groups:
-        records = read_rows(folder, group, landed_schema(main))
+        came = read_rows(folder, group, landed_schema(main))
+        records = copies.applied(came, start)
         theirs = parts
         if len(groups) > 1:
             ids = records["sourced_id"]
             theirs = {name: rows.filter(pc.is_in(rows.column(0), value_set=ids)) for name, rows in parts.items()}
-        yield Slice({main.name: records, **theirs}, newest.slice(start, records.num_rows))
-        start += records.num_rows
+        stop = start + came.num_rows
+        yield Slice({main.name: records, **theirs}, copies.facts(start, stop), came.num_rows - records.num_rows)
+        start = stop
 
 
 def _groups(parts: list[Part], records: int) -> list[list[Part]]:

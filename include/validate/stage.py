@@ -62,10 +62,10 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
                     collection.collection,
                     pull.version,
                     some.landed,
-                    some.is_newest,
+                    some.of_copies,
                     timezone=district.schedule.timezone,
                 )
-                made.add(judged, _written(folder, judged))
+                made.add(judged, _written(folder, judged), some.united)
                 del judged, some
                 give_back_what_is_free()
             told = made.manifest()
@@ -104,9 +104,11 @@ class _Made:
     accepted: int = 0
     tombstones: int = 0
     unidentified: int = 0
+    united: int = 0
     _found: dict[str, Finding] = field(default_factory=dict)
 
-    def add(self, judged: Judged, parts: dict[str, list[Part]]) -> None:
+    def add(self, judged: Judged, parts: dict[str, list[Part]], united: int) -> None:
+        self.united += united
         for name, more in parts.items():
             self.parts.setdefault(name, []).extend(more)
         self.rejects.append(judged.rejects)
@@ -122,13 +124,13 @@ class _Made:
         return list(self._found.values())
 
     def manifest(self) -> ValidatedCollection:
-        """The collection's numbers; each record received is either accepted or rejected."""
+        """The collection's numbers; each record received is accepted or rejected, and united ones are one record."""
         landed = self.landed
         identified = landed.unidentified == 0 and self.unidentified == 0
         return ValidatedCollection(
             collection=landed.collection,
             parts=self.parts,
-            received=landed.rows(landed.collection) + landed.unreadable,
+            received=landed.rows(landed.collection) - self.united + landed.unreadable,
             accepted=self.accepted,
             tombstones=self.tombstones,
             rejected=landed.unreadable + sum(rejects.num_rows for rejects in self.rejects),

@@ -8,7 +8,7 @@ cannot fail).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -41,6 +41,9 @@ _INSTANT = r"^[12]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[
 #: OneRoster limits a GUID to 255 characters; PostgreSQL refuses index entries above some 2,700 bytes, and with one of
 #: them the whole night.
 MAX_ID_LENGTH = 255
+
+#: Stands between the parts of a key (:mod:`include.merge.digest`): an id with it in it could be two ids.
+KEY_SEPARATOR = "\x1f"
 
 #: What usernames are made from and people are known by; elsewhere `None` may be a name.
 _SAY_NONE = ("email", "username", "identifier")
@@ -94,8 +97,8 @@ def typed(landed: pa.Table, table: Table, timezone: str = "UTC") -> Typed:
                 text = _instants(text)
             case "boolean":
                 text = _each_once(text, _booleans)
-            case "text" if field.name.endswith("sourced_id") and _longest(text) > MAX_ID_LENGTH:
-                text = pc.if_else(pc.less_equal(pc.utf8_length(text), MAX_ID_LENGTH), text, None)
+            case "text" if field.name.endswith("sourced_id") and (table.parent or field.name == "sourced_id"):
+                text = text if (usable := usable_ids(text)) is None else pc.if_else(usable, text, None)
         arrays.append(text.cast(field.type))
     return Typed(pa.Table.from_arrays(arrays, schema=schema), said)
 
@@ -164,6 +167,21 @@ def _series(text: pa.Array | pd.Series) -> pd.Series:
     return text if isinstance(text, pd.Series) else pd.Series(text.to_pandas(), dtype="str")
 
 
-def _longest(text: pa.Array) -> int:
+def usable_ids(ids: pa.Array | pa.ChunkedArray) -> pa.Array | None:
+    """Which of these can be part of a key; None for all, which is nearly always."""
+    is_separated = pc.match_substring(ids, KEY_SEPARATOR)
+    if longest(ids) <= MAX_ID_LENGTH and not pc.any(is_separated).as_py():
+        return None
+    return pc.and_not(pc.less_equal(pc.utf8_length(ids), MAX_ID_LENGTH), is_separated)
+
+
+def longest(text: pa.Array | pa.ChunkedArray) -> int:
     """The bytes of the longest, which are at least its characters."""
     return pc.max(pc.binary_length(text)).as_py() or 0
+
+
+def with_status(records: Typed) -> Typed:
+    """Active where no status is said: made in bulk on the provider's side and never touched since (1.2 CSV binding)."""
+    place = records.rows.column_names.index("status")
+    status = pc.fill_null(records.rows.column("status"), "active")
+    return replace(records, rows=records.rows.set_column(place, "status", status))

@@ -77,6 +77,14 @@ def test_a_student_at_two_schools_has_an_account_at_each_with_one_username():
     assert len(set(mapped.accounts["account_id"].to_pylist())) == 2
 
 
+def test_a_username_longer_than_any_index_takes_leaves_its_person_out_alone():
+    """Transforms and userIds make names that no check of the fields themselves has seen."""
+    users = [_user(name, user_ids=f'[{{"type":"LDAP","identifier":"{name * 64}"}}]') for name in ("adas", "ben")]
+    mapped = _map(users, [_role("adas"), _role("ben")], usernames="userIds.LDAP")
+    assert _accounts(mapped, "username") == [("ben" * 64,)]
+    assert _left_out(mapped)["adas"][0] == "username_pattern"
+
+
 def test_two_schools_of_one_site_make_one_account():
     sites = Sites(targets={"N": "North"}, map={"north": "N", "annex": "N"})
     mapped = _map([_user("ada")], [_role("ada"), _role("ada", org="annex", role_type="secondary")], sites=sites)

@@ -6,6 +6,8 @@ import pytest
 
 from include.oneroster import COLLECTIONS, columns
 from include.oneroster.decode import decode_page
+from include.validate.storable import levels
+from include.vocabularies import TOKENS
 
 BASE = ["sourced_id", "status", "date_last_modified", "metadata"]
 
@@ -192,11 +194,63 @@ def test_roles_of_1_2():
         {"roleType": "primary", "role": "aide"},
     ]
 
-    assert lines(made("users", {"sourcedId": "u", "roles": roles})["user_roles"]) == [
+    assert lines(made("users", {"sourcedId": "u", "roles": [*roles, roles[1]]})["user_roles"]) == [
+        ("u", "o1", "teacher", "secondary", None, "2026-08-01", None),  # which of both counts, validation knows
         ("u", "o1", "teacher", "primary", None, "2026-08-01", None),
         ("u", "o2", "aide", "primary", "urn:1", None, "2027-06-01"),
         ("u", None, "aide", "primary", None, None, None),
     ]
+
+
+def test_a_role_without_an_org_is_held_at_the_primary_org():
+    roles = [{"role": "student"}, {"role": "aide", "org": {"sourcedId": "o2"}}, {"role": "parent", "org": {}}]
+    rows = [
+        {"sourcedId": "u1", "primaryOrg": {"sourcedId": "o1"}, "roles": roles},
+        {"sourcedId": "u2", "primaryOrg": "o1", "role": "student"},
+        {"sourcedId": "u3", "primaryOrg": None, "roles": [{"role": "student", "org": None}]},
+    ]
+
+    assert [row[:3] for row in lines(made("users", *rows)["user_roles"])] == [
+        ("u1", "o1", "student"),
+        ("u1", "o2", "aide"),
+        ("u1", "o1", "parent"),
+        ("u2", "o1", "student"),
+        ("u3", None, "student"),
+    ]
+
+
+@pytest.mark.parametrize("spelled", [str.upper, str.lower, str.title, lambda token: f" {token} "])
+def test_every_token_of_a_vocabulary_in_another_case_is_the_specifications(spelled):
+    places = {
+        "org_type": [("orgs", "type")],
+        "session_type": [("academic_sessions", "type")],
+        "class_type": [("classes", "classType")],
+        "role": [("enrollments", "role"), ("users", "role"), ("users", "roles")],
+        "role_type": [("users", "roleType")],
+        "sex": [("demographics", "sex")],
+    }
+    assert places.keys() == TOKENS.keys()
+    for vocabulary, fields in places.items():
+        for collection, field in fields:
+            values = [*map(spelled, TOKENS[vocabulary]), "ext:Coach", "Janitor"]
+            rows = [{"sourcedId": str(place), field: value} for place, value in enumerate(values)]
+            if collection == "users" and field != "role":
+                name = "role" if field == "roles" else field
+                rows = [{"sourcedId": row["sourcedId"], "roles": [{name: row[field]}]} for row in rows]
+            table, column = ("user_roles" if collection == "users" else collection), field.removesuffix("s")
+            column = {"classType": "class_type", "roleType": "role_type"}.get(column, column)
+
+            assert made(collection, *rows)[table][column] == [*TOKENS[vocabulary], "ext:Coach", "Janitor"]
+
+
+def test_metadata_deeper_than_any_database_takes_is_cut_off_and_still_too_deep():
+    deep, value = {"password": "planted"}, {}
+    for _ in range(300):
+        deep, value = {"a": deep}, {"a": value}
+    texts = column("orgs", "metadata", {"sourcedId": "1", "metadata": deep}, {"sourcedId": "2", "metadata": value})
+
+    assert [levels(text) > 100 for text in texts] == [True, True]
+    assert "planted" not in repr(texts)
 
 
 def test_role_and_orgs_of_1_1_are_the_same_rows():

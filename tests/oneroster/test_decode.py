@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from include.oneroster.columns import columns
 from include.oneroster.decode import decode_page
 from include.oneroster.entities import COLLECTIONS
 from include.oneroster.errors import AnswerUnusable
@@ -76,7 +77,9 @@ def test_a_number_beyond_all_bounds_is_set_aside():
     decoded = decode_page(USERS, body)
 
     assert [record.sourced_id for record in decoded.records] == ["b"]
-    assert [(bad.sourced_id, bad.field, bad.record) for bad in decoded.unreadable] == [("a", "grades", b"")]
+    (bad,) = decoded.unreadable
+    assert (bad.sourced_id, bad.code, bad.field) == ("a", "number_out_of_range", "grades")
+    assert json.loads(bad.record) == {"sourcedId": "a", "grades": "(could not be read)"}
 
 
 def test_a_page_with_white_space_between_is_cut_into_the_same_records():
@@ -93,14 +96,121 @@ def test_numeric_sourced_ids_become_text():
 
 def test_nul_is_dropped_and_half_a_surrogate_replaced_but_a_pair_and_a_backslash_stay():
     body = (
-        b'{"users": [{"sourcedId": "a\\u0000b", "givenName": "x\\ud800y", "familyName": "\\ud83d\\ude00",'
-        b' "middleName": "c:\\\\u0000\\\\ud800", "email": "\\uDC00\\u00e9"}]}'
+        b'{"users": [{"sourcedId": "a", "givenName": "x\\u0000\\ud800y", "familyName": "\\ud83d\\ude00",'
+        b' "middleName": "c:\\\\u0000\\\\ud800", "email": "\\uDC00\\u00e9", "metadata": {"k\\u0000": ["\\u0000v"]}}]}'
     )
     (record,) = decode_page(USERS, body).records
 
-    assert record.sourced_id == "ab"
     assert (record.given_name, record.family_name) == ("x\ufffdy", "\U0001f600")
     assert (record.middle_name, record.email) == ("c:\\u0000\\ud800", "\ufffd\u00e9")
+    assert record.metadata == {"k": ["v"]}
+
+
+@pytest.mark.parametrize("odd", [rb"a\u0000b", rb"a\u0000\u0000b", rb"a\ud800b", b"a\x00b", b"a\x01b", rb"\u0000ab"])
+def test_a_sourced_id_that_would_have_to_be_changed_is_no_other_record(odd):
+    """Without the NUL it would be `ab`, and one of two people would be gone."""
+    body = b'{"users": [{"sourcedId": "ab", "givenName": "Ada"}, {"sourcedId": "%s"}]}' % odd
+    decoded = decode_page(USERS, body)
+
+    assert [(record.sourced_id, record.given_name) for record in decoded.records] == [("ab", "Ada")]
+    (bad,) = decoded.unreadable
+    assert (bad.code, bad.field) == ("sourced_id_unusable", "sourcedId")
+    assert bad.sourced_id not in ("ab", None)
+    assert "\0" not in bad.sourced_id
+
+
+def test_a_reference_that_would_have_to_be_changed_names_nothing():
+    body = (
+        rb'{"users": [{"sourcedId": "u", "primaryOrg": {"sourcedId": "o\u0000"}, "agents": ["a\u0000", "b"],'
+        rb' "roles": [{"role": "student", "org": "o\u00001"}], "identifier": "4711\u0000"}]}'
+    )
+    (record,) = decode_page(USERS, body).records
+
+    assert (record.primary_org.sourced_id, record.agents, record.roles[0].org) == (None, [None, "b"], None)
+    assert record.identifier == "4711"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("10442.0", "10442"),
+        ("10442.00", "10442"),
+        ("10442", "10442"),
+        ("12345678901234567.0", "12345678901234567"),
+        ("123456789012345678901234567890.0", "123456789012345678901234567890"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ("-7.0", "-7"),
+    ],
+)
+def test_whole_numbers_are_text_digit_by_digit_wherever_an_id_may_be(number, text):
+    users = (
+        '{"users": [{"sourcedId": %s, "identifier": %s, "grades": [%s, 5.0], "agents": [%s], "primaryOrg": %s,'
+        ' "roles": [{"role": "student", "org": {"sourcedId": %s}}], "userIds": [{"type": "x", "identifier": %s}]}]}'
+    )
+    tables = columns("users", decode_page(USERS, (users % ((number,) * 7)).encode()).records)
+
+    user = {name: values[0] for name, values in tables["users"].items()}
+    assert (user["sourced_id"], user["identifier"], user["primary_org_sourced_id"]) == (text, text, text)
+    assert json.loads(user["grades"]) == [text, "5"]
+    assert json.loads(user["user_ids"]) == [{"type": "x", "identifier": text}]
+    assert (tables["user_roles"]["org_sourced_id"], tables["user_agents"]["agent_sourced_id"]) == ([text], [text])
+
+
+@pytest.mark.parametrize("number", ["12.5", "1e20", "1E5", "1.0e3", "-0.5"])
+def test_another_number_is_text_as_it_is_written_and_no_id(number):
+    body = (
+        '{"users": [{"sourcedId": "a", "identifier": %s}, {"sourcedId": %s}, {"sourcedId": "c", "primaryOrg": %s},'
+        ' {"sourcedId": "d", "agents": [{"sourcedId": %s}]}, {"sourcedId": "e", "metadata": {"x": [%s]}}]}'
+    )
+    decoded = decode_page(USERS, (body % ((number,) * 5)).encode())
+
+    assert columns("users", decoded.records)["users"]["identifier"] == [number, None]
+    assert decoded.records[1].metadata == {"x": [float(number)]}
+    assert [(bad.sourced_id, bad.code, bad.field) for bad in decoded.unreadable] == [
+        (None, "no_sourced_id", "sourcedId"),
+        ("c", "wrong_type", "primaryOrg"),
+        ("d", "wrong_type", "agents[].sourcedId"),
+    ]
+
+
+DEEP = b"[" * 3_000 + b"]" * 3_000
+
+
+@pytest.mark.parametrize(
+    ("member", "code", "field"),
+    [
+        (b'"metadata": {"x": NaN}', "not_json", "metadata"),
+        (b'"identifier": Infinity', "not_json", "identifier"),
+        (b'"grades": [-Infinity]', "not_json", "grades"),
+        (b'"unknown": undefined', "not_json", "unknown"),
+        (b'"metadata": {"x": %s}' % DEEP, "nested_too_deeply", "metadata"),
+        (b'"unknown": %s' % DEEP, "nested_too_deeply", "unknown"),
+        (b'"identifier": %s' % (b"1" * 1_000_000), "number_out_of_range", "identifier"),
+        (b'"identifier": 0.%s' % (b"1" * 1_000_000), "number_out_of_range", "identifier"),
+        (b'"metadata": {"x": %s}' % (b"1" * 1_000_000), "number_out_of_range", "metadata"),
+        (b'"metadata": {"x": 1e999}', "number_out_of_range", "metadata"),
+    ],
+)
+@pytest.mark.parametrize("page_of", [b'{"users": [%s, %s, %s]}', b"[%s,%s,%s]"])
+def test_what_json_does_not_have_costs_its_own_record(member, code, field, page_of):
+    bad = b'{"password": "planted", "sourcedId": "bad", %s, "givenName": "Ada"}' % member
+    decoded = decode_page(USERS, page_of % (b'{"sourcedId": "a"}', bad, b'{"sourcedId": "b", "givenName": "}],{"}'))
+
+    assert [record.sourced_id for record in decoded.records] == ["a", "b"]
+    (unreadable,) = decoded.unreadable
+    assert (unreadable.sourced_id, unreadable.code) == ("bad", code)
+    assert unreadable.field.partition(".")[0].partition("[")[0] == field
+    shown = json.loads(unreadable.record)
+    assert (shown["givenName"], shown.get("password")) == ("Ada", None)
+
+
+def test_a_record_larger_than_any_costs_no_other(monkeypatch):
+    monkeypatch.setattr("include.oneroster.odd_records.MOST_BYTES", 200)
+    monkeypatch.setattr("include.oneroster.decode.MOST_BYTES", 200)
+    decoded = decode_page(USERS, page(user(1), user(2, metadata={"photo": "x" * 200}), user(3)))
+
+    assert [record.sourced_id for record in decoded.records] == ["u1", "u3"]
+    assert [(bad.sourced_id, bad.code) for bad in decoded.unreadable] == [("u2", "record_too_large")]
 
 
 def test_a_byte_order_mark_is_no_harm():
@@ -164,7 +274,7 @@ def test_a_total_beside_the_list(beside, total, second):
 
 
 def test_raw_control_characters_become_spaces_and_cost_nothing():
-    decoded = decode_page(USERS, b'{"users": [{"sourcedId": "a\x00b",\n\t"givenName": "Ada\tMaria\x1f"}, 7]}')
+    decoded = decode_page(USERS, b'{"users": [{"sourcedId": "ab",\n\t"givenName": "A\x00da\tMaria\x1f"}, 7]}')
 
     (record,) = decoded.records
     assert (record.sourced_id, record.given_name) == ("ab", "Ada Maria ")
@@ -182,7 +292,10 @@ def test_a_cut_off_answer_is_to_be_tried_again(body):
         (b"\n <!DOCTYPE html><p>planted", "html_answer"),
         (b'{"users": [planted]}', "json_malformed"),
         (b'{"users": []} planted', "json_malformed"),
-        (b'{"users": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "json_malformed"),
+        (b'{"users": [{"sourcedId": "a", "givenName": "5" tall"}, {"sourcedId": "b", "x": NaN}]}', "json_malformed"),
+        (b'{"users": [{"sourcedId": "a", "x": NaN} {"sourcedId": "b"}]}', "json_malformed"),
+        (b'{"users": [{"sourcedId": "a", "x": NaN}, {"sourcedId": "b"}', "json_malformed"),
+        (b"[" * 100_000, "json_malformed"),
     ],
 )
 def test_what_is_no_json_is_an_error_that_quotes_nothing(body, code):

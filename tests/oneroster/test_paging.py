@@ -4,6 +4,7 @@ import pytest
 
 from include.oneroster import paging
 from include.oneroster.errors import AnswerUnusable, NotOffered, PagingBroken, ProviderUnavailable, RequestRefused
+from tests.oneroster.conftest import orgs
 
 
 def read(client, collection="orgs", **options):
@@ -288,7 +289,7 @@ def test_an_unstable_order_is_noticed(roster, paged, said):
     def unstable(asked):
         page = pages(asked)
         if asked.offset == 500:
-            page.body["orgs"][0] = {"sourcedId": "o3"}
+            page.body["orgs"][0] = orgs(3, 1)[0]
         return page
 
     ids, proof = read(roster(unstable)[1])
@@ -371,13 +372,31 @@ def test_a_row_that_comes_again_on_a_later_page_is_dropped_and_makes_it_unproven
 
 
 def test_a_row_twice_on_one_page_is_dropped_and_counted(roster, said):
-    rows = [*_orgs(3)["orgs"], {"sourcedId": "o1", "name": "again"}]
+    rows = [*_orgs(3)["orgs"], {"sourcedId": "o1"}]
     _, client = roster(lambda asked: said({"orgs": [] if asked.offset else rows}, headers={"X-Total-Count": "4"}))
     ids, proof = read(client)
 
     assert ids == expected(3)
     assert (proof.kind, proof.received, proof.unique) == ("total", 4, 3)
     assert "stood twice on a page: 1" in proof.why
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+@pytest.mark.parametrize("total", [None, 5])
+def test_equally_new_rows_with_one_sourced_id_that_differ_are_all_handed_on_whatever_the_pages(
+    most, total, roster, said
+):
+    """A pupil at two schools, as some providers send it: no row is silently gone, and the collection is complete."""
+    rows = [*orgs(0, 3), {**orgs(1, 1)[0], "name": "at another school"}, orgs(4, 1)[0]]
+    headers = {} if total is None else {"X-Total-Count": str(total)}
+    _, client = roster(
+        lambda asked: said({"orgs": rows[asked.offset : asked.offset + most]}, headers=headers), page_size=most
+    )
+    ids, proof = read(client)
+
+    assert ids == ["o0", "o1", "o2", "o1", "o4"]
+    assert (proof.received, proof.unique, proof.attempt) == (5, 4, 1)
+    assert (proof.proven, proof.why) == (True, "rows that share a sourcedId with a different one: 1")
 
 
 # -- pages that repeat

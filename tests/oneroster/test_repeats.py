@@ -1,4 +1,4 @@
-"""A sourcedId that comes again: the same record once, a record changed in between twice, for validate to choose."""
+"""A sourcedId that comes again: the same record once, and whatever differs each time, for validate to choose."""
 
 import pytest
 

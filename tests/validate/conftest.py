@@ -126,6 +126,12 @@ Records = list[dict[str, str | None]]
 Validate = Callable[..., Outcome]
 
 
+def _cut(records: Records, files: int) -> list[Records]:
+    """The records in so many lists, one after another."""
+    size = -(-len(records) // files) or 1
+    return [records[start : start + size] for start in range(0, len(records), size)]
+
+
 @pytest.fixture
 def landed(tmp_path: Path) -> Callable[..., tuple[Landing, PullRef]]:
     """Writes records of one collection, with the rows of its parts by table name, as a pull."""
@@ -137,6 +143,7 @@ def landed(tmp_path: Path) -> Callable[..., tuple[Landing, PullRef]]:
         version: str = "1.2",
         proof: str = "total",
         unreadable: Records | None = None,
+        files: int = 1,
         **parts: Records,
     ) -> tuple[Landing, PullRef]:
         landing = Landing(str(tmp_path / "landing"))
@@ -159,9 +166,13 @@ def landed(tmp_path: Path) -> Callable[..., tuple[Landing, PullRef]]:
                     LandedCollection(
                         collection=collection,
                         parts={
-                            name: write_rows(
-                                folder, "extract", name, pa.Table.from_pylist(made, landed_schema(TABLES[name]))
-                            )
+                            name: [
+                                part
+                                for some in _cut(made, files if name == collection else 1)
+                                for part in write_rows(
+                                    folder, "extract", name, pa.Table.from_pylist(some, landed_schema(TABLES[name]))
+                                )
+                            ]
                             for name, made in rows.items()
                         },
                         proof=Proof(kind=proof, **counts),

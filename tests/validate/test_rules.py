@@ -24,6 +24,7 @@ CASES: list[tuple[str, str, str | None, str, str]] = [
     *((collection, "status", "deleted", "status_unknown", "critical") for collection in SUITES),
     *((collection, "date_last_modified", None, "date_last_modified_missing", "warning") for collection in SUITES),
     *((collection, "date_last_modified", "soon", "date_last_modified_unreadable", "warning") for collection in SUITES),
+    ("users", "sourced_id", "u\x1f1", "sourced_id_missing", "critical"),
     ("orgs", "name", None, "name_missing", "warning"),
     ("orgs", "type", None, "type_missing", "warning"),
     ("orgs", "type", "School", "type_unknown", "warning"),
@@ -146,8 +147,51 @@ def test_a_rule(
     assert len(outcome.rows(collection)) == outcome.collection.accepted
 
 
+#: Values no index of PostgreSQL takes, by collection: each record that has one is refused for it alone.
+TOO_LONG: dict[str, list[dict[str, str]]] = {
+    "orgs": [{"parent_sourced_id": "x" * 256}],
+    "academic_sessions": [{"parent_sourced_id": "x" * 256}],
+    "courses": [{"org_sourced_id": "x" * 256}],
+    "classes": [{"course_sourced_id": "x" * 256}],
+    "users": [
+        {"primary_org_sourced_id": "x" * 256},
+        {"username": "\u00fc" * 501},
+        {"identifier": "\u00fc" * 501},
+        {"email": f"{'x' * 1_000}@maple.example"},
+    ],
+    "enrollments": [{"user_sourced_id": "x" * 256}, {"class_sourced_id": "c\x1f1"}],
+    "demographics": [],
+}
+_TOO_LARGE = '{"a":"%s"}' % ("x" * 1_000_000)
+_TOO_DEEP = '{"a":' * 101 + "1" + "}" * 101
+
+
+@pytest.mark.parametrize("collection", list(SUITES))
+def test_what_the_warehouse_cannot_take_is_refused_alone(collection: str, validated: Any, good: Good) -> None:
+    spoiled = [
+        *(("text_too_long", fields) for fields in TOO_LONG[collection]),
+        ("record_too_large", {"metadata": _TOO_LARGE}),
+        ("nested_too_deeply", {"metadata": _TOO_DEEP}),
+    ]
+    records = [good(collection, **{"sourced_id": f"bad{place}", **fields}) for place, (_, fields) in enumerate(spoiled)]
+    shallow = good(collection, metadata='{"a":' * 100 + '"[[{"' + "}" * 100)
+    parts = {table: [good(table)] for table in PARTS.get(collection, [])}
+    if collection == "users":
+        spoiled.append(("text_too_long", {}))
+        records.append(good("users", sourced_id="long_role"))
+        parts["user_roles"].append(good("user_roles", user_sourced_id="long_role", role="ext:" + "x" * 252))
+
+    outcome = validated(collection, [shallow, *records], **parts)
+
+    assert [row["sourced_id"] for row in outcome.rows(collection)] == [good(collection)["sourced_id"]]
+    assert [reject["rule"] for reject in outcome.rejects()] == [rule for rule, _ in spoiled]
+    assert all(len(reject["record"] or "") < 100_000 for reject in outcome.rejects())
+
+
 def test_every_rule_has_a_case() -> None:
     shown = {(collection, rule) for collection, _, _, rule, _ in CASES}
+    shown |= {(collection, rule) for collection in SUITES for rule in ("record_too_large", "nested_too_deeply")}
+    shown |= {(collection, "text_too_long") for collection, values in TOO_LONG.items() if values}
     rules = {
         (collection, rule.name)
         for collection, suite in SUITES.items()
@@ -157,8 +201,11 @@ def test_every_rule_has_a_case() -> None:
             *(rule for part in suite.parts.values() for rule in part),
         ]
     }
-    # which of two copies counts needs two records: tests/validate/test_records.py
-    assert rules - shown == {(collection, "sourced_id_repeated") for collection in SUITES}
+    # which of two copies counts needs two records: tests/validate/test_copies.py, tests/validate/test_roles.py
+    of_two = ("sourced_id_repeated", "sourced_id_disputed", "sourced_id_shared")
+    assert rules - shown == {(collection, rule) for collection in SUITES for rule in of_two} | {
+        ("users", "role_repeated")
+    }
 
 
 @pytest.mark.parametrize(

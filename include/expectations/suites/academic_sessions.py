@@ -14,6 +14,7 @@ from include.expectations.vocabularies import SESSION_TYPES
 
 SUITE = Suite(
     records=[
+        *every_record.storable(),
         *every_record.dated(),
         Rule("title_missing", "warning", "title", "The session has no title.", present("title")),
         Rule(

@@ -12,6 +12,7 @@ from include.expectations.vocabularies import CLASS_TYPES
 
 SUITE = Suite(
     records=[
+        *every_record.storable(),
         *every_record.dated(),
         Rule("title_missing", "warning", "title", "The class has no title.", present("title")),
         *vocabulary(

@@ -7,6 +7,7 @@ from include.expectations.suites import every_record
 
 SUITE = Suite(
     records=[
+        *every_record.storable(),
         *every_record.dated(),
         Rule("title_missing", "warning", "title", "The course has no title.", present("title")),
         Rule(

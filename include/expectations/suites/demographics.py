@@ -23,6 +23,7 @@ _RACES_AND_ETHNICITY = {
 
 SUITE = Suite(
     records=[
+        *every_record.storable(has_indexed=False),
         *every_record.dated(),
         Rule(
             "birth_date_impossible",

@@ -14,6 +14,7 @@ from include.expectations.vocabularies import ENROLLMENT_ROLES
 
 SUITE = Suite(
     records=[
+        *every_record.storable(),
         *every_record.dated(),
         Rule(
             "user_missing",

@@ -13,7 +13,8 @@ def identity() -> list[Rule]:
             "sourced_id_missing",
             "critical",
             "sourcedId",
-            "The record has no sourcedId, or one of more than 255 characters, so nobody can tell which record it is.",
+            "The record has no sourcedId, or one of more than 255 characters or with the control character U+001F, so "
+            "nobody can tell which record it is.",
             present("sourced_id"),
             guards_key=True,
         ),
@@ -24,6 +25,22 @@ def identity() -> list[Rule]:
             "The same sourcedId came more than once; the record with the newest dateLastModified is used instead.",
             holds("is_newest"),
             guards_key=True,
+        ),
+        Rule(
+            "sourced_id_disputed",
+            "critical",
+            "sourcedId",
+            "Two records have the same sourcedId and dateLastModified and differ; their roles and lists are used "
+            "together, and everything else of the other record.",
+            holds("is_undisputed"),
+            guards_key=True,
+        ),
+        Rule(
+            "sourced_id_shared",
+            "info",
+            "sourcedId",
+            "Several records have the same sourcedId and dateLastModified; their roles and lists are used together.",
+            holds("is_single"),
         ),
         Rule(
             "status_unknown",
@@ -51,5 +68,40 @@ def dated() -> list[Rule]:
             "dateLastModified",
             "The time of the last change is not a time such as 2026-08-21T07:30:00Z; it is left empty.",
             readable("date_last_modified"),
+        ),
+    ]
+
+
+def storable(*, has_indexed: bool = True) -> list[Rule]:
+    """What the warehouse cannot take; one such value would keep a whole night from being published.
+
+    :param has_indexed: whether the records have texts beside their sourcedId that become part of an index.
+    """
+    indexed = Rule(
+        "text_too_long",
+        "critical",
+        "",
+        "A username, e-mail address or identifier has more than 1,000 bytes, a role more than 255, or a sourcedId that "
+        "is referred to more than 255 characters.",
+        holds("fits_index"),
+        guards_key=True,
+    )
+    return [
+        *([indexed] if has_indexed else []),
+        Rule(
+            "record_too_large",
+            "critical",
+            "",
+            "All texts of the record together have more than 1,000,000 bytes.",
+            holds("is_small"),
+            guards_key=True,
+        ),
+        Rule(
+            "nested_too_deeply",
+            "critical",
+            "metadata",
+            "The metadata hold lists or objects in more than 100 levels, which no database takes.",
+            holds("is_shallow"),
+            guards_key=True,
         ),
     ]

@@ -11,6 +11,7 @@ from include.expectations.vocabularies import ORG_TYPES
 
 SUITE = Suite(
     records=[
+        *every_record.storable(),
         *every_record.dated(),
         Rule("name_missing", "warning", "name", "The organization has no name.", present("name")),
         Rule(

@@ -27,6 +27,7 @@ def expected(column: str) -> gxe.Expectation:
 
 def _people() -> list[Rule]:
     return [
+        *every_record.storable(),
         *every_record.dated(),
         Rule("given_name_missing", "warning", "givenName", "The person has no first name.", present("given_name")),
         Rule("family_name_missing", "warning", "familyName", "The person has no last name.", present("family_name")),
@@ -93,6 +94,15 @@ def _roles() -> list[Rule]:
             "roles.org",
             "A role of the person does not say at which school it is held; nobody gets an account by it.",
             present("org_sourced_id"),
+        ),
+        Rule(
+            "role_repeated",
+            "critical",
+            "roles",
+            "A role of the person is there more than once with the same school and begin date; the entry that lasts "
+            "longest is used.",
+            holds("lasts_longest"),
+            guards_key=True,
         ),
         *vocabulary(
             "role_unknown",

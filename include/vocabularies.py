@@ -1,0 +1,87 @@
+"""The vocabularies of OneRoster rostering, per version where they differ (information models 1.1 and 1.2).
+
+Some providers write the tokens in another case: `School`, `STUDENT`, `gradingperiod` (a vendor's importer names its
+roles with a capital). They mean the specification's tokens and are read as these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Literal
+
+Version = Literal["1.1", "1.2"]
+VERSIONS: tuple[Version, ...] = ("1.1", "1.2")
+
+STATUS = ("active", "tobedeleted")
+ORG_TYPES: dict[Version, tuple[str, ...]] = dict.fromkeys(
+    VERSIONS, ("department", "school", "district", "local", "state", "national")
+)
+SESSION_TYPES: dict[Version, tuple[str, ...]] = dict.fromkeys(
+    VERSIONS, ("gradingPeriod", "semester", "schoolYear", "term")
+)
+CLASS_TYPES: dict[Version, tuple[str, ...]] = dict.fromkeys(VERSIONS, ("homeroom", "scheduled"))
+ROLE_TYPES = ("primary", "secondary")
+
+_ROLES_1_1 = ("administrator", "aide", "guardian", "parent", "proctor", "relative", "student", "teacher")
+
+#: What a person is at an org.
+USER_ROLES: dict[Version, tuple[str, ...]] = {
+    "1.1": _ROLES_1_1,
+    "1.2": (
+        "aide",
+        "counselor",
+        "districtAdministrator",
+        "guardian",
+        "parent",
+        "principal",
+        "proctor",
+        "relative",
+        "siteAdministrator",
+        "student",
+        "systemAdministrator",
+        "teacher",
+    ),
+}
+
+#: What a person is in a class; 1.1's REST binding takes the whole list of user roles.
+ENROLLMENT_ROLES: dict[Version, tuple[str, ...]] = {
+    "1.1": _ROLES_1_1,
+    "1.2": ("administrator", "proctor", "student", "teacher"),
+}
+
+SEXES: dict[Version, tuple[str, ...]] = {
+    "1.1": ("male", "female"),
+    "1.2": ("male", "female", "unspecified", "other"),
+}
+
+#: Roles of people who are in the roster because of somebody else.
+RELATIVES = ("guardian", "parent", "relative")
+
+#: Per column with a vocabulary, the tokens of all versions; roles of one version are sent by providers of the other.
+TOKENS: Mapping[str, tuple[str, ...]] = {
+    "org_type": ORG_TYPES["1.2"],
+    "session_type": SESSION_TYPES["1.2"],
+    "class_type": CLASS_TYPES["1.2"],
+    "role": tuple(dict.fromkeys((*USER_ROLES["1.1"], *USER_ROLES["1.2"]))),
+    "role_type": ROLE_TYPES,
+    "sex": SEXES["1.2"],
+}
+
+
+@cache
+def _by_lower_case(vocabulary: str) -> dict[str, str]:
+    return {token.lower(): token for token in TOKENS[vocabulary]}
+
+
+def token(vocabulary: str, value: str) -> str:
+    """The specification's token if the value is one but for case and white space around it, else the value as it is.
+
+    :param vocabulary: a key of `TOKENS`.
+    """
+    return _by_lower_case(vocabulary).get(value.strip().lower(), value)
+
+
+def tokens(vocabulary: str, values: Iterable[str]) -> list[str]:
+    """The same for each of several values."""
+    return [token(vocabulary, value) for value in values]
