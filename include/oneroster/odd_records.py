@@ -32,6 +32,9 @@ MOST_BYTES = 16 << 20
 #: Digits of one number; Python reads no more (sys.int_info), and numbers of a roster have twenty at most.
 _MOST_DIGITS = 4_300
 
+#: Characters of a member's name that are told where the member is at fault.
+_MOST_NAME = 100
+
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _PATH = re.compile(r"at `\$\.?(.*)`$")
 
@@ -165,7 +168,9 @@ def _fault(row: bytes, error: Exception) -> tuple[str, str]:
 
 
 def _unreadable_member(row: bytes) -> str:
-    return next((name for name, value in _members(row) if _alone(_exact, value) is _NOTHING), "")
+    """The first member of a record that cannot be decoded by itself."""
+    name = next((name for name, value in _members(row) if _alone(_exact, value) is _NOTHING), "")
+    return _cleaned(name, frozenset())[:_MOST_NAME]
 
 
 def _sourced_id(row: bytes) -> str | None:
@@ -196,7 +201,7 @@ def _members(row: bytes) -> list[tuple[str, bytes]]:
 
 
 def _cleaned(value: Any, references: frozenset[str], *, is_id: bool = False) -> Any:
-    """A record without the marks that stand where characters were taken out; an id that has one is no id.
+    """A record, or part of one, without the marks where characters were taken out; an id that has one is no id.
 
     :param references: the members that name another record.
     """
@@ -222,7 +227,7 @@ def _shown(row: bytes) -> bytes:
         plain = {name: "(could not be read)" if value is _NOTHING else value for name, value in members.items()}
         if not plain:
             return b""
-    return msgspec.json.encode(drop_passwords(shallow(plain)))
+    return msgspec.json.encode(_cleaned(drop_passwords(shallow(plain)), frozenset()))
 
 
 def drop_passwords(value: Any) -> Any:

@@ -101,8 +101,10 @@ def test_nothing_is_null_and_no_fault(column: str, text: str | None) -> None:
 
 def test_identifiers_are_opaque() -> None:
     assert _read_text("sourced_id", " 007/é@x ") == " 007/é@x "
-    assert _read_text("user_sourced_id", "x" * 255) == "x" * 255
-    assert _read_text("user_sourced_id", "x" * 256) is None
+    assert _read_text("sourced_id", "x" * 255) == "x" * 255
+    assert _read_text("sourced_id", "x" * 256) is None
+    assert _read_text("sourced_id", "a\x1fb") is None
+    assert _read_text("user_sourced_id", "x" * 256) == "x" * 256  # its record is refused, for just that
 
 
 def _read_text(column: str, text: str) -> object:
