@@ -35,6 +35,7 @@ class Terminal:
         )
         self._tasks: dict[str, TaskID] = {}
         self._last_line = time.monotonic()
+        self._is_waiting = False
 
     def __enter__(self) -> Terminal:
         self._console.print(f"{self._title}: sync")
@@ -67,7 +68,7 @@ class Terminal:
         waiting: float | None,
     ) -> None:
         """What extract reports after each page and every ten seconds, and every second while the provider has asked to
-        wait; a line now and then where there is no terminal.
+        wait; where there is no terminal, a line now and then, and one when a wait begins.
         """
         if collection not in self._tasks:
             self._tasks[collection] = self._bars.add_task("", total=total)
@@ -76,6 +77,9 @@ class Terminal:
         if waiting is not None:
             doing = f"waiting {waiting:.0f} s: the provider answered 429, too many requests"
         self._bars.update(self._tasks[collection], completed=rows, total=total, description=f"  {collection} ({doing})")
-        if not self._console.is_terminal and time.monotonic() - self._last_line >= _LINE_EVERY:
+        begins_to_wait = waiting is not None and not self._is_waiting
+        self._is_waiting = waiting is not None
+        is_due = begins_to_wait or time.monotonic() - self._last_line >= _LINE_EVERY
+        if is_due and not self._console.is_terminal:
             self._last_line = time.monotonic()
             self._console.print(f"  {collection}: {rows:,} of {f'{total:,}' if total else '?'} ({doing})")

@@ -116,7 +116,7 @@ class Teller:
             if rows < now.rows:  # begun again: so is the clock
                 now = self._under_way[collection] = _UnderWay(rows, total, 0, time.monotonic())
             now.rows, now.total = rows, total
-            self._tell(collection, now)
+            self._tell(collection, now, self._waiting())
 
     def done(self, landed: LandedCollection) -> None:
         """A collection is complete, or as complete as it gets; the log says how that is known."""
@@ -124,7 +124,7 @@ class Teller:
             self._under_way.pop(landed.collection, None)
         log.log(logging.INFO if landed.proof.proven else logging.WARNING, "%s", summary(landed))
 
-    def _tell(self, collection: str, now: _UnderWay, waiting: float | None = None) -> None:
+    def _tell(self, collection: str, now: _UnderWay, waiting: float | None) -> None:
         if self._progress is not None:
             self._progress(collection, now.rows, now.total, self._at_once(), now.seconds_left(), waiting)
 

@@ -190,10 +190,10 @@ def _any(raw: bytes) -> Any:
 
 
 def envelope_missing(collection: Collection) -> AnswerUnusable:
-    """A 200 without the list, which is never zero rows (DESIGN, rule 1)."""
+    """A success without the list, which is never zero rows (DESIGN, rule 1)."""
     return AnswerUnusable(
         "envelope_missing",
-        f"The provider answered 200 for {collection.path}, but without the list `{collection.envelope}`.",
+        f"The provider answered {collection.path} with success, but without the list `{collection.envelope}`.",
         remedy="Such an answer is never taken for an empty collection. Ask the provider's support what it means.",
     )
 

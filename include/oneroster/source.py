@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from requests.utils import parse_header_links
 
-from include.oneroster.decode import decode_page
+from include.oneroster.decode import decode_page, envelope_missing
 from include.oneroster.entities import Collection
 from include.oneroster.errors import AnswerUnusable, FilterUnanswered, NotOffered
 from include.oneroster.exchange import Exchange
@@ -118,6 +118,8 @@ class Source:
             self._require_nothing(answer, offset)
             return None
         if answer.status == HTTPStatus.NO_CONTENT:
+            if not offset and _total(answer.headers.get("X-Total-Count")):
+                raise envelope_missing(self._collection)  # a total above zero is stated, and nothing came
             return None
         try:
             decoded = decode_page(self._collection, answer.body)

@@ -65,6 +65,13 @@ def test_waiting_out_a_429_is_told_as_waiting_with_the_seconds_left(
     assert re.search(r"orgs: 0 of an unknown total rows, waiting \d s more, for the provider answered 429", caplog.text)
 
 
+def test_a_wait_that_begins_is_a_line_at_once_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal("maple") as terminal:
+        for waiting in (None, 5.0, 4.0, 3.0, None, 9.0):
+            terminal.progress("users", 10, 20, 3, 4.0, waiting)
+    assert re.findall(r"waiting (\d) s", capsys.readouterr().err) == ["5", "9"]
+
+
 @pytest.mark.parametrize(
     ("waiting", "shown"),
     [(None, "users: 10 of 20 (3 at once, 4 s left)"),

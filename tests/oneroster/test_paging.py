@@ -101,6 +101,16 @@ def test_an_empty_collection_with_and_without_a_total(roster, paged):
     assert read(roster(paged(0))[1])[1].kind == "empty_page"
 
 
+def test_204_with_a_total_above_zero_is_no_empty_collection(roster, paged, said):
+    other = paged(1, total=1)
+    nothing = said(b"", 204, {"X-Total-Count": "500"})
+    _, client = roster(lambda asked: other(asked) if asked.path.endswith("/orgs") else nothing)
+    with pytest.raises(AnswerUnusable) as refused:
+        read(client, "courses")
+
+    assert refused.value.code == "envelope_missing"
+
+
 def test_a_bare_list_is_empty_where_a_total_says_so(roster, paged, said):
     """Providers without envelopes have empty collections too; without a total it stays a missing envelope."""
     other = paged(1, total=1)
