@@ -62,6 +62,13 @@ def command_for(district: str, pasted: Pasted) -> str:
     return f'eval "$(rollcall districts connect {shlex.quote(district)} {told})"'
 
 
+def shell_command_for(district: str, pasted: Pasted) -> str:
+    """The command that gives a shell a connection Airflow has; empty where the environment has it already."""
+    if os.environ.get(f"AIRFLOW_CONN_{pasted.conn_id.upper()}"):
+        return ""
+    return command_for(district, pasted).replace("$(rollcall", f"$({_URL}= {_METADATA}= AIRFLOW_HOME= rollcall", 1)
+
+
 def _fields(pasted: Pasted) -> dict[str, object]:
     """Port 0, for Airflow's Test button refuses a connection without one."""
     return {

@@ -46,6 +46,7 @@ class TakenIn:
     :param is_new: whether the file was not there before.
     :param undecided: schools in it that wait for a decision.
     :param stored: where the connection is; empty: nowhere yet, `command` stores it.
+    :param for_the_shell: where Airflow has the connection and this environment has not: the command that changes that.
     :param signature: the OAuth 1 signature the connection is stored with, where it is not the usual one.
     :param not_stored: why an Airflow that was named did not take the connection.
     """
@@ -56,6 +57,7 @@ class TakenIn:
     stored: str = ""
     not_stored: str = ""
     command: str = ""
+    for_the_shell: str = ""
     signature: str = ""
 
 
@@ -126,6 +128,7 @@ class Intake:
             stored=stored,
             not_stored=not_stored,
             command="" if stored else connection.command_for(self._id, pasted),
+            for_the_shell=connection.shell_command_for(self._id, pasted) if stored else "",
             signature=found.signature,
         )
 

@@ -71,6 +71,9 @@ def print_taken_in(taken: TakenIn, district: District, file: IO[str]) -> None:
         )
     if taken.stored:
         console.print(Text(f"{taken.stored[0].upper()}{taken.stored[1:]}: stored"))
+        if taken.for_the_shell:
+            console.print("For commands in this shell, which asks for the secret, as Airflow does not show it:")
+            console.print(Text(f"  {taken.for_the_shell}", style="bold"))
     else:
         why = taken.not_stored or f"No Airflow is named in the environment ({REACHED_BY})."
         console.print(Text(why, style="yellow"))
@@ -89,5 +92,6 @@ def plain_taken_in(taken: TakenIn) -> dict[str, Any]:
         "stored": taken.stored,
         "not_stored": taken.not_stored,
         "command": taken.command,
+        "for_the_shell": taken.for_the_shell,
         "signature": taken.signature,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time as clock
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -13,6 +14,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 
+from include.local.airflow_env import PROJECT
 from include.local.nights import Nights
 from include.local.screen import Screen
 from include.local.stack import Stack
@@ -73,6 +75,18 @@ def test_both_districts_are_published_twice_and_hold_what_the_provider_has(stack
             {"district": district},
         ).scalar_one()
         assert live == truth[collection]["active"], collection
+
+
+def test_every_command_works_after_source_env(stack):
+    env = stack._shell_env.path
+    assert oct(env.stat().st_mode & 0o777) == "0o600"
+    [psql] = [line.partition("  ")[2] for line in stack.addresses().splitlines() if line.startswith("Warehouse")]
+    commands = ("rollcall status --all --json", "rollcall check cedar --json", f"{psql} -Atc 'SELECT 1'")
+    for command in commands:
+        script = f"{stack.source_line} && cd / && {command}"
+        bare = {"PATH": "/usr/bin:/bin", "HOME": str(stack.state)}
+        done = subprocess.run(["bash", "-c", script], env=bare, cwd=PROJECT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 def test_every_task_is_green(stack):

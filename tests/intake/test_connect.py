@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -106,6 +108,22 @@ def test_taking_in_stores_it_where_airflow_is_reachable(folder, airflow_api, mai
     assert written["stored"].startswith("connection oneroster_maple of the Airflow at 127.0.0.1:")
     assert written["command"] == ""
     assert airflow_api[-1][2]["actions"][0]["entities"][0]["connection_id"] == "oneroster_maple"
+
+
+def test_a_connection_airflow_has_can_be_given_to_the_shell_too(folder, airflow_api, mail, run, monkeypatch):
+    """Else the next command that is printed, `rollcall sync maple --dry-run`, has no connection."""
+    monkeypatch.delenv("AIRFLOW_CONN_ONEROSTER_MAPLE", raising=False)
+    told = run("districts", "add", "maple", text=mail("plain.txt")).stdout
+    [command] = [line for line in told.splitlines() if line.startswith("  eval ")]
+    asked = len(airflow_api)
+    rollcall = f'rollcall() {{ {shlex.quote(sys.executable)} -m include.cli "$@"; }}'
+    script = f"{rollcall}\n{command}\nprintenv AIRFLOW_CONN_ONEROSTER_MAPLE"
+    given = subprocess.run(["bash", "-c", script], input=f"{SECRET}\n", capture_output=True, text=True, check=True)
+    assert json.loads(given.stdout)["password"] == SECRET
+    assert len(airflow_api) == asked
+    monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_MAPLE", given.stdout)
+    again = run("districts", "add", "maple", "--replace", "--json", text=mail("plain.txt"))
+    assert json.loads(again.stdout)["written"]["for_the_shell"] == ""
 
 
 def test_a_check_that_fails_stores_nothing(folder, airflow_api, mail, run):
