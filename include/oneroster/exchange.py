@@ -100,7 +100,7 @@ class Exchange:
             self._waits.sleep(seconds, for_all=for_all, sleep=retry.sleep)
 
     def _own_time(self) -> float:
-        """A clock that stops while this thread waits for a pause that another thread was told to make."""
+        """A clock that stops while this thread waits for a pause that another thread makes."""
         return time.monotonic() - self._waits.held
 
     def _answer(self, url: str) -> Answer:

@@ -85,8 +85,8 @@ def try_again(answer: Answer) -> TryAgain | None:
 
 def says_token_ended(answer: Answer) -> bool:
     """Whether a refusal says that the token it came for has ended."""
-    said = answer.headers.get("WWW-Authenticate", "").encode() + b"\n" + answer.body[:4000]
-    return bool(_TOKEN_ENDED.search(said))
+    text = answer.headers.get("WWW-Authenticate", "").encode() + b"\n" + answer.body[:4000]
+    return bool(_TOKEN_ENDED.search(text))
 
 
 def refusal(answer: Answer, connection: OneRosterConnection) -> OneRosterError:

@@ -49,7 +49,7 @@ class Waits:
 
     @property
     def held(self) -> float:
-        """Seconds this thread has waited so far because another thread was told to wait."""
+        """Seconds this thread has waited so far because another thread waits for all."""
         return getattr(self._held, "seconds", 0.0)
 
     def sleep(self, seconds: float, *, for_all: bool, sleep: Callable[[float], None] | None = None) -> None:

@@ -23,7 +23,7 @@ ACCESS = {
         group="token ends",
     ),
     "unknown-scopes-refused": Quirk(
-        "a token request with a scope nobody knows is refused, also beside known ones", "strict token servers"
+        "a token request with a scope nobody knows is refused, also next to known ones", "strict token servers"
     ),
     "sha1-only": Quirk(
         "signatures of HMAC-SHA1 only are accepted", "classic connections of OneRoster 1.1", versions=V1P1

@@ -78,7 +78,7 @@ def test_what_was_found_before_is_asked_for_at_once(provide, connect, paged, sai
     assert client.largest_limit is None  # nothing new was found
 
 
-def test_what_was_found_before_and_is_refused_now_is_found_anew(provide, connect, paged, said):
+def test_what_was_found_before_and_is_refused_now_is_found_again(provide, connect, paged, said):
     provider = provide(strict(paged, said, 50, 150, total=150))
     client = connect(provider)
     client.expect_limit(100)
