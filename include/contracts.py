@@ -241,6 +241,7 @@ class ChangeSet(Contract, frozen=True):
     :param parts: per table the rows that change, in the schema :func:`change_schema`.
     :param digests: per table the rows that are as they were under another digest: key and the new one, in
         :func:`digest_schema`.
+    :param person_findings: what is found about single people, in `PERSON_FINDINGS_SCHEMA`.
     :param held_rows: the rows each hold names, in `HELD_ROWS_SCHEMA`.
     :param came_back: rows that living holds name and that tonight's pull brought again, in `CAME_BACK_SCHEMA`.
     :param coverage: people received, with a site, a username, an account.
@@ -262,6 +263,7 @@ class ChangeSet(Contract, frozen=True):
     digests: dict[str, list[Part]] = {}
     rejects: list[Part] = []
     left_out: list[Part] = []
+    person_findings: list[Part] = []
     findings: list[Finding] = []
     holds: list[Hold] = []
     held_rows: list[Part] = []
@@ -422,6 +424,10 @@ LEFT_OUT_REASONS: dict[str, str] = {
 #: People without an account: their sourcedId, the one first reason, and what it is about (a school, a role, …).
 LEFT_OUT_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourced_id", "reason", "detail")])
 
+#: What is found about single people: their sourcedId, the rule, and what it is about: the field, or the sourcedId of
+#: another record and what contradicts it.
+PERSON_FINDINGS_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourced_id", "rule", "detail")])
+
 #: Accounts whose username tonight is not the one readers have, or comes from another field (DESIGN, rule 10). `kind` is
 #: `renamed` (same field, other value), `field_changed` (the field changed; the username may be the same) or `exchanged`
 #: (the new username was another person's until tonight). A username decided by hand is agreed already and is not told.
@@ -471,6 +477,10 @@ class InClasses:
     academic_sessions: pa.Table
 
 
+#: Birth dates by person.
+BIRTH_DATES_SCHEMA = pa.schema([("sourced_id", pa.string()), ("birth_date", pa.date32())])
+
+
 @dataclass(frozen=True)
 class People:
     """The roster as it will be after tonight, as far as accounts depend on it; in memory, within one task.
@@ -480,6 +490,7 @@ class People:
     :param user_roles: all columns of the table.
     :param accounts: the accounts readers have now.
     :param in_classes: who is in which class; None unless `filters.require_class` asks for it, for it is much to read.
+    :param birth_dates: in `BIRTH_DATES_SCHEMA`, where the district shares demographics.
     """
 
     orgs: pa.Table
@@ -487,6 +498,7 @@ class People:
     user_roles: pa.Table
     accounts: pa.Table
     in_classes: InClasses | None = None
+    birth_dates: pa.Table = field(default_factory=BIRTH_DATES_SCHEMA.empty_table)
 
 
 @dataclass(frozen=True)
@@ -497,6 +509,7 @@ class Mapped:
     :param left_out: everybody without one, in `LEFT_OUT_SCHEMA`.
     :param coverage: how many people came, have a role that gets an account, a site, a username, an account.
     :param name_changes: the accounts whose username or its field changes, in `NAME_CHANGES_SCHEMA`.
+    :param person_findings: what is found about single people, in `PERSON_FINDINGS_SCHEMA`.
     """
 
     accounts: pa.Table
@@ -504,3 +517,4 @@ class Mapped:
     coverage: dict[str, int]
     findings: list[Finding]
     name_changes: pa.Table = field(default_factory=NAME_CHANGES_SCHEMA.empty_table)
+    person_findings: pa.Table = field(default_factory=PERSON_FINDINGS_SCHEMA.empty_table)

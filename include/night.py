@@ -209,6 +209,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
                 folder, ChangeSet.STAGE, "rejects", pa.concat_tables([REJECT_SCHEMA.empty_table(), *merged.rejects])
             ),
             left_out=write_rows(folder, ChangeSet.STAGE, "left_out", mapped.left_out.cast(LEFT_OUT_SCHEMA)),
+            person_findings=write_rows(folder, ChangeSet.STAGE, "person_findings", mapped.person_findings),
             findings=[*_unproven(pull), *merged.findings, *mapped.findings],
             holds=settled.holds,
             held_rows=write_rows(folder, ChangeSet.STAGE, "held_rows", settled.held_rows),

@@ -14,8 +14,9 @@ from typing import Literal
 Kind = Literal["text", "date", "timestamp", "boolean", "json", "integer"]
 
 
-#: A new stamp alone is no change, for several providers stamp every record every night; an account keeps its id.
-_NOT_CONTENT = ("date_last_modified", "account_id")
+#: A new stamp alone is no change, for several providers stamp every record every night; an account keeps its id,
+#: and the key of a username follows from it.
+_NOT_CONTENT = ("date_last_modified", "account_id", "username_key")
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ TABLES: dict[str, Table] = {
             _columns(
                 "user_sourced_id site_id account_id site_name role source_roles:json school_sourced_ids:json "
                 "is_primary_site:boolean username username_field given_name family_name preferred_first_name "
-                "preferred_last_name email identifier grades:json is_enabled:boolean"
+                "preferred_last_name email identifier grades:json is_enabled:boolean username_key"
             ),
             owners={"user_sourced_id": "users"},
         ),

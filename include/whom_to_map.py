@@ -11,6 +11,7 @@ everybody is mapped.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
@@ -18,7 +19,8 @@ import pyarrow.compute as pc
 
 from include.contracts import Mapped, Pull
 from include.coverage import coverage
-from include.mapping.usernames import names_from_any_source, source_columns
+from include.mapping.findings import findings_about_people, is_about_people
+from include.mapping.usernames import keys_from_any_source, source_columns
 from include.merge.compare import TableChanges
 from include.merge.merged import Merged, beside, joined
 from include.merge.published import Of
@@ -26,12 +28,15 @@ from include.merge.related import (
     has_undecided,
     having_usernames,
     left_out_now,
+    person_findings_now,
+    sharing_emails,
     sharing_identifiers,
     waiting_for_a_username,
     was_anything_held,
     whose_day_it_is,
 )
 from include.settings import District, night_of, rules_digest
+from include.username_text import username_key
 
 #: Where more of the people than this are in reach all of them are mapped: that is faster then.
 _MANY = 0.25
@@ -57,7 +62,7 @@ def whom_to_map(
     since = night_of(before, district.schedule.timezone)
     today = whose_day_it_is(connection, key, since, night, district.filters.days_early)
     found = joined(_touched(merged.tables), pa.chunked_array([decided]), waiting, today)
-    names = {one.username for one in district.people.values() if one.username is not None}
+    names = {username_key(one.username) for one in district.people.values() if one.username is not None}
     most = _MANY * merged.count_after("users")
     whom = joined()
     while len(found := pa.chunked_array([beside(found, whom).unique()], pa.string())):
@@ -65,12 +70,12 @@ def whom_to_map(
         if len(whom) > most:
             return None
         users = _as_they_were_and_will_be(district, merged, found)
-        names |= names_from_any_source(district, users)
-        if not all(map(str.isascii, names)):
-            return None  # what PostgreSQL takes for the lower case of other letters is its locale's business
+        names |= keys_from_any_source(district, users)
         found = having_usernames(connection, key, names)
         if district.person_key == "identifier":
             found = joined(found, sharing_identifiers(connection, key, users["identifier"]))
+        elif district.person_key == "email":
+            found = joined(found, sharing_emails(connection, key, users["email"]))
     return whom
 
 
@@ -79,8 +84,18 @@ def with_the_others(merged: Merged, mapped: Mapped, whom: pa.ChunkedArray) -> Ma
     others = left_out_now(merged.connection, merged.district)
     others = others.filter(pc.invert(pc.is_in(others["user_sourced_id"], value_set=whom)))
     left_out = pa.concat_tables([others, mapped.left_out]).sort_by("user_sourced_id")
-    return Mapped(
-        mapped.accounts, left_out, coverage(merged.count_after("users"), left_out), mapped.findings, mapped.name_changes
+    found = person_findings_now(merged.connection, merged.district)
+    found = found.filter(pc.invert(pc.is_in(found["user_sourced_id"], value_set=whom)))
+    found = pa.concat_tables([found, mapped.person_findings]).sort_by(
+        [("user_sourced_id", "ascending"), ("rule", "ascending")]
+    )
+    findings = [finding for finding in mapped.findings if not is_about_people(finding)]
+    return replace(
+        mapped,
+        left_out=left_out,
+        coverage=coverage(merged.count_after("users"), left_out),
+        findings=[*findings, *findings_about_people(found)],
+        person_findings=found,
     )
 
 
@@ -101,11 +116,11 @@ def _is_about_some(district: District, merged: Merged, pull: Pull, living: pa.Ta
 
 
 def _touched(tables: Mapping[str, TableChanges]) -> pa.ChunkedArray:
-    columns = (("users", "sourced_id"), ("user_roles", "user_sourced_id"))
+    columns = (("users", "sourced_id"), ("user_roles", "user_sourced_id"), ("demographics", "sourced_id"))
     return joined(*(tables[name].rows[column] for name, column in columns if name in tables))
 
 
 def _as_they_were_and_will_be(district: District, merged: Merged, keys: pa.ChunkedArray) -> pa.Table:
-    columns = sorted({"sourced_id", "identifier", *source_columns(district)})
+    columns = sorted({"sourced_id", "identifier", "email", *source_columns(district)})
     of = Of("sourced_id", keys)
     return pa.concat_tables([merged.before("users", columns, of), merged.after("users", columns, of)])

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from include.contracts import accepted_schema
 from include.deciding.persons import person_roles
 from include.deciding.published import PublishedRoster, frame
-from include.mapping.people import person_ids
+from include.mapping.persons import persons
 from include.mapping.usernames import field_values
 from include.settings.usernames import USERNAME_FIELDS
 from include.tables import TABLES
+from include.username_text import username_keys
 from include.warehouse.bulk import copy_out
 from include.warehouse.schemas import HISTORY, STAGING
 
@@ -116,9 +117,9 @@ def mask(value: str) -> str:
 def _facts(users: pd.DataFrame, field: str, role: Role, person_key: str, before: pd.DataFrame | None) -> FieldFacts:
     values = field_values(users, field).str.strip()
     values = values.where(values.str.len() > 0)
-    folded = values.str.lower()
-    persons = person_ids(users, person_key).groupby(folded).nunique()
-    shared = folded.map(persons).fillna(0) > 1
+    folded = username_keys(values)
+    sharing = persons(users, person_key)[0].groupby(folded).nunique()
+    shared = folded.map(sharing).fillna(0) > 1
     changed = None
     if before is not None:
         old = before[before["sourced_id"].isin(users["sourced_id"])]

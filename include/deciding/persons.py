@@ -15,6 +15,7 @@ from include.deciding.published import PublishedRoster, frame
 from include.deciding.yaml_text import with_setting, without_setting
 from include.errors import NeedsPerson
 from include.settings import PersonDecision
+from include.username_text import username_key, username_keys
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,11 @@ def person_roles(roster: PublishedRoster) -> pd.Series:
 def matching(roster: PublishedRoster, who: str) -> list[Person]:
     """Everybody it could be, by sourcedId, else by username or e-mail, those without regard to case."""
     users = roster.users
-    accounts = frame(roster.people.accounts.select(["user_sourced_id", "username"]))
-    folded = who.strip().casefold()
+    accounts = frame(roster.people.accounts.select(["user_sourced_id", "username_key"]))
+    wanted = username_key(who)
     exact = users.loc[users["sourced_id"] == who.strip(), "sourced_id"]
-    by_text = [users.loc[users[name].str.casefold() == folded, "sourced_id"] for name in ("username", "email")]
-    by_account = accounts.loc[accounts["username"].str.casefold() == folded, "user_sourced_id"]
+    by_text = [users.loc[username_keys(users[name]) == wanted, "sourced_id"] for name in ("username", "email")]
+    by_account = accounts.loc[accounts["username_key"] == wanted, "user_sourced_id"]
     keys = list(exact) or sorted({*by_text[0], *by_text[1], *by_account})
     people = described(roster, keys)
     return [people[key] for key in keys if key in people]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from include.contracts import InClasses, People
+from include.contracts import BIRTH_DATES_SCHEMA, InClasses, People
 from include.errors import NeedsPerson, stage_edge
 from include.mapping.current import is_current
 from include.merge.published import district_state, read_live_rows
@@ -113,6 +113,7 @@ def _people(connection: sa.Connection, district: District) -> People:
         user_roles=live("user_roles"),
         accounts=live("accounts"),
         in_classes=in_classes,
+        birth_dates=live("demographics", *BIRTH_DATES_SCHEMA.names),
     )
 
 

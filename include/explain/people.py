@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from include.explain.words import without_case
+from include.username_text import username_key
 from include.warehouse.models import history, published, staging
 
 Row = dict[str, Any]
@@ -37,7 +38,7 @@ def find_people(connection: sa.Connection, district: str, who: str) -> list[Row]
     names = sa.func.concat_ws(" ", *(users.c[name] for name in _NAMES))
     tries = (
         users.c.sourced_id == who.strip(),
-        sa.or_(users.c.sourced_id.in_(_with_username(district, wanted)), *_equal(users, wanted)),
+        sa.or_(users.c.sourced_id.in_(_with_username(district, username_key(wanted))), *_equal(users, wanted)),
         sa.and_(*(names.icontains(word, autoescape=True) for word in who.split())),
         users.c.sourced_id.in_(_had_before(district, wanted)),
     )
@@ -56,14 +57,14 @@ def _equal(users: sa.Table, wanted: str) -> list[sa.ColumnElement[bool]]:
 
 def _with_username(district: str, wanted: str) -> sa.Select[Any]:
     accounts = staging["accounts"]
-    fits = (accounts.c.district_id == district, sa.func.lower(accounts.c.username) == wanted)
+    fits = (accounts.c.district_id == district, accounts.c.username_key == wanted)
     return sa.select(accounts.c.user_sourced_id).where(*fits)
 
 
 def _had_before(district: str, wanted: str) -> sa.CompoundSelect[Any]:
     users, accounts = history["users"], published["accounts"]
     named = sa.select(users.c.sourced_id).where(users.c.district_id == district, sa.or_(*_equal(users, wanted)))
-    fits = (accounts.c.district_id == district, sa.func.lower(accounts.c.username) == wanted)
+    fits = (accounts.c.district_id == district, accounts.c.username_key == username_key(wanted))
     return named.union(sa.select(accounts.c.user_sourced_id).where(*fits))
 
 

@@ -14,6 +14,7 @@ from include.contracts import accepted_schema
 from include.mapping.positions import positions
 from include.mapping.roles import AtSites, Held
 from include.tables import TABLES
+from include.username_text import key_column
 
 #: Accounts keep one id for life; for a new one it is made from its key, so that a repeated run makes the same.
 _NAMESPACE = uuid.UUID("9a3c1a3e-6d0f-5c62-9e55-2f1f6d8f2b10")
@@ -32,17 +33,18 @@ COPIED = (
 
 
 def one_per_person_and_site(places: AtSites, named: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Of several records of one person at one site the one that has the account keeps it, else the first has it.
+    """Of several records of one person at one site the one that has the account keeps it, else the first has it; one
+    that is disabled only where all are.
 
-    :param named: people with a username: `user`, `person`, `username`, `username_field`.
+    :param named: people with a username: `user`, `person`, `is_enabled`, `username`, `username_field`.
     :param published: `user` and `site` of the accounts readers have.
     :returns: `user`, `site`, `person`, `is_staff`, `username`, `username_field`, `is_primary_site`, and as index the
         row of `places`, in its order.
     """
     rows = places.rows.reset_index(names="row").merge(named, on="user").set_index("row")
     has = pd.MultiIndex.from_frame(rows[["user", "site"]]).isin(pd.MultiIndex.from_frame(published[["user", "site"]]))
-    nearest = (rows["site"], rows["user"], ~rows["is_primary"], ~rows["is_primary_org"])
-    by_site = rows.iloc[np.lexsort((*nearest, ~has, rows["site"], rows["person"]))]
+    nearest = (rows["user"], ~rows["is_staff"], ~rows["is_primary"], ~rows["is_primary_org"])
+    by_site = rows.iloc[np.lexsort((*nearest, ~has, ~rows["is_enabled"], rows["site"], rows["person"]))]
     kept = rows.loc[by_site[~by_site.duplicated(["person", "site"])].index]
     nearest = (kept["site"], kept["user"], ~kept["is_primary"], ~kept["is_primary_org"])
     primary = kept.iloc[np.lexsort((*nearest, kept["person"]))].drop_duplicates("person").index
@@ -77,6 +79,7 @@ def account_rows(rows: pd.DataFrame, places: AtSites, held: Held, users: pa.Tabl
         "username_field": pa.array(rows["username_field"], pa.string(), from_pandas=True),
         **{name: of_user[name] for name in COPIED},
     }
+    made["username_key"] = key_column(made["username"])
     schema = accepted_schema(TABLES["accounts"])
     return pa.table([made[name] for name in schema.names], schema=schema)
 

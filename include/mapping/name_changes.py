@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from include.contracts import NAME_CHANGES_SCHEMA
 from include.mapping.people import BY_HAND
+from include.username_text import username_keys, visible_texts
 
 
 def name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
@@ -29,7 +30,8 @@ def name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
         for name in names:
             both[name] = both[name].fillna(elsewhere[name])
     known = both["old_username"].notna()
-    renamed = known & (both["old_username"] != both["new_username"])
+    # an invisible character that is taken away is no other name
+    renamed = known & (visible_texts(both["old_username"]) != both["new_username"])
     moved = known & (both["old_field"] != both["new_field"])
     changed = both[renamed | moved]
     exchanged = _was_anothers(changed, rows, old)
@@ -45,8 +47,8 @@ def _was_anothers(changed: pd.DataFrame, rows: pd.DataFrame, old: pd.DataFrame) 
     if changed.empty:
         return pd.Series(False, index=changed.index)
     person = rows.drop_duplicates("user").set_index("user")["person"]
-    had = pd.DataFrame({"name": old["old_username"].str.lower(), "owner": old["user"].map(person).fillna(-1)})
-    wants = pd.DataFrame({"name": changed["new_username"].str.lower(), "person": changed["person"]})
+    had = pd.DataFrame({"name": username_keys(old["old_username"]), "owner": old["user"].map(person).fillna(-1)})
+    wants = pd.DataFrame({"name": username_keys(changed["new_username"]), "person": changed["person"]})
     pairs = wants.reset_index(names="row").merge(had.drop_duplicates(), on="name")
     return pd.Series(changed.index.isin(pairs.loc[pairs["owner"] != pairs["person"], "row"]), index=changed.index)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from include.mapping import persons
 from include.mapping.collisions import collisions
 from include.mapping.positions import positions
-from include.mapping.usernames import usernames
+from include.mapping.usernames import by_hand, usernames
 from include.settings import District, PersonDecision
+from include.username_text import looks_like_other_letters, username_keys, where_unusual
 
 #: Where a username comes from that somebody decided about one person.
 BY_HAND = "by hand"
@@ -24,38 +27,29 @@ def decisions(district: District, users: pa.ChunkedArray, night: date) -> dict[i
     return {int(user): one for user, one in zip(found, holding.values(), strict=True) if user >= 0}
 
 
-def person_ids(users: pd.DataFrame, key: str) -> pd.Series:
-    """A person per record, as the user of its first one: records with the same key, name and role are one (Ed-Fi sends
-    one per school, Campus 1.1 one per role); without a key a record is a person of its own.
-
-    :param users: `user`, `identifier`, `given_name`, `family_name`, and `role`, what the person becomes.
-    :param key: `identifier` or `sourcedId`.
-    """
-    if key == "sourcedId":
-        return users["user"]
-    identifier = users["identifier"].str.strip()
-    several = (identifier.str.len() > 0) & identifier.duplicated(keep=False)
-    shared = users[several]
-    names = [shared[name].fillna("").str.strip().str.lower() for name in ("given_name", "family_name")]
-    first = shared["user"].groupby([identifier[several], *names, shared["role"]]).transform("min")
-    return first.reindex(users.index).fillna(users["user"]).astype("int64")
+#: Rules of what is found about single usernames.
+CLEANED, REFUSED, LOOK_ALIKE = "username_cleaned", "username_refused", "username_look_alike"
 
 
 def named(
     district: District, candidates: pd.DataFrame, decided: dict[int, PersonDecision], accounts: pd.DataFrame
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The username of everybody who has a role at a site, or the reason why there is none.
 
     :param candidates: the columns of `users` that usernames come from and that make a person, and `user`, `role`,
-        `is_primary`, `is_primary_org`.
+        `is_enabled`, `is_primary`, `is_primary_org`, `birth_date`.
     :param decided: the decisions about one person, by user.
     :param accounts: `user` and `username` of those readers have, -1 for a user who is not in the roster.
-    :returns: `user`, `person`, `username`, `username_field`, `reason` (null with a username), `detail`.
+    :returns: `user`, `person`, `is_enabled`, `username`, `username_field`, `reason` (null with a username), `detail`;
+        and what is found about people: `user`, `rule`, `detail`.
     """
     made = _from_sources(district, candidates)
     made["user"] = candidates["user"]
-    made["person"] = person_ids(candidates, district.person_key)
+    made["is_enabled"] = candidates["is_enabled"]
+    sources = {role: [one.field for one in district.username_sources(role)] for role in persons.ROLES}
+    made["person"], found = persons.persons(candidates, district.person_key, sources)
     _by_hand(made, decided)
+    found = pd.concat([found, *_about_usernames(made)], ignore_index=True)
     _one_per_person(made, candidates, accounts)
     made["reason"] = pd.Series(None, index=made.index, dtype="str")
     made["detail"] = pd.Series("", index=made.index, dtype="str")
@@ -64,11 +58,13 @@ def named(
     _left_out(made, decided)
     asking = made[made["reason"].isna()]
     holders = accounts[accounts["user"].isin(made.loc[made["reason"] != "decided", "user"])]
-    persons = made.set_index("user")["person"]
-    other = collisions(asking, holders.assign(person=holders["user"].map(persons))).dropna()
+    person_of = made.set_index("user")["person"]
+    name = persons.name_keys(candidates)
+    asking = asking.assign(name=name[asking.index])
+    other = collisions(asking, holders.assign(person=holders["user"].map(person_of))).dropna()
     made.loc[other.index, "reason"] = "username_collision"
     made.loc[other.index, "detail"] = candidates.set_index("user")["sourced_id"].reindex(other.to_numpy()).to_numpy()
-    return made
+    return made, found
 
 
 def _from_sources(district: District, candidates: pd.DataFrame) -> pd.DataFrame:
@@ -82,27 +78,46 @@ def _from_sources(district: District, candidates: pd.DataFrame) -> pd.DataFrame:
 
 def _by_hand(made: pd.DataFrame, decided: dict[int, PersonDecision]) -> None:
     given = {user: one.username for user, one in decided.items() if one.username is not None}
-    by_hand = made["user"].isin(list(given))
-    made.loc[by_hand, "username"] = made.loc[by_hand, "user"].map(given)
-    made.loc[by_hand, "username_field"] = BY_HAND
+    is_given = made["user"].isin(list(given))
+    if not is_given.any():
+        return
+    name = by_hand(made.loc[is_given, "user"].map(given).astype("str"))
+    made.loc[is_given, "username"] = name["username"].mask(name["is_refused"])
+    made.loc[is_given, "username_field"] = BY_HAND
+    made.loc[is_given, "fails_pattern"] = name["is_refused"]
+    for column in ("cleaned", "refused"):
+        made.loc[is_given, column] = pd.Series(BY_HAND, index=name.index, dtype="str").where(name[f"is_{column}"])
+
+
+def _about_usernames(made: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """What is found about usernames: what was taken away or refused, and what can be taken for another."""
+    for rule, column in ((CLEANED, "cleaned"), (REFUSED, "refused")):
+        rows = made[made[column].notna()]
+        yield pd.DataFrame({"user": rows["user"], "rule": rule, "detail": rows[column]})
+    rows = made[where_unusual(made["username"], looks_like_other_letters)]
+    yield pd.DataFrame({"user": rows["user"], "rule": LOOK_ALIKE, "detail": rows["username_field"]})
 
 
 def _one_per_person(made: pd.DataFrame, candidates: pd.DataFrame, accounts: pd.DataFrame) -> None:
     """Records of one person take the username of one of them: that decided by hand, else the one the person has, else
-    that of the record at the primary school."""
+    that of a record that is not disabled, at the primary school."""
     several = made["person"].duplicated(keep=False)
     if not several.any():
         return
     records = made[several]
-    has = pd.MultiIndex.from_frame(pd.DataFrame({"user": records["person"], "name": records["username"].str.lower()}))
+    has = pd.MultiIndex.from_frame(
+        pd.DataFrame({"user": records["person"], "name": username_keys(records["username"])})
+    )
     person_of = made.set_index("user")["person"]
-    live = pd.DataFrame({"user": accounts["user"].map(person_of), "name": accounts["username"].str.lower()})
+    live = pd.DataFrame({"user": accounts["user"].map(person_of), "name": username_keys(accounts["username"])})
     rank = (
         records["username"].isna(),
         records["username_field"] != BY_HAND,
         ~has.isin(pd.MultiIndex.from_frame(live)),
+        ~records["is_enabled"],
         ~candidates.loc[several, "is_primary_org"],
         ~candidates.loc[several, "is_primary"],
+        candidates.loc[several, "role"] != "staff",
         records["user"],
     )
     order = np.lexsort([np.asarray(key) for key in reversed(rank)])

@@ -10,8 +10,16 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from include.contracts import LEFT_OUT_SCHEMA, NAME_CHANGES_SCHEMA, Mapped, People, accepted_schema
+from include.contracts import (
+    LEFT_OUT_SCHEMA,
+    NAME_CHANGES_SCHEMA,
+    PERSON_FINDINGS_SCHEMA,
+    Mapped,
+    People,
+    accepted_schema,
+)
 from include.coverage import coverage
 from include.mapping.accounts import (
     COPIED,
@@ -20,7 +28,7 @@ from include.mapping.accounts import (
     published_accounts,
     second_records,
 )
-from include.mapping.findings import decisions_about_nobody, undecided
+from include.mapping.findings import decisions_about_nobody, findings_about_people, undecided
 from include.mapping.name_changes import as_table, name_changes
 from include.mapping.people import decisions, named
 from include.mapping.roles import AtSites, at_sites, held_roles, reasons_of_roles
@@ -28,13 +36,13 @@ from include.mapping.usernames import as_text, source_columns
 from include.settings import District, PersonDecision
 from include.tables import TABLES
 
-#: What makes a person and places them, beside the columns usernames come from and those an account copies.
-_PERSON = ("sourced_id", "identifier", "given_name", "family_name", "grades", "primary_org_sourced_id")
+#: What makes a person or speaks against it, next to a birth date.
+_PERSON = ("sourced_id", "identifier", "given_name", "family_name", "grades", "email", "username")
 
 
 def columns_of_users(district: District) -> list[str]:
     """The columns of `users` that the district's accounts depend on."""
-    return sorted({*_PERSON, *COPIED, *source_columns(district)})
+    return sorted({*_PERSON, "primary_org_sourced_id", *COPIED, *source_columns(district)})
 
 
 def map_accounts(district: District, people: People, night: date) -> Mapped:
@@ -54,8 +62,9 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
     places = at_sites(held)
     published = published_accounts(people.accounts, users, held)
     decided = decisions(district, users["sourced_id"], night)
-    candidates = _candidates(users, places, from_user)
-    names = named(district, candidates, decided, published)
+    candidates = _candidates(users, places, from_user, people.birth_dates)
+    names, about_people = named(district, candidates, decided, published)
+    person_findings = _person_findings(about_people, users)
     with_name = names[names["reason"].isna()]
     rows = one_per_person_and_site(places, with_name, published)
     without = np.setdiff1d(np.arange(users.num_rows), places.rows["user"])
@@ -71,20 +80,33 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
         accounts=account_rows(rows, places, held, users, people.accounts),
         left_out=left_out,
         coverage=coverage(users.num_rows, left_out),
-        findings=[*undecided(held), *decisions_about_nobody(district, users["sourced_id"])],
+        findings=[
+            *undecided(held),
+            *decisions_about_nobody(district, users["sourced_id"]),
+            *findings_about_people(person_findings),
+        ],
         name_changes=as_table(name_changes(rows, published), users["sourced_id"], held.site_ids),
+        person_findings=person_findings,
     )
 
 
-def _candidates(users: pa.Table, places: AtSites, from_user: list[str]) -> pd.DataFrame:
+def _candidates(users: pa.Table, places: AtSites, from_user: list[str], birth_dates: pa.Table) -> pd.DataFrame:
     """Everybody with a role at a site, and what they are: the role at the primary site, else staff before student."""
     rows = places.rows
     order = np.lexsort((~rows["is_staff"], ~rows["is_primary"], ~rows["is_primary_org"], rows["user"]))
     first = rows.iloc[order].drop_duplicates("user").reset_index(drop=True)
-    wanted = sorted({"sourced_id", "identifier", "given_name", "family_name", *from_user})
-    texts = users.select(wanted).take(pa.array(first["user"], pa.int64())).to_pandas(types_mapper=as_text)
+    wanted = sorted({*_PERSON, *from_user})
+    texts = users.select([*wanted, "is_enabled"]).take(pa.array(first["user"], pa.int64()))
+    born = (
+        birth_dates["birth_date"]
+        .cast(pa.string())
+        .take(pc.index_in(texts["sourced_id"], value_set=birth_dates["sourced_id"]))
+    )
+    # what is not said disables nobody
+    texts = texts.set_column(len(wanted), "is_enabled", pc.fill_null(texts["is_enabled"], True))
+    made = texts.append_column("birth_date", born).to_pandas(types_mapper=as_text)
     first["role"] = np.where(first["is_staff"], "staff", "student")
-    return pd.concat([texts, first[["user", "role", "is_primary", "is_primary_org"]]], axis=1)
+    return pd.concat([made, first[["user", "role", "is_primary", "is_primary_org"]]], axis=1)
 
 
 def _by_decision(reasons: pd.DataFrame, decided: dict[int, PersonDecision]) -> pd.DataFrame:
@@ -94,6 +116,16 @@ def _by_decision(reasons: pd.DataFrame, decided: dict[int, PersonDecision]) -> p
     reasons.loc[theirs, "reason"] = "decided"
     reasons.loc[theirs, "detail"] = reasons.loc[theirs, "user"].map(because)
     return reasons
+
+
+def _person_findings(found: pd.DataFrame, users: pa.Table) -> pa.Table:
+    found = found.sort_values(["user", "rule"], kind="stable")
+    made = [
+        users["sourced_id"].take(pa.array(found["user"], pa.int64())),
+        pa.array(found["rule"], pa.string(), from_pandas=True),
+        pa.array(found["detail"], pa.string(), from_pandas=True),
+    ]
+    return pa.table(made, schema=PERSON_FINDINGS_SCHEMA)
 
 
 def _left_out(reasons: pd.DataFrame, users: pa.Table) -> pa.Table:

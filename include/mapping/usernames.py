@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,15 @@ import pyarrow as pa
 
 from include.no_value import is_no_value, without_no_value
 from include.settings import District, UsernameSource
+from include.username_text import (
+    changed_where_unusual,
+    is_refused,
+    to_ascii,
+    username_key,
+    visible,
+    visible_texts,
+    where_unusual,
+)
 
 #: Characters of a username: more do not fit an index, and no system signs anybody in by them.
 MOST_CHARACTERS = 255
@@ -34,40 +44,81 @@ def source_columns(district: District) -> list[str]:
     return sorted({_COLUMNS[source.field.partition(".")[0]] for source in sources})
 
 
-def names_from_any_source(district: District, users: pa.Table) -> set[str]:
-    """Every name that any of the district's sources gives for these users, whatever they are and whatever it refuses.
+def keys_from_any_source(district: District, users: pa.Table) -> set[str]:
+    """The key of every name that any of the district's sources gives for these users, whatever it refuses.
 
     :param users: their columns of `source_columns`.
     """
     frame = users.to_pandas(types_mapper=as_text)
     sources = [*district.username_sources("student"), *district.username_sources("staff")]
-    names = (_transformed(field_values(frame, source.field), source.transform).dropna() for source in sources)
-    return {name for made in names for name in made if name}
+    names = (_made(field_values(frame, source.field), source)["name"].dropna() for source in sources)
+    return {username_key(name) for made in names for name in made if name}
 
 
 def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFrame:
     """Each user's username and where it came from.
 
     :param users: columns of the table `users`.
-    :returns: `username`, `username_field` (both null where no source had anything) and `fails_pattern` (a source had
-        something its pattern refuses, or longer than a username can be; the next source is not tried, because it was
-        not empty), on the users' index.
+    :returns: on the users' index `username`, `username_field` (both null where no source had anything),
+        `fails_pattern` (a source had something that its pattern refuses, that no username may hold or that is longer
+        than a username can be; the next source is not tried, because it was not empty), and the fields in which something invisible was taken away, `cleaned`,
+        or something was found that no username may hold, `refused`.
     """
-    name = pd.Series(None, index=users.index, dtype="str")
-    field = pd.Series(None, index=users.index, dtype="str")
-    fails = pd.Series(False, index=users.index)
+    texts = ("username", "username_field", "cleaned", "refused")
+    made = pd.DataFrame({name: pd.Series(None, index=users.index, dtype="str") for name in texts})
+    made["fails_pattern"] = False
     for source in sources:
-        value = _transformed(field_values(users, source.field), source.transform)
-        value = value.where(value.str.len() > 0)
-        take = name.isna() & ~fails & value.notna()
-        refused = take & (value.str.len() > MOST_CHARACTERS)
+        value = _made(field_values(users, source.field), source)
+        tried = made["username"].isna() & ~made["fails_pattern"]
+        made["cleaned"] = made["cleaned"].mask(tried & value["is_cleaned"] & made["cleaned"].isna(), source.field)
+        take = tried & value["name"].notna()
+        refused = take & value["is_refused"]
+        made["refused"] = made["refused"].mask(refused, source.field)
+        refused |= take & (value["name"].str.len() > MOST_CHARACTERS)
         if source.pattern is not None:
-            refused |= take & ~value.str.fullmatch(source.pattern).fillna(False).astype(bool)
-        fails |= refused
+            refused |= take & ~value["name"].str.fullmatch(source.pattern).fillna(False).astype(bool)
+        made["fails_pattern"] |= refused
         take &= ~refused
-        name = name.where(~take, value)
-        field = field.where(~take, source.field)
-    return pd.DataFrame({"username": name, "username_field": field, "fails_pattern": fails})
+        made["username"] = made["username"].mask(take, value["name"])
+        made["username_field"] = made["username_field"].mask(take, source.field)
+    return made
+
+
+def by_hand(usernames: pd.Series) -> pd.DataFrame:
+    """Usernames somebody decided on, as `usernames` gives them: `username`, `is_cleaned`, `is_refused`."""
+    name = visible_texts(usernames)
+    return pd.DataFrame(
+        {
+            "username": name,
+            "is_cleaned": name != usernames,
+            "is_refused": where_unusual(name, _is_refused) | ~name.str.len().between(1, MOST_CHARACTERS),
+        }
+    )
+
+
+def _made(values: pd.Series, source: UsernameSource) -> pd.DataFrame:
+    """What a source makes of a field's values: `name` (null where there is nothing), `is_cleaned`, `is_refused`."""
+    seen = visible_texts(values)
+    name, has_lost = _transformed(seen, source.transform)
+    name = visible_texts(name)
+    trims = any(step in ("trim", "no_spaces") for step in source.transform)
+    return pd.DataFrame(
+        {
+            "name": name.where(name.str.len() > 0),
+            "is_cleaned": where_unusual(values, lambda text: _is_cleaned(text.strip() if trims else text)),
+            "is_refused": where_unusual(name, _is_refused) | has_lost,
+        }
+    )
+
+
+def _is_refused(text: str) -> bool:
+    """Also where one letter stands for so many (U+FDFA for 18) that its key does not fit an index."""
+    return is_refused(text) or len(username_key(text)) > MOST_CHARACTERS
+
+
+def _is_cleaned(text: str) -> bool:
+    """Whether more is taken away from a text than the other form of its accents."""
+    return unicodedata.normalize("NFC", text) != visible(text)
 
 
 def field_values(users: pd.DataFrame, field: str) -> pd.Series:
@@ -133,11 +184,15 @@ def _text(value: object) -> str | None:
     return None if is_no_value(str(value)) else str(value)
 
 
-def _transformed(values: pd.Series, steps: list[str | dict[str, Any]]) -> pd.Series:
+def _transformed(values: pd.Series, steps: list[str | dict[str, Any]]) -> tuple[pd.Series, pd.Series]:
+    """The values after all steps, and in which of them a letter has no ASCII form."""
+    has_lost = pd.Series(False, index=values.index)
     for step in steps:
         name, argument = (step, None) if isinstance(step, str) else next(iter(step.items()))
         values = _apply(values, name, argument)
-    return values
+        if name == "ascii":
+            has_lost |= where_unusual(values, lambda text: "\ufffd" in text)
+    return values, has_lost
 
 
 def _apply(values: pd.Series, name: str, argument: Any) -> pd.Series:
@@ -150,9 +205,9 @@ def _apply(values: pd.Series, name: str, argument: Any) -> pd.Series:
         case "upper":
             return text.upper()
         case "ascii":
-            return text.normalize("NFKD").str.encode("ascii", "ignore").str.decode("ascii").astype("str")
+            return changed_where_unusual(values, to_ascii)
         case "no_spaces":
-            return text.replace(r"\s+", "", regex=True)
+            return changed_where_unusual(values, lambda one: re.sub(r"\s+", "", one))
         case "local_part":
             return text.split("@", n=1).str[0].astype("str")
         case "domain":

@@ -21,12 +21,12 @@ Flags = npt.NDArray[np.bool_]
 class _Names:
     """Who keeps which username, in step with the rows of the change set.
 
-    :param published: live accounts: their keys, user and username without case.
+    :param published: live accounts: their keys, users and username keys.
     """
 
     keys: pa.ChunkedArray
     users: pa.ChunkedArray
-    wanted: pa.Array
+    wanted: pa.ChunkedArray
     is_arrival: Flags
     published: pa.Table
 
@@ -49,20 +49,20 @@ def hold_accounts(
 ) -> tuple[TableChanges, Mapped]:
     """The changes of `accounts` without those rows, and what is left of the mapping.
 
-    :param published: the accounts readers have: `user_sourced_id`, `site_id`, `username`.
+    :param published: the accounts readers have: `user_sourced_id`, `site_id`, `username_key`.
     :param keys: the accounts to leave as they are.
     """
     rows = changes.rows
     names = _Names(
         keys=row_keys(changes.table, rows),
         users=rows["user_sourced_id"],
-        wanted=pc.utf8_lower(rows["username"]),
+        wanted=rows["username_key"],
         is_arrival=np.asarray(pc.is_in(rows["_change"], value_set=pa.array(["added", "changed", "returned"]))),
         published=pa.table(
             {
                 "key": row_keys(changes.table, published),
                 "user": published["user_sourced_id"],
-                "name": pc.utf8_lower(published["username"]),
+                "name": published["username_key"],
             }
         ),
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from include.contracts import Finding, InClasses, Mapped, Part, People, TableCounts
+from include.contracts import BIRTH_DATES_SCHEMA, Finding, InClasses, Mapped, Part, People, TableCounts
 from include.expectations.judge import Judge
 from include.merge.compare import TableChanges, arrivals, counted, leaving, with_changed_fields
 from include.merge.digest import row_keys
@@ -146,6 +146,7 @@ class Merged:
             user_roles=self.after("user_roles", of=theirs),
             accounts=read_live_rows(self.connection, self.district, accounts, accounts.names, theirs),
             in_classes=self._in_classes() if self.with_enrollments else None,
+            birth_dates=self.after("demographics", BIRTH_DATES_SCHEMA.names, own),
         )
 
     def _in_classes(self) -> InClasses:
@@ -198,7 +199,7 @@ class Merged:
 
     def withhold_accounts(self, mapped: Mapped, keys: pa.Array | pa.ChunkedArray) -> Mapped:
         """Leave these accounts as they are published; returns what is left of the mapping."""
-        changes, columns = self.tables["accounts"], ["user_sourced_id", "site_id", "username"]
+        changes, columns = self.tables["accounts"], ["user_sourced_id", "site_id", "username_key"]
         of = Of("user_sourced_id", changes.rows["user_sourced_id"])
         published = read_live_rows(self.connection, self.district, changes.table, columns, of)
         self.tables["accounts"], mapped = hold_accounts(changes, mapped, published, keys)

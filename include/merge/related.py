@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from include.contracts import LEFT_OUT_SCHEMA
+from include.contracts import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
 from include.merge.published import put_beside
+from include.username_text import username_key
 from include.warehouse.bulk import copy_out
-from include.warehouse.models import IDENTIFIER
+from include.warehouse.models import EMAIL, IDENTIFIER, UNUSUAL_EMAIL
 from include.warehouse.schemas import OPS, STAGING
 
 _USERS = pa.schema([("user_sourced_id", pa.string())])
@@ -31,11 +32,32 @@ def sharing_identifiers(connection: sa.Connection, district: str, identifiers: p
     return _users(connection, district, query)
 
 
-def having_usernames(connection: sa.Connection, district: str, usernames: Collection[str]) -> pa.ChunkedArray:
-    """Users who have one of these usernames, whatever its case."""
-    given = pa.table({"username": pa.array(sorted(usernames), pa.string())})
-    beside = put_beside(connection, "given_usernames", ["username"], given)
-    same = "lower(a.username) = lower(g.username)"
+def sharing_emails(connection: sa.Connection, district: str, emails: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Users with one of these e-mail addresses, compared as usernames are, and all whose address PostgreSQL cannot
+    compare like that.
+    """
+    given = pa.array({username_key(email) for email in emails.drop_null().unique().to_pylist()} - {""}, pa.string())
+    beside = put_beside(connection, "given_emails", ["email"], pa.table({"email": given}))
+    shared = f"u._removed_at IS NULL AND {EMAIL.format('u.email')} = g.email"
+    query = _looked_up(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
+    unusual = f"""
+        SELECT sourced_id FROM {STAGING}.users
+        WHERE district_id = %(district)s AND _removed_at IS NULL AND {UNUSUAL_EMAIL.format("email")}"""
+    return _users(connection, district, f"{query} UNION {unusual}")
+
+
+def person_findings_now(connection: sa.Connection, district: str) -> pa.Table:
+    """What is found about single people, in `PERSON_FINDINGS_SCHEMA`."""
+    listed = ", ".join(PERSON_FINDINGS_SCHEMA.names)
+    query = f"SELECT {listed} FROM {OPS}.person_findings WHERE district_id = %(district)s"
+    return copy_out(connection, query, {"district": district}, PERSON_FINDINGS_SCHEMA)
+
+
+def having_usernames(connection: sa.Connection, district: str, keys: Collection[str]) -> pa.ChunkedArray:
+    """Users who have one of these usernames, given as keys (`include.username_text.username_key`)."""
+    given = pa.table({"username_key": pa.array(sorted(keys), pa.string())})
+    beside = put_beside(connection, "given_usernames", ["username_key"], given)
+    same = "a.username_key = g.username_key"
     query = _looked_up(
         beside, f"SELECT a.user_sourced_id FROM {STAGING}.accounts a", f"a._removed_at IS NULL AND {same}"
     )

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from include.contracts import (
+    BIRTH_DATES_SCHEMA,
     REJECT_SCHEMA,
     Pull,
     Validated,
@@ -153,6 +154,9 @@ def _merge_table(
         merged.accepted[table.name] = active
     if table.name == "enrollments" and (merged.with_enrollments or is_delta):
         merged.accepted[table.name] = pa.concat_tables([active.select(IN_CLASSES), restored.select(IN_CLASSES)])
+    if table.name == "demographics":
+        born = BIRTH_DATES_SCHEMA.names
+        merged.accepted[table.name] = pa.concat_tables([active.select(born), restored.select(born)])
     if is_own:
         merged.removed[table.name] = joined(published.gone_keys(), made.removed, tombstones)
     if table.name == "enrollments" and not is_delta:

@@ -118,7 +118,7 @@ def _require_consistency(connection: sa.Connection, district: District, to_run: 
         f"Nothing was changed; readers keep what they have. Roll back to another run than {to_run}, or let everybody "
         f"be mapped again: rollcall sync {district.district} --full."
     )
-    scope = Scope(district.district, is_whole=True)
+    scope = Scope(district.district, is_whole=True, by_email=district.person_key == "email")
     check_roster(connection, scope, remedy=remedy, knows_left_out=knows_left_out)
 
 

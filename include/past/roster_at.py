@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import (
+    BIRTH_DATES_SCHEMA,
     REJECT_SCHEMA,
     InClasses,
     People,
@@ -98,6 +99,7 @@ def _people(district: District, laid: _Laid, tables: dict[str, pa.Table], holder
         user_roles=tables["user_roles"],
         accounts=holders,
         in_classes=in_classes,
+        birth_dates=laid.live(TABLES["demographics"]).select(BIRTH_DATES_SCHEMA.names),
     )
 
 

@@ -21,7 +21,7 @@ from include.tables import TABLES, Table
 from include.warehouse.bulk import copy_in
 from include.warehouse.dialect import temporary, update_statistics
 from include.warehouse.history import touched_table
-from include.warehouse.models import IDENTIFIER, staging
+from include.warehouse.models import EMAIL, IDENTIFIER, UNUSUAL_EMAIL, staging
 from include.warehouse.schemas import OPS, STAGING
 
 #: What each code says is wrong; `{count}` are the rows that are.
@@ -40,10 +40,12 @@ class Scope:
     """Which rows are looked at.
 
     :param is_whole: all of the district's; else those in the tables `touched_<table>` that publishing leaves behind.
+    :param by_email: records with one e-mail address may be one person.
     """
 
     district: str
     is_whole: bool
+    by_email: bool = False
 
 
 def check_roster(connection: sa.Connection, scope: Scope, *, remedy: str, knows_left_out: bool = True) -> None:
@@ -129,26 +131,31 @@ def _without_owner(table: Table, column: str, owner: str, scope: Scope) -> Itera
 
 
 def _shared(scope: Scope) -> str:
-    """Accounts whose username another person has, whatever its case. Records with one identifier may be one person; as
-    accounts that are held keep the identifier they were made with, it is theirs that is looked at.
-
-    Lower case is compared twice: by the index, in the database's own locale, and in a way that is the same everywhere.
+    """Accounts whose username another person has, however it is spelled. Records with one identifier may be one person,
+    and so may those with one e-mail address where the district says so; as accounts that are held keep what they were
+    made with, it is theirs that is looked at.
     """
     own, other = IDENTIFIER.format("r.identifier"), IDENTIFIER.format("o.identifier")
+    by_email = f"({EMAIL.format('r.email')} = {EMAIL.format('o.email')} OR {_unusual('r')} AND {_unusual('o')})"
+    alike = f"AND NOT coalesce({by_email}, FALSE)" if scope.by_email else ""
     return f"""
         SELECT count(*) FROM {_accounts(scope)} JOIN {STAGING}.accounts o
-            ON o.district_id = :district AND lower(o.username) = lower(r.username)
-            AND lower(o.username COLLATE "C") = lower(r.username COLLATE "C")
+            ON o.district_id = :district AND o.username_key = r.username_key
             AND o.user_sourced_id <> r.user_sourced_id AND o._removed_at IS NULL
-            AND NOT coalesce({own} = {other} AND {own} <> '', FALSE)
+            AND NOT coalesce({own} = {other} AND {own} <> '', FALSE) {alike}
         WHERE r.district_id = :district AND r._removed_at IS NULL"""
+
+
+def _unusual(alias: str) -> str:
+    """Whether only Python can compare the e-mail address."""
+    return UNUSUAL_EMAIL.format(f"{alias}.email")
 
 
 def _different(scope: Scope) -> str:
     return f"""
         SELECT count(DISTINCT r.user_sourced_id) FROM {_accounts(scope)} JOIN {STAGING}.accounts o
             ON o.district_id = :district AND o.user_sourced_id = r.user_sourced_id
-            AND lower(o.username) <> lower(r.username) AND o._removed_at IS NULL
+            AND o.username_key <> r.username_key AND o._removed_at IS NULL
         WHERE r.district_id = :district AND r._removed_at IS NULL"""
 
 

@@ -17,6 +17,7 @@ from include.contracts import (
     FIRST_ROWS,
     HELD_ROWS_SCHEMA,
     LEFT_OUT_SCHEMA,
+    PERSON_FINDINGS_SCHEMA,
     REJECT_SCHEMA,
     ChangeSet,
     Published,
@@ -31,7 +32,7 @@ from include.errors import GenerationMoved, NeedsPerson, RollcallError
 from include.landing import PullFolder
 from include.publish.apply import apply_changes, renew_digests
 from include.publish.invariants import Scope, check_accounts, check_counts, check_roster
-from include.publish.left_out import write_left_out
+from include.publish.left_out import write_left_out, write_person_findings
 from include.settings import District
 from include.tables import TABLES
 from include.warehouse import holds, ledger
@@ -88,6 +89,8 @@ def publish(
             )
     left_out = read_rows(folder, changes.left_out, LEFT_OUT_SCHEMA)
     write_left_out(connection, left_out, district=key, run_id=changes.run_id)
+    found = read_rows(folder, changes.person_findings, PERSON_FINDINGS_SCHEMA)
+    write_person_findings(connection, found, district=key, run_id=changes.run_id)
     _require_consistency(connection, folder, district, pull, changes, written)
     write = write_published if _was_rewritten(connection, key) else write_changed
     write(connection, key, Stretch(changes.as_of, pull.run_id))
@@ -130,7 +133,9 @@ def _require_consistency(
         f"Nothing was published; readers keep what they have. Let everybody be mapped again: rollcall sync {key} "
         f"--full. If that ends the same way, report this code and the run {changes.run_id}."
     )
-    scope = Scope(key, is_whole=pull.mode == "full" or not changes.generation)
+    scope = Scope(
+        key, is_whole=pull.mode == "full" or not changes.generation, by_email=district.person_key == "email"
+    )
     check_roster(connection, scope, remedy=remedy)
     for name, counts in changes.counts.items():
         check_counts(connection, scope, name, counts, written.get(name, {}), remedy)

@@ -133,7 +133,7 @@ def _sweep_rows(connection: sa.Connection, district: District, now: datetime) ->
     rows = {table: number for table, number in rows.items() if number}
     if any(table.startswith(f"{STAGING}.") for table in rows):
         remedy = f"Nothing was deleted. Let everybody be mapped again: rollcall sync {key} --full."
-        check_roster(connection, Scope(key, is_whole=True), remedy=remedy, knows_left_out=False)
+        check_roster(connection, Scope(key, is_whole=True, by_email=True), remedy=remedy, knows_left_out=False)
         # whoever merged over the rows that are gone does so again (DESIGN, rule 6)
         connection.execute(
             sa.text(f"UPDATE {OPS}.state SET generation = generation + 1 WHERE district_id = :district"), before

@@ -33,7 +33,8 @@ class District(Settings, frozen=True):
     :param starts_on: a fixed date, so that adding a file starts nothing at once.
     :param demographics: the "data to share" tick; they are pulled only if it is set here and on the district's side.
     :param collections: narrows what is pulled; empty means all.
-    :param person_key: records with the same key, name and role are one person.
+    :param person_key: records with the same key and name that do not contradict each other are one person; by
+        `identifier` within a role, by `email` across roles, by `sourcedId` none are.
     :param people: decisions about one person, by sourcedId.
     :param rules: rules raised or lowered, by name, or by `<collection>.<name>` for one collection only.
     """
@@ -51,7 +52,7 @@ class District(Settings, frozen=True):
     schedule: Schedule = msgspec.field(default_factory=Schedule)
     politeness: Politeness = msgspec.field(default_factory=Politeness)
     pool: str = "default_pool"
-    person_key: Literal["identifier", "sourcedId"] = "identifier"
+    person_key: Literal["identifier", "email", "sourcedId"] = "identifier"
     sites: Sites | None = None
     roles: dict[str, RoleTarget] = {}
     filters: Filters = msgspec.field(default_factory=Filters)

@@ -47,6 +47,7 @@ COLUMNS: dict[str, str] = {
     "is_primary_site": "True for exactly one of a person's accounts.",
     "username": "In `accounts` the username; in `users` the provider's own field.",
     "username_field": "The OneRoster field the username came from.",
+    "username_key": "The username as it is compared: NFKC, case folded, nothing invisible. No two persons have one.",
     "_digest": "A number for the row's content; `date_last_modified` does not count.",
     "_run_id": "The run that last wrote the row.",
     "_first_seen_at": "The instant (`as_of`) of the first pull that brought it.",

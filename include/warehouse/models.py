@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from include.tables import TABLES, Kind, Table
+from include.username_text import UNUSUAL
 from include.warehouse.dialect import JSON
 from include.warehouse.schemas import HISTORY, OPS, STAGING
 
@@ -129,6 +130,13 @@ _SPACES = (
 #: one is found without reading everybody.
 IDENTIFIER = f"btrim({{}}, '{_SPACES}'::text)"
 sa.Index("ix_users_identifier", staging["users"].c.district_id, sa.text(IDENTIFIER.format("identifier")))
+#: An e-mail address as two records are compared by it, as far as it is printable ASCII; the others have an index of
+#: their own, for of those PostgreSQL does not know the lower case.
+EMAIL = 'lower({} COLLATE "C")'
+UNUSUAL_EMAIL = f"{{}} COLLATE \"C\" ~ '{UNUSUAL}'"
+sa.Index("ix_users_email", staging["users"].c.district_id, sa.text(EMAIL.format("email")))
+_unusual = sa.text(UNUSUAL_EMAIL.format("email"))
+sa.Index("ix_users_unusual_email", staging["users"].c.district_id, postgresql_where=_unusual)
 _ends = staging["user_roles"].c.end_date
 sa.Index("ix_user_roles_end_date", staging["user_roles"].c.district_id, _ends, postgresql_where=_ends.is_not(None))
 _begins = staging["user_roles"].c.begin_date
@@ -137,15 +145,15 @@ sa.Index(
 )
 _missing = staging["users"].c._missing_since
 sa.Index("ix_users_missing", staging["users"].c.district_id, postgresql_where=_missing.is_not(None))
-sa.Index("ix_accounts_username", staging["accounts"].c.district_id, sa.func.lower(staging["accounts"].c.username))
+sa.Index("ix_accounts_username_key", staging["accounts"].c.district_id, staging["accounts"].c.username_key)
 
-#: Within a site a username is one account's, whatever its case. Asked at the commit: two accounts may exchange theirs
-#: within a transaction. Of letters beyond ASCII the case is not folded: what is lower case is each locale's business.
+#: Within a site a username is one account's, however it is spelled. Asked at the commit: two accounts may exchange
+#: theirs within a transaction.
 staging["accounts"].append_constraint(
     ExcludeConstraint(
         (staging["accounts"].c.district_id, "="),
         (staging["accounts"].c.site_id, "="),
-        (sa.text('lower(username COLLATE "C")'), "="),
+        (staging["accounts"].c.username_key, "="),
         using="btree",
         name="ex_accounts_username",
         where=sa.text("_removed_at IS NULL"),
@@ -315,6 +323,20 @@ left_out = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.PrimaryKeyConstraint("district_id", "user_sourced_id", name="pk_left_out"),
+    schema=OPS,
+)
+
+#: What the newest publication found about single people, such as two records that share a number and contradict each
+#: other.
+person_findings = sa.Table(
+    "person_findings",
+    metadata,
+    _district(),
+    sa.Column("user_sourced_id", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("district_id", "user_sourced_id", "rule", name="pk_person_findings"),
     schema=OPS,
 )
 

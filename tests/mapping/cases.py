@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from include.contracts import InClasses, Mapped, People, accepted_schema
+from include.contracts import BIRTH_DATES_SCHEMA, InClasses, Mapped, People, accepted_schema
 from include.mapping.stage import map_accounts
 from include.settings import District
 from include.tables import TABLES
@@ -51,15 +51,17 @@ def people(persons: dict[str, Any], published: dict[str, str] | None = None, cla
     """The roster of a case.
 
     :param persons: by sourcedId the roles, such as `teacher@north, aide@south secondary from 2026-08-01 until
-        2026-11-21`, or a map with `roles` and the fields that are not as usual.
+        2026-11-21`, or a map with `roles`, the fields that are not as usual, and the birth date, `born`.
     :param published: by sourcedId `<username> from <field> at <site>`, several sites separated by commas.
     :param classes: `enrollments`, by sourcedId the classes (`maths`, `maths from 2026-11-21 until 2026-11-30`), and
         `terms`, by class the terms (of `TERMS`).
     """
-    users, roles = [], []
+    users, roles, born = [], [], []
     for key, said in persons.items():
         given = dict(said) if isinstance(said, dict) else {"roles": said}
         roles += [_role(key, words) for words in (given.pop("roles") or "").split(",") if words.strip()]
+        if "born" in given:
+            born.append({"sourced_id": key, "birth_date": given.pop("born")})
         users.append(_user(key, given))
     return People(
         orgs=table("orgs", ORGS, ["sourced_id", "name", "type"]),
@@ -67,6 +69,7 @@ def people(persons: dict[str, Any], published: dict[str, str] | None = None, cla
         user_roles=table("user_roles", roles),
         accounts=table("accounts", _published(published or {})),
         in_classes=in_classes(**classes) if classes else None,
+        birth_dates=pa.Table.from_pylist(born, schema=BIRTH_DATES_SCHEMA),
     )
 
 
@@ -81,6 +84,7 @@ def rows_of(persons: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         "users": roster.users.to_pylist(),
         "user_roles": roster.user_roles.to_pylist(),
         "enrollments": [],
+        "demographics": roster.birth_dates.to_pylist(),
     }
 
 

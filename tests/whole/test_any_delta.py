@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from include.contracts import (
     CAME_BACK_SCHEMA,
     HELD_ROWS_SCHEMA,
     LEFT_OUT_SCHEMA,
+    PERSON_FINDINGS_SCHEMA,
     ChangeSet,
     PullRef,
     change_schema,
@@ -55,9 +57,10 @@ _role = st.builds(
         ]
     ),
 )
-_name = st.sampled_from([f"{letter}@x" for letter in "abcdefghijklmnopqrst"] + ["A@x", "B@X", " c@x", "D@x", ""])
+_spelled = ["A@x", "B@X", " c@x", "D@x", "", "\u00e9@x", "E\u0301@x", "f\u200b@x", "G \u00a0@x", "\uff48@x", "\u0456@x"]
+_name = st.sampled_from([f"{letter}@x" for letter in "abcdefghijklmnopqrst"] + _spelled)
 # mostly one's own, or whoever shares one would lead to everybody
-_identifier = st.sampled_from([*map(str, range(14)), " 1", "2\u00a0", "\t3", "1 ", "", None, None, None])
+_identifier = st.sampled_from([*map(str, range(14)), " 1", "2\u00a0", "\t3", "1 ", "", "000", None, None, None])
 
 _person = st.fixed_dictionaries(
     {
@@ -68,6 +71,9 @@ _person = st.fixed_dictionaries(
         "given_name": st.sampled_from(["Ada", "Ada", "Ada", "Ben"]),
         "family_name": st.sampled_from(["Elm", "Elm", "elm "]),
         "primary_org_sourced_id": st.sampled_from(["north", "south", None]),
+        "grades": st.sampled_from([[], [], ["3"], ["03"], ["04"]]),
+        "is_enabled": st.sampled_from([None, True, True, False]),
+        "born": st.sampled_from([None, None, date(2012, 3, 4), date(2013, 3, 4)]),
     }
 )
 _gone = st.just({"status": "tobedeleted", "roles": ""})
@@ -93,7 +99,7 @@ _rules = st.fixed_dictionaries(
                 {"p01": {"username": "A@X", "because": "asked"}, "zoe": {"leave_out": True, "because": "asked"}},
             ]
         ),
-        "person_key": st.just("sourcedId"),
+        "person_key": st.sampled_from(["sourcedId", "email", "email"]),
         "filters": st.just({"start_early": "2 days"}),
     },
 )
@@ -138,6 +144,7 @@ def _worked_out(nights: Nights, ref: PullRef) -> dict[str, Any]:
     }
     return {
         **tables,
+        "found": read_rows(folder, made.person_findings, PERSON_FINDINGS_SCHEMA).to_pylist(),
         "left out": read_rows(folder, made.left_out, LEFT_OUT_SCHEMA).to_pylist(),
         "held": _sorted(read_rows(folder, made.held_rows, HELD_ROWS_SCHEMA)),
         "came back": _sorted(read_rows(folder, made.came_back, CAME_BACK_SCHEMA)),

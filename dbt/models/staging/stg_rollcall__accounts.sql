@@ -10,6 +10,7 @@ select
     is_primary_site,
     username,
     username_field,
+    username_key,
     given_name,
     family_name,
     email,
