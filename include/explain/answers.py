@@ -103,23 +103,24 @@ _WITH_ACCOUNT = {
     ),
     "blank_taken_away": Answer(
         '{name} has an account at {sites} with the username "{username}". The provider sent "{sent}" in {field}, with '
-        "a blank that cannot be seen; it was taken away here. Where another system keeps the blank, the two do not "
-        "match.",
+        "a blank or another character that cannot be seen, which we removed. Where another system keeps it, the two do "
+        "not match.",
         SCHOOL,
-        "{name} has an account here, at {sites}. In your school system {field} begins or ends with a blank that cannot "
-        "be seen. We take it away; please delete it there too, so that every program has the same.",
+        "{name} has an account here, at {sites}. In your school system {field} has a blank or another character in it "
+        "that cannot be seen. We remove it; please delete it there too, so that every program has the same.",
         _DEMOGRAPHICS + ", field Email; for a username, the person's User Account",
         _DETAILS,
     ),
-    "blank_in_username": Answer(
-        '{name} has an account at {sites}, but the username "{username}" has a blank in it that cannot be seen, as the '
-        "provider sent it in {field}; nobody signs in with that.",
+    "kept_apart": Answer(
+        _HAS + ". The record of {other} has the same {key}, but the two contradict each other or the {key} is a "
+        "placeholder ({what}), so they are two people here.",
         SCHOOL,
-        "{name} has an account here, but in your school system {field} has a blank in it that cannot be seen, so "
-        f"signing in fails. Please delete the blank there. {_COMES}",
-        _DEMOGRAPHICS + ", field Email; for a username, the person's User Account",
+        _REPLY_HAS + " In your school system {name} shares a number or an e-mail address with another record. If both "
+        "are one person, please correct what differs or combine the records; if not, please correct the number or "
+        "address.",
+        _DEMOGRAPHICS,
         _DETAILS,
-        "transform: [trim] at that field under usernames: in {file} takes it away for everybody",
+        "person_key: in {file} says what makes one person of several records",
     ),
     "switched_off": Answer(
         _HAS + ", but the provider says that the person's user account there is switched off.",
@@ -358,13 +359,13 @@ _LEFT_OUT = {
     ),
     "username_pattern": Answer(
         _NO_ACCOUNT + ': what the provider sent in {field} is "{sent}", and the username made from it does not have '
-        "the required form.",
+        "the required form, or has a blank, a control character or a letter without an ASCII form in it.",
         SCHOOL,
         "What your school system has in {field} for {name} does not have the form we need for a username; often it is "
         f"a slip of the pen or a blank. Please correct it. {_COMES}",
         _DEMOGRAPHICS + ", field Email; for a username, the person's User Account",
         _DETAILS,
-        "usernames: pattern: in {file}",
+        "usernames: pattern: in {file}; transform: [no_spaces] there removes blanks",
     ),
     "username_collision": Answer(
         _NO_ACCOUNT + ': the username "{username}", made from {field}, would be the same as that of {other}. '
@@ -374,10 +375,11 @@ _LEFT_OUT = {
         f"their own. Please enter one for {{name}} alone. {_COMES}",
         _DEMOGRAPHICS + ", field Email; for a username, the person's User Account",
         _DETAILS,
-        "people: {id}: username: in {file} decides one by hand; usernames: names another field",
+        "people: {id}: username: in {file} decides one by hand; usernames: names another field; if both are one person, "
+        "person_key: email makes one of records that share name and e-mail address",
     ),
     "same_person": Answer(
-        "This is a second record of {name} (same identifier, name and role); the account is with the record {other}.",
+        "This is a second record of {name} (the same name and {person_key}); the account is with the record {other}.",
         NOBODY,
         "{name} is recorded twice in your school system, and has one account here for both.",
         ours="person_key: in {file}; sourcedId makes every record a person of its own",

@@ -14,13 +14,18 @@ from include.explain.person import Person
 from include.explain.places import at_sites, current, is_yet_to_begin, role_at, role_words
 from include.explain.standing import Standing
 from include.explain.username import made
-from include.explain.words import counted, date_words, day, field_words, full_name, joined, without_case
+from include.explain.words import counted, date_words, day, field_words, full_name, joined
 from include.mapping.people import BY_HAND
+from include.mapping.persons import CONTRADICTED, PLACEHOLDER
 from include.merge.compare import ABSENT_TWICE, TOMBSTONE
-from include.warehouse.models import staging
+from include.username_text import username_key
+from include.warehouse.models import person_findings, staging
 
 Values = dict[str, Any]
 Decision = tuple[str, Values]
+
+#: What makes one person of records that have it in common, in words.
+PERSON_KEYS = {"identifier": "number", "email": "e-mail address"}
 
 #: What happened before is no longer news.
 _NEWS = timedelta(days=30)
@@ -91,13 +96,13 @@ class Decider:
             "classes": counted(classes, "class", "classes"),
         }
         special: tuple[Callable[[Row], Decision | None], ...] = (
-            self._blank_in_username,
             self._returned,
             self._merged,
             self._school_renamed,
             self._several_roles,
             self._blank_taken_away,
             self._switched_off,
+            self._kept_apart,
         )
         for look in special:
             if decided := look(first):
@@ -105,16 +110,24 @@ class Decider:
         is_student = first["role"] == "student"
         return "no_class_yet" if is_student and not classes else "has_account", values
 
-    def _blank_in_username(self, account: Row) -> Decision | None:
-        name = account["username"]
-        return ("blank_in_username", {}) if name != name.strip() else None
-
     def _blank_taken_away(self, account: Row) -> Decision | None:
         if account["username_field"] == BY_HAND:
             return None
         source = made(self._district, self._person.user, account["role"])
-        same = source.field == account["username_field"] and source.has_blank_around
+        same = source.field == account["username_field"] and source.was_cleaned
         return ("blank_taken_away", {"sent": source.sent}) if same else None
+
+    def _kept_apart(self, _: Row) -> Decision | None:
+        """Another record that shares the key of persons and is somebody else here."""
+        columns = person_findings.c
+        theirs = (columns.district_id == self._district.district, columns.user_sourced_id == self._person.sourced_id)
+        query = sa.select(columns.detail).where(*theirs, columns.rule.in_([CONTRADICTED, PLACEHOLDER]))
+        detail = self._connection.execute(query.order_by(columns.rule)).scalars().first()
+        if detail is None:
+            return None
+        other, _, what = detail.rpartition(": ")
+        key = PERSON_KEYS.get(self._district.person_key, "")
+        return "kept_apart", {"key": key, "what": what, "other": self._other(other, None)["other"]}
 
     def _returned(self, _: Row) -> Decision | None:
         came = [change for change in self._news("person") if change.kind in ("returned", "came", "removed")]
@@ -179,6 +192,7 @@ class Decider:
             return "second_record", {**values, "other": self._named(kept), "basis": kept["basis"], "other_state": state}
         if reason in ("username_collision", "same_person"):
             values |= self._other(detail, about.username)
+            values["person_key"] = PERSON_KEYS.get(self._district.person_key, "person key")
         return reason, values
 
     def _other(self, sourced_id: str, username: str | None) -> Values:
@@ -191,7 +205,7 @@ class Decider:
         theirs = (accounts.c.district_id == self._district.district, accounts.c.user_sourced_id == sourced_id)
         live = accounts.c._removed_at.is_(None)
         named = self._connection.execute(sa.select(accounts.c.username).where(*theirs, live)).scalars().first()
-        keeps = named is not None and without_case(named) == without_case(username)
+        keeps = named is not None and username_key(named) == username_key(username or "")
         other = self._named(found[0])
         state = (
             f"{full_name(found[0])} has it already and keeps it."

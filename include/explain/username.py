@@ -12,6 +12,7 @@ from include.explain.people import Row
 from include.mapping.usernames import field_values, usernames
 from include.settings import District
 from include.tables import TABLES
+from include.username_text import visible
 
 _JSON = TABLES["users"].of_kind("json")
 
@@ -29,8 +30,9 @@ class Made:
     username: str | None
 
     @property
-    def has_blank_around(self) -> bool:
-        return self.sent is not None and self.sent != self.sent.strip()
+    def was_cleaned(self) -> bool:
+        """Whether blanks around it or invisible characters were taken away."""
+        return self.sent is not None and len(self.sent) != len(visible(self.sent))
 
 
 def made(district: District, user: Row, role: str) -> Made:

@@ -191,7 +191,7 @@ def everybody(elm, roster):
     rows["user_roles"].remove(roles["q7roleless"])
     user(rows, "q7grade")["grades"] = '["12"]'
     fine = user(rows, "q7fine")
-    shared = {name: fine[name] for name in ("identifier", "given_name", "family_name")}
+    shared = {name: fine[name] for name in ("identifier", "given_name", "family_name", "email")}
     user(rows, "q7double").update(shared)
     user(rows, "q7twinb")["email"] = user(rows, "q7twina")["email"]
     sources = [UsernameSource(field="email", transform=["trim", "lower"], pattern=r"[^ @]+@elm\.example")]
@@ -234,7 +234,7 @@ def test_everybody_left_out_hears_why_and_no_reply_names_an_id_or_anybody_else(e
     assert said["open"].endswith("nobody has decided yet to which site Open School belongs.")
     assert said["form"].endswith(
         'what the provider sent in the e-mail address is "no address", and the username made from it does not have the '
-        "required form."
+        "required form, or has a blank, a control character or a letter without an ASCII form in it."
     )
     assert said["empty"].endswith("the username is made from the e-mail address, and nothing is entered there.")
     for row in everybody["users"]:
