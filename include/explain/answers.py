@@ -375,8 +375,8 @@ _LEFT_OUT = {
         f"their own. Please enter one for {{name}} alone. {_COMES}",
         _DEMOGRAPHICS + ", field Email; for a username, the person's User Account",
         _DETAILS,
-        "people: {id}: username: in {file} decides one by hand; usernames: names another field; if both are one person, "
-        "person_key: email makes one of records that share name and e-mail address",
+        "people: {id}: username: in {file} decides one by hand; usernames: names another field; if both are one "
+        "person, person_key: email makes one of records that share name and e-mail address",
     ),
     "same_person": Answer(
         "This is a second record of {name} (the same name and {person_key}); the account is with the record {other}.",

@@ -61,8 +61,8 @@ def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFram
     :param users: columns of the table `users`.
     :returns: on the users' index `username`, `username_field` (both null where no source had anything),
         `fails_pattern` (a source had something that its pattern refuses, that no username may hold or that is longer
-        than a username can be; the next source is not tried, because it was not empty), and the fields in which something invisible was taken away, `cleaned`,
-        or something was found that no username may hold, `refused`.
+        than a username can be; the next source is not tried, because it was not empty), and the fields in which
+        something invisible was taken away, `cleaned`, or something was found that no username may hold, `refused`.
     """
     texts = ("username", "username_field", "cleaned", "refused")
     made = pd.DataFrame({name: pd.Series(None, index=users.index, dtype="str") for name in texts})

@@ -133,9 +133,7 @@ def _require_consistency(
         f"Nothing was published; readers keep what they have. Let everybody be mapped again: rollcall sync {key} "
         f"--full. If that ends the same way, report this code and the run {changes.run_id}."
     )
-    scope = Scope(
-        key, is_whole=pull.mode == "full" or not changes.generation, by_email=district.person_key == "email"
-    )
+    scope = Scope(key, is_whole=pull.mode == "full" or not changes.generation, by_email=district.person_key == "email")
     check_roster(connection, scope, remedy=remedy)
     for name, counts in changes.counts.items():
         check_counts(connection, scope, name, counts, written.get(name, {}), remedy)

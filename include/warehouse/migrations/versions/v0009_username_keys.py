@@ -37,7 +37,8 @@ def upgrade() -> None:
     op.execute(f"""
         UPDATE {STAGING}.accounts a SET username_key = NULL WHERE a._removed_at IS NULL AND EXISTS (
             SELECT FROM {STAGING}.accounts o WHERE o._removed_at IS NULL AND o.district_id = a.district_id
-                AND o.site_id = a.site_id AND o.username_key = a.username_key AND o.user_sourced_id < a.user_sourced_id)""")
+                AND o.site_id = a.site_id AND o.username_key = a.username_key
+                AND o.user_sourced_id < a.user_sourced_id)""")
     op.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table is altered while a check of it waits
     op.execute(f"""
         ALTER TABLE {STAGING}.accounts DROP CONSTRAINT ex_accounts_username, ADD CONSTRAINT ex_accounts_username
