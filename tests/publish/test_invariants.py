@@ -108,8 +108,18 @@ TAMPERED: list[tuple[str, str, bool, Callable[[Tampered], None]]] = [
     ),
     ("an enrollment of nobody", "owner_not_live", True, _changes("enrollments", "added", user_sourced_id="x")),
     ("an enrollment in no class", "owner_not_live", True, _changes("enrollments", "added", class_sourced_id="x")),
-    ("another's username", "username_shared", True, _changes("accounts", "changed", username="ADA@elm.example")),
-    ("two usernames", "usernames_differ", True, lambda made: made.again("accounts", site_id="b", username="b@x")),
+    (
+        "another's username",
+        "username_shared",
+        True,
+        _changes("accounts", "changed", username="ADA@elm.example", username_key="ada@elm.example"),
+    ),
+    (
+        "two usernames",
+        "usernames_differ",
+        True,
+        lambda made: made.again("accounts", site_id="b", username="b@x", username_key="b@x"),
+    ),
     ("neither", "left_out_contradicts", True, _nobody_left_out),
     ("both", "left_out_contradicts", True, _left_out_too),
     ("a count that is wrong", "counts_differ", True, lambda made: made.count("users", changed=1)),
@@ -194,9 +204,9 @@ def test_retention_deletes_nothing_where_the_roster_contradicts_itself(nights, r
 
 def test_the_database_itself_refuses_a_second_account_with_a_username_at_a_site(nights, roster):
     nights.publish(roster("ada", "ben"))
-    rename = sa.text("UPDATE roster_staging.accounts SET username = :name WHERE user_sourced_id = :who")
+    rename = sa.text("UPDATE roster_staging.accounts SET username_key = :name WHERE user_sourced_id = :who")
     with pytest.raises(sa.exc.IntegrityError), nights.engine.begin() as connection:
-        connection.execute(rename, {"name": "ADA@elm.example", "who": "ben"})
+        connection.execute(rename, {"name": "ada@elm.example", "who": "ben"})
     with nights.engine.begin() as connection:  # an exchange within a transaction is none
         connection.execute(rename, {"name": "ben@elm.example", "who": "ada"})
         connection.execute(rename, {"name": "ada@elm.example", "who": "ben"})
