@@ -55,6 +55,12 @@ def _too_many(retry_after: Callable[[], str] | None) -> Callable[[Reply], None]:
     return damage
 
 
+def _latin_1(reply: Reply) -> None:
+    """In ISO-8859-1, and said so; letters it does not have are JSON's own escapes."""
+    reply.body = reply.body.decode().encode("iso-8859-1", "backslashreplace")
+    reply.media_type = "application/json;charset=ISO-8859-1"
+
+
 def _date() -> str:
     """A moment at least a second from now, as HTTP writes it: in whole seconds."""
     return formatdate(time.time() + RETRY_AFTER_SECONDS + 1, usegmt=True)
@@ -130,6 +136,10 @@ FAULTS = {
     "truncated-json-once": Quirk(
         "the first answer of a collection ends in the middle of its JSON, in good form", "proxies", group="body",
         damages=_first(1, _truncated),
+    ),
+    "latin-1": Quirk(
+        "answers are in ISO-8859-1, as their Content-Type says", "exports in an 8-bit encoding",
+        damages=_always(_latin_1),
     ),
     "drop-once": Quirk(
         "the connection is closed in the middle of a collection's first answer", "any network", group="body",

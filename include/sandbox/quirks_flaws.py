@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import msgspec
 
 from include.sandbox.quirk import Flaw, Quirk
@@ -39,6 +42,33 @@ def _lone_surrogate(collection: str, fields: Fields) -> bytes:
     return _encode(fields | {name: f"{fields[name]}\ue000"}).replace("\ue000".encode(), rb"\ud83d")
 
 
+def _nan(_: str, fields: Fields) -> bytes:
+    """What Python's own encoder writes for a number that is none."""
+    return json.dumps(fields | {"metadata": {"gpa": float("nan")}}).encode()
+
+
+def _deep_metadata(_: str, fields: Fields) -> bytes:
+    """Deeper than any decoder goes."""
+    return _encode(fields | {"metadata": "@"}).replace(b'"@"', b'{"a":' * _LEVELS + b"1" + b"}" * _LEVELS)
+
+
+def _long_number(_: str, fields: Fields) -> bytes:
+    return _encode(fields | {"identifier": "@"}).replace(b'"@"', b"7" * 1_000_000)
+
+
+def _long_text(_: str, fields: Fields) -> bytes:
+    """No database has an index for it; random, so that no compression helps."""
+    letters = hashlib.shake_256(fields["sourcedId"].encode()).hexdigest(3_000)
+    return _encode(fields | {"identifier": letters})
+
+
+def _nul_in_id(_: str, fields: Fields) -> bytes:
+    key = fields["sourcedId"]
+    return _encode(fields | {"sourcedId": f"{key[:1]}\0{key[1:]}"})
+
+
+_LEVELS = 3_000
+
 FLAWS = {
     "record-not-an-object": Quirk(
         "the third record of /users is a JSON string", "seen behind proxies",
@@ -54,6 +84,25 @@ FLAWS = {
     ),
     "nul-in-text": Quirk(
         "the first record of a collection has a NUL in its name", "any", flaw=Flaw(0, tuple(_NAMES), _nul)
+    ),
+    "nan-in-metadata": Quirk(
+        "the sixth record of /users has the literal NaN in its metadata", "servers built on pandas",
+        flaw=Flaw(5, ("users",), _nan),
+    ),
+    "deep-metadata": Quirk(
+        "the seventh record of /users has objects in objects, 3,000 levels deep", "any",
+        flaw=Flaw(6, ("users",), _deep_metadata),
+    ),
+    "million-digits": Quirk(
+        "the eighth record of /users has an identifier of a million digits", "any",
+        flaw=Flaw(7, ("users",), _long_number),
+    ),
+    "long-identifier": Quirk(
+        "the ninth record of /users has an identifier of 6,000 characters", "any",
+        flaw=Flaw(8, ("users",), _long_text),
+    ),
+    "nul-in-id": Quirk(
+        "the tenth record of /users has a NUL in its sourcedId", "any", flaw=Flaw(9, ("users",), _nul_in_id)
     ),
     "lone-surrogate": Quirk(
         "the fourth record of a collection has half of a character in its name", "servers that cut texts at a length",

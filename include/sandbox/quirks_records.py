@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from typing import Any
+from typing import Any, TypeGuard
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from include.sandbox.roster import (
     Roster,
     Section,
 )
+from include.sandbox.school_year import STUDENTS_START
 from include.sandbox.vocabulary import VOCABULARY, Members
 
 #: The members that are dates.
@@ -107,6 +108,50 @@ def _numbers(_: str, fields: Fields) -> None:
             fields[name] = int(value)
     if "periods" in fields:
         fields["periods"] = [int(period) for period in fields["periods"]]
+
+
+def _numbers_with_point(_: str, fields: Fields) -> None:
+    """As pandas writes a column of numbers that has a gap in it."""
+    for name in (*_NUMBER_MEMBERS, "grades", "periods"):
+        value = fields.get(name)
+        if isinstance(value, list):
+            fields[name] = [float(one) if _is_number(one) else one for one in value]
+        elif _is_number(value):
+            fields[name] = float(value)
+
+
+def _is_number(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isdecimal() and not value.startswith("0")
+
+
+def _capitalized(collection: str, fields: Fields) -> None:
+    """The first letter of each token, as an importer's screen shows it; `status` has a switch of its own."""
+    for name in ("type", "classType", "role", "sex"):
+        if isinstance(fields.get(name), str):
+            fields[name] = _with_capital(fields[name])
+    for role in fields.get("roles", ()) if collection == "users" else ():
+        role.update({name: _with_capital(role[name]) for name in ("role", "roleType")})
+
+
+def _with_capital(token: str) -> str:
+    return token[:1].upper() + token[1:]
+
+
+def _roles_at_primary_org(collection: str, fields: Fields) -> None:
+    for role in fields.get("roles", ()) if collection == "users" else ():
+        if role["org"]["sourcedId"] == fields["primaryOrg"]["sourcedId"]:
+            del role["org"]
+
+
+def _registration_entries(collection: str, fields: Fields) -> None:
+    """Before each role one that ends two days after the same begin date."""
+    if collection == "users":
+        fields["roles"] = [entry for role in fields["roles"] for entry in (_for_two_days(role), role)]
+
+
+def _for_two_days(role: Fields) -> Fields:
+    begin = date.fromisoformat(role["beginDate"]) if "beginDate" in role else STUDENTS_START
+    return role | {"endDate": (begin + timedelta(days=2)).isoformat()}
 
 
 def _scalars(_: str, fields: Fields) -> None:
@@ -272,7 +317,24 @@ RECORDS = {
     "json-booleans": _writes("booleans are JSON booleans", "servers after the 1.1 OpenAPI", _json_booleans),
     "nulls-for-absent": _writes("absent members are null", "Aeries", _nulls, group="absent"),
     "missing-optional": _writes("only required members come", "any", _only_required, group="absent"),
-    "numbers-for-text": _writes("text of digits comes as a number", "servers by hand", _numbers),
+    "numbers-for-text": _writes(
+        "text of digits comes as a number", "servers by hand", _numbers, group="numbers"
+    ),
+    "numbers-with-point": _writes(
+        "text of digits comes as a number with `.0`", "servers built on pandas", _numbers_with_point, group="numbers"
+    ),
+    "tokens-capitalized": _writes(
+        "types, roles and other tokens begin with a capital: `School`, `GradingPeriod`", "Microsoft School Data Sync",
+        _capitalized,
+    ),
+    "roles-at-primary-org": _writes(
+        "a role at the person's primary org does not repeat the org", "servers by hand", _roles_at_primary_org,
+        versions=V1P2,
+    ),
+    "registration-entries": _writes(
+        "each role has a second entry that ends two days after it began", "systems that keep registrations",
+        _registration_entries, versions=V1P2,
+    ),
     "scalar-for-list": _writes("a list of one text comes as the text", "servers by hand", _scalars),
     "ext-values": _writes("roles, class types and sexes with `ext:`", "any 1.2", _extended, versions=V1P2),
     "administrator-role": _writes(

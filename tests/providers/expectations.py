@@ -230,7 +230,8 @@ RECORDS = dict.fromkeys(
         "empty-orgs", "empty-users", "school-scope", "accounts-only", "accounts-lost", "no-tombstones",
         "half-the-tombstones", "record-per-school", "odd-ids", "relative-hrefs", "status-empty", "status-inactive",
         "status-mixed-case",
-        "json-booleans", "nulls-for-absent", "missing-optional", "numbers-for-text", "scalar-for-list", "ext-values",
+        "json-booleans", "nulls-for-absent", "missing-optional", "numbers-for-text", "numbers-with-point",
+        "tokens-capitalized", "roles-at-primary-org", "registration-entries", "scalar-for-list", "ext-values",
         "administrator-role", "naive-dates", "offset-dates", "dates-local-midnight",
         "dates-utc-midnight", "passwords", "empty-usernames", "email-null-text",
         "race-flags-when-true", "schools-are-departments", "district-is-local", "staff-without-identifier",
@@ -254,6 +255,11 @@ FLAWS = {
     "missing-required": Row(COMPLETE),  # it can be read; that it is rejected is for validate to say
     "nul-in-text": Row(COMPLETE),
     "lone-surrogate": Row(COMPLETE),
+    "nan-in-metadata": _only("users", replace(COMPLETE, unreadable=(("not_json", "metadata", True),))),
+    "deep-metadata": _only("users", replace(COMPLETE, unreadable=(("nested_too_deeply", "metadata", True),))),
+    "million-digits": _only("users", replace(COMPLETE, unreadable=(("number_out_of_range", "identifier", True),))),
+    "long-identifier": Row(COMPLETE),  # it can be read; that it is rejected is for validate to say
+    "nul-in-id": _only("users", replace(COMPLETE, unreadable=(("sourced_id_unusable", "sourcedId", True),))),
 }
 
 FAULTS = {
@@ -281,6 +287,7 @@ FAULTS = {
     "html-200-once": _passes(1),
     "html-200-always": _stays("html_answer"),
     "truncated-json-once": _passes(1),
+    "latin-1": Row(COMPLETE),
     "drop-once": _passes(1),
     "drop-always": _stays("answer_cut_off"),
     "slow-answers": _passes(0, at_the_same_time=True),

@@ -298,6 +298,15 @@ def test_members_as_they_are_written(switched):
     assert first("nulls-for-absent", "orgs")["metadata"] is None
     assert "email" not in first("missing-optional")
     assert first("numbers-for-text", "academicSessions")["schoolYear"] == 2027
+    assert '"schoolYear":2027.0' in switched("numbers-with-point").get("academicSessions", "limit=1").text
+    assert {"School", "District"} <= {row["type"] for row in pull(switched("tokens-capitalized"), "orgs")}
+    assert first("tokens-capitalized")["roles"][0]["roleType"] == "Primary"
+    assert "org" not in first("roles-at-primary-org")["roles"][0]
+    entries = first("registration-entries")["roles"]
+    assert ("endDate" in entries[0], "endDate" in entries[1]) == (True, False)
+    assert entries[0] == entries[1] | {"endDate": entries[0]["endDate"]}
+    answer = switched("latin-1").get("users", "limit=1000")
+    assert (answer.encoding, answer.json()) == ("ISO-8859-1", switched().get("users", "limit=1000").json())
     assert isinstance(first("scalar-for-list", "courses")["subjects"], str)
     assert not first("naive-dates")["dateLastModified"].endswith("Z")
     assert first("offset-dates")["dateLastModified"].endswith("-06:00")
