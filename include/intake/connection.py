@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from include.check.pasted import Pasted
 from include.errors import NeedsPerson, RollcallError
 from include.local.airflow_api import AirflowApi
+from include.private_files import write_private
 
 _URL, _USER, _PASSWORD = "ROLLCALL_AIRFLOW_URL", "ROLLCALL_AIRFLOW_USER", "ROLLCALL_AIRFLOW_PASSWORD"
 _METADATA = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -111,8 +112,7 @@ def _through_program(pasted: Pasted) -> str:
     content = json.dumps({pasted.conn_id: {**_fields(pasted), "extra": json.dumps(dict(pasted.extra))}})
     with tempfile.TemporaryDirectory(prefix="rollcall-") as folder:
         file = Path(folder, "connection.json")
-        file.touch(mode=0o600)
-        file.write_text(content, encoding="utf-8")
+        write_private(file, content.encode())
         command = [sys.executable, "-m", "airflow", "connections", "import", "--overwrite", str(file)]
         try:
             done = subprocess.run(

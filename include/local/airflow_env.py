@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.local.loopback import LOOPBACK
+from include.private_files import write_private
 
 #: The folder of the checkout: `dags/`, `plugins/`, `config/` and `include/` lie in it.
 PROJECT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ class Secrets:
                 "jwt_secret": secrets.token_urlsafe(48),
                 "api_secret": secrets.token_urlsafe(32),
             }
-            _write_private(path, json.dumps(made))
+            write_private(path, json.dumps(made).encode())
         return cls(**json.loads(path.read_text()))
 
 
@@ -61,7 +62,7 @@ def airflow_env(
     """
     keys = Secrets.of(home)
     passwords = home / "passwords.json"
-    _write_private(passwords, json.dumps({USER: keys.password}))
+    write_private(passwords, json.dumps({USER: keys.password}).encode())
     url = f"http://{LOOPBACK}:{port}"
     settings = {
         "CORE__DAGS_FOLDER": str(dags),
@@ -106,9 +107,3 @@ def own_environment() -> dict[str, str]:
 def _no_proxy() -> str:
     given = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     return ",".join(filter(None, (given, LOOPBACK, "localhost")))
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text)
