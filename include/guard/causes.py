@@ -142,7 +142,7 @@ def numbers_of(claim: Claim, evidence: Evidence, pairs: pd.DataFrame, moved: int
         rows=len(keys),
         kinds=kinds,
         going=places["key"].nunique(),
-        students=evidence.readers.live("users").get(("students", "district", ""), 0) if at_schools else 0,
+        students=evidence.readers.live_by_kind("users").get("students", 0) if at_schools else 0,
         students_gone=students_gone,
         classes=evidence.published("classes"),
         classes_gone=len(evidence.departing("classes")),
@@ -167,8 +167,8 @@ def _by_kind(claim: Claim, evidence: Evidence, keys: pd.Series) -> tuple[dict[st
     every = pd.concat([keys, goes]).drop_duplicates()
     places = evidence.readers.places_of(table, pa.array(every, pa.string())).to_pandas().astype("object")
     own = places[places["key"].isin(keys)].groupby("kind")["key"].nunique()
-    live = evidence.readers.live(table)
-    kinds = {str(kind): (int(rows), live.get((str(kind), "district", ""), 0)) for kind, rows in own.items()}
+    live = evidence.readers.live_by_kind(table)
+    kinds = {str(kind): (int(rows), live.get(str(kind), 0)) for kind, rows in own.items()}
     return dict(sorted(kinds.items(), key=lambda one: _ORDER.index(one[0]))), places[places["kind"].isin(list(kinds))]
 
 

@@ -33,8 +33,11 @@ class Readers(Protocol):
     def places_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
         """`key`, `kind`, `school`, `site`, the nearest school of each first."""
 
+    def live_by_kind(self, table: str) -> Mapping[str, int]:
+        """How many live rows of each kind there are in the whole district."""
+
     def live(self, table: str) -> Mapping[tuple[str, str, str], int]:
-        """How many live rows there are, by kind, scope (`district`, `school`, `site`) and the scope's name."""
+        """How many live rows there are, by kind, scope (`school`, `site`) and the scope's name."""
 
     def accounts_of(self, people: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
         """The keys of these people's accounts."""

@@ -5,7 +5,6 @@ Students, staff and others are measured apart: a hundred guardians must not hide
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,12 +67,9 @@ def too_many(district: District, evidence: Evidence, share: Share, table: str, k
     done: set[str] = set()
     for kind, places in at.groupby("kind", sort=False):
         own = limit(district, share, table, str(kind))
-        of_kind = places["key"].nunique()
-        if of_kind <= own.floor:
+        if places["key"].nunique() <= own.floor:
             continue
-        published = evidence.readers.live(table)
-        counts = _counts(places, of_kind)
-        if not any(own.is_passed(rows, published.get((str(kind), *where), 0)) for where, rows in counts):
+        if not _is_passed(evidence, table, str(kind), own, places):
             continue
         nearest = places.drop_duplicates("key").set_index("key")["school"].fillna("")
         rows = nearest[~nearest.index.isin(done)]
@@ -99,9 +95,15 @@ def schools_with(evidence: Evidence, table: str) -> set[str]:
     return {name for _, scope, name in evidence.readers.live(table) if scope == "school" and name}
 
 
-def _counts(places: pd.DataFrame, of_kind: int) -> Iterator[tuple[tuple[str, str], int]]:
-    """How many rows there are in the whole district, at each school and at each site."""
-    yield ("district", ""), of_kind
-    for scope in ("school", "site"):
-        for name, rows in places.groupby(scope)["key"].nunique().items():
-            yield (scope, str(name)), int(rows)
+def _is_passed(evidence: Evidence, table: str, kind: str, limit: Limit, places: pd.DataFrame) -> bool:
+    """Whether rows of a kind are too many in the whole district, at a school or at a site."""
+    if limit.is_passed(places["key"].nunique(), evidence.readers.live_by_kind(table).get(kind, 0)):
+        return True
+    counts = {
+        (kind, scope, str(name)): int(rows)
+        for scope in ("school", "site")
+        for name, rows in places.groupby(scope)["key"].nunique().items()
+        if rows > limit.floor
+    }
+    published = evidence.readers.live(table) if counts else {}
+    return any(limit.is_passed(rows, published.get(where, 0)) for where, rows in counts.items())

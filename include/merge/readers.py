@@ -96,8 +96,18 @@ _ALIKE = f"""
     SELECT r.sourced_id AS key, 'all' AS kind FROM {STAGING}.%s r {{asked}}
     WHERE r.district_id = %%(district)s AND r._removed_at IS NULL"""
 
-#: Tables whose rows are at one school each, so that they are counted without comparing keys.
-_ONE_SCHOOL = ("classes", "enrollments")
+# tables whose rows are at one school each: kind and place in one reading, and rows are counted without comparing keys
+_ONE_SCHOOL = {
+    "classes": f"""
+        SELECT r.sourced_id AS key, 'all' AS kind, r.school_sourced_id AS school, 0 AS turn
+        FROM {STAGING}.classes r {{asked}} WHERE r.district_id = %(district)s AND r._removed_at IS NULL""",
+    "enrollments": f"""
+        SELECT r.sourced_id AS key, {_OF_ROLE} AS kind, coalesce(r.school_sourced_id, c.school_sourced_id) AS school,
+            0 AS turn
+        FROM {STAGING}.enrollments r {{asked}}
+        LEFT JOIN {STAGING}.classes c ON c.district_id = r.district_id AND c.sourced_id = r.class_sourced_id
+        WHERE r.district_id = %(district)s AND r._removed_at IS NULL""",
+}
 
 _EVERY_ROW = {"asked": "", "asked_owners": "", "asked_accounts": ""}
 _ASKED = {
@@ -149,19 +159,27 @@ class Readers:
             GROUP BY p.key, p.kind, p.school, p.site ORDER BY p.key, p.kind, min(p.turn), p.school"""
         return copy_out(self.connection, query, self._named, PLACES_SCHEMA)
 
+    def live_by_kind(self, table: str) -> Mapping[str, int]:
+        """How many live rows of each kind there are in the whole district."""
+        if table not in self._by_kind:
+            query = f"SELECT k.kind, count(*) FROM ({_kinds(table, _EVERY_ROW)}) k GROUP BY k.kind"
+            schema = pa.schema([("kind", pa.string()), ("rows", pa.int64())])
+            found = copy_out(self.connection, query, self._named, schema).to_pylist()
+            self._by_kind[table] = {row["kind"]: row["rows"] for row in found}
+        return self._by_kind[table]
+
     def live(self, table: str) -> Mapping[tuple[str, str, str], int]:
-        """How many live rows there are by kind, in the whole `district` (named empty), per `school` and per `site`; who
-        is at two schools counts at both.
+        """How many live rows of each kind there are per `school` and per `site`; who is at two schools counts at both.
 
         :returns: by kind, scope and the scope's name.
         """
         if table not in self._live:
             rows = "count(*)" if table in _ONE_SCHOOL else "count(DISTINCT p.key)"
             query = f"""
-                SELECT CASE WHEN grouping(p.school) = 0 THEN 'school' WHEN grouping(p.site) = 0 THEN 'site'
-                    ELSE 'district' END, p.kind, coalesce(p.school, ''), coalesce(p.site, ''), {rows}
+                SELECT CASE WHEN grouping(p.school) = 0 THEN 'school' ELSE 'site' END, p.kind, coalesce(p.school, ''),
+                    coalesce(p.site, ''), {rows}
                 FROM ({self._placed(table, _EVERY_ROW)}) p
-                GROUP BY GROUPING SETS ((p.kind), (p.kind, p.school), (p.kind, p.site))"""
+                GROUP BY GROUPING SETS ((p.kind, p.school), (p.kind, p.site))"""
             found = copy_out(self.connection, query, self._named, _COUNTS).to_pylist()
             self._live[table] = {
                 (row["kind"], row["scope"], row["site"] if row["scope"] == "site" else row["school"]): row["rows"]
@@ -242,17 +260,23 @@ class Readers:
         return {"district": self.district, "students": list(self.students), "others": list(self.others)}
 
     @cached_property
+    def _by_kind(self) -> dict[str, Mapping[str, int]]:
+        return {}
+
+    @cached_property
     def _live(self) -> dict[str, Mapping[tuple[str, str, str], int]]:
         return {}
 
     def _placed(self, table: str, asked: Mapping[str, str]) -> str:
         """Every row of a table by kind, school and site."""
         self._map_sites()
-        kinds = (_KINDS[table] if table in _KINDS else _ALIKE % table).format(**asked)
+        if table in _ONE_SCHOOL:
+            rows = _ONE_SCHOOL[table].format(**asked)
+            return f"SELECT k.*, s.site FROM ({rows}) k LEFT JOIN school_sites s ON s.school = k.school"
         places = _PLACES.get(table, _NOWHERE).format(**asked)
         site = "split_part(k.key, chr(31), 2)" if table == "accounts" else "s.site"
         return f"""
-            SELECT k.key, k.kind, l.school, {site} AS site, l.turn FROM ({kinds}) k
+            SELECT k.key, k.kind, l.school, {site} AS site, l.turn FROM ({_kinds(table, asked)}) k
             LEFT JOIN ({places}) l ON l.key = k.key LEFT JOIN school_sites s ON s.school = l.school"""
 
     def _map_sites(self) -> None:
@@ -268,3 +292,8 @@ class Readers:
         if len(keys):
             copy_in(self.connection, "asked", pa.table({"key": keys}))
         self.connection.exec_driver_sql(update_statistics("asked"))
+
+
+def _kinds(table: str, asked: Mapping[str, str]) -> str:
+    """Every row of a table and of which kind it is."""
+    return (_KINDS[table] if table in _KINDS else _ALIKE % table).format(**asked)
