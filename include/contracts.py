@@ -245,6 +245,8 @@ class ChangeSet(Contract, frozen=True):
     :param held_rows: the rows each hold names, in `HELD_ROWS_SCHEMA`.
     :param came_back: rows that living holds name and that tonight's pull brought again, in `CAME_BACK_SCHEMA`.
     :param coverage: people received, with a site, a username, an account.
+    :param decisions: a digest of what people had decided about holds when this was worked out; publish refuses if they
+        have decided otherwise since.
     :param is_everybody_mapped: whether mapping was asked about everybody; then `expected_accounts` are all accounts as
         they have to be after this, the columns `COMPARED_OF_ACCOUNTS`.
     """
@@ -270,6 +272,7 @@ class ChangeSet(Contract, frozen=True):
     came_back: list[Part] = []
     coverage: dict[str, int] = {}
     full_required: str = ""
+    decisions: str = ""
     is_everybody_mapped: bool = False
     expected_accounts: list[Part] = []
 

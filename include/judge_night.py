@@ -81,6 +81,7 @@ def settle(
     del evidence
     if records.withheld.num_rows:
         merged.withhold(records.withheld)
+    merged.count_what_went_along()
     columns = columns_of_users(district)
     merged.put_away(write, columns)
     give_back_what_is_free()

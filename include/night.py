@@ -46,7 +46,7 @@ from include.publish.stage import publish
 from include.settings import District, night_of, rules_digest
 from include.warehouse import ledger
 from include.warehouse.connect import reached
-from include.warehouse.holds import living_rows
+from include.warehouse.holds import decisions, living_rows
 from include.warehouse.migrate import require_version
 from include.warehouse.site_targets import with_targets
 from include.warehouse.statistics import refresh_statistics
@@ -216,6 +216,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             came_back=write_rows(folder, ChangeSet.STAGE, "came_back", settled.came_back),
             coverage=mapped.coverage,
             full_required=settled.full_required or _full_required(pull, merged),
+            decisions=decisions(living),
             is_everybody_mapped=settled.expected_accounts is not None,
             expected_accounts=_write_expected(folder, settled.expected_accounts),
         )

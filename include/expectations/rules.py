@@ -36,6 +36,7 @@ class Rule:
     :param reason: what is wrong and what follows from it, without any value.
     :param expectation: decides row by row.
     :param guards_key: without it a row has no key in the warehouse, so that no district can lower it.
+    :param needs_owner: without it a row would be published without the record it belongs to; nor can this be lowered.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Rule:
     reason: str
     expectation: gxe.Expectation
     guards_key: bool = False
+    needs_owner: bool = False
 
     def columns(self) -> list[str]:
         """The columns the expectation looks at."""

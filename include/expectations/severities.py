@@ -74,6 +74,8 @@ def _require_changeable(rule: str, severity: Severity, district: str) -> None:
         why = "it is about a whole collection and can refuse no record" if severity == "critical" else ""
     elif _RULES[rule].guards_key and severity != "critical":
         why = "without it nobody can tell which record it is"
+    elif _RULES[rule].needs_owner and severity != "critical":
+        why = "nothing is published without the record it belongs to"
     if why:
         raise NeedsPerson(
             "rule_fixed",

@@ -20,6 +20,8 @@ TOMBSTONE = "the provider marked it as to be deleted"
 ABSENT_TWICE = "absent from two complete full pulls"
 NOT_IN_RECORD = "no longer in the record it belongs to"
 OWNER_REMOVED = {"users": "its person was removed", "classes": "its class was removed"}
+#: The rules by which what goes along is counted.
+REMOVED_WITH = {"user_removed": OWNER_REMOVED["users"], "class_removed": OWNER_REMOVED["classes"]}
 MOVED_AWAY = "its person has no role at this site any more"
 
 #: The changes a table's counts tell one by one.
@@ -35,6 +37,8 @@ class TableChanges:
     :param kept: keys of live rows that were not received and stay; of the rows that were looked at.
     :param removed: keys of the rows removed tonight.
     :param is_whole: whether all published rows were looked at, or only those a delta is about.
+    :param waiting: in `change_schema`, received rows that go along with an owner who goes tonight: what becomes of each
+        if the owner stays after all, with no `_change` where that is nothing, and as `_because` why it goes.
     """
 
     table: Table
@@ -44,6 +48,7 @@ class TableChanges:
     kept: pa.ChunkedArray
     removed: pa.ChunkedArray
     is_whole: bool = True
+    waiting: pa.Table | None = None
 
     def keys(self) -> pa.ChunkedArray:
         """The key of each changed row as one text."""
@@ -52,7 +57,8 @@ class TableChanges:
     def keys_only(self) -> TableChanges:
         """The same without the rows' content: keys, owners, what happens to them and why."""
         told = ("_change", "_because", "_changed_fields")
-        return replace(self, rows=self.rows.select([*dict.fromkeys((*self.table.key, *self.table.owners)), *told]))
+        rows = self.rows.select([*dict.fromkeys((*self.table.key, *self.table.owners)), *told])
+        return replace(self, rows=rows, waiting=None)
 
     def without(self, withheld: pa.ChunkedArray | pa.Array) -> TableChanges:
         """The same with some rows, by a mask, withheld: they stay as published and count as held."""
@@ -60,7 +66,7 @@ class TableChanges:
         rows = self.rows.filter(pc.invert(withheld))
         keys = row_keys(self.table, away)
         change = away["_change"]
-        tally = {entry["values"]: entry["counts"] for entry in pc.value_counts(change).to_pylist()}
+        tally = _tally(away)
         counts = msgspec.structs.replace(
             self.counts,
             held=self.counts.held + away.num_rows,
@@ -76,6 +82,41 @@ class TableChanges:
             kept=pa.chunked_array([*self.kept.chunks, *_chunks(stays)], pa.string()),
             removed=row_keys(self.table, rows.filter(pc.equal(rows["_change"], "removed"))),
         )
+
+    def with_staying(self, rows: pa.Table) -> TableChanges:
+        """The same with rows that waited, received like any other because their owners stay.
+
+        :param rows: of `waiting`.
+        """
+        if self.waiting is None or not rows.num_rows:
+            return self
+        keys = row_keys(self.table, rows)
+        is_theirs = pc.is_in(self.keys(), value_set=keys)
+        nothing = pa.nulls(rows.num_rows, pa.string())
+        staying = rows.set_column(rows.column_names.index("_because"), "_because", nothing)
+        staying = staying.filter(pc.is_valid(staying["_change"]))
+        less, more = _tally(self.rows.filter(is_theirs)), _tally(staying)
+        made = pa.concat_tables([self.rows.filter(pc.invert(is_theirs)), staying])
+        arrived = sum(more.get(name, 0) for name in ("added", "changed", "returned"))
+        counts = msgspec.structs.replace(
+            self.counts,
+            unchanged=self.counts.unchanged + rows.num_rows - arrived,
+            **{name: getattr(self.counts, name) - less.get(name, 0) + more.get(name, 0) for name in _TOLD},
+        )
+        waiting = self.waiting.filter(pc.invert(pc.is_in(row_keys(self.table, self.waiting), value_set=keys)))
+        return replace(
+            self,
+            rows=made,
+            counts=counts,
+            received=pa.chunked_array([*self.received.chunks, *_chunks(keys)], pa.string()),
+            kept=self.kept.filter(pc.invert(pc.is_in(self.kept, value_set=keys))),
+            removed=row_keys(self.table, made.filter(pc.equal(made["_change"], "removed"))),
+            waiting=waiting,
+        )
+
+
+def _tally(rows: pa.Table) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["_change"]).to_pylist()}
 
 
 def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
@@ -233,7 +274,7 @@ def _canonical(values: pa.ChunkedArray) -> pa.Array:
 
 def counted(rows: pa.Table, *, accepted: int, received: int, rejected: int) -> TableCounts:
     """The counts of one table's changes; a row found again was never lost to readers and counts as unchanged."""
-    tally = {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["_change"]).to_pylist()}
+    tally = _tally(rows)
     arrived = sum(tally.get(name, 0) for name in ("added", "changed", "returned"))
     return TableCounts(
         received=received,

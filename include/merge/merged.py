@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from include.contracts import BIRTH_DATES_SCHEMA, Finding, InClasses, Mapped, Part, People, TableCounts
 from include.expectations.judge import Judge
-from include.merge.compare import TableChanges, arrivals, counted, leaving, with_changed_fields
+from include.merge.compare import REMOVED_WITH, TableChanges, arrivals, counted, leaving, with_changed_fields
 from include.merge.digest import row_keys
 from include.merge.hold_accounts import hold_accounts
 from include.merge.published import (
@@ -27,6 +27,7 @@ from include.merge.published import (
     read_rows_by_key,
     split_key,
 )
+from include.merge.verdict import went_along
 from include.merge.withholding import withhold
 from include.tables import TABLES, Table
 
@@ -62,6 +63,8 @@ class Merged:
     enrolled: pa.ChunkedArray | None = None
     with_enrollments: bool = False
     lacks_targets: bool = False
+    waiting: dict[str, pa.Table] = field(default_factory=dict)
+    went_along: dict[str, list[pa.ChunkedArray]] = field(default_factory=dict)
     parts: dict[str, list[Part]] = field(default_factory=dict)
     renewed: dict[str, list[pa.Table]] = field(default_factory=dict)
 
@@ -183,6 +186,23 @@ class Merged:
             withheld = beside(before[name].keys(), self.tables[name].keys())
             keys = row_keys(TABLES[name], accepted)
             self.accepted[name] = accepted.filter(pc.invert(pc.is_in(keys, value_set=withheld)))
+        for name, rows in self.waiting.items():
+            now = self.tables[name].waiting
+            still = NONE if now is None else now["sourced_id"]
+            staying = rows.filter(pc.invert(pc.is_in(rows["sourced_id"], value_set=still)))
+            if name in self.accepted:
+                columns = self.accepted[name].column_names
+                self.accepted[name] = pa.concat_tables([self.accepted[name], staying.select(columns)])
+
+    def count_what_went_along(self) -> None:
+        """Tell how many received records were not taken because their person or class is gone: nobody's mistake."""
+        for name, causes in self.went_along.items():
+            now = self.tables[name].waiting if name in self.tables else None
+            every = joined(*causes, NONE if now is None else now["_because"])
+            for rule, because in REMOVED_WITH.items():
+                count = pc.sum(pc.equal(every, because), min_count=0).as_py()
+                if count:
+                    self.findings.append(went_along(self.judge, TABLES[name], rule, count))
 
     def put_away(self, write: Callable[[str, pa.Table], list[Part]], of_users: Sequence[str]) -> None:
         """Write what is settled, and keep in memory what is still looked at: of people and what is theirs, keys.

@@ -6,6 +6,7 @@ Nothing else decides what changes. It reads one snapshot of the warehouse and wr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,9 +28,10 @@ from include.expectations.severities import Severities
 from include.expectations.suites.orphans import reasons_while_unproven
 from include.landing import PullFolder
 from include.memory import give_back_what_is_free
-from include.merge.compare import arrivals, confirmed, counted, departures
+from include.merge.compare import TableChanges, arrivals, confirmed, counted, departures
 from include.merge.digest import row_keys
 from include.merge.facts import facts
+from include.merge.going_along import ByOwner, as_if_staying, by_owner
 from include.merge.merged import IN_CLASSES, NONE, Merged, joined
 from include.merge.published import (
     Asked,
@@ -117,7 +119,11 @@ def _merge_table(
     is_delta = pull.mode == "delta" and not collection.proves_absence
     asked = _asked(merged, table, joined(row_keys(table, active), tombstones)) if is_delta else None
     published = read_published(merged.connection, pull.district, table, asked)
-    verdict = _judged(merged, pull, table, active, tombstones, refused)
+    about = _about(merged, table, active, tombstones, refused)
+    parted = by_owner(active, table, about.targets, about.going_tonight) if is_own and table.owners else None
+    if parted is not None:
+        active = parted.settled
+    verdict = _judged(merged, pull, table, active, about)
     merged.findings.extend(verdict.findings)
     merged.rejects.append(verdict.rejects)
     if verdict.rejects.num_rows and any(owner not in merged.tables for owner in table.owners.values()):
@@ -131,7 +137,7 @@ def _merge_table(
         table,
         published,
         tombstones=tombstones,
-        excused=joined(excused, verdict.rejects["sourced_id"]) if is_own else NONE,
+        excused=joined(excused, verdict.rejects["sourced_id"], _not_taken(parted)) if is_own else NONE,
         whole_owners=merged.tables[table.parent].received if table.parent else None,
         removed_owners={name: done.removed for name, done in merged.tables.items()},
         absence_counts=is_own and collection.proves_absence,
@@ -150,6 +156,8 @@ def _merge_table(
         rejected=(collection.rejected if is_own else 0) + verdict.rejects.num_rows,
     )
     made = merged.settle(table, rows, counts, published, keys)
+    if parted is not None:
+        made = _keep_waiting(merged, pull, table, published, parted, about)
     if table.name in _NEEDED_LATER:
         merged.accepted[table.name] = active
     if table.name == "enrollments" and (merged.with_enrollments or is_delta):
@@ -165,10 +173,21 @@ def _merge_table(
         merged.enrolled = joined(*users)
 
 
-def _judged(
-    merged: Merged, pull: Pull, table: Table, active: pa.Table, tombstones: pa.ChunkedArray, refused: pa.Table
-) -> Verdict:
-    """Tonight's rows of a table, judged against the roster as it will be."""
+@dataclass(frozen=True)
+class _About:
+    """What tonight's rows of a table are judged by.
+
+    :param staying: published rows of the table that stay without having been received, where rows refer to others.
+    :param going_tonight: per table of owners, the keys that are to be removed tonight.
+    """
+
+    targets: Targets
+    staying: pa.Table
+    going_tonight: Mapping[str, pa.ChunkedArray]
+
+
+def _about(merged: Merged, table: Table, active: pa.Table, tombstones: pa.ChunkedArray, refused: pa.Table) -> _About:
+    """The roster as it will be, as far as these rows refer to it."""
     live, gone = _targets(merged, table, active)
     staying = active.slice(0, 0)
     if "parent_sourced_id" in table.names:
@@ -183,14 +202,55 @@ def _judged(
         refused={name: rejects.filter(pc.equal(rejects["collection"], name))["sourced_id"] for name in names},
         removed=gone,
     )
+    tonight = {name: merged.tables[name].removed for name in table.owners.values() if name in merged.tables}
+    return _About(targets, staying, tonight)
+
+
+def _judged(merged: Merged, pull: Pull, table: Table, active: pa.Table, about: _About) -> Verdict:
+    """Tonight's rows of a table, judged against the roster as it will be."""
 
     def after(name: str, columns: list[str]) -> pa.Table:
         if name == "class_terms":
             return merged.parts_after(name, "class_sourced_id", active["class_sourced_id"])
         return merged.after(name, columns)
 
-    found = facts(table, active, targets, staying, after)
+    found = facts(table, active, about.targets, about.staying, after)
     return judged(merged.judge, active, table, found, reasons_while_unproven(pull))
+
+
+def _not_taken(parted: ByOwner | None) -> pa.ChunkedArray:
+    return NONE if parted is None else joined(parted.gone["sourced_id"], parted.waiting["sourced_id"])
+
+
+def _keep_waiting(
+    merged: Merged, pull: Pull, table: Table, published: PublishedRows, parted: ByOwner, about: _About
+) -> TableChanges:
+    """Work out what becomes of the rows whose owners are to go tonight if those stay; what goes along is counted."""
+    causes = [parted.gone["because"]]
+    made = merged.tables[table.name]
+    if parted.waiting.num_rows:
+        targets = as_if_staying(about.targets, about.going_tonight)
+        verdict = _judged(merged, pull, table, parted.waiting, replace(about, targets=targets))
+        fine = pc.is_in(parted.waiting["sourced_id"], value_set=verdict.accepted["sourced_id"])
+        causes.append(parted.causes.filter(pc.invert(fine)))
+        rows = merged.explained(table, arrivals(table, verdict.accepted, published), published)
+        rows = pa.concat_tables([rows, _without_change(table, verdict.accepted, rows)])
+        at = pc.index_in(rows["sourced_id"], value_set=parted.waiting["sourced_id"])
+        rows = rows.set_column(rows.column_names.index("_because"), "_because", parted.causes.take(at))
+        made = merged.tables[table.name] = replace(made, waiting=rows)
+        merged.waiting[table.name] = verdict.accepted
+    merged.went_along[table.name] = causes
+    return made
+
+
+def _without_change(table: Table, accepted: pa.Table, changed: pa.Table) -> pa.Table:
+    """The accepted rows that are as published, in `change_schema` and without a `_change`."""
+    same = accepted.filter(pc.invert(pc.is_in(accepted["sourced_id"], value_set=changed["sourced_id"])))
+    schema = change_schema(table)
+    columns = [
+        same[field.name] if field.name in same.column_names else pa.nulls(same.num_rows, field.type) for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _targets(

@@ -68,6 +68,14 @@ def judged(
     return Verdict(rows.filter(pa.array(keeps)), rejects, findings)
 
 
+def went_along(judge: Judge, table: Table, name: str, count: int) -> Finding:
+    """What is told about received records that went along with their person or class; none of them is a reject."""
+    collection = table.collection or table.name
+    [rule] = [rule for rule in SUITES[collection].roster[table.name] if rule.name == name]
+    severity = judge.severities.of(collection, rule).severity
+    return Finding(collection=collection, rule=name, severity=severity, message=rule.reason, count=count)
+
+
 def _of_part(severity: Severity) -> Severity:
     """No record is refused for a part of it, so a finding about one is at most a warning."""
     return "info" if severity == "info" else "warning"

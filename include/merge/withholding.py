@@ -54,7 +54,7 @@ def withhold(
     """The change set without the rows that are named, and without what hangs on them.
 
     A removal stays away with what it would have taken along, a new person or class with everything that refers to it, a
-    changed record with its parts.
+    changed record with its parts. What was received for an owner whose removal stays away is received after all.
 
     :param named: `table_name`, `row_key` and `change` of the rows to withhold.
     """
@@ -69,10 +69,25 @@ def withhold(
     made = dict(tables)
     for name, rows in work.items():
         changes = tables[name]
-        if rows.away.any():
-            changes = changes.without(pa.array(rows.away))
-        made[name] = _told_why(changes, work)
+        staying = _staying(changes, work)
+        away = rows.away & ~_in(rows.keys, row_keys(changes.table, staying))
+        if away.any():
+            changes = changes.without(pa.array(away))
+        made[name] = _told_why(changes.with_staying(staying), work)
     return made
+
+
+def _staying(changes: TableChanges, work: Mapping[str, _Rows]) -> pa.Table:
+    """Of the received rows that wait for what becomes of their owners, those whose owners all stay."""
+    if changes.waiting is None:
+        return changes.rows.slice(0, 0)
+    stays = np.ones(changes.waiting.num_rows, dtype=bool)
+    for column, name in changes.table.owners.items():
+        if name in work:
+            owner = work[name]
+            lacks = (owner.is_removed & ~owner.away) | (owner.is_arrival & owner.away)
+            stays &= ~_in(changes.waiting[column], owner.of(lacks))
+    return changes.waiting.filter(pa.array(stays))
 
 
 def _rows(changes: TableChanges, named: pa.Table, published_owners: PublishedOwners) -> _Rows:

@@ -35,6 +35,7 @@ from include.expectations.severities import Severities
 from include.landing import Landing
 from include.mapping.stage import map_accounts
 from include.merge.facts import facts
+from include.merge.going_along import by_owner
 from include.merge.references import Targets
 from include.merge.verdict import judged
 from include.past.pulls import Known, judged_today
@@ -175,8 +176,15 @@ class _Laid:
             staying = self.rows_of(table.name, ["sourced_id", "parent_sourced_id"])
             staying = staying.filter(pc.invert(pc.is_in(staying["sourced_id"], value_set=known)))
             live[table.name] = _joined(rows["sourced_id"], staying["sourced_id"])
+        # what a row cannot be without has to be known where it is not in this pull
+        unread = {name for name in table.owners.values() if name not in live and name in self.rows}
+        live |= {name: self.rows[name]["sourced_id"] for name in unread}
         refused = {name: tonight.refused_of(name) for name in COLLECTIONS}
         targets = Targets(live=live, refused=refused, removed=self.gone)
+        if table.parent is None and table.owners:
+            parted = by_owner(rows, table, targets, {})
+            tonight.refuse(table, parted.gone["sourced_id"])
+            rows = parted.settled
         made = facts(table, rows, targets, staying, self.rows_of)
         # looking back nobody counts what is fine: only what some rows break can refuse one
         broken = {name: values for name, values in made.items() if not pc.all(values, min_count=0).as_py()}
@@ -192,8 +200,8 @@ class _Tonight:
     """One pull while it is laid over the others.
 
     :param refused: `collection` and `sourced_id` of every record refused so far.
-    :param live: the sourcedIds there are of each collection of this pull settled so far; references to others are not
-        asked about.
+    :param live: the sourcedIds there are of each collection of this pull settled so far; references to others are
+        asked about only where a record cannot be without them.
     """
 
     known: Known
@@ -202,6 +210,13 @@ class _Tonight:
 
     def rows(self, collection: ValidatedCollection, table: Table) -> pa.Table:
         return read_rows(self.known.folder, collection.parts.get(table.name, []), accepted_schema(table))
+
+    def refuse(self, table: Table, keys: pa.ChunkedArray) -> None:
+        """Take no record of a table's under these keys; what was known of them stays."""
+        if len(keys):
+            names = pa.array([table.name] * len(keys), pa.string())
+            more = pa.table({"collection": names, "sourced_id": keys})
+            self.refused = pa.concat_tables([self.refused, more.select(self.refused.column_names)])
 
     def refused_of(self, collection: str) -> pa.ChunkedArray:
         return self.refused.filter(pc.equal(self.refused["collection"], collection))["sourced_id"]

@@ -66,6 +66,7 @@ def publish(
     if now is not None and now.paused:
         return _paused(connection, folder, district, pull, validated, changes, now)
     _require_base(connection, pull)
+    _require_decisions(connection, changes)
 
     generation = changes.generation + 1
     # a remap is of an earlier instant, but who reads what changed since a time has to find it
@@ -249,6 +250,20 @@ def _require_base(connection: sa.Connection, pull: Pull) -> None:
             f"{pull.district} was rolled back after this pull had asked only for what was modified.",
             remedy="Nothing was published. Sync anew: the next pull asks for everything.",
             district=pull.district,
+        )
+
+
+def _require_decisions(connection: sa.Connection, changes: ChangeSet) -> None:
+    """What was approved or rejected since merge looked, and approvals that ended, are worked out again: a run may wait
+    for hours between the two.
+    """
+    holds.keep_undecided(connection, changes.district)
+    if changes.decisions and changes.decisions != holds.decisions(holds.living_rows(connection, changes.district)):
+        raise GenerationMoved(
+            "decisions_moved",
+            f"A decision about what is held of {changes.district} was taken in the meantime.",
+            remedy="Merge, map and guard again.",
+            district=changes.district,
         )
 
 

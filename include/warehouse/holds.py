@@ -55,6 +55,17 @@ def living_rows(connection: sa.Connection, district: str) -> pa.Table:
     return copy_out(connection, query, {"district": district}, LIVING_HOLD_ROWS_SCHEMA)
 
 
+def decisions(living: pa.Table) -> str:
+    """A digest of what is held and of what people have agreed to.
+
+    :param living: in `LIVING_HOLD_ROWS_SCHEMA`.
+    """
+    made = hashlib.blake2b(digest_size=16)
+    for row in living.select(["hold_id", "table_name", "row_key", "about", "because", "is_approved"]).to_pylist():
+        made.update(repr(tuple(row.values())).encode())
+    return made.hexdigest()
+
+
 def living_keys(connection: sa.Connection, district: str) -> dict[str, pa.Array]:
     """Per table, the keys of the rows that living holds of the district name."""
     rows = living_rows(connection, district)
@@ -83,6 +94,12 @@ def record_dry_run(connection: sa.Connection, changes: ChangeSet) -> None:
         _met(connection, changes, opening["hold_id"], hold)
 
 
+def keep_undecided(connection: sa.Connection, district: str) -> None:
+    """Let nobody decide about living holds until the transaction ends."""
+    living = (holds.c.district_id == district, holds.c.closed_at.is_(None))
+    connection.execute(sa.select(holds.c.hold_id).where(*living).with_for_update())
+
+
 def record(connection: sa.Connection, changes: ChangeSet, met: Met) -> None:
     """Carry every living hold of the district through a publication, in its transaction.
 
@@ -90,11 +107,7 @@ def record(connection: sa.Connection, changes: ChangeSet, met: Met) -> None:
     hold with nothing left closes; an approval nobody used in time ends.
     """
     params = {"district": changes.district, "run_id": changes.run_id, "now": datetime.now(UTC)}
-    connection.execute(
-        sa.select(holds.c.hold_id)
-        .where(holds.c.district_id == changes.district, holds.c.closed_at.is_(None))
-        .with_for_update()
-    )
+    keep_undecided(connection, changes.district)
     connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
     _bring(connection, "hold_back", met.came_back)
     _bring(connection, "hold_applied", met.applied)

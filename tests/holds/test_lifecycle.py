@@ -116,6 +116,19 @@ def test_an_approved_school_takes_its_accounts_along_without_a_pull(holding, ros
     assert nights.scalar("SELECT reason FROM roster_ops.left_out WHERE user_sourced_id = 'ben'") == "no_school"
 
 
+@pytest.mark.parametrize("decided_first", ["approved", "rejected"])
+def test_a_decision_between_mapping_and_publishing_counts(held, roster, decided_first):
+    nights = held.nights
+    if decided_first == "approved":
+        _approve(held)
+    ref = nights.prepare(roster("ada"))
+    night.map_night(held.engine, nights.district, ref, nights.landing)
+    (_reject if decided_first == "approved" else _approve)(held)
+    night.publish_night(held.engine, nights.district, ref, nights.landing)
+    assert held.live() == (["ada", "ben", "cid"] if decided_first == "approved" else ["ada"])
+    assert nights.live("accounts", "user_sourced_id") == held.live()
+
+
 def test_who_is_left_out_of_an_approval_stays_with_all_that_is_theirs_and_is_a_question_of_its_own(held, roster):
     done = _approve(held, excepted=["cid"])
     assert (done.approved, done.left) == (1, 1)

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from include.errors import NeedsPerson
 from include.expectations.suites import SUITES
 from include.settings import RuleChange
 
@@ -166,27 +167,11 @@ def test_one_primary_role_per_person_and_org(nights, roster):
 
 
 class TestDistrictsOwnView:
-    def test_a_lowered_rule_refuses_nothing_and_is_counted(self, nights, roster):
+    def test_what_belongs_to_nobody_is_published_in_no_district(self, nights, roster):
         nights.settings(rules={"orphan_enrollment": RuleChange(severity="warning", because="Accounts come later.")})
-        rows = roster("ada", "ghost", "third")
-        rows["users"], rows["user_roles"] = rows["users"][:1], rows["user_roles"][:1]
-        rows["enrollments"][2] |= {"user_sourced_id": "ada", "class_sourced_id": "elsewhere"}
-        nights.publish(rows)
-        assert _rejects(nights) is None
-        assert nights.live("enrollments", "sourced_id") == ["e-ada", "e-ghost", "e-third"]
-        assert _findings(nights) == {"enrollments.orphan_user": "warning 1", "enrollments.orphan_class": "warning 1"}
-
-    def test_an_orphan_that_is_let_in_stays_when_its_person_is_removed(self, nights, roster):
-        nights.settings(rules={"orphan_enrollment": RuleChange(severity="info", because="Accounts come later.")})
-        nights.publish(roster("ada", "ben"))
-        rows = roster("ada", "ben")
-        rows["users"][1] = {"sourced_id": "ben", "status": "tobedeleted"}
-        rows["user_roles"] = rows["user_roles"][:1]
-        rows["enrollments"][1]["role"] = "aide"
-        done = nights.publish(rows)
-        assert (done.counts["enrollments"].changed, done.counts["enrollments"].removed) == (1, 0)
-        assert nights.live("enrollments", "sourced_id", "role") == [("e-ada", "student"), ("e-ben", "aide")]
-        assert _findings(nights) == {"enrollments.user_removed": "info 1"}
+        with pytest.raises(NeedsPerson) as caught:
+            nights.publish(roster("ada"))
+        assert caught.value.code == "rule_fixed"
 
     def test_a_raised_rule_refuses(self, nights, roster):
         nights.settings(

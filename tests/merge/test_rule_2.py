@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from include.settings import RuleChange
+from include.settings.guards import Floor, Guards
 
 TOMBSTONE = {"status": "tobedeleted"}
+
+_BOTH = "demographics user_removed info 1, enrollments user_removed info 1"
 
 on_each_pull = pytest.mark.parametrize("delta", [False, True], ids=["full", "delta"])
 
@@ -14,6 +17,13 @@ on_each_pull = pytest.mark.parametrize("delta", [False, True], ids=["full", "del
 def _rejects(nights):
     told = "string_agg(sourced_id || ' ' || rule, ', ' ORDER BY sourced_id)"
     return nights.scalar(f"SELECT {told} FROM roster_ops.rejects WHERE run_id = 'run{nights.count}'")
+
+
+def _told(nights):
+    """What is told about removed owners."""
+    told = "string_agg(concat_ws(' ', collection, rule, severity, count), ', ' ORDER BY collection)"
+    of_run = f"run_id = 'run{nights.count}' AND rule LIKE '%_removed'"
+    return nights.scalar(f"SELECT {told} FROM roster_ops.findings WHERE {of_run}")
 
 
 def _tonight(rows, delta, **changed):
@@ -96,18 +106,41 @@ def test_enrollments_of_a_rejected_class_that_was_never_published_wait_for_it(pu
 
 
 @on_each_pull
-def test_enrollments_of_a_removed_person_go_and_are_refused_while_they_still_come(pulled, nights, roster, delta):
-    pulled(roster("ada", "ben"))
-    rows = roster("ada", "ben")
+def test_enrollments_of_a_removed_person_go_along_and_are_no_reject_while_they_come(pulled, nights, roster, delta):
+    pulled({**roster("ada", "ben"), "demographics": [{"sourced_id": "ben", "sex": "male"}]})
+    rows = {**roster("ada", "ben"), "demographics": [{"sourced_id": "ben", "sex": "male"}]}
     rows["users"][1] = {"sourced_id": "ben", **TOMBSTONE}
     rows["user_roles"] = rows["user_roles"][:1]
     done = pulled(rows, delta=delta)
-    assert _rejects(nights) == "e-ben user_removed"
-    assert (done.counts["enrollments"].removed, done.counts["enrollments"].rejected) == (1, 1)
-    assert nights.live("enrollments", "sourced_id") == ["e-ada"]
-    again = pulled(_tonight(rows, delta, users=rows["users"][:1], enrollments=rows["enrollments"]), delta=delta)
-    assert _rejects(nights) == "e-ben user_removed"
+    assert (_rejects(nights), _told(nights)) == (None, _BOTH)
+    assert (done.counts["enrollments"].removed, done.counts["enrollments"].rejected) == (1, 0)
+    assert (nights.live("enrollments", "sourced_id"), nights.live("demographics", "sourced_id")) == (["e-ada"], [])
+    kept = {"enrollments": rows["enrollments"], "demographics": rows["demographics"]}
+    again = pulled(_tonight(rows, delta, users=rows["users"][:1], **kept), delta=delta)
+    assert (_rejects(nights), _told(nights)) == (None, _BOTH)
     assert (again.counts["enrollments"].removed, again.counts["enrollments"].missing) == (0, 0)
+
+
+@on_each_pull
+def test_enrollments_of_somebody_who_is_held_are_taken_like_any_other(pulled, nights, roster, delta):
+    """Nobody is removed, so nothing says that somebody was, and what comes for them is published."""
+    nights.settings(guards=Guards(floor=Floor(people=0)))
+    pulled({**roster("ada", "ben"), "demographics": [{"sourced_id": "ben", "sex": "male"}]})
+    rows = {**roster("ada", "ben"), "demographics": [{"sourced_id": "ben", "sex": "female"}]}
+    rows["users"][1] = {"sourced_id": "ben", **TOMBSTONE}
+    rows["user_roles"] = rows["user_roles"][:1]
+    rows["enrollments"][1]["role"] = "aide"
+    rows["enrollments"].append({**rows["enrollments"][1], "sourced_id": "e-ben-2"})
+    done = pulled(rows, delta=delta)
+    assert [(hold.collection, hold.rows) for hold in done.holds] == [("users", 1)]
+    assert (_rejects(nights), _told(nights)) == (None, None)
+    found = done.counts["enrollments"]
+    assert (found.changed, found.added, found.removed, found.rejected, found.held) == (1, 1, 0, 0, 0)
+    assert done.counts["demographics"].changed == 1
+    taken = [("e-ada", "student"), ("e-ben", "aide"), ("e-ben-2", "aide")]
+    assert nights.live("enrollments", "sourced_id", "role") == taken
+    assert nights.live("demographics", "sex") == ["female"]
+    assert pulled(rows, delta=delta).counts["enrollments"].touched() == 0
 
 
 @on_each_pull

@@ -62,8 +62,7 @@ def test_a_raised_rule_about_a_part_leaves_the_part_out_and_keeps_the_person(val
 
 def test_an_orphan_enrollment_has_one_name_for_all_its_causes() -> None:
     assert set(GROUPS["orphan_enrollment"]) == {
-        f"enrollments.{name}"
-        for name in ("orphan_user", "user_refused", "user_removed", "orphan_class", "class_refused", "class_removed")
+        f"enrollments.{name}" for name in ("orphan_user", "user_refused", "orphan_class", "class_refused")
     }
 
 
@@ -90,6 +89,9 @@ def test_an_unknown_name_is_an_error_with_the_nearest(name: str, near: str, vali
         ("orgs.sourced_id_repeated", "info"),
         ("role_missing", "warning"),
         ("term_missing", "info"),
+        ("orphan_enrollment", "warning"),
+        ("enrollments.user_missing", "info"),
+        ("demographics.orphan_user", "info"),
         ("share_without_email", "critical"),
     ],
 )

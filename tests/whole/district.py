@@ -18,7 +18,9 @@ from include.past.begin import begin_past
 from include.past.published import rows_at
 from include.past.replay import replay
 from include.past.rollback import resume, rollback
+from include.publish.invariants import Scope, check_roster
 from include.remap_night import prepare_remap
+from include.retention.purge import purge
 from include.settings import Sites
 from include.tables import TABLES
 from include.warehouse.models import history, staging
@@ -178,6 +180,16 @@ class Watched:
             assert self.publish(meanwhile).status == "paused"
         assert resume(self.nights.engine, self.nights.district).startswith("rolled back on ")
 
+    def purge(self) -> None:
+        """Everything deleted; what the provider has then is a first night."""
+        purge(self.nights.engine, "elm", self.nights.landing, by="robin")
+        self.roster, self.accounts = Roster(), set()
+        self.generations, self.runs, self.pulls = [], {}, []
+        self.marks.clear()
+        self.current, self.current_as_of = ("", ""), _NEVER
+        self.is_history_plain = self.is_left_out_known = True
+        assert self.whole_night(self.pull([], Asked())).status == "published"
+
     def back_fill(self, pulled: Pulled) -> None:
         """A past night written anew: newer state is not touched, unless there is none."""
         before = self._history()
@@ -207,6 +219,7 @@ class Watched:
                     pytest.fail(f"{name}: " + str({key: (found.get(key), expected.get(key)) for key in differing}))
             for query in (LOST_OWNERS, IN_BOTH_OR_NEITHER if self.is_left_out_known else "SELECT 0"):
                 assert connection.execute(sa.text(query)).scalar_one() == 0
+            check_roster(connection, Scope("elm", is_whole=True), remedy="", knows_left_out=self.is_left_out_known)
             live = {name: self.roster.live(name) for name in NAMES}
             assert self._keys(connection, "user_roles", "user_sourced_id") == live["users"]
             assert self._keys(connection, "class_terms", "class_sourced_id") == live["classes"]

@@ -112,11 +112,12 @@ class _Collection:
         refused = self.sent.refused.get(self.name, set())
         accepted = {key: content for key, content in came.items() if content is not None and self._resolves(content)}
         tombstones = {key for key, content in came.items() if content is None}
-        refused = refused | (came.keys() - accepted.keys() - tombstones)
+        along = {key for key, content in came.items() if content and key not in accepted and self._goes_along(content)}
+        refused = refused | (came.keys() - accepted.keys() - tombstones - along)
         self._count("received", len(came) + len(self.sent.refused.get(self.name, ())))
         self._count("rejected", len(refused))
         for key in rows.keys() - accepted.keys():
-            self._is_not_there(key, rows[key], is_tombstone=key in tombstones, is_excused=key in refused)
+            self._is_not_there(key, rows[key], is_tombstone=key in tombstones, is_excused=key in refused | along)
         for key, content in accepted.items():
             self._is_there(key, content)
         if self.name not in self.sent.proves:
@@ -125,6 +126,16 @@ class _Collection:
 
     def _resolves(self, content: Content) -> bool:
         return all(whose in self.roster.live(owner) for owner, whose in owners(self.name, content))
+
+    def _goes_along(self, content: Content) -> bool:
+        """Whether it belongs to somebody who was there and is gone: it is not taken, and no mistake."""
+        return any(self._is_gone(owner, whose) for owner, whose in owners(self.name, content))
+
+    def _is_gone(self, owner: str, whose: str) -> bool:
+        is_marked = self.sent.records.get(owner, {}).get(whose, ()) is None
+        is_known = whose in self.roster.rows[owner] or is_marked
+        is_refused = whose in self.sent.refused.get(owner, set())
+        return is_known and not is_refused and whose not in self.roster.live(owner)
 
     def _is_there(self, key: str, content: Content) -> None:
         row = self.roster.rows[self.name].get(key)

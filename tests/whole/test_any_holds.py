@@ -1,6 +1,7 @@
 """People leave and return in any sequence, with the guard on: nobody is lost unless somebody agreed, or few are.
 
-No model of the guard, only what it promises.
+Approvals, rejections, remaps, nights of some collections, rollbacks and purges come between. No model of the guard,
+only what it promises; and after every step the roster does not contradict itself and everybody has their account.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from include import night
 from include.holds import decide
 from include.landing import Landing
+from include.past.rollback import resume, rollback
+from include.publish.invariants import Scope, check_roster
 from include.remap_night import prepare_remap
+from include.retention.purge import purge
 from include.settings.guards import Floor, Guards
 from tests.conftest import Nights
 from tests.warehouses import Warehouses
 from tests.whole.district import IN_BOTH_OR_NEITHER, LOST_OWNERS
-from tests.whole.provider import PEOPLE, Provider, as_rows
+from tests.whole.provider import GUARDIAN, NO_EMAIL, PEOPLE, Provider, as_rows
 from tests.whole.test_any_sequence import HINT, SEQUENCES
 
 #: So many may leave in a night unasked.
@@ -31,13 +35,17 @@ FLOOR = 1
 
 people = st.lists(st.integers(1, PEOPLE - 1), min_size=1, max_size=3, unique=True)
 _LIVING = "SELECT hold_id FROM roster_ops.holds WHERE closed_at IS NULL AND kind = 'removals' ORDER BY hold_id"
+_PUBLISHED = "SELECT run_id FROM roster_ops.runs WHERE status = 'published' ORDER BY generation"
 _NAMED = """
     SELECT r.row_key, r.is_approved AND h.status = 'approved' FROM roster_ops.holds h
     JOIN roster_ops.hold_rows r USING (hold_id) WHERE h.closed_at IS NULL AND r.table_name = 'users'"""
 
 
 class Holding(RuleBasedStateMachine):
-    """:param agreed: whom a person let go, and who has not gone yet."""
+    """:param agreed: whom a person let go, and who has not gone yet.
+    :param is_rolled_back: whether readers have an earlier roster: the next pull is a full one, holds are about another
+        roster, and whom somebody let go may be missing for the first time again.
+    """
 
     def __init__(self, warehouses: Warehouses, folder: Path) -> None:
         super().__init__()
@@ -47,6 +55,8 @@ class Holding(RuleBasedStateMachine):
         self.provider = Provider()
         self.asked_since = 0
         self.agreed: set[str] = set()
+        self.is_rolled_back = False
+        self.knows_left_out = True
         self._publish(since=None)
 
     @rule(who=people, how=st.sampled_from(("leave", "vanish")), is_delta=st.booleans())
@@ -73,6 +83,33 @@ class Holding(RuleBasedStateMachine):
         night.publish_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
         self._nobody_is_lost(before, received=set())
 
+    @rule(names=st.sampled_from((("orgs",), ("orgs", "academic_sessions", "courses", "classes"))))
+    def a_night_of_some_collections(self, names: Sequence[str]) -> None:
+        before = self._live()
+        rows = as_rows(self.provider.pull(self.nights.began))
+        some = {name: rows[name] for name in (*names, "class_terms") if name in names or "classes" in names}
+        self.nights.publish(some)
+        self.knows_left_out = True
+        self._nobody_is_lost(before, received=set())
+
+    @rule(which=st.integers(0, 9))
+    def a_rollback(self, which: int) -> None:
+        with self.nights.engine.connect() as connection:
+            runs = list(connection.execute(sa.text(_PUBLISHED)).scalars())
+        self.provider.tick += 1
+        back = f"back{self.provider.tick}"
+        done = rollback(self.nights.engine, self.nights.district, self.nights.landing, back, runs[which % len(runs)])
+        resume(self.nights.engine, self.nights.district)
+        self.is_rolled_back, self.knows_left_out = True, done.left_out
+
+    @rule()
+    def a_purge(self) -> None:
+        purge(self.nights.engine, "elm", self.nights.landing, by="robin")
+        assert self._live() == set()
+        self.agreed.clear()
+        self.is_rolled_back = False
+        self._publish(since=None)
+
     @precondition(lambda self: self._holds())
     @rule(which=st.integers(0, 9), is_all=st.booleans())
     def somebody_approves(self, which: int, is_all: bool) -> None:
@@ -92,12 +129,15 @@ class Holding(RuleBasedStateMachine):
 
     @invariant()
     def who_is_held_is_still_there(self) -> None:
-        assert self._named().keys() <= self._live()
+        assert self.is_rolled_back or self._named().keys() <= self._live()
 
     @invariant()
-    def the_roster_holds_together(self) -> None:
+    def the_roster_does_not_contradict_itself(self) -> None:
         assert self.nights.scalar(LOST_OWNERS) == 0
-        assert self.nights.scalar(IN_BOTH_OR_NEITHER) == 0
+        assert not self.knows_left_out or self.nights.scalar(IN_BOTH_OR_NEITHER) == 0
+        with self.nights.engine.connect() as connection:
+            check_roster(connection, Scope("elm", is_whole=True), remedy="", knows_left_out=self.knows_left_out)
+        assert set(self.nights.live("accounts", "user_sourced_id")) == self._live() - {NO_EMAIL, GUARDIAN}
 
     def teardown(self) -> None:
         """However it went: two complete pulls and everybody's consent make it what the provider has."""
@@ -118,20 +158,23 @@ class Holding(RuleBasedStateMachine):
     def _publish(self, since: int | None) -> None:
         """A night, and what has to be so after any."""
         before = self._live()
+        since = None if self.is_rolled_back else since
         sent = self.provider.pull(
             self.nights.began, since=None if since is None else dict.fromkeys(self.provider.records, since)
         )
         self.nights.publish(as_rows(sent), delta=since is not None)
         self.asked_since = self.provider.tick
+        self.knows_left_out = True
         received = {key for key, content in sent.records["users"].items() if content is not None}
         assert received <= self._live()
         self._nobody_is_lost(before, received)
 
     def _nobody_is_lost(self, before: set[str], received: set[str]) -> None:
         lost = before - self._live()
-        assert not self.agreed - received - lost
+        assert self.is_rolled_back or not self.agreed - received - lost
         assert len(lost - self.agreed) <= FLOOR
-        self.agreed.clear()
+        self.agreed = {who for who, is_approved in self._named().items() if is_approved}
+        self.is_rolled_back = False
 
     def _live(self) -> set[str]:
         return set(self.nights.live("users", "sourced_id"))

@@ -14,8 +14,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from include import night
 from include.holds import decide
 from include.landing import Landing
+from include.past.rollback import resume, rollback
+from include.publish.invariants import Scope, check_roster
+from include.remap_night import prepare_remap
+from include.retention.purge import purge
 from include.settings.guards import Floor, Guards
 from tests.conftest import Nights
 from tests.guard.conftest import Town
@@ -27,6 +32,7 @@ PEOPLE = 5
 
 names = st.lists(st.integers(0, PEOPLE + 1), min_size=PEOPLE, max_size=PEOPLE)
 _LIVING = "SELECT hold_id FROM roster_ops.holds WHERE closed_at IS NULL ORDER BY hold_id"
+_PUBLISHED = "SELECT run_id FROM roster_ops.runs WHERE status = 'published' ORDER BY generation"
 _NAMED = "SELECT split_part(row_key, chr(31), 1), because, is_approved FROM roster_ops.hold_rows WHERE hold_id = :hold"
 
 
@@ -43,6 +49,7 @@ class Wandering(RuleBasedStateMachine):
         self.nights.settings(guards=Guards(floor=Floor(people=100)))
         self.wanted: Sequence[int] = range(PEOPLE)
         self.agreed: dict[str, str] = {}
+        self.count = 0
         self._publish()
 
     @rule(wanted=names)
@@ -90,6 +97,36 @@ class Wandering(RuleBasedStateMachine):
             decide.reject(connection, hold, by="robin", because="no")
         self._note(hold)
 
+    @rule()
+    def a_remap(self) -> None:
+        """Nobody pulls: what was agreed to is done, and nothing else changes hands."""
+        before = self._names()
+        self.count += 1
+        ref = prepare_remap(self.nights.engine, self.nights.district, f"remap{self.count}", self.nights.landing)
+        night.map_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
+        night.publish_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
+        self._nothing_changed_hands_unasked(before)
+
+    @rule(which=st.integers(0, 9))
+    def a_rollback(self, which: int) -> None:
+        with self.nights.engine.connect() as connection:
+            runs = list(connection.execute(sa.text(_PUBLISHED)).scalars())
+        self.count += 1
+        run = runs[which % len(runs)]
+        rollback(self.nights.engine, self.nights.district, self.nights.landing, f"back{self.count}", run)
+        resume(self.nights.engine, self.nights.district)
+
+    @rule()
+    def a_purge(self) -> None:
+        purge(self.nights.engine, "elm", self.nights.landing, by="robin")
+        self.agreed.clear()
+        self._publish()
+
+    @invariant()
+    def nothing_contradicts_itself(self) -> None:
+        with self.nights.engine.connect() as connection:
+            check_roster(connection, Scope("elm", is_whole=True), remedy="", knows_left_out=False)
+
     @invariant()
     def no_two_have_one_name(self) -> None:
         held = list(self._names().values())
@@ -114,6 +151,9 @@ class Wandering(RuleBasedStateMachine):
         for user, name in zip(rows["users"], self.wanted, strict=True):
             user["email"] = f"name{name}@town.example"
         self.nights.publish(rows)
+        self._nothing_changed_hands_unasked(before)
+
+    def _nothing_changed_hands_unasked(self, before: dict[str, str]) -> None:
         now = self._names()
         assert self.nights.scalar(IN_BOTH_OR_NEITHER) == 0
         for who, name in now.items():

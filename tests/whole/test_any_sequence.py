@@ -160,6 +160,10 @@ class Sequence(RuleBasedStateMachine):
         meanwhile = self.district.pull(changes, asked) if is_night_meanwhile else None
         self.district.roll_back(runs[which % len(runs)], meanwhile)
 
+    @rule()
+    def a_purge(self) -> None:
+        self.district.purge()
+
     @rule(which=which)
     def a_back_fill(self, which: int) -> None:
         self.district.back_fill(self.district.pulls[which % len(self.district.pulls)])

@@ -22,6 +22,7 @@ SUITE = Suite(
             "user",
             "The enrollment does not say who is enrolled.",
             present("user_sourced_id"),
+            needs_owner=True,
         ),
         Rule(
             "class_missing",
@@ -29,6 +30,7 @@ SUITE = Suite(
             "class",
             "The enrollment does not say in which class.",
             present("class_sourced_id"),
+            needs_owner=True,
         ),
         Rule(
             "school_missing",

@@ -1,7 +1,7 @@
 """A reference without whose target a record cannot be used: why its target is not there, each cause a rule of its own.
 
-Who reads the reject has to know whom to ask: the district (nobody was sent), the record that was refused (see there),
-or nobody (it left).
+Who reads it has to know whom to ask: the district (nobody was sent), the record that was refused (see there), or nobody
+(it left).
 """
 
 from __future__ import annotations
@@ -37,26 +37,28 @@ def reasons_while_unproven(pull: Pull) -> dict[str, str]:
 
 
 def orphans(column: str, target: str, field: str, not_arrived: str) -> list[Rule]:
-    """Critical rules; of one row at most one is broken.
+    """Why a row is not published; of one row at most one holds. Without its target no row can be, so that no district
+    can let it in; that its target was removed is nobody's mistake, and the row goes along without a reject.
 
     :param target: `user` or `class`, the first word of the rules' names.
     :param not_arrived: the likely cause where nobody ever sent it.
     """
     what = _WHAT[target]
     return [
-        Rule(f"orphan_{target}", "critical", field, not_arrived, holds(f"{column}_arrived")),
+        Rule(f"orphan_{target}", "critical", field, not_arrived, holds(f"{column}_arrived"), needs_owner=True),
         Rule(
             f"{target}_refused",
             "critical",
             field,
             f"Its {what} was refused tonight and is not published yet; once that record is corrected both arrive.",
             holds(f"{column}_is_not_refused"),
+            needs_owner=True,
         ),
         Rule(
             f"{target}_removed",
-            "critical",
+            "info",
             field,
-            f"Its {what} was removed; it comes back when the {what} does.",
+            f"The provider still sends it though its {what} was removed; it comes back when the {what} does.",
             holds(f"{column}_is_not_removed"),
         ),
     ]
