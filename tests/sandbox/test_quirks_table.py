@@ -395,9 +395,11 @@ def column_of(text: str, heading: str) -> Iterator[str]:
     place = None
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
-        if heading in cells:
+        if not cells:
+            place = None  # the table ended; another one may have no such column
+        elif heading in cells:
             place = cells.index(heading)
-        elif cells and place is not None:
+        elif place is not None:
             yield cells[place]
 
 
