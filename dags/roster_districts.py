@@ -145,7 +145,11 @@ def tell_if_readers_are_affected(context):
     """A night that failed is told at once only where readers have none of the last two; else in the morning."""
     from oneroster_provider.notifier import tell_if_urgent
 
-    tell_if_urgent(context, context["dag"].dag_id.removeprefix("roster_"))
+    from include import tasks
+
+    district = context["dag"].dag_id.removeprefix("roster_")
+    tasks.ended(district, context["run_id"], Connection.get("warehouse"))
+    tell_if_urgent(context, district)
 
 
 def build(district: District) -> DAG:

@@ -132,6 +132,7 @@ class Pull(Contract, frozen=True):
     :param as_of: the instant before the first request; all order in time is by it. A remap asks nobody: it has that of
         the roster it maps again.
     :param largest_limit: rows per page the provider accepts at most, if this pull found that it refuses more.
+    :param is_by_own_clock: whether `as_of` is by the machine's clock alone, because the warehouse did not answer.
     :param kind: what the run that made it is: a `remap` brings nothing, a `refetch` moves no watermark.
     """
 
@@ -149,6 +150,7 @@ class Pull(Contract, frozen=True):
     usage: Usage = msgspec.field(default_factory=Usage)
     kind: RunKind = "sync"
     largest_limit: int | None = None
+    is_by_own_clock: bool = False
 
 
 class Finding(Contract, frozen=True):

@@ -7,13 +7,20 @@ the landing zone and in the warehouse.
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING
 
+import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -40,11 +47,13 @@ from include.judge_night import approved_removals, settle
 from include.landing import Landing, PullFolder
 from include.memory import give_back_what_is_free, given_back, keep_memory_small
 from include.merge.merged import Merged
+from include.merge.published import district_state
 from include.merge.stage import merge
 from include.plan_night import plan_night, plan_without_warehouse
 from include.publish.stage import publish
 from include.settings import District, night_of, rules_digest
 from include.warehouse import ledger
+from include.warehouse.clock import TOLERANCE, require_not_in_future, warehouse_now
 from include.warehouse.connect import reached
 from include.warehouse.holds import decisions, living_rows
 from include.warehouse.migrate import require_version
@@ -84,7 +93,6 @@ def begin(
     :raises RollcallError: `warehouse_unreachable`.
     """
     _require_enabled(district)
-    now = datetime.now(UTC)
     try:
         reached(engine)
     except RollcallError as error:
@@ -94,9 +102,19 @@ def begin(
         return plan_without_warehouse()
     with engine.begin() as connection:
         require_version(connection)
+        now = warehouse_now(connection)
         ledger.describe_district(connection, district)
         ledger.start_run(connection, district.district, run_id, night_of(now, district.schedule.timezone))
-        plan = plan_night(connection, district, requested, now)
+        plan = replace(plan_night(connection, district, requested, now), clock_ahead=now - datetime.now(UTC))
+        current = district_state(connection, district.district).current_as_of
+    try:
+        require_not_in_future(now, current, district.district)
+    except RollcallError as error:  # the provider is not asked for what could not be published
+        with engine.begin() as connection:
+            ledger.fail_run(connection, district.district, run_id, "extract", error)
+        raise
+    if abs(plan.clock_ahead or timedelta()) > TOLERANCE:
+        log.warning("This machine's clock and the warehouse's are %s apart; the warehouse's counts.", plan.clock_ahead)
     log.info("%s: %s pull, because of this: %s", district.name, plan.mode, plan.why)
     return plan
 
@@ -153,7 +171,17 @@ def extract_night(
     """Pull the district's collections into the landing zone, as planned."""
     from include.extract.stage import extract
 
-    return extract(client, district, landing, run_id=run_id, plan=plan, collections=collections, progress=progress)
+    ahead = plan.clock_ahead or timedelta()
+    return extract(
+        client,
+        district,
+        landing,
+        run_id=run_id,
+        plan=plan,
+        collections=collections,
+        progress=progress,
+        now=lambda: datetime.now(UTC) + ahead,
+    )
 
 
 def validate_night(district: District, ref: PullRef, landing: Landing) -> Validated:
@@ -167,10 +195,14 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
     """Merge, map and guard: the change set, written to the landing zone and nowhere else."""
     folder = ref.folder(landing)
     pull, validated = load(folder, Pull), load(folder, Validated)
-    night = night_of(pull.as_of, district.schedule.timezone)
     reached(engine)
     with stage_edge("map_roster", district=district.district), engine.begin() as connection:
         require_version(connection)
+        if pull.is_by_own_clock and pull.as_of > (now := warehouse_now(connection)):
+            # it was pulled before now, whatever that machine's clock said
+            pull = msgspec.structs.replace(pull, as_of=now)
+            save(folder, pull)
+        night = night_of(pull.as_of, district.schedule.timezone)
         ledger.ensure_run(connection, ref.district, ref.run_id, night)
     with stage_edge("map_roster", district=district.district), _snapshot(engine) as connection:
         district = with_targets(connection, district)
@@ -286,16 +318,52 @@ def recorded(engine: sa.Engine, district: str, run_id: str, stage: str) -> Itera
     with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
         ledger.wait_for(connection, district, run_id, _WAITS_FOR.get(stage, stage))
     try:
-        with given_back(), stage_edge(stage, district=district):
+        with given_back(), stage_edge(stage, district=district), _ended_by_signal():
             yield
-    except RollcallError as error:
+    except BaseException as error:
+        told = error if isinstance(error, RollcallError) else _interrupted(stage, error)
         # what went wrong must not be hidden by a ledger that cannot be written
         with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
-            ledger.fail_run(connection, district, run_id, stage, error)
+            ledger.fail_run(connection, district, run_id, stage, told)
         raise
     finally:
         with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
             ledger.add_cpu(connection, district, run_id, time.process_time() - began)
+
+
+def _interrupted(stage: str, error: BaseException) -> RollcallError:
+    """A time limit of Airflow, a signal, Ctrl-C: nothing went wrong, and still the run is not done."""
+    return RollcallError(
+        "run_interrupted",
+        f"The stage {stage} was stopped before it was done ({type(error).__name__}).",
+        remedy="What was published stays as it is; run it again.",
+    )
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """Let a SIGTERM end the stage as an exception does, so that the ledger is told.
+
+    Airflow's own handler runs first; it ends nothing by itself.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
+        yield
+        return
+    process = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:  # of a child that was forked meanwhile
+            os._exit(128 + number)
+        if callable(before):
+            before(number, frame)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from include.extract.plan import ALWAYS_FULL, FULL, Plan
 from include.merge.compare import ABSENT_TWICE, TOMBSTONE
 from include.settings import District, night_of
 from include.settings.schedule import EVENING
+from include.warehouse.clock import warehouse_now
 from include.warehouse.models import districts, staging, state, watermarks
 from include.warehouse.profiles import last_profile
 
@@ -56,7 +57,8 @@ def plan_refetch(connection: sa.Connection, district: District, night: date) -> 
 
     A district that was never published has nothing a delta could be laid on, and is pulled in full.
     """
-    planned = plan_night(connection, district, "delta", datetime.now(UTC))
+    now = warehouse_now(connection)
+    planned = replace(plan_night(connection, district, "delta", now), clock_ahead=now - datetime.now(UTC))
     if planned.mode == "full":
         return replace(planned, kind="refetch")
     evening = datetime.combine(night - timedelta(days=1), EVENING, ZoneInfo(district.schedule.timezone))
@@ -67,7 +69,7 @@ def plan_refetch(connection: sa.Connection, district: District, night: date) -> 
 
 def plan_without_warehouse() -> Plan:
     """Extract works while the warehouse is down; without watermarks everything is asked for."""
-    return Plan("full", why=f"the warehouse does not answer, so {FULL.why}")
+    return Plan("full", why=f"the warehouse does not answer, so {FULL.why}", clock_ahead=None)
 
 
 def _reason_for_full(connection: sa.Connection, district: District, requested: str, now: datetime) -> str:

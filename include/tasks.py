@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from include import night
 from include.contracts import PullRef, from_json, to_json
+from include.errors import RollcallError, stage_edge
 from include.extract.plan import Plan
 from include.landing import Landing, default_landing
 from include.oneroster.client import OneRosterClient
@@ -24,6 +25,8 @@ from include.report import print_summary
 from include.settings import District, find_district, night_of
 from include.warehouse.connect import ConnectionFields, connect, url_of
 from include.warehouse.lease import HostLease
+from include.warehouse.ledger import fail_run
+from include.warehouse.models import runs
 
 
 class Hook(Protocol):
@@ -103,6 +106,25 @@ def report(district: str, run_id: str, warehouse: ConnectionFields) -> None:
     """Print the run's summary into the task's log, which names no person."""
     with _running(district, run_id, "report", warehouse) as (engine, _, landing):
         print_summary(engine, district, run_id, landing)
+
+
+def ended(district: str, run_id: str, warehouse: ConnectionFields) -> None:
+    """Mark a run as failed that Airflow has ended and that could not say so itself: killed, or out of time.
+
+    What it did say stays, and so does a run that was published. A warehouse that is down hides nothing: the next run
+    finds what was left.
+    """
+    error = RollcallError(
+        "run_killed",
+        "Airflow ended the run before it was done: its process was killed, or its time was up.",
+        remedy="The task's log says more. The next run makes up for it.",
+    )
+    engine = connect(url_of(warehouse))
+    try:
+        with suppress(RollcallError), stage_edge("ledger", district=district), engine.begin() as connection:
+            fail_run(connection, district, run_id, "", error, where=runs.c.status == "running")
+    finally:
+        engine.dispose()
 
 
 @contextmanager

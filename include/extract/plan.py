@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from include.contracts import Mode, RunKind
 
@@ -25,6 +25,8 @@ class Plan:
     :param largest_limit: rows per page that the provider accepted the last time, where it had refused more.
     :param why: why it is what it is, in words for the log and the ledger.
     :param kind: what the pull is made for.
+    :param clock_ahead: how far the warehouse's clock, by which pulls are ordered, is ahead of this machine's; None
+        where the warehouse did not answer.
     """
 
     mode: Mode
@@ -35,6 +37,7 @@ class Plan:
     largest_limit: int | None = None
     why: str = ""
     kind: RunKind = "sync"
+    clock_ahead: timedelta | None = timedelta()
 
 
 FULL = Plan("full", why="everything was asked for")

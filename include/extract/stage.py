@@ -97,6 +97,7 @@ def extract(
             rejects=[part for name in wanted for part in landed[name][1]],
             usage=_usage(client, begun.usage),
             kind=plan.kind,
+            is_by_own_clock=plan.clock_ahead is None,
             largest_limit=client.largest_limit,
         )
         save(folder, pull)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,6 +49,7 @@ from include.merge.shares import jumps, may_jump, people_with_facts, read_publis
 from include.merge.verdict import Verdict, judged
 from include.settings import RuleChange
 from include.tables import COLLECTIONS, Table, tables_of
+from include.warehouse.clock import require_not_in_future, warehouse_now
 
 #: Tables whose rows mapping, or a rule about another table, needs as they will be.
 _NEEDED_LATER = ("orgs", "academic_sessions", "class_terms", "users", "user_roles")
@@ -71,9 +73,10 @@ def merge(
         tonight's pull repeats them.
     :param with_enrollments: mapping needs them too.
     :raises RollcallError: `pull_is_older` when readers already have a newer roster than this pull.
+    :raises NeedsPerson: `state_in_future` when that is so because a clock was ahead.
     """
     state = district_state(connection, pull.district)
-    refuse_older(state, pull)
+    refuse_older(state, pull, warehouse_now(connection))
     judge = Judge(Severities(rules, pull.district))
     merged = Merged(connection, pull.district, state, judge, approved, with_enrollments=with_enrollments)
     collections = {collection.collection: collection for collection in validated.collections}
@@ -89,11 +92,16 @@ def merge(
     return merged
 
 
-def refuse_older(state: DistrictState, pull: Pull) -> None:
-    """A pull older than the published roster must not overwrite it; the very pull that is published may be repeated."""
+def refuse_older(state: DistrictState, pull: Pull, now: datetime) -> None:
+    """A pull older than the published roster must not overwrite it; the very pull that is published may be repeated.
+
+    :param now: the warehouse's.
+    """
     current = state.current_as_of
     if current is None or pull.as_of >= current:
         return
+    if pull.as_of <= now:
+        require_not_in_future(now, current, pull.district)
     raise RollcallError(
         "pull_is_older",
         f"Readers of {pull.district} have the roster of {current:%Y-%m-%d %H:%M} UTC; this pull is from "

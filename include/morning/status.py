@@ -27,6 +27,10 @@ NEED_A_PERSON = frozenset({"failed", "late", "broken", "never", "paused", "held"
 _COMMANDS = {
     "warehouse_version": "rollcall db upgrade",
     "warehouse_unreachable": "rollcall sync {district}",
+    "state_in_future": "rollcall resume {district} --clock",
+    "run_interrupted": "rollcall sync {district}",
+    "run_killed": "rollcall sync {district}",
+    "run_abandoned": "rollcall sync {district}",
     "warehouse_lost": "rollcall sync {district}",
     "warehouse_timeout": "rollcall sync {district}",
     "warehouse_conflict": "rollcall sync {district}",

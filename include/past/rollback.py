@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -24,6 +24,7 @@ from include.publish.left_out import write_left_out
 from include.settings import District, night_of
 from include.tables import TABLES, Table
 from include.warehouse import ledger
+from include.warehouse.clock import warehouse_now
 from include.warehouse.connect import reached
 from include.warehouse.dialect import temporary_like
 from include.warehouse.history import Stretch, write_published
@@ -67,10 +68,11 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
         `include.publish.invariants` finds: nothing is changed then.
     :raises RollcallError: `warehouse_unreachable`.
     """
-    key, now = district.district, datetime.now(UTC)
+    key = district.district
     reached(engine)
     with stage_edge("rollback", district=key), engine.begin() as connection:
         require_version(connection)
+        now = warehouse_now(connection)
         ledger.start_run(connection, key, run_id, night_of(now, district.schedule.timezone), "rollback")
     with nights.recorded(engine, key, run_id, "rollback"), engine.begin() as connection:
         take_turn(connection, key, run_id)

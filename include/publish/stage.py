@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import pyarrow as pa
@@ -36,6 +36,7 @@ from include.publish.left_out import write_left_out, write_person_findings
 from include.settings import District
 from include.tables import TABLES
 from include.warehouse import holds, ledger
+from include.warehouse.clock import require_not_in_future, warehouse_now
 from include.warehouse.history import Stretch, write_changed, write_published
 from include.warehouse.models import runs, staging, state, timestamp, watermarks
 from include.warehouse.turn import take_turn
@@ -62,7 +63,7 @@ def publish(
     now = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
     if now is not None and now.current_pull_id == pull.pull_id and now.current_run_id == changes.run_id:
         return _told(connection, changes, status="already_published", generation=now.generation)
-    _require_turn(now, changes)
+    _require_turn(now, changes, warehouse_now(connection))
     if now is not None and now.paused:
         return _paused(connection, folder, district, pull, validated, changes, now)
     _require_base(connection, pull)
@@ -70,7 +71,7 @@ def publish(
 
     generation = changes.generation + 1
     # a remap is of an earlier instant, but who reads what changed since a time has to find it
-    changed_at = datetime.now(UTC) if pull.kind == "remap" else changes.as_of
+    changed_at = warehouse_now(connection) if pull.kind == "remap" else changes.as_of
     for name, parts in changes.digests.items():
         table = TABLES[name]
         renew_digests(connection, table, read_rows(folder, parts, digest_schema(table)), district=key)
@@ -204,7 +205,9 @@ def _paused(
     return msgspec.structs.replace(told, why=why)
 
 
-def _require_turn(now: sa.Row | None, changes: ChangeSet) -> None:
+def _require_turn(now: sa.Row | None, changes: ChangeSet, at: datetime) -> None:
+    if now is not None and changes.as_of < now.current_as_of and changes.as_of <= at:
+        require_not_in_future(at, now.current_as_of, changes.district)
     generation = now.generation if now is not None else 0
     if now is not None and changes.as_of < now.current_as_of:
         raise RollcallError(

@@ -21,6 +21,7 @@ from include.publish.invariants import Scope, check_roster
 from include.retention.folder import Deleted, DistrictFolder, export_folder
 from include.settings import District
 from include.tables import TABLES
+from include.warehouse.clock import warehouse_now
 from include.warehouse.dialect import TAKE_LOCK
 from include.warehouse.migrate import require_version
 from include.warehouse.schemas import HISTORY, OPS, STAGING
@@ -69,7 +70,10 @@ def sweep_after_night(engine: sa.Engine, district: District, landing: Landing) -
     :returns: a sentence about what was deleted, which the log has too.
     """
     try:
-        said = f"Retention: {sweep(engine, district, landing, datetime.now(UTC))}."
+        # the earlier of two clocks: one that is ahead must not delete what is to be kept
+        with stage_edge("retention", district=district.district), engine.connect() as connection:
+            now = min(datetime.now(UTC), warehouse_now(connection))
+        said = f"Retention: {sweep(engine, district, landing, now)}."
         log.info("%s: %s", district.name, said)
     except RollcallError as error:
         said = f"Retention could not be applied and is tried again tomorrow. {error}"

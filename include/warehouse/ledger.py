@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -14,23 +14,26 @@ from include.errors import RollcallError
 from include.settings import District
 from include.warehouse import holds
 from include.warehouse.bulk import copy_in
+from include.warehouse.clock import NOW
 from include.warehouse.dialect import upsert
 from include.warehouse.models import districts, findings, pulls, run_counts, runs, state, watermarks
 from include.warehouse.profiles import remember_limit
 from include.warehouse.schemas import OPS
+from include.warehouse.worker import LONGEST_RUN, has_ended, this_process
 
 
 def start_run(connection: sa.Connection, district: str, run_id: str, night: date, kind: RunKind = "sync") -> None:
     """Enter a run; a retry of the same run starts it again, unless it was published already."""
-    row = {"status": "running", "started_at": datetime.now(UTC), "night": night, "kind": kind}
+    fail_left_over(connection, district, run_id)
+    row: dict[str, Any] = {"status": "running", "night": night, "kind": kind, "worker": this_process()}
     if kind == "sync":
         row["waits_for"] = "the provider's pages"
     cleared = {"kind": kind, "finished_at": None, "failed_stage": None, "error_code": None, "error_message": None}
-    statement = upsert(runs).values(district_id=district, run_id=run_id, **row)
+    statement = upsert(runs).values(district_id=district, run_id=run_id, started_at=NOW, **row)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[runs.c.district_id, runs.c.run_id],
-            set_={"status": "running", **cleared},
+            set_={"status": "running", "worker": row["worker"], **cleared},
             where=runs.c.status != "published",
         )
     )
@@ -38,19 +41,52 @@ def start_run(connection: sa.Connection, district: str, run_id: str, night: date
 
 def ensure_run(connection: sa.Connection, district: str, run_id: str, night: date) -> None:
     """Enter a run whose start could not be, because the warehouse was down."""
-    row = {"district_id": district, "run_id": run_id, "status": "running", "started_at": datetime.now(UTC)}
-    connection.execute(upsert(runs).values(**row, night=night).on_conflict_do_nothing())
+    row = {"district_id": district, "run_id": run_id, "status": "running", "worker": this_process(), "night": night}
+    connection.execute(upsert(runs).values(**row, started_at=NOW).on_conflict_do_nothing())
 
 
-def fail_run(connection: sa.Connection, district: str, run_id: str, stage: str, error: RollcallError) -> None:
-    """Mark a run as failed with the words a person reads; they carry no values (rule 8)."""
+def fail_left_over(connection: sa.Connection, district: str, run_id: str) -> None:
+    """Mark other runs of the district as failed that nobody works for any more: their process was killed, or they have
+    been under way for longer than any run takes.
+    """
+    columns = (runs.c.run_id, runs.c.worker, (runs.c.started_at < NOW - LONGEST_RUN).label("is_too_long"))
+    others = (runs.c.district_id == district, runs.c.run_id != run_id, runs.c.status == "running")
+    for row in connection.execute(sa.select(*columns).where(*others)).all():
+        if row.worker and has_ended(row.worker):
+            error = RollcallError(
+                "run_killed", "Its process was killed before the run was done.", remedy="The next run makes up for it."
+            )
+        elif row.is_too_long:
+            error = RollcallError(
+                "run_abandoned",
+                "It has been under way for over six hours without an end.",
+                remedy="The next run makes up for it.",
+            )
+        else:
+            continue
+        fail_run(connection, district, row.run_id, "", error, where=runs.c.status == "running")
+
+
+def fail_run(
+    connection: sa.Connection,
+    district: str,
+    run_id: str,
+    stage: str,
+    error: RollcallError,
+    where: sa.ColumnElement[bool] = runs.c.status != "published",
+) -> None:
+    """Mark a run as failed with the words a person reads; they carry no values (rule 8).
+
+    :param where: what has to be so of the run; else it stays as it is.
+    """
     connection.execute(
         sa.update(runs)
-        .where(runs.c.district_id == district, runs.c.run_id == run_id, runs.c.status != "published")
+        .where(runs.c.district_id == district, runs.c.run_id == run_id, where)
         .values(
             status="failed",
-            finished_at=datetime.now(UTC),
-            failed_stage=stage,
+            finished_at=NOW,
+            worker=None,
+            failed_stage=stage or None,
             error_code=error.code,
             error_message=str(error),
             waits_for=None,
@@ -61,13 +97,14 @@ def fail_run(connection: sa.Connection, district: str, run_id: str, stage: str, 
 def add_cpu(connection: sa.Connection, district: str, run_id: str, seconds: float) -> None:
     """Add what a stage took of the processor: its own process, all threads, every try; not what PostgreSQL took."""
     spent = sa.func.coalesce(runs.c.cpu_seconds, 0) + seconds
-    connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(cpu_seconds=spent))
+    done = {"cpu_seconds": spent, "worker": None}  # between two stages nobody works for a run
+    connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(**done))
 
 
 def wait_for(connection: sa.Connection, district: str, run_id: str, other: str) -> None:
-    """Say for whom, or for what, a run waits, for those who look while it does."""
+    """Say for whom, or for what, a run waits, for those who look while it does, and which process it is."""
     which = {"district_id": district, "run_id": run_id, "status": "running"}
-    connection.execute(sa.update(runs).filter_by(**which).values(waits_for=other))
+    connection.execute(sa.update(runs).filter_by(**which).values(waits_for=other, worker=this_process()))
 
 
 def finish_replay(connection: sa.Connection, pull: Pull, run_id: str, accounts: int | None) -> None:
@@ -80,7 +117,7 @@ def finish_replay(connection: sa.Connection, pull: Pull, run_id: str, accounts: 
         .where(runs.c.district_id == pull.district, runs.c.run_id == run_id, runs.c.status != "published")
         .values(
             status="replayed",
-            finished_at=datetime.now(UTC),
+            finished_at=NOW,
             pull_id=pull.pull_id,
             as_of=pull.as_of,
             accounts=accounts,
@@ -109,7 +146,7 @@ def finish_run(
         .where(runs.c.district_id == changes.district, runs.c.run_id == changes.run_id)
         .values(
             status=status,
-            finished_at=datetime.now(UTC),
+            finished_at=NOW,
             pull_id=changes.pull_id,
             as_of=changes.as_of,
             generation=generation,
@@ -144,7 +181,7 @@ def finish_rollback(
         .where(runs.c.district_id == district, runs.c.run_id == run_id)
         .values(
             status="published",
-            finished_at=datetime.now(UTC),
+            finished_at=NOW,
             as_of=at,
             pull_id=then.pull_id,
             generation=generation,

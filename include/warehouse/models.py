@@ -265,6 +265,7 @@ runs = sa.Table(
     sa.Column("waits_for", sa.Text),
     sa.Column("cpu_seconds", sa.Double),
     sa.Column("rows_written", sa.BigInteger),
+    sa.Column("worker", sa.Text),
     sa.PrimaryKeyConstraint("district_id", "run_id", name="pk_runs"),
     schema=OPS,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
+from include import night as nights
 from include.cli import rollcall
 from include.errors import NeedsPerson, RollcallError
+from include.extract import stage
 from include.morning.tell import tidy
 from tests.flow.conftest import CEDAR, MAPLE
 
@@ -145,6 +148,24 @@ def test_a_dry_run_says_what_would_happen_and_writes_no_roster(ready, outdated):
     assert _live(ready, "maple", "users") == 0
     assert _sync("maple")["run"]["generation"] == 1
     assert outdated.exists()
+
+
+def test_pulls_are_ordered_by_the_warehouses_clock(ready, monkeypatch):
+    class Ahead(datetime):
+        """The clock of a machine that is a year ahead."""
+
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=365)
+
+    with monkeypatch.context() as patched:
+        for module in (nights, stage):
+            patched.setattr(module, "datetime", Ahead)
+        assert _sync("maple")["run"]["generation"] == 1
+    with ready.connect() as connection:
+        query = sa.text("SELECT current_as_of <= clock_timestamp() FROM roster_ops.state")
+        assert connection.execute(query).scalar_one()
+    assert _sync("maple")["run"]["generation"] == 2
 
 
 def test_only_the_morning_deletes(ready, outdated):

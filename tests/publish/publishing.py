@@ -11,4 +11,6 @@ from include.warehouse.connect import connect, warehouse_from_environment
 
 def publish(url: str, district: District, ref: PullRef, landing: str) -> None:
     """What the task publish does."""
-    night.publish_night(connect(warehouse_from_environment(url)), district, ref, Landing(landing))
+    engine = connect(warehouse_from_environment(url))
+    with night.recorded(engine, district.district, ref.run_id, "publish"):
+        night.publish_night(engine, district, ref, Landing(landing))
