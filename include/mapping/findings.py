@@ -63,9 +63,12 @@ def findings_about_people(found: pa.Table) -> list[Finding]:
     for rule, message in _ABOUT_PEOPLE.items():
         theirs = rows[rows["rule"] == rule]
         if len(theirs):
-            few = theirs.sort_values("user_sourced_id").head(_EXAMPLES)
-            pairs = zip(few["user_sourced_id"], few["detail"], strict=True)
-            told = "; ".join(_told(rule, who, detail) for who, detail in pairs)
+            few = theirs.sort_values("user_sourced_id").head(2 * _EXAMPLES)
+            # of two records that name each other one example is enough
+            pairs = {
+                frozenset(_told(rule, *row).split()): row for row in few[["user_sourced_id", "detail"]].values[::-1]
+            }
+            told = "; ".join(_told(rule, *row) for row in [*pairs.values()][::-1][:_EXAMPLES])
             made.append(_warning("users", rule, message.format(examples=told), len(theirs)))
     return made
 

@@ -307,3 +307,18 @@ def test_an_account_s_id_is_made_from_its_key_and_then_kept():
 def test_nobody_at_all_is_no_error():
     mapped = _map([], [])
     assert (mapped.accounts.num_rows, mapped.left_out.num_rows) == (0, 0)
+
+
+def test_a_finding_about_two_records_names_both_once():
+    same = {"identifier": "7", "given_name": "Ada"}
+    users = [_user("ada", **same), _user("eve", **same), *(_user(f"z{one}", email="a b@x") for one in range(9))]
+    mapped = _map(users, [_role(user["sourced_id"]) for user in users])
+    contradicted, refused = mapped.findings
+    assert (contradicted.rule, contradicted.count) == ("person_key_contradicted", 2)
+    assert contradicted.message.endswith(": ada and eve (e-mail address).")
+    assert (refused.rule, refused.count) == ("username_refused", 9)
+    assert refused.message.endswith(": z0 (email); z1 (email); z2 (email).")
+    assert mapped.person_findings.to_pylist()[:2] == [
+        {"user_sourced_id": "ada", "rule": "person_key_contradicted", "detail": "eve: e-mail address"},
+        {"user_sourced_id": "eve", "rule": "person_key_contradicted", "detail": "ada: e-mail address"},
+    ]
