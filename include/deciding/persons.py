@@ -15,7 +15,7 @@ from include.deciding.published import PublishedRoster, frame
 from include.deciding.yaml_text import with_setting, without_setting
 from include.errors import NeedsPerson
 from include.settings import PersonDecision
-from include.username_text import username_key, username_keys
+from include.username_text import is_refused, username_key, username_keys, visible
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,16 @@ def decide(
     """The file with a decision about one person, in place of an older one.
 
     :param first: the first night it holds, `until` the last.
-    :raises NeedsPerson: `district_file` when the decision says nothing or not why.
+    :raises NeedsPerson: `district_file` when the decision says nothing or not why; `username_unusable` when the
+        username has an invisible character, a blank or a control character in it.
     """
+    if username is not None and (visible(username) != username or is_refused(username)):
+        raise NeedsPerson(
+            "username_unusable",
+            "The username has an invisible character, a blank or a control character in it; nothing was written.",
+            remedy="Type it again instead of pasting it, without blanks.",
+            district=file.district.district,
+        )
     decision: dict[str, Any] = {"leave_out": True} if leave_out else {"username": username}
     decision["because"] = because
     if first is not None:

@@ -35,6 +35,15 @@ def test_a_username_by_hand(elm, command):
     assert elm.text == ELM + "people:\n  ben: {username: ben.o, because: Two of one name}\n"
 
 
+@pytest.mark.parametrize("name", ["ben\u200b.o", "ben o", "ben.o\ufeff"])
+def test_a_username_with_something_invisible_is_not_written(elm, command, name):
+    elm.publish()
+    with pytest.raises(NeedsPerson) as caught:
+        command("people", "elm", "username", "ben@elm.example", name, "--because", "Two of one name", "--yes")
+    assert caught.value.code == "username_unusable"
+    assert elm.text == ELM
+
+
 def test_who_could_be_several_is_listed_and_nothing_is_written(elm, command):
     elm.publish(roster(ben="ada@elm.example"))
     result = command("people", "elm", "leave-out", "ada@elm.example", "--because", "x", "--yes")
