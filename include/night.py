@@ -395,7 +395,7 @@ def _unproven(pull: Pull) -> list[Finding]:
             collection=landed.collection,
             rule="unproven",
             severity="warning",
-            message=f"Completeness is not proven: {landed.proof.why} Nothing counts as missing tonight.",
+            message=f"Completeness is not proven: {landed.proof.why.rstrip('.')}. Nothing counts as missing tonight.",
             count=1,
         )
         for landed in pull.collections

@@ -57,7 +57,7 @@ def about_nobody(connection: sa.Connection, standing: Standing, who: str) -> Dec
 
 
 def _first_roster_waits(connection: sa.Connection, district: str) -> Row | None:
-    """The hold for which nobody is here yet: of people themselves, or of any part of a first roster."""
+    """The hold that keeps every person out: of people themselves, or of any part of a first roster."""
     users = staging["users"]
     has_people = sa.exists().where(users.c.district_id == district, users.c._removed_at.is_(None))
     waits = sa.select(holds).where(

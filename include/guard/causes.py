@@ -115,8 +115,8 @@ def _own_change(n: Numbers) -> tuple[bool, str]:
     return False, "our own mapping or filter change (the district's rules are those of the last publication)"
 
 
-def told_by_kind(collection: str, numbers: Numbers) -> str:
-    """`288 of 960 students, 3 of 40 staff`; empty where rows are nobody's."""
+def counts_by_kind(collection: str, numbers: Numbers) -> str:
+    """`288 of 960 students, 3 of 40 staff`; empty where rows belong to no person."""
     of = {"users": "{}", "accounts": "accounts of {}", "enrollments": "enrollments of {}"}.get(collection)
     if of is None:
         return ""

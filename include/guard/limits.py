@@ -35,7 +35,7 @@ class Limit:
 class Excess:
     """All rows of one kind, because there are too many of them somewhere.
 
-    :param kind: `students`, `staff`, `others`, or `all` where rows are nobody's.
+    :param kind: `students`, `staff`, `others`, or `all` where rows belong to no person.
     :param school: the school all of them are at; empty where they are at several, or there is only one.
     :param rows: `key`, and `row_school`, the nearest school.
     """

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from include.contracts import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, Hold, Mapped
 from include.errors import NeedsPerson
-from include.guard.causes import UNEXPLAINED, Numbers, numbers_of, told_by_kind, weighed
+from include.guard.causes import UNEXPLAINED, Numbers, counts_by_kind, numbers_of, weighed
 from include.guard.claims import Claim, Claims
 from include.guard.evidence import KEY, Evidence
 from include.guard.first import judge_first
@@ -137,7 +137,7 @@ def _judgement(claims: Claims, evidence: Evidence, numbers: Callable[[Claim], Nu
         # a rule that says itself what it found needs no cause beside it
         parts = [said, "" if said and like == UNEXPLAINED else like]
         if claim.kind in ("removals", "updates"):
-            parts.append(told_by_kind(claim.collection, found))
+            parts.append(counts_by_kind(claim.collection, found))
         looks_like = "; ".join(part for part in parts if part)
         holds.append(
             Hold(

@@ -81,7 +81,7 @@ _PLACES = {
 }
 _NOWHERE = "SELECT NULL::text AS key, NULL::text AS school, 0 AS turn WHERE false"
 
-# per table, whose its live rows are; of tables that are nobody's, all rows are alike
+# per table, the kind of its live rows; where rows belong to no person, all are alike
 _KINDS = {
     "users": _PERSON_IS % "users",
     "demographics": _PERSON_IS % "demographics",

@@ -19,7 +19,7 @@ class Floor(Settings, frozen=True):
     enrollments: int = 50
 
 
-#: A share in the JSON Schema for editors; what is wrong with one is said by `Guards` itself.
+#: A share in the JSON Schema for editors; `Guards` itself explains what is wrong with one.
 Share = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": r"^\d{1,3}(\.\d+)?%$", "examples": ["10%"]})]
 
 SHARES = ("students", "staff", "others", "accounts", "classes", "enrollments", "updates", "usernames", "identity")

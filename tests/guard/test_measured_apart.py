@@ -250,7 +250,7 @@ def test_the_cause_is_judged_on_all_that_goes(judged: Callable[..., list[Hold]])
     assert "13 of 150 students" in hold.looks_like
 
 
-def test_a_turn_of_the_year_is_told_by_the_students_however_many_guardians_there_are(
+def test_a_year_rollover_is_judged_by_the_students_however_many_guardians_there_are(
     judged: Callable[..., list[Hold]],
 ) -> None:
     def change(rows: Rows) -> None:

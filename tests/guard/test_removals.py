@@ -112,7 +112,7 @@ def test_a_small_school_does_not_trip_and_one_that_does_has_all_students_held(ni
     assert done.counts["users"].removed == 0
 
 
-def test_what_all_goes_at_one_school_is_told_as_that_schools(nights, town):
+def test_where_all_that_goes_is_at_one_school_the_hold_is_that_schools(nights, town):
     elm = town(300, schools=("north", "south"))
     nights.publish(elm.rows)
     done = nights.publish(elm.without(*[f"s{i}" for i in range(101, 141, 2)]))
