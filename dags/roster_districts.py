@@ -23,7 +23,7 @@ from airflow.sdk import (
     task,
 )
 
-from include.settings import COLLECTIONS, District, load_districts
+from include.settings import COLLECTIONS, District, Nights, load_districts
 
 DOCS = """
 **{name}** (OneRoster {version}), every night at `{cron}` {timezone}.
@@ -132,13 +132,23 @@ def ask_about_holds(district):
 
 
 def deadline(district: District) -> list[DeadlineAlert]:
-    """Where the district says by when readers must have the night's roster: somebody is told if they have not."""
-    allowed = district.schedule.time_to_publish(district.district)
-    if allowed is None:
-        return []
-    tell = SyncCallback("oneroster_provider.notifier.tell_if_urgent", {"district": district.district})
-    reference = DeadlineReference.DAGRUN_QUEUED_AT
-    return [DeadlineAlert(reference=reference, interval=allowed, callback=tell, name="publish_by")]
+    """Where the district says by when readers must have the night's roster: one alert for each time a night may have.
+
+    A deadline of Airflow is so long after the run was queued, and when clocks change a night is longer or shorter: the
+    alert that is not that of the night tells nothing.
+    """
+    return [
+        DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT,
+            interval=allowed,
+            callback=SyncCallback(
+                "oneroster_provider.notifier.tell_if_urgent",
+                {"district": district.district, "minutes": int(allowed / timedelta(minutes=1))},
+            ),
+            name=f"publish_by after {allowed}",
+        )
+        for allowed in Nights(district).times_to_publish()
+    ]
 
 
 def tell_if_readers_are_affected(context):

@@ -26,9 +26,24 @@ def tell():
     """Work out the digest and send it."""
     from oneroster_provider.notifier import RollcallNotifier
 
-    from include.morning.tell import morning
+    from include.morning.tell import HOLDS_DAG, holds_note, morning
 
-    RollcallNotifier(*morning(Connection.get("warehouse"))).notify({})
+    notes = holds_note(is_paused(HOLDS_DAG))
+    RollcallNotifier(*morning(Connection.get("warehouse"), notes)).notify({})
+
+
+def is_paused(dag_id):
+    """Whether a DAG is paused; None where Airflow does not have it."""
+    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetDag
+
+    try:
+        found = task_runner.SUPERVISOR_COMMS.send(GetDag(dag_id=dag_id))
+    except AirflowRuntimeError as error:
+        detail = error.error.detail or {}
+        return None if detail.get("status_code") == 404 else False  # what is not known is not told
+    return found.is_paused
 
 
 @task(execution_timeout=timedelta(hours=1))

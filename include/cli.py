@@ -63,12 +63,15 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="rollcall")
-@click.option("-v", "--verbose", is_flag=True, help="Log each collection as it is read and judged.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Log each collection as it is read and judged, and what the client does."
+)
 def rollcall(verbose: bool) -> None:
     """Call the roll of every school district, every night: OneRoster to a warehouse."""
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     if verbose:
         logging.getLogger("rollcall").setLevel(logging.INFO)
+        logging.getLogger("include.oneroster").setLevel(logging.DEBUG)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from include.morning.status import DistrictStatus
 @warehouse_option
 def status(every: bool, as_json: bool, warehouse: str | None) -> None:
     """Which districts need a person, worst first, and what to do about each."""
+    from include.morning.airflow_dags import holds_notes
     from include.morning.digest import totals
     from include.morning.status import statuses
     from include.settings import load_districts
@@ -38,6 +39,8 @@ def status(every: bool, as_json: bool, warehouse: str | None) -> None:
         console.print(totals(told))
         if shown:
             console.print(_grid(shown))
+        for note in holds_notes():
+            click.echo(note)
 
 
 def _grid(shown: list[DistrictStatus]) -> Grid:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from croniter import croniter
 
 from include.explain.words import moment
-from include.settings import District, night_of, rules_digest
+from include.settings import District, Nights, night_of, rules_digest
 from include.warehouse.models import districts, pulls, runs, state
 
 
@@ -51,10 +49,7 @@ class Standing:
     @property
     def next_pull(self) -> datetime:
         """When the district's next night begins, as its schedule says."""
-        zone = ZoneInfo(self.timezone)
-        start = max(self.now.astimezone(zone), datetime.combine(self.settings.starts_on, time.min, zone))
-        following: datetime = croniter(self.settings.schedule.cron(self.settings.district), start).get_next(datetime)
-        return following
+        return next(Nights(self.settings).after(self.now)).begins
 
     def next_words(self) -> str:
         """The next pull, or why there is none."""

@@ -81,7 +81,11 @@ def _fields(pasted: Pasted) -> dict[str, object]:
     }
 
 
-def _through_api(pasted: Pasted) -> str:
+def airflow_api() -> AirflowApi:
+    """The Airflow that the environment names.
+
+    :raises NeedsPerson: `airflow_unencrypted`, `airflow_login_missing`.
+    """
     url = os.environ[_URL].rstrip("/")
     parts = urlsplit(url)
     if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
@@ -95,9 +99,14 @@ def _through_api(pasted: Pasted) -> str:
         raise NeedsPerson(
             "airflow_login_missing", f"{_URL} is set, but not {_USER} and {_PASSWORD}.", remedy="Set both."
         )
+    return AirflowApi(url, user, password)
+
+
+def _through_api(pasted: Pasted) -> str:
+    api = airflow_api()
     entity = {**_fields(pasted), "connection_id": pasted.conn_id, "extra": json.dumps(dict(pasted.extra))}
-    AirflowApi(url, user, password).overwrite("connections", [entity])
-    return f"connection {pasted.conn_id} of the Airflow at {parts.netloc}"
+    api.overwrite("connections", [entity])
+    return f"connection {pasted.conn_id} of the Airflow at {urlsplit(api.url).netloc}"
 
 
 def _names_metadata() -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from include.errors import NeedsPerson
-from include.settings import District
+from include.settings import District, Nights
 from include.warehouse.schemas import OPS
 
 #: Every state a district can be in, the worst first.
@@ -106,18 +107,23 @@ class DistrictStatus:
 
 
 def statuses(
-    connection: sa.Connection, districts: Iterable[District], broken: Sequence[NeedsPerson] = ()
+    connection: sa.Connection,
+    districts: Iterable[District],
+    broken: Sequence[NeedsPerson] = (),
+    now: datetime | None = None,
 ) -> list[DistrictStatus]:
     """Every district, the worst first.
 
     :param districts: those whose files could be read.
     :param broken: what is wrong with the files that could not.
+    :param now: the instant of the question.
     """
+    now = now or datetime.now(UTC)
     known = {row["district_id"]: row for row in connection.execute(_VIEW).mappings()}
     described = {district.district: district for district in districts}
     told = [_broken(error) for error in broken]
     for name, district in described.items():
-        told.append(_told(known[name], district) if name in known else _new(district))
+        told.append(_told(known[name], district, now) if name in known else _new(district))
     ranks = {state: rank for rank, state in enumerate(STATES)}
     return sorted(told, key=lambda one: (ranks[one.state], -one.nights, one.district))
 
@@ -125,17 +131,17 @@ def statuses(
 _VIEW = sa.text(f"SELECT * FROM {OPS}.district_status ORDER BY district_id")  # noqa: S608 - a schema's name
 
 
-def _told(row: Any, district: District) -> DistrictStatus:
-    state = row["state"] if district.enabled else "disabled"
-    if state == "disabled" and district.enabled:  # switched on again since the last run
-        state = "published" if row["readers_have"] else "never"
+def _told(row: Any, district: District, now: datetime) -> DistrictStatus:
+    late_from = Nights(district).late_from(row["readers_have"]) if row["readers_have"] else None
+    state = _state(row, district, late_from, now)
+    since = {"late": late_from, "held": row["held_since"], "published": row["published_at"]}
     return DistrictStatus(
         district=district.district,
         name=district.name,
         state=state,
-        what=_what(state, row, district),
+        what=_what(state, row, late_from, district),
         command=_command(state, row, district),
-        since=row["since"],
+        since=since.get(state, row["since"]),
         nights=row["nights"] or 0,
         readers_have=row["readers_have"],
         night=row["night_readers_have"],
@@ -143,15 +149,29 @@ def _told(row: Any, district: District) -> DistrictStatus:
     )
 
 
-def _what(state: str, row: Any, district: District) -> str:
+def _state(row: Any, district: District, late_from: datetime | None, now: datetime) -> str:
+    """The district's file knows its schedule as it is now; the view, as it was at the last publication."""
+    if not district.enabled:
+        return "disabled"
+    state: str = row["state"]
+    if state == "disabled" and late_from is None:  # switched on again since the last run
+        return "never"
+    if state not in ("disabled", "late", "held", "running", "published"):
+        return state
+    if late_from is not None and late_from <= now:
+        return "late"
+    if row["holds"]:
+        return "held"
+    return "running" if row["run_status"] == "running" else "published"
+
+
+def _what(state: str, row: Any, late_from: datetime | None, district: District) -> str:
     match state:
         case "failed":
             again = f" The same on {row['nights']} nights." if (row["nights"] or 0) > 1 else ""
             return f"{row['error_message']}{again}"
         case "late":
-            by = district.schedule.publish_by
-            expected = f"A roster was expected by {by}" if by else "No roster has been published for over 30 hours"
-            return f"{expected}{_unfinished(row)}."
+            return f"A roster was expected by {_by(late_from, district)}{_unfinished(row)}."
         case "held":
             return f"{_counted(row['holds'], 'decision waits', 'decisions wait')}, about {row['held_rows']:,} rows."
         case "paused":
@@ -163,6 +183,12 @@ def _what(state: str, row: Any, district: District) -> str:
         case "disabled":
             return "Switched off in its file; what is published stays."
     return "Published."
+
+
+def _by(late_from: datetime | None, district: District) -> str:
+    if late_from is None:
+        return "tonight"
+    return f"{late_from.astimezone(ZoneInfo(district.schedule.timezone)):%H:%M on %A, %Y-%m-%d}"
 
 
 def _unfinished(row: Any) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -13,18 +12,34 @@ from include.landing import Landing, default_landing
 from include.morning.digest import alert, digest, totals
 from include.morning.status import DistrictStatus, statuses
 from include.retention.sweep import sweep_after_night
-from include.settings import Schedule, find_district, load_districts
+from include.settings import District, Nights, find_district, load_districts
 from include.warehouse.connect import ConnectionFields, connect, reached, url_of
 
-#: Readers are affected by a failing night once theirs is the roster of two nights ago, or none at all.
-_TOO_OLD = timedelta(hours=48)
+#: The DAG that turns holds into required actions.
+HOLDS_DAG = "roster_holds"
+
+_HELPS = {True: f"airflow dags unpause {HOLDS_DAG}", None: "airflow dags list-import-errors"}
 
 
-def morning(warehouse: ConnectionFields) -> tuple[str, str]:
-    """Subject and text of the morning's digest."""
+def morning(warehouse: ConnectionFields, notes: Sequence[str] = ()) -> tuple[str, str]:
+    """Subject and text of the morning's digest.
+
+    :param notes: what is wrong with the machine, in sentences.
+    """
     with _warehouse(warehouse) as engine, engine.connect() as connection:
         told = statuses(connection, *load_districts())
-    return f"Rollcall: {totals(told)}", digest(told)
+    return f"Rollcall: {totals(told)}", "\n".join([digest(told), *notes])
+
+
+def holds_note(is_paused: bool | None) -> list[str]:
+    """What to say about the DAG that asks for decisions; nothing where it runs.
+
+    :param is_paused: None where Airflow has no such DAG.
+    """
+    if is_paused is False:
+        return []
+    what = "is paused" if is_paused else "is missing"
+    return [f"The DAG {HOLDS_DAG} {what} in Airflow: nobody is asked about holds there. Next: {_HELPS[is_paused]}"]
 
 
 def tidy(warehouse: ConnectionFields) -> list[str]:
@@ -34,18 +49,24 @@ def tidy(warehouse: ConnectionFields) -> list[str]:
         return [f"{one.name}: {sweep_after_night(engine, one, landing)}" for one in load_districts()[0]]
 
 
-def urgent(warehouse: ConnectionFields, district: str) -> tuple[str, str] | None:
+def urgent(
+    warehouse: ConnectionFields, district: str, *, allowed: timedelta | None = None, now: datetime | None = None
+) -> tuple[str, str] | None:
     """Subject and text of a single alert; None while it can wait for the morning.
 
     It cannot wait when the district's `publish_by` has passed without tonight's roster, or when its nights fail and
     readers have none of the last two nights.
+
+    :param allowed: asked by the alert that comes so long after a night began. There is one for each length of a night,
+        and only that of this night tells.
     """
-    settings, now = find_district(district), datetime.now(UTC)
+    settings, now = find_district(district), now or datetime.now(UTC)
+    nights = Nights(settings)
+    if allowed is not None and not nights.is_alert_of(now, allowed):
+        return None
     with _warehouse(warehouse) as engine, engine.connect() as connection:
-        (one,) = statuses(connection, [settings])
-    if one.state == "late" or (
-        one.state == "failed" and (_readers_are_affected(one, now) or _is_overdue(one, settings.schedule, now))
-    ):
+        (one,) = statuses(connection, [settings], now=now)
+    if one.state == "late" or (one.state == "failed" and _cannot_wait(one, settings, now)):
         return f"Rollcall: {one.name} is {one.state}", alert(one)
     return None
 
@@ -60,12 +81,9 @@ def _warehouse(warehouse: ConnectionFields) -> Iterator[sa.Engine]:
         engine.dispose()
 
 
-def _readers_are_affected(one: DistrictStatus, now: datetime) -> bool:
-    return one.readers_have is None or now - one.readers_have > _TOO_OLD
-
-
-def _is_overdue(one: DistrictStatus, schedule: Schedule, now: datetime) -> bool:
-    """Whether `publish_by` has passed without tonight's roster; a run that failed before is no less late."""
-    local = now.astimezone(ZoneInfo(schedule.timezone))
-    by = schedule.publish_by
-    return bool(by) and local.time() >= time.fromisoformat(by) and one.night != local.date()
+def _cannot_wait(one: DistrictStatus, settings: District, now: datetime) -> bool:
+    """Whether a night that failed keeps readers from the roster they were promised, or from those of two nights."""
+    as_of, nights = one.readers_have, Nights(settings)
+    if as_of is None or nights.missed_two(as_of, now):
+        return True
+    return bool(settings.schedule.publish_by) and nights.late_from(as_of) <= now

@@ -21,7 +21,7 @@ from include.landing import Landing, PullFolder
 from include.past.published import require_kept
 from include.publish.invariants import Scope, check_roster
 from include.publish.left_out import write_left_out
-from include.settings import District, night_of
+from include.settings import District, Nights, night_of
 from include.tables import TABLES, Table
 from include.warehouse import ledger
 from include.warehouse.clock import warehouse_now
@@ -100,6 +100,7 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
             .values(
                 generation=generation,
                 current_as_of=as_of,
+                late_from=Nights(district).late_from(as_of),
                 current_pull_id=then.pull_id,
                 current_run_id=run_id,
                 rules_digest=changes.rules_digest if changes else "",

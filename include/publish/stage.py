@@ -33,7 +33,7 @@ from include.landing import PullFolder
 from include.publish.apply import apply_changes, renew_digests
 from include.publish.invariants import Scope, check_accounts, check_counts, check_roster
 from include.publish.left_out import write_left_out, write_person_findings
-from include.settings import District
+from include.settings import District, Nights
 from include.tables import TABLES
 from include.warehouse import holds, ledger
 from include.warehouse.clock import require_not_in_future, warehouse_now
@@ -117,7 +117,8 @@ def publish(
         accounts=accounts,
         left_out=left_out.num_rows,
     )
-    ledger.move_state(connection, changes, pull, generation, is_complete=is_complete)
+    late_from = Nights(district).late_from(changes.as_of)
+    ledger.move_state(connection, changes, pull, generation, is_complete=is_complete, late_from=late_from)
     return _told(connection, changes, status="published", generation=generation)
 
 

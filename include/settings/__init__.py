@@ -7,6 +7,7 @@ from include.settings.base import Settings
 from include.settings.district import District, rules_digest
 from include.settings.filters import Filters
 from include.settings.guards import Floor, Guards, Rollover
+from include.settings.nights import Nights
 from include.settings.people import PersonDecision
 from include.settings.reading import (
     district_files,
@@ -31,6 +32,7 @@ __all__ = [
     "Filters",
     "Floor",
     "Guards",
+    "Nights",
     "PersonDecision",
     "Politeness",
     "Retention",

@@ -12,6 +12,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from include.settings.base import Settings
 
 
+def _is_cron(text: str) -> bool:
+    from croniter import CroniterError, croniter  # most districts have `spread`
+
+    try:
+        croniter(text, datetime(2026, 1, 1)).get_next()
+    except CroniterError:
+        return False
+    return True
+
+
 class Schedule(Settings, frozen=True):
     """When a district's night runs.
 
@@ -41,6 +51,8 @@ class Schedule(Settings, frozen=True):
             raise ValueError("overlap_hours must be between 0 and 720")
         if self.nightly != "spread" and not re.fullmatch(r"\S+( \S+){4}", self.nightly):
             raise ValueError('nightly must be "spread" or a cron expression of five fields such as "15 2 * * *"')
+        if self.nightly != "spread" and not _is_cron(self.nightly):
+            raise ValueError(f"nightly {self.nightly!r} is not a cron expression that ever comes")
 
     def window(self) -> tuple[time, time]:
         """Start and end of off-peak, local time."""
@@ -66,15 +78,6 @@ class Schedule(Settings, frozen=True):
         spread = int.from_bytes(hashlib.sha256(district.encode()).digest()[:4], "big") % length
         minute = (first + spread) % 1440
         return f"{minute % 60} {minute // 60} * * *"
-
-    def time_to_publish(self, district: str) -> timedelta | None:
-        """From the start of a night to `publish_by`; None where there is none, or the cron has no single time."""
-        minute, hour, *_ = self.cron(district).split()
-        if not self.publish_by or not (minute.isdigit() and hour.isdigit()):
-            return None
-        by = time.fromisoformat(self.publish_by)
-        minutes = (by.hour * 60 + by.minute - int(hour) * 60 - int(minute)) % 1440
-        return timedelta(minutes=minutes or 1440)
 
 
 class Politeness(Settings, frozen=True):

@@ -235,12 +235,19 @@ def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> 
 
 
 def move_state(
-    connection: sa.Connection, changes: ChangeSet, pull: Pull, generation: int, *, is_complete: bool
+    connection: sa.Connection,
+    changes: ChangeSet,
+    pull: Pull,
+    generation: int,
+    *,
+    is_complete: bool,
+    late_from: datetime,
 ) -> None:
     """What readers have from now on, and since when the next delta asks: forwards only, by proven collections only, and
     not where first rows are withheld, which take others with them that no delta would bring again.
 
     :param is_complete: whether it was a proven full pull of every collection the district has.
+    :param late_from: from when on this roster is late, by the district's schedule.
     """
     row: dict[str, Any] = {
         "generation": generation,
@@ -249,6 +256,7 @@ def move_state(
         "current_run_id": changes.run_id,
         "rules_digest": changes.rules_digest,
         "full_required": changes.full_required,
+        "late_from": late_from,
     }
     if is_complete:
         row["last_full_as_of"] = pull.as_of

@@ -181,7 +181,8 @@ districts = sa.Table(
     schema=OPS,
 )
 
-#: Which roster readers have. The generation counts publications; publish refuses if it moved since merge.
+#: Which roster readers have; it is late from `late_from` on, if no newer one comes. The generation counts publications;
+#: publish refuses if it moved since merge.
 state = sa.Table(
     "state",
     metadata,
@@ -194,6 +195,7 @@ state = sa.Table(
     sa.Column("full_required", sa.Text, nullable=False, server_default=""),
     sa.Column("last_full_as_of", timestamp()),
     sa.Column("paused", sa.Text, nullable=False, server_default=""),
+    sa.Column("late_from", timestamp()),
     schema=OPS,
 )
 

@@ -1,12 +1,14 @@
 """Where Rollcall's messages go: the connection `rollcall_notify`, the one place in which that is configured.
 
-Of type `smtp` it is an e-mail (extra `to`, and `from_email`); of type `webhook` a JSON POST of `{"text": …}`, which
-Slack's, Mattermost's and Teams' incoming webhooks take. Without the connection a message stands in the log only.
+Of type `smtp` it is an e-mail (extra `to`, and `from_email`); of type `webhook` a JSON POST in the form that Slack,
+Mattermost or Teams takes (extra `format`, else what the address says). Without the connection a message stands in the
+log only.
 """
 
 from __future__ import annotations
 
 import html
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.errors import NeedsPerson, RollcallError
+from include.morning.webhooks import FORMATS, content, format_of
 
 CONNECTION = "rollcall_notify"
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -58,7 +61,7 @@ class RollcallNotifier(BaseNotifier):
         if connection.conn_type == "smtp":
             self._mail(connection, context)
         else:
-            self._post(connection.password or "")
+            self._post(connection.password or "", connection.extra_dejson.get("format", ""))
         self.log.info("Told through %s.\n\n%s", self.conn_id, self.message)
 
     def _mail(self, connection: Any, context: Any) -> None:
@@ -79,7 +82,13 @@ class RollcallNotifier(BaseNotifier):
             html_content=f"<pre>{html.escape(self.message)}</pre>",
         ).notify(context)
 
-    def _post(self, url: str) -> None:
+    def _post(self, url: str, form: str) -> None:
+        if form and form not in FORMATS:
+            raise NeedsPerson(
+                "notify_setting",
+                f"The connection {self.conn_id} has a `format` in its extra that is none.",
+                remedy=f"It is one of: {', '.join(FORMATS)}.",
+            )
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise NeedsPerson(
@@ -87,8 +96,9 @@ class RollcallNotifier(BaseNotifier):
                 f"The connection {self.conn_id} has no webhook address that begins with https.",
                 remedy="Paste the address of the incoming webhook as its password.",
             )
+        body = content(form or format_of(url), self.subject, self.message)
         try:
-            answer = requests.post(url, json={"text": self.message}, timeout=30, allow_redirects=False)
+            answer = requests.post(url, json=body, timeout=30, allow_redirects=False)
         except requests.RequestException as error:
             problem = type(error).__name__  # its text quotes the address, which is a secret
         else:
@@ -102,15 +112,18 @@ class RollcallNotifier(BaseNotifier):
         )
 
 
-def tell_if_urgent(context: Any = None, district: str = "") -> None:
+def tell_if_urgent(context: Any = None, district: str = "", minutes: int | None = None) -> None:
     """Tell at once where readers are affected or `publish_by` has passed; else leave it to the morning's digest.
 
     Called by a district's DAG when it has failed and when its deadline has passed.
+
+    :param minutes: of a deadline, how long after the begin of a night it comes.
     """
     from airflow.sdk import Connection
 
     from include.morning.tell import urgent
 
-    found = urgent(Connection.get("warehouse"), district)
+    allowed = None if minutes is None else timedelta(minutes=minutes)
+    found = urgent(Connection.get("warehouse"), district, allowed=allowed)
     if found is not None:
         RollcallNotifier(*found).notify(context or {})

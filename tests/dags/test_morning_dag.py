@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_string
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 from include.errors import NeedsPerson, RollcallError
-from include.settings import Schedule
+from include.morning import webhooks
 from include.warehouse import ledger
 
 SECRET = "planted-webhook-secret"
@@ -130,38 +129,119 @@ def test_only_what_cannot_wait_for_the_morning_is_told_at_once(nights, roster, w
     assert body["text"].splitlines()[0].endswith("Elm (elm) is late.")
 
 
-def test_a_night_that_failed_is_told_once_publish_by_has_passed_without_tonights_roster(
-    nights, roster, webhook, connected, tmp_path
-):
-    from oneroster_provider.notifier import tell_if_urgent
+@pytest.fixture
+def urgent(connected, tmp_path):
+    """What is told at once at an instant, by elm with this schedule."""
 
-    address, posted, _ = webhook
-    connected(address)
-    now = datetime.now(UTC)
-    zone = "UTC" if 1 <= now.hour < 23 else "Asia/Tokyo"  # where it is not about midnight
-    nights.publish(roster("ada"), as_of=now - timedelta(hours=26))
+    def ask(schedule, now, allowed=None):
+        from airflow.sdk import Connection
+
+        from include.morning import tell
+
+        connected()
+        with (tmp_path / "elm.yaml").open("a") as described:
+            described.write(f"schedule: {schedule}\n")
+        return tell.urgent(Connection.get("warehouse"), "elm", now=now, allowed=allowed) is not None
+
+    return ask
+
+
+def _failed(nights, night):
     with nights.engine.begin() as connection:
-        ledger.start_run(connection, "elm", "tonight", now.date())
+        ledger.start_run(connection, "elm", "tonight", night)
         ledger.fail_run(connection, "elm", "tonight", "extract", RollcallError("provider_busy", "It is busy."))
-    described = (tmp_path / "elm.yaml").read_text()
-    for minutes, told in ((30, 0), (-30, 1)):
-        by = (now.astimezone(ZoneInfo(zone)) + timedelta(minutes=minutes)).strftime("%H:%M")
-        (tmp_path / "elm.yaml").write_text(f"{described}schedule: {{timezone: {zone}, publish_by: '{by}'}}\n")
-        tell_if_urgent({}, "elm")
-        assert len(posted) == told
+
+
+def test_a_night_that_failed_is_told_once_publish_by_has_passed_without_tonights_roster(nights, roster, urgent):
+    nights.publish(roster("ada"), as_of=datetime(2026, 11, 24, 8, 16, tzinfo=UTC))
+    _failed(nights, date(2026, 11, 25))
+    six = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    nows = [six + timedelta(minutes=minutes) for minutes in (-1, 0, 1)]
+    assert [urgent("{nightly: 15 2 * * *, publish_by: '06:00'}", now) for now in nows] == [False, True, True]
+
+
+def test_a_night_that_failed_after_a_weekend_without_nights_can_wait(nights, roster, urgent):
+    nights.publish(roster("ada"), as_of=datetime(2026, 11, 27, 8, 16, tzinfo=UTC))  # Friday
+    _failed(nights, date(2026, 11, 30))
+    nows = [datetime(2026, 11, day, 8, 20, tzinfo=UTC) for day in (30,)] + [datetime(2026, 12, 1, 8, 20, tzinfo=UTC)]
+    assert [urgent("{nightly: 15 2 * * 1-5}", now) for now in nows] == [False, True]
+
+
+def test_on_the_night_on_which_clocks_go_back_the_alert_of_the_longer_night_tells(nights, roster, urgent):
+    nights.publish(roster("ada"), as_of=datetime(2026, 10, 31, 5, 16, tzinfo=UTC))
+    began = datetime(2026, 11, 1, 5, 15, tzinfo=UTC)
+    schedule = "{nightly: 15 0 * * *, publish_by: '06:00'}"
+    lengths = [timedelta(hours=hours) for hours in (4.75, 5.75, 6.75)]
+    assert [urgent(schedule, began + length, length) for length in lengths] == [False, False, True]
 
 
 @pytest.mark.parametrize(
-    ("nightly", "publish_by", "allowed"),
+    ("given", "form"),
     [
-        ("15 2 * * *", "06:00", timedelta(hours=3, minutes=45)),
-        ("30 23 * * *", "05:30", timedelta(hours=6)),
-        ("15 2 * * *", "", None),
-        ("*/20 2 * * *", "06:00", None),
+        ("https://prod-07.westus.logic.azure.com:443/workflows/a/triggers/manual/paths/invoke?sig=b", "teams"),
+        ("https://default1.0a.environment.api.powerplatform.com:443/powerautomate/automations/direct/a", "teams"),
+        ("https://hooks.slack.com/services/T/B/x", "slack"),
+        ("https://chat.example.org/hooks/abc", "mattermost"),
+        ("https://example.org/in", "text"),
+        ("https://logic.azure.com.example.org/in", "text"),
     ],
 )
-def test_a_deadline_counts_from_the_start_of_the_night(nightly, publish_by, allowed):
-    assert Schedule(nightly=nightly, publish_by=publish_by).time_to_publish("elm") == allowed
+def test_each_chat_program_is_known_by_its_address(given, form):
+    assert webhooks.format_of(given) == form
+
+
+def test_each_chat_program_gets_its_own_form(webhook, connected):
+    from oneroster_provider.notifier import RollcallNotifier
+
+    address, posted, _ = webhook
+    text = "Readers & <!channel>\n\n  [a](https://x.example) ``` @all"
+    for form in ("teams", "slack", "mattermost", ""):
+        connected(address, extra={"format": form})
+        RollcallNotifier("Rollcall: 1 district", text).notify({})
+    teams, slack, mattermost, plain = (body for _, body in posted)
+    (attachment,) = teams["attachments"]
+    assert (teams["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    card = attachment["content"]
+    assert (card["type"], [block["type"] for block in card["body"]]) == ("AdaptiveCard", ["TextBlock"] * 3)
+    assert [block["text"] for block in card["body"]] == [
+        "Rollcall: 1 district",
+        "Readers & <!channel>",
+        "[a] (https://x.example) ``` @all",
+    ]
+    assert all(block["wrap"] for block in card["body"])
+    assert slack["text"].splitlines()[0] == "Readers &amp; &lt;!channel&gt;"
+    assert (mattermost["text"].count("```"), mattermost["text"].splitlines()[0]) == (2, "```text")
+    assert plain == {"text": text}
+    connected(address, extra={"format": "carrier pigeon"})
+    with pytest.raises(NeedsPerson, match="format"):
+        RollcallNotifier("subject", text).notify({})
+
+
+@pytest.mark.parametrize("form", webhooks.FORMATS)
+def test_a_message_longer_than_a_program_takes_is_cut_at_a_line(form):
+    text = "\n".join(f"The district number {number} is late" for number in range(5_000))
+    body = json.dumps(webhooks.content(form, "subject", text))
+    assert len(body) < {"teams": 28_000, "slack": 40_000}.get(form, 16_383)
+    assert "more lines: rollcall status" in body
+
+
+@pytest.mark.parametrize(("is_paused", "said"), [(True, "is paused"), (False, None)])
+def test_a_dag_of_holds_that_does_not_run_is_said_in_the_digest(
+    nights, roster, webhook, connected, digest, is_paused, said
+):
+    from airflow.models import DagModel
+    from airflow.utils.session import create_session
+
+    address, posted, _ = webhook
+    connected(address)
+    nights.publish(roster("ada"), as_of=datetime.now(UTC))
+    with create_session() as session:
+        session.query(DagModel).filter(DagModel.dag_id == "roster_holds").delete()
+        session.add(DagModel(dag_id="roster_holds", is_paused=is_paused, bundle_name="dags-folder"))
+    assert digest().state == "success"
+    ((_, body),) = posted
+    last = body["text"].splitlines()[-1]
+    assert (f"The DAG roster_holds {said}" in last) if said else ("roster_holds" not in body["text"])
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from include.cli import rollcall
 from include.errors import NeedsPerson, RollcallError
+from include.morning import airflow_dags
 from include.morning.digest import alert, digest, totals
 from include.morning.status import statuses
 from include.settings import District, Schedule
@@ -92,22 +93,72 @@ def test_a_run_that_does_not_finish_says_what_it_waits_for(nights, roster, told,
     assert elm.what.endswith("waiting for the run noon, which publishes.")
 
 
-def test_a_roster_that_is_not_there_by_publish_by_is_late(nights, roster, told, now):
-    zone = "UTC" if 1 <= now.hour < 23 else "Asia/Tokyo"  # where it is not about midnight
-    now = now.astimezone(ZoneInfo(zone))
-    past, coming = ((now + timedelta(minutes=minutes)).strftime("%H:%M") for minutes in (-30, 30))
-    for publish_by, state in ((past, "late"), (coming, "published")):
-        nights.settings(schedule=Schedule(timezone=zone, publish_by=publish_by))
-        nights.publish(roster("ada"), as_of=now - timedelta(hours=26) + timedelta(seconds=nights.count))
-        (elm,) = told()
-        assert elm.state == state
-    assert elm.command == ""
+@pytest.mark.parametrize(
+    ("schedule", "as_of", "now", "state"),
+    [
+        # publish_by has passed, or not yet
+        ({"publish_by": "06:00"}, "2026-11-24T08:16Z", "2026-11-25T11:59Z", "published"),
+        ({"publish_by": "06:00"}, "2026-11-24T08:16Z", "2026-11-25T12:00Z", "late"),
+        # without publish_by a night has six hours
+        ({}, "2026-11-24T08:16Z", "2026-11-25T14:14Z", "published"),
+        ({}, "2026-11-24T08:16Z", "2026-11-25T14:15Z", "late"),
+        # a roster by hand in the evening is of tomorrow, and newer than today's date
+        ({"publish_by": "06:00"}, "2026-11-25T01:00Z", "2026-11-25T03:00Z", "published"),
+        ({"publish_by": "20:00"}, "2026-11-25T00:30Z", "2026-11-25T02:30Z", "published"),
+        # a cron that rests at weekends
+        ({"publish_by": "06:00", "nightly": "15 2 * * 1-5"}, "2026-11-27T08:16Z", "2026-11-30T11:59Z", "published"),
+        ({"publish_by": "06:00", "nightly": "15 2 * * 1-5"}, "2026-11-27T08:16Z", "2026-11-30T12:00Z", "late"),
+        ({"nightly": "15 2 * * 1-5"}, "2026-11-27T08:16Z", "2026-11-30T14:14Z", "published"),
+        # the nights on which clocks are changed: a time that does not exist, and one that exists twice
+        ({"publish_by": "02:30", "nightly": "15 1 * * *"}, "2026-03-07T07:16Z", "2026-03-08T07:59Z", "published"),
+        ({"publish_by": "02:30", "nightly": "15 1 * * *"}, "2026-03-07T07:16Z", "2026-03-08T08:00Z", "late"),
+        ({"publish_by": "01:30", "nightly": "15 0 * * *"}, "2026-10-31T05:16Z", "2026-11-01T06:29Z", "published"),
+        ({"publish_by": "01:30", "nightly": "15 0 * * *"}, "2026-10-31T05:16Z", "2026-11-01T06:30Z", "late"),
+        ({"publish_by": "01:30", "nightly": "15 0 * * *"}, "2026-10-31T05:16Z", "2026-11-01T07:15Z", "late"),
+    ],
+)
+def test_late_is_what_the_districts_own_schedule_says(nights, roster, schedule, as_of, now, state):
+    plain = {"timezone": "America/Chicago", "nightly": "15 2 * * *", **schedule}
+    nights.settings(schedule=Schedule(**plain))
+    nights.publish(roster("ada"), as_of=datetime.fromisoformat(as_of))
+    with nights.engine.connect() as connection:
+        (elm,) = statuses(connection, [nights.district], now=datetime.fromisoformat(now))
+    assert elm.state == state
+    assert elm.command == ("rollcall sync elm" if state == "late" else "")
+    if state == "late":
+        assert elm.since <= datetime.fromisoformat(now)
 
 
-def test_readers_without_a_new_roster_for_over_thirty_hours_are_told_of(nights, roster, told, now):
-    nights.publish(roster("ada"), as_of=now - timedelta(hours=31))
-    (elm,) = told()
-    assert (elm.state, elm.command) == ("late", "rollcall sync elm")
+def test_the_view_and_the_command_agree_on_what_is_late(nights, roster, told, now):
+    view = "SELECT state || (since = late_from)::text FROM roster_ops.district_status"
+    nights.settings(schedule=Schedule(timezone="UTC", nightly="0 0 * * *"))
+    nights.publish(roster("ada"), as_of=now - timedelta(hours=50))
+    assert (told()[0].state, nights.scalar(view)) == ("late", "latetrue")
+    nights.publish(roster("ada"), as_of=now)
+    assert (told()[0].state, nights.scalar(view)) == ("published", "publishedfalse")
+
+
+@pytest.mark.parametrize(("is_paused", "said"), [(True, "is paused"), (None, "is missing"), (False, None)])
+def test_a_dag_of_holds_that_does_not_run_is_said(nights, tmp_path, monkeypatch, is_paused, said):
+    monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
+    monkeypatch.setenv("ROLLCALL_AIRFLOW_URL", "http://127.0.0.1:1")
+    dag = None if is_paused is None else {"is_paused": is_paused}
+    monkeypatch.setattr(airflow_dags, "airflow_api", lambda: SimpleNamespace(dag={"roster_holds": dag}.__getitem__))
+    url = nights.engine.url.render_as_string(hide_password=False)
+    result = CliRunner().invoke(rollcall, ["status", "--warehouse", url])
+    assert result.exit_code == 0, result.output
+    assert (f"The DAG roster_holds {said}" in result.stdout) if said else ("roster_holds" not in result.stdout)
+
+
+def test_an_airflow_that_does_not_answer_hides_no_status(nights, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
+    for name, value in (("URL", "http://127.0.0.1:1"), ("USER", "admin"), ("PASSWORD", "planted")):
+        monkeypatch.setenv(f"ROLLCALL_AIRFLOW_{name}", value)
+    url = nights.engine.url.render_as_string(hide_password=False)
+    result = CliRunner().invoke(rollcall, ["status", "--warehouse", url])
+    assert result.exit_code == 0, result.output
+    assert "Whether the DAG roster_holds runs is not known" in result.stdout
+    assert "planted" not in result.output
 
 
 def test_districts_never_run_switched_off_and_broken_are_in_it_worst_first(nights, roster, told, now):
