@@ -186,10 +186,13 @@ def _drop_what_no_longer_holds(connection: sa.Connection, held: Held) -> list[tu
                 WHERE n.hold_id = :hold AND n.table_name = :table)
             DELETE FROM {OPS}.hold_rows r USING newest n
             WHERE r.hold_id = :hold AND r.table_name = :table AND r.row_key = n.row_key AND CASE
+                WHEN :kind = 'usernames' THEN NOT EXISTS (SELECT FROM {STAGING}.users u WHERE u.district_id = :district
+                    AND u.sourced_id = split_part(r.row_key, chr(31), 1) AND u._removed_at IS NULL)
                 WHEN r.change IN ('added', 'returned') THEN n.is_live
                 WHEN r.because = :absent OR r.change = 'missing' THEN NOT n.is_live OR n._missing_since IS NULL
                 ELSE NOT n.is_live END
             RETURNING string_to_array(r.row_key, chr(31))"""
         params = {"hold": held.hold_id, "table": table.name, "district": held.district, "absent": ABSENT_TWICE}
+        params["kind"] = held.kind
         dropped += [(table.name, key) for key in connection.execute(sa.text(query), params).scalars()]
     return sorted(dropped)

@@ -67,9 +67,17 @@ def hold_accounts(
         ),
     )
     away = np.array(pc.is_in(names.keys, value_set=keys))
-    while (clashing := names.clashing(away) & ~away).any():
+    change = rows["_change"]
+    is_new = np.asarray(pc.is_in(change, value_set=pa.array(["added", "returned"])))
+    is_removed = np.asarray(pc.equal(change, "removed"))
+    while (clashing := (names.clashing(away) | _left_by(names.users, is_new & away, is_removed)) & ~away).any():
         away |= clashing
     return changes.without(pa.array(away)), _without(mapped, changes, names, away)
+
+
+def _left_by(users: pa.ChunkedArray, waits: Flags, is_removed: Flags) -> Flags:
+    """Accounts that people would leave for one that is withheld: they keep them as long as they wait for the other."""
+    return np.asarray(pc.is_in(users, value_set=users.filter(pa.array(waits)))) & is_removed
 
 
 def _without(mapped: Mapped, changes: TableChanges, names: _Names, away: Flags) -> Mapped:

@@ -3,8 +3,8 @@
 A roster that contradicts itself is never committed: the transaction ends, readers keep what they have, and the run is
 marked failed with the code of what was broken. Every check is one set-based statement. After a delta it looks only at
 the rows the publication wrote and at what belongs to them, by index; after a full night, a rollback or a first
-publication it looks at everything. The database itself backs two of them: see `ck_*_removed` and `ex_accounts_username`
-in `include.warehouse.models`.
+publication it looks at everything. The database itself backs one of them: `ex_accounts_username` in
+`include.warehouse.models`.
 """
 
 from __future__ import annotations
