@@ -2,7 +2,7 @@
 # Everything is installed into .venv from requirements.lock; nothing else of the machine is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dbt bench test lint lock clean
+.PHONY: help setup demo up dbt docs bench test lint lock clean
 MAKEFLAGS += --no-print-directory
 
 # The Python that .venv is made with, 3.11 to 3.13: make setup PYTHON=/path/to/python3.12
@@ -15,20 +15,23 @@ help: ## list these targets
 setup: ## make or bring up to date the virtual environment .venv
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
 	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
-	    exec "$$python" include/local/make_venv.py; \
+	    exec "$$python" include/rollcall_local/make_venv.py; \
 	  elif test -n "$(PYTHON)"; then break; fi; \
 	done; \
 	echo "Rollcall needs Python 3.11, 3.12 or 3.13 with its venv module (Debian: apt install python3-venv)." >&2; \
 	echo "Name one: make setup PYTHON=/path/to/python3.12" >&2; exit 1
 
 demo: setup ## two school districts synced twice by a real Airflow, from nothing, in a few minutes
-	@$(BIN)/python -m include.local.demo
+	@$(BIN)/python -m rollcall_local.demo
 
 up: setup ## Airflow, sandbox and a warehouse that is kept, until Ctrl-C
-	@$(BIN)/python -m include.local.up
+	@$(BIN)/python -m rollcall_local.up
 
 dbt: setup ## build and test the dbt package on the warehouse of the last demo
-	@$(BIN)/python -m include.local.dbt
+	@$(BIN)/python -m rollcall_local.dbt
+
+docs: setup ## build the documentation site into site/ (every link is checked)
+	@$(BIN)/zensical build --clean --strict
 
 bench: setup ## speed beside dlt, a script and the floor, in one table (BENCH="--only rollcall" for a part)
 	@$(BIN)/python -m bench $(BENCH)
@@ -47,6 +50,6 @@ lock: setup ## write requirements.lock anew from requirements-dev.txt
 	  -o requirements.lock --custom-compile-command "make lock"
 
 clean: ## stop what was left running, remove .venv, .rollcall and caches
-	@if test -f .venv/made-from; then $(BIN)/python -m include.local.clean; fi
-	@rm -rf .venv .rollcall .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	@if test -f .venv/made-from; then $(BIN)/python -m rollcall_local.clean; fi
+	@rm -rf .venv .rollcall site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

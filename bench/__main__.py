@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from include.local import launcher
-from include.local.airflow_env import PROJECT, own_environment
+from rollcall_local import processes
+from rollcall_local.airflow_env import PROJECT, own_environment
 
 if TYPE_CHECKING:
     from bench.bars import Bar
@@ -72,7 +72,7 @@ def bench(students: int, only: tuple[str, ...], file: str | None) -> None:
     """
     for name in set(os.environ) - set(own_environment()):  # what is set for some other Airflow or Rollcall
         del os.environ[name]
-    sys.exit(launcher.run(lambda: run(students, only or (*TURNS, *BESIDES), file)))
+    sys.exit(processes.run(lambda: run(students, only or (*TURNS, *BESIDES), file)))
 
 
 def run(students: int, who: Sequence[str], file: str | None) -> int:
@@ -126,7 +126,7 @@ def run(students: int, who: Sequence[str], file: str | None) -> int:
 def _turns(students: int, who: Sequence[str], say: Callable[[str], None]) -> list[Turn]:
     from bench import measured
     from bench.provider import provider
-    from include.local.postgres import temporary_postgres
+    from rollcall_local.postgres import temporary_postgres
 
     named = [name for name in TURNS if name in who]
     if not named:

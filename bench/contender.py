@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from include.errors import RollcallError
-from include.local import reaper
-from include.local.airflow_env import PROJECT, own_environment
-from include.local.sessions import Ending, end_sessions, interrupts_deferred
+from rollcall.errors import RollcallError
+from rollcall_local import reaper
+from rollcall_local.airflow_env import PROJECT, own_environment
+from rollcall_local.sessions import Ending, end_sessions, interrupts_deferred
 
 #: A stage and its seconds, as `rollcall sync` tells them where nobody watches a bar.
 _STAGE = re.compile(r"^  (\w+)(?: \(\w+\))? +([\d.]+) s$", re.MULTILINE)
@@ -63,7 +63,7 @@ class Turn:
         return {**asdict(self), "rows_per_second": self.rate}
 
 
-def take_turn(name: str, command: Sequence[str], told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def acquire_publish_lock(name: str, command: Sequence[str], told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Run a contender to its end; it and all it started end with the bench, however that ends.
 
     :param told: what it reads, as JSON.

@@ -17,12 +17,12 @@ import tempfile
 import time
 from multiprocessing.connection import Connection
 
-from include.contracts import Pull, load
-from include.extract.stage import extract
-from include.landing import Landing
-from include.memory import keep_memory_small
-from include.oneroster import OneRosterClient, OneRosterConnection
-from include.settings import District, Politeness
+from rollcall.extract.pull import extract
+from rollcall.landing.contracts import Pull, load
+from rollcall.landing.zone import Landing
+from rollcall.oneroster import OneRosterClient, OneRosterConnection
+from rollcall.runtime.memory import keep_memory_small
+from rollcall.settings import District, Politeness
 
 BAR_MB = 500
 #: A made-up student brings at least so many enrollments along, the teachers' included.
@@ -31,7 +31,7 @@ ENROLLMENTS_PER_STUDENT = 6.3
 
 def serve(students: int, told: Connection) -> None:
     """Serve the district until the other end hangs up."""
-    from include.sandbox import Sandbox, SandboxDistrict
+    from rollcall_sandbox import Sandbox, SandboxDistrict
 
     served = SandboxDistrict(app="maple", version="1.2", students=students)
     with Sandbox([served]) as sandbox:

@@ -16,15 +16,15 @@ import pyarrow as pa
 import requests
 import sqlalchemy as sa
 
-from include.contracts import Pull, landed_schema, load, read_rows
-from include.extract.stage import extract
-from include.landing import Landing
-from include.oneroster import OneRosterClient, OneRosterConnection
-from include.settings import District, Politeness
-from include.tables import TABLES
-from include.warehouse.bulk import copy_in
-from include.warehouse.connect import connect
-from include.warehouse.models import staging
+from rollcall.extract.pull import extract
+from rollcall.landing.contracts import Pull, landed_schema, load, read_rows
+from rollcall.landing.zone import Landing
+from rollcall.model.tables import TABLES
+from rollcall.oneroster import OneRosterClient, OneRosterConnection
+from rollcall.settings import District, Politeness
+from rollcall.warehouse.bulk import copy_in
+from rollcall.warehouse.models import staging
+from rollcall.warehouse.session import connect
 
 
 def fetch(told: dict[str, Any]) -> tuple[int, int]:

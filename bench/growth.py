@@ -19,9 +19,9 @@ from bench.bars import MOST_MB
 from bench.contender import Turn
 from bench.measured import NIGHTS, PAGE_SIZE, Ground, rollcall, side_python
 from bench.provider import provider
-from include.errors import RollcallError
-from include.local.airflow_env import PROJECT
-from include.local.postgres import temporary_postgres
+from rollcall.errors import RollcallError
+from rollcall_local.airflow_env import PROJECT
+from rollcall_local.postgres import temporary_postgres
 
 #: Enrollments, about: how many a made-up student has depends on the school.
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)

@@ -11,16 +11,16 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from bench.contender import Turn, take_turn
+from bench.contender import Turn, acquire_publish_lock
 from bench.district import describe
 from bench.provider import APP, Provider, provider
 from bench.scheduled import scheduler
-from include.local.airflow_env import PROJECT
-from include.local.postgres import EmbeddedPostgres
-from include.local.side_venv import side_venv
-from include.warehouse.connect import connect
-from include.warehouse.migrate import upgrade
-from include.warehouse.models import run_counts, runs
+from rollcall.warehouse.migrate import upgrade
+from rollcall.warehouse.models import run_counts, runs
+from rollcall.warehouse.session import connect
+from rollcall_local.airflow_env import PROJECT
+from rollcall_local.postgres import EmbeddedPostgres
+from rollcall_local.side_venv import side_venv
 
 PAGE_SIZE = 10_000
 
@@ -115,7 +115,7 @@ def rollcall(ground: Ground, nights: Sequence[Night] = NIGHTS) -> Iterator[Turn]
         ground.say(name)
         arguments = [*common, "--full"] if mode == "full" else common
         told = {"arguments": arguments, "environment": ground.provider.environment()}
-        took = take_turn(name, [sys.executable, "-m", "bench.sync"], told, ground.folder)
+        took = acquire_publish_lock(name, [sys.executable, "-m", "bench.sync"], told, ground.folder)
         yield _turn(took, requests=ground.provider.requests(), **_ledger(engine))
         ground.pass_day("rollcall")
     engine.dispose()
@@ -191,7 +191,7 @@ def floor(ground: Ground) -> Iterator[Turn]:
 
 def _contender(ground: Ground, name: str, command: list[str], told: dict[str, Any]) -> Turn:
     ground.say(name)
-    took = take_turn(name, command, told, ground.folder)
+    took = acquire_publish_lock(name, command, told, ground.folder)
     return _turn(took, rows=ground.rows, requests=took["requests"], received=took["received"])
 
 

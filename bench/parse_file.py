@@ -10,12 +10,12 @@ from airflow.configuration import conf
 from airflow.dag_processing.dagbag import DagBag
 from airflow.utils.db import initdb
 
-from include.local.airflow_env import PROJECT
+from rollcall_local.airflow_env import PROJECT
 
 
 def main() -> None:
     initdb()
-    import include.settings  # noqa: F401 - the DAG processor keeps it between parses
+    import rollcall.settings  # noqa: F401 - the DAG processor keeps it between parses
 
     began = time.monotonic()
     bag = DagBag(dag_folder=str(PROJECT / "dags" / "roster_districts.py"), bundle_name="dags-folder")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.bars import Bar
-from include.errors import RollcallError
-from include.local.airflow_env import PROJECT, own_environment
+from rollcall.errors import RollcallError
+from rollcall_local.airflow_env import PROJECT, own_environment
 
 DISTRICTS = 1000
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import requests
 
-from include.errors import RollcallError
+from rollcall.errors import RollcallError
 
 #: The collections of a district that shares no demographics, by their paths.
 COLLECTIONS = ("orgs", "academicSessions", "courses", "classes", "users", "enrollments")
@@ -127,7 +127,7 @@ def provider(students: int, *, app: str = APP, guardians: bool = False, bustle: 
 
 def _serve(settings: dict[str, Any], told: Connection) -> None:
     """Serve the district until the other end hangs up."""
-    from include.sandbox import Sandbox, SandboxDistrict
+    from rollcall_sandbox import Sandbox, SandboxDistrict
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the bench, which hangs up
     district = SandboxDistrict(version="1.2", **settings)

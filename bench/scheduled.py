@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.resident import Resident
-from include.errors import RollcallError
-from include.local.airflow import AirflowComponents
-from include.local.airflow_api import ENDED
-from include.local.airflow_env import PROJECT
-from include.local.nights import Nights
-from include.local.postgres import EmbeddedPostgres
-from include.local.screen import Screen
+from rollcall.errors import RollcallError
+from rollcall.onboarding.airflow_api import ENDED
+from rollcall_local.airflow import AirflowComponents
+from rollcall_local.airflow_env import PROJECT
+from rollcall_local.postgres import EmbeddedPostgres
+from rollcall_local.screen import Nights, Screen
 
 _METADATA = "airflow"
 #: Seconds a run may take, its tasks' second tries included.

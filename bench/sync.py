@@ -11,16 +11,16 @@ import time
 
 #: What a night imports on its way.
 _MODULES = (
-    "include.cli",
-    "include.commands.sync",
-    "include.night",
-    "include.extract.stage",
-    "include.validate.stage",
-    "include.from_terminal",
-    "include.remap_night",
-    "include.report",
-    "include.retention.sweep",
-    "include.oneroster.client",
+    "rollcall.cli.main",
+    "rollcall.cli.sync",
+    "rollcall.pipeline.run",
+    "rollcall.extract.pull",
+    "rollcall.validate.validation",
+    "rollcall.orchestration.terminal",
+    "rollcall.pipeline.remap",
+    "rollcall.reports.report",
+    "rollcall.retention.sweep",
+    "rollcall.oneroster.client",
     "sqlalchemy.dialects.postgresql.psycopg",
 )
 
@@ -31,7 +31,7 @@ def main() -> None:
     os.environ |= told["environment"]
     for module in _MODULES:
         importlib.import_module(module)
-    from include.cli import rollcall
+    from rollcall.cli.main import rollcall
 
     imported_at = time.monotonic()
     with contextlib.redirect_stdout(sys.stderr):

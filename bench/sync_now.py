@@ -15,10 +15,10 @@ from bench.bars import Bar
 from bench.district import describe
 from bench.provider import provider
 from bench.scheduled import scheduler
-from include.local.postgres import temporary_postgres
-from include.warehouse.connect import connect
-from include.warehouse.migrate import upgrade
-from include.warehouse.models import runs
+from rollcall.warehouse.migrate import upgrade
+from rollcall.warehouse.models import runs
+from rollcall.warehouse.session import connect
+from rollcall_local.postgres import temporary_postgres
 
 STUDENTS = 1500
 #: The first press finds an empty warehouse; before each other one a night changed something.

@@ -8,7 +8,7 @@ them already. Tasks are forked by the scheduler (LocalExecutor) and by Celery's 
 import os
 import sys
 
-# Arrow reads it when it is imported: what a stage frees goes back to the system (include/memory.py)
+# Arrow reads it when it is imported: what a stage frees goes back to the system (include/rollcall/runtime/memory.py)
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 if {"scheduler", "worker"} & set(sys.argv[1:]):

@@ -3,7 +3,7 @@
 A file of its own: were it raised where the DAGs are made, one broken district would take all others with it.
 """
 
-from include.settings import load_districts
+from rollcall.settings import load_districts
 
 broken = load_districts()[1]
 if broken:

@@ -23,7 +23,7 @@ DEFAULTS = {
     "retries": 2,
     "retry_delay": timedelta(minutes=5),
     "retry_policy": ExceptionRetryPolicy(
-        [RetryRule("include.errors.NeedsPerson", RetryAction.FAIL, reason="Somebody has to mend this first.")]
+        [RetryRule("rollcall.errors.ActionRequired", RetryAction.FAIL, reason="Somebody has to mend this first.")]
     ),
     "execution_timeout": timedelta(hours=2),
 }
@@ -33,8 +33,7 @@ DEFAULTS = {
 def check_connections(params):
     """Check each district's connection, one request at a time, and print its steps."""
     from oneroster_provider.hook import OneRosterHook
-
-    from include.check.nightly import check_connections
+    from rollcall.check.connections import check_connections
 
     check_connections(params["district"], Connection.get("warehouse"), lambda conn_id: OneRosterHook(conn_id).pasted())
 

@@ -23,7 +23,7 @@ from airflow.sdk import (
     task,
 )
 
-from include.settings import COLLECTIONS, District, Nights, load_districts
+from rollcall.settings import COLLECTIONS, District, Nights, load_districts
 
 DOCS = """
 **{name}** (OneRoster {version}), every night at `{cron}` {timezone}.
@@ -58,7 +58,7 @@ DEFAULTS = {
     "retries": 2,
     "retry_delay": timedelta(minutes=2),
     "retry_policy": ExceptionRetryPolicy(
-        [RetryRule("include.errors.NeedsPerson", RetryAction.FAIL, reason="Somebody has to mend this first.")]
+        [RetryRule("rollcall.errors.ActionRequired", RetryAction.FAIL, reason="Somebody has to mend this first.")]
     ),
     "execution_timeout": timedelta(hours=4),
 }
@@ -68,8 +68,7 @@ DEFAULTS = {
 def extract(district, run_id, dag_run, params):
     """Pull all collections of the district into the landing zone, within the provider's budget."""
     from oneroster_provider.hook import OneRosterHook
-
-    from include import tasks
+    from rollcall.orchestration import tasks
 
     warehouse, interval_end = Connection.get("warehouse"), dag_run.data_interval_end
     return tasks.extract(district, run_id, dag_run.run_type, warehouse, OneRosterHook, params, interval_end)
@@ -78,7 +77,7 @@ def extract(district, run_id, dag_run, params):
 @task
 def validate(district, pull, run_id):
     """Judge each record by itself; refused ones go to the rejects with their reasons."""
-    from include import tasks
+    from rollcall.orchestration import tasks
 
     return tasks.validate(district, pull, run_id, Connection.get("warehouse"))
 
@@ -86,7 +85,7 @@ def validate(district, pull, run_id):
 @task
 def map_roster(district, pull, run_id):
     """Lay tonight over the published roster, give people their accounts, let the guard judge what would change."""
-    from include import tasks
+    from rollcall.orchestration import tasks
 
     return tasks.map_roster(district, pull, run_id, Connection.get("warehouse"))
 
@@ -94,7 +93,7 @@ def map_roster(district, pull, run_id):
 @task
 def publish(district, pull, run_id, params):
     """Apply the change set in one transaction: readers see yesterday's roster or today's."""
-    from include import tasks
+    from rollcall.orchestration import tasks
 
     return tasks.publish(district, pull, run_id, Connection.get("warehouse"), dry_run=params["dry_run"])
 
@@ -104,7 +103,7 @@ def report(district, published, run_id, outlets):
     """Tell what was done: people in the log, other DAGs by an asset event with the counts."""
     from airflow.sdk.exceptions import AirflowSkipException
 
-    from include import tasks
+    from rollcall.orchestration import tasks
 
     tasks.report(district, run_id, Connection.get("warehouse"))
     ask_about_holds(district)
@@ -122,13 +121,13 @@ def ask_about_holds(district):
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import TriggerDagRun
 
-    from include.holds import asking
+    from rollcall.orchestration import required_actions
 
-    for run_id, asked in asking.questions(district, Connection.get("warehouse")).items():
+    for run_id, asked in required_actions.questions(district, Connection.get("warehouse")).items():
         try:
             task_runner.SUPERVISOR_COMMS.send(TriggerDagRun(dag_id="roster_holds", run_id=run_id, conf=asked))
         except AirflowRuntimeError as error:
-            asking.not_asked(run_id, str(error))
+            required_actions.not_asked(run_id, str(error))
 
 
 def deadline(district: District) -> list[DeadlineAlert]:
@@ -154,8 +153,7 @@ def deadline(district: District) -> list[DeadlineAlert]:
 def tell_if_readers_are_affected(context):
     """A night that failed is told at once only where readers have none of the last two; else in the morning."""
     from oneroster_provider.notifier import tell_if_urgent
-
-    from include import tasks
+    from rollcall.orchestration import tasks
 
     district = context["dag"].dag_id.removeprefix("roster_")
     tasks.ended(district, context["run_id"], Connection.get("warehouse"))

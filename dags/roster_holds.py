@@ -26,7 +26,7 @@ DEFAULTS = {
     "retries": 2,
     "retry_delay": timedelta(minutes=2),
     "retry_policy": ExceptionRetryPolicy(
-        [RetryRule("include.errors.NeedsPerson", RetryAction.FAIL, reason="Somebody has to mend this first.")]
+        [RetryRule("rollcall.errors.ActionRequired", RetryAction.FAIL, reason="Somebody has to mend this first.")]
     ),
 }
 
@@ -56,9 +56,9 @@ def decision():
             raise TaskAwaitingInput(method_name="execute_complete", timeout=pause)
 
         def question(self, context):
-            from include.holds import asking
+            from rollcall.orchestration import required_actions
 
-            return asking.question(context["params"], Connection.get("warehouse"))
+            return required_actions.question(context["params"], Connection.get("warehouse"))
 
         def decided_elsewhere(self):
             self.log.info("Nothing is asked any more: somebody decided elsewhere, or the hold has changed or ended.")
@@ -78,11 +78,11 @@ def apply(given, params):
     """Write the decision down as `rollcall holds` would; skipped where somebody decided elsewhere."""
     from airflow.sdk.exceptions import AirflowSkipException
 
-    from include.holds import asking
+    from rollcall.orchestration import required_actions
 
     by = (given["responded_by_user"] or {}).get("name") or "Airflow"
     because = given["params_input"].get("because", "")
-    run = asking.answer(params, given["chosen_options"], by, because, Connection.get("warehouse"))
+    run = required_actions.answer(params, given["chosen_options"], by, because, Connection.get("warehouse"))
     if run is None:
         raise AirflowSkipException("There is nothing to publish.")
     return run

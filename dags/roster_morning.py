@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, Connection, CronTriggerTimetable, task
 
-from include.settings import morning_schedule
+from rollcall.settings import morning_schedule
 
 DOCS = """
 The digest of all districts, as `rollcall status` shows it. It goes where the connection `rollcall_notify` says: of
@@ -25,8 +25,7 @@ CRON, ZONE = morning_schedule()
 def tell():
     """Work out the digest and send it."""
     from oneroster_provider.notifier import RollcallNotifier
-
-    from include.morning.tell import HOLDS_DAG, holds_note, morning
+    from rollcall.status.digest import HOLDS_DAG, holds_note, morning
 
     notes = holds_note(is_paused(HOLDS_DAG))
     RollcallNotifier(*morning(Connection.get("warehouse"), notes)).notify({})
@@ -49,7 +48,7 @@ def is_paused(dag_id):
 @task(execution_timeout=timedelta(hours=1))
 def tidy():
     """Delete what is older than districts keep it, also of districts whose nights do not reach their end."""
-    from include.morning import tell as telling
+    from rollcall.status import digest as telling
 
     telling.tidy(Connection.get("warehouse"))
 

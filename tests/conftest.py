@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from include import contracts, night
-from include.contracts import (
+from rollcall.extract.pull import ALWAYS_FULL
+from rollcall.landing import contracts
+from rollcall.landing.contracts import (
     REJECT_SCHEMA,
     LandedCollection,
     Proof,
@@ -28,13 +29,13 @@ from include.contracts import (
     accepted_schema,
     write_rows,
 )
-from include.extract.plan import ALWAYS_FULL
-from include.landing import Landing
-from include.local.postgres import EmbeddedPostgres, temporary_postgres
-from include.settings import District, Schedule
-from include.tables import COLLECTIONS, TABLES, tables_of
-from include.warehouse import ledger
-from include.warehouse.models import staging
+from rollcall.landing.zone import Landing
+from rollcall.model.tables import COLLECTIONS, TABLES, tables_of
+from rollcall.pipeline import run
+from rollcall.settings import District, Schedule
+from rollcall.warehouse import ledger
+from rollcall.warehouse.models import staging
+from rollcall_local.postgres import EmbeddedPostgres, temporary_postgres
 from tests.warehouses import Warehouses
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -191,8 +192,8 @@ class Nights:
     def publish(self, rows: dict[str, list[dict[str, Any]]], **how: Any) -> Published:
         """A whole night from these rows to the warehouse."""
         ref = self.prepare(rows, **how)
-        night.map_night(self.engine, self.district, ref, self.landing)
-        return night.publish_night(self.engine, self.district, ref, self.landing)
+        run.map_night(self.engine, self.district, ref, self.landing)
+        return run.publish_night(self.engine, self.district, ref, self.landing)
 
     def live(self, table: str, *columns: str) -> list[Any]:
         """A table's live rows; plain values where one column is asked for."""

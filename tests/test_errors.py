@@ -10,7 +10,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from include.errors import GenerationMoved, NeedsPerson, RollcallError, StageFailed, stage_edge
+from rollcall.errors import ActionRequired, GenerationMoved, InternalError, RollcallError, redact_errors
 
 NAME = "Planted-Okonkwo"
 
@@ -26,7 +26,7 @@ NAME = "Planted-Okonkwo"
     ],
 )
 def test_a_foreign_exception_loses_its_text_and_keeps_its_place(raising):
-    with pytest.raises(StageFailed) as caught, stage_edge("map_roster", district="elm"):
+    with pytest.raises(InternalError) as caught, redact_errors("map_roster", district="elm"):
         raising()
     error = caught.value
     assert error.code == "map_roster_failed"
@@ -38,18 +38,18 @@ def test_a_foreign_exception_loses_its_text_and_keeps_its_place(raising):
 
 
 def test_a_full_disk_is_told_in_the_systems_words_without_the_files_name():
-    with pytest.raises(StageFailed) as caught, stage_edge("extract"):
+    with pytest.raises(InternalError) as caught, redact_errors("extract"):
         raise OSError(errno.ENOSPC, NAME, NAME)
     assert "OSError (No space left on device) at " in str(caught.value)
     assert NAME not in str(caught.value)
 
 
 def test_our_own_pass_as_they_are():
-    with pytest.raises(NeedsPerson, match=r"^No. Mend it\.$"), stage_edge("publish"):
-        raise NeedsPerson("no", "No.", remedy="Mend it.")
+    with pytest.raises(ActionRequired, match=r"^No. Mend it\.$"), redact_errors("publish"):
+        raise ActionRequired("no", "No.", remedy="Mend it.")
 
 
-@pytest.mark.parametrize("kind", [RollcallError, NeedsPerson, GenerationMoved])
+@pytest.mark.parametrize("kind", [RollcallError, ActionRequired, GenerationMoved])
 def test_errors_survive_pickling(kind):
     """A task's exception may cross a process."""
     back = pickle.loads(pickle.dumps(kind("code", "Message.", remedy="Remedy.", district="elm")))  # noqa: S301

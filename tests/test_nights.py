@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 
-from include.settings import District, Nights, Schedule, night_of
-from include.settings.nights import Night
+from rollcall.settings import District, Nights, Schedule, night_of
+from rollcall.settings.nights import Night
 
 HOUR = timedelta(hours=1)
 ZONES = ("America/Chicago", "Europe/Oslo", "Australia/Lord_Howe")

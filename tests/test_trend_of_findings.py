@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from include.report import print_summary, summary
+from rollcall.reports.report import print_summary, summary
 
 
 @pytest.fixture

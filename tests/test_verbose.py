@@ -7,13 +7,13 @@ import logging
 import pytest
 from click.testing import CliRunner
 
-from include.cli import rollcall
+from rollcall.cli.main import rollcall
 
 
 @pytest.fixture(autouse=True)
 def levels():
     """Levels as they were."""
-    loggers = [logging.getLogger(name) for name in ("rollcall", "include.oneroster")]
+    loggers = [logging.getLogger(name) for name in ("rollcall", "rollcall.oneroster")]
     before = [logger.level for logger in loggers]
     yield
     for logger, level in zip(loggers, before, strict=True):
@@ -24,7 +24,7 @@ def levels():
 def test_the_clients_log_shows_where_it_is_asked_for(flags, is_logged):
     result = CliRunner().invoke(rollcall, [*flags, "districts", "schema"])
     assert result.exit_code == 0
-    for name in ("include.oneroster.paging", "rollcall.extract"):
+    for name in ("rollcall.oneroster.paging", "rollcall.extract"):
         assert logging.getLogger(name).isEnabledFor(logging.INFO) == is_logged
     for name in ("urllib3", "requests", "oauthlib"):
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)

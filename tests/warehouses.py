@@ -10,9 +10,9 @@ import uuid
 
 import sqlalchemy as sa
 
-from include.local.postgres import EmbeddedPostgres
-from include.warehouse import migrate
-from include.warehouse.connect import connect, warehouse_from_environment
+from rollcall.warehouse import migrate
+from rollcall.warehouse.session import connect, warehouse_from_environment
+from rollcall_local.postgres import EmbeddedPostgres
 
 #: What stays the same unless a test changed the schema: columns, types, constraints, and the migration's number.
 _SHAPE = sa.text("""

@@ -1,16 +1,16 @@
-"""A thin door: an Airflow connection in, a OneRoster client out. What the client can do lies in `include.oneroster`."""
+"""An Airflow connection in, a OneRoster client out. `rollcall.oneroster` holds what the client can do."""
 
 from __future__ import annotations
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from include.check.pasted import Pasted
-from include.check.quick import quick_check
-from include.oneroster import OneRosterClient, OneRosterConnection
-from include.oneroster.budget import Budget
-from include.oneroster.connection import Version
-from include.oneroster.errors import ConnectionInvalid
+from rollcall.check.connections import quick_check
+from rollcall.check.pasted import Pasted
+from rollcall.oneroster import OneRosterClient, OneRosterConnection
+from rollcall.oneroster.backoff import Budget
+from rollcall.oneroster.connection import Version
+from rollcall.oneroster.errors import ConnectionInvalid
 
 
 class OneRosterHook(BaseHook):

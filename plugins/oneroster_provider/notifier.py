@@ -16,8 +16,8 @@ import requests
 from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from include.errors import NeedsPerson, RollcallError
-from include.morning.webhooks import FORMATS, content, format_of
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.status.webhooks import FORMATS, content, format_of
 
 CONNECTION = "rollcall_notify"
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -50,7 +50,7 @@ class RollcallNotifier(BaseNotifier):
     def notify(self, context: Any) -> None:
         """Send it.
 
-        :raises NeedsPerson: `notify_setting` for a connection that cannot be used.
+        :raises ActionRequired: `notify_setting` for a connection that cannot be used.
         :raises RollcallError: `not_told` when it did not go out.
         """
         try:
@@ -69,7 +69,7 @@ class RollcallNotifier(BaseNotifier):
 
         to = connection.extra_dejson.get("to")
         if not to:
-            raise NeedsPerson(
+            raise ActionRequired(
                 "notify_setting",
                 f"The connection {self.conn_id} does not say to whom e-mails go.",
                 remedy='Add {"to": "somebody@example.org", "from_email": "rollcall@example.org"} to its extra.',
@@ -84,14 +84,14 @@ class RollcallNotifier(BaseNotifier):
 
     def _post(self, url: str, form: str) -> None:
         if form and form not in FORMATS:
-            raise NeedsPerson(
+            raise ActionRequired(
                 "notify_setting",
                 f"The connection {self.conn_id} has a `format` in its extra that is none.",
                 remedy=f"It is one of: {', '.join(FORMATS)}.",
             )
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise NeedsPerson(
+            raise ActionRequired(
                 "notify_setting",
                 f"The connection {self.conn_id} has no webhook address that begins with https.",
                 remedy="Paste the address of the incoming webhook as its password.",
@@ -121,7 +121,7 @@ def tell_if_urgent(context: Any = None, district: str = "", minutes: int | None 
     """
     from airflow.sdk import Connection
 
-    from include.morning.tell import urgent
+    from rollcall.status.digest import urgent
 
     allowed = None if minutes is None else timedelta(minutes=minutes)
     found = urgent(Connection.get("warehouse"), district, allowed=allowed)

@@ -18,11 +18,11 @@ import pytest
 
 from bench import measured
 from bench.__main__ import BESIDES, GROWTH, TURNS, run
-from bench.contender import stages, take_turn
+from bench.contender import acquire_publish_lock, stages
 from bench.district import describe
-from include.errors import RollcallError
-from include.local.airflow_env import PROJECT
-from include.settings import load_district
+from rollcall.errors import RollcallError
+from rollcall.settings import load_district
+from rollcall_local.airflow_env import PROJECT
 
 STUDENTS = 30
 
@@ -49,7 +49,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, list[str], dict[
     figures = tmp_path_factory.mktemp("bench") / "figures.json"
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
-        patch.setattr(measured, "take_turn", here)
+        patch.setattr(measured, "acquire_publish_lock", here)
         code = run(STUDENTS, ["rollcall", "script", "floor"], str(figures))
     return code, printed.getvalue().splitlines(), json.loads(figures.read_text())
 
@@ -96,7 +96,7 @@ def test_a_turn_is_what_its_process_says_and_what_it_took(tmp_path):
         "print('  extract          0.4 s', '  publish (full)   1.5 s', sep=chr(10), file=sys.stderr);"
         "print(json.dumps({'imported_at': began, 'done_at': began + 2, 'rows': told['rows']}))"
     )
-    took = take_turn("somebody", [sys.executable, "-c", program], {"rows": 7}, tmp_path)
+    took = acquire_publish_lock("somebody", [sys.executable, "-c", program], {"rows": 7}, tmp_path)
     assert (took["name"], took["rows"]) == ("somebody", 7)
     assert took["seconds"] == pytest.approx(2)
     assert took["parts"] == {"extract": 0.4, "publish": 1.5}
@@ -106,7 +106,7 @@ def test_a_turn_is_what_its_process_says_and_what_it_took(tmp_path):
 
 def test_a_contender_that_fails_ends_the_bench_with_its_words(tmp_path):
     with pytest.raises(RollcallError, match="no such table") as raised:
-        take_turn("somebody", [sys.executable, "-c", "raise SystemExit('no such table')"], {}, tmp_path)
+        acquire_publish_lock("somebody", [sys.executable, "-c", "raise SystemExit('no such table')"], {}, tmp_path)
     assert raised.value.code == "contender_failed"
 
 

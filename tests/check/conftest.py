@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from include.check.examination import check
-from include.check.pasted import Pasted
-from include.check.steps import Checked, Step
-from include.sandbox import Sandbox, SandboxDistrict
-from include.settings import District, Politeness
+from rollcall.check.examination import check
+from rollcall.check.pasted import Pasted
+from rollcall.check.steps import Checked, Step
+from rollcall.settings import District, Politeness
+from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.oneroster.conftest import Provider, Script
 
 #: 1.2 and OAuth 2; 1.1 and a Consumer Key; 1.1 and OAuth 2.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from include.check.letter import letter
-from include.check.table import as_plain, print_checked
+from rollcall.check.email import letter
+from rollcall.check.table import as_plain, print_checked
 from tests.check.conftest import CEDAR, MAPLE
 
 GOOD = """\
@@ -184,7 +184,7 @@ def test_nothing_tells_a_secret_a_token_or_a_person(checked, paste, sandbox, cap
 
 def people(sandbox, paste) -> set[str]:
     """What would give somebody away: ids, addresses, user names and whole names."""
-    from include.oneroster import OneRosterClient
+    from rollcall.oneroster import OneRosterClient
 
     found = set()
     for app, version in (("maple", "1.2"), ("cedar", "1.1")):

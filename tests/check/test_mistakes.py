@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from include.check.letter import letter
-from include.check.mistakes import MISTAKES
-from include.check.profile import Org
-from include.check.quick import quick_check
+from rollcall.check.connections import quick_check
+from rollcall.check.email import letter
+from rollcall.check.mistakes import MISTAKES
+from rollcall.check.profile import Org
 from tests.check.conftest import CEDAR, MAPLE, step
 from tests.oneroster.conftest import Asked, Said
 

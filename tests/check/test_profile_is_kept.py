@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from include.check.command import check as command
-from include.check.network import shake_hands
-from include.check.record import check_and_record
-from include.errors import RollcallError
-from include.oneroster import OneRosterConnection
-from include.settings import Politeness
+from rollcall.check.connections import check_and_record
+from rollcall.check.examination import shake_hands
+from rollcall.cli.check import check as command
+from rollcall.errors import RollcallError
+from rollcall.oneroster import OneRosterConnection
+from rollcall.settings import Politeness
 from tests.check.conftest import MAPLE, step
 
 

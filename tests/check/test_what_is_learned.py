@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from include.check.profile import Org, ProviderProfile, changes
-from include.settings import Politeness
+from rollcall.check.profile import Org, ProviderProfile, changes
+from rollcall.settings import Politeness
 from tests.check.conftest import step
 from tests.oneroster.conftest import Asked, Said
 

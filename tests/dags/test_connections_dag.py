@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from oneroster_provider.hook import OneRosterHook
 
-from include.check.nightly import check_connections
-from include.errors import NeedsPerson
-from include.sandbox import Sandbox, SandboxDistrict
+from oneroster_provider.hook import OneRosterHook
+from rollcall.check.connections import check_connections
+from rollcall.errors import ActionRequired
+from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.conftest import ROOT
 
 MAPLE = SandboxDistrict(app="maple", version="1.2", students=40, seed=5)
@@ -108,7 +108,7 @@ def test_the_log_shows_each_district_and_the_end_names_those_that_fail(
     ready(MAPLE, password="planted-wrong-secret")
     monkeypatch.delenv("AIRFLOW_CONN_ONEROSTER_OAK")
     warehouse = OneRosterHook.get_connection("warehouse")
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         check_connections("", warehouse, lambda conn_id: OneRosterHook(conn_id).pasted())
     assert caught.value.code == "connections_failing"
     assert caught.value.message == (
@@ -122,5 +122,5 @@ def test_the_log_shows_each_district_and_the_end_names_those_that_fail(
 
 
 def test_a_misspelt_district_is_told_the_nearest(run_dag, engine, ready, airflow_database):
-    with pytest.raises(NeedsPerson, match="did you mean 'maple'"):
+    with pytest.raises(ActionRequired, match="did you mean 'maple'"):
         check_connections("mapel", OneRosterHook.get_connection("warehouse"), lambda _: pytest.fail("not asked"))

@@ -93,7 +93,7 @@ def test_a_task_parses_only_its_own_district(districts, monkeypatch):
 
 @pytest.mark.parametrize("file", sorted((ROOT / "dags").glob("*.py")), ids=lambda path: path.name)
 def test_the_top_of_a_dag_file_imports_nothing_heavy(file: Path):
-    allowed = {"airflow.sdk", "include.settings", "datetime", "zoneinfo"}
+    allowed = {"airflow.sdk", "rollcall.settings", "datetime", "zoneinfo"}
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom):
             assert node.module in allowed
@@ -103,7 +103,7 @@ def test_the_top_of_a_dag_file_imports_nothing_heavy(file: Path):
 
 def test_parsing_loads_neither_pandas_nor_great_expectations_nor_sqlalchemys_orm_of_ours():
     script = (
-        "import sys; from include.settings import load_districts; load_districts();"
+        "import sys; from rollcall.settings import load_districts; load_districts();"
         "print(sorted({'pandas','great_expectations','pyarrow','sqlalchemy','requests'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)

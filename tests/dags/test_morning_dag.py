@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import sqlalchemy as sa
 
-from include.errors import NeedsPerson, RollcallError
-from include.morning import webhooks
-from include.warehouse import ledger
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.status import webhooks
+from rollcall.warehouse import ledger
 
 SECRET = "planted-webhook-secret"
 
@@ -108,7 +108,7 @@ def test_a_webhook_that_refuses_fails_without_showing_its_address(webhook, conne
     assert caught.value.code == "not_told"
     assert SECRET not in str(caught.value)
     connected(address.replace("127.0.0.1", "example.org"))
-    with pytest.raises(NeedsPerson) as refused:
+    with pytest.raises(ActionRequired) as refused:
         RollcallNotifier("subject", "message").notify({})
     assert SECRET not in str(refused.value)
 
@@ -136,7 +136,7 @@ def urgent(connected, tmp_path):
     def ask(schedule, now, allowed=None):
         from airflow.sdk import Connection
 
-        from include.morning import tell
+        from rollcall.status import digest as tell
 
         connected()
         with (tmp_path / "elm.yaml").open("a") as described:
@@ -213,7 +213,7 @@ def test_each_chat_program_gets_its_own_form(webhook, connected):
     assert (mattermost["text"].count("```"), mattermost["text"].splitlines()[0]) == (2, "```text")
     assert plain == {"text": text}
     connected(address, extra={"format": "carrier pigeon"})
-    with pytest.raises(NeedsPerson, match="format"):
+    with pytest.raises(ActionRequired, match="format"):
         RollcallNotifier("subject", text).notify({})
 
 
@@ -291,6 +291,6 @@ def test_an_e_mail_without_an_address_says_where_it_belongs(connected):
     from oneroster_provider.notifier import RollcallNotifier
 
     connected(conn_type="smtp", host="127.0.0.1")
-    with pytest.raises(NeedsPerson, match="does not say to whom") as caught:
+    with pytest.raises(ActionRequired, match="does not say to whom") as caught:
         RollcallNotifier("subject", "message").notify({})
     assert "to its extra" in caught.value.remedy

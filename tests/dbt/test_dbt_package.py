@@ -7,7 +7,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from include.local.dbt import run, target_of
+from rollcall_local.dbt import run, target_of
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_freshness_comes_from_the_ledger(nights, roster, dbt, tmp_path):
     with nights.engine.begin() as connection:
         connection.execute(sa.text("UPDATE roster_ops.runs SET finished_at = now() - interval '30 hours'"))
     dbt("build", "--select", "stg_rollcall__users")
-    from include.local.dbt import run as dbt_run
+    from rollcall_local.dbt import run as dbt_run
 
     dbt_run(["source", "freshness", "--select", "source:rollcall.users"], target_of(nights.engine.url), tmp_path)
     (told,) = json.loads((tmp_path / "target" / "sources.json").read_text())["results"]

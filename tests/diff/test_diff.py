@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from include import night
-from include.contracts import LEFT_OUT_REASONS
-from include.diff import printed
-from include.diff.diff import Diff, between_nights, next_publish
-from include.diff.reasons import REASONS
-from include.errors import NeedsPerson
-from include.settings import Filters
+from rollcall.diff import render
+from rollcall.diff.diff import Diff, between_nights, next_publish
+from rollcall.diff.lines import REASONS
+from rollcall.errors import ActionRequired
+from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.pipeline import run
+from rollcall.settings import Filters
 from tests.conftest import Nights
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -31,8 +31,8 @@ def _lines(diff: Diff) -> list[tuple[Any, ...]]:
 
 def _dry_run(nights: Nights, rows: Rows, **how: Any) -> None:
     ref = nights.prepare(rows, **how)
-    night.map_night(nights.engine, nights.district, ref, nights.landing)
-    night.finish_dry_run(nights.engine, nights.district, ref, nights.landing)
+    run.map_night(nights.engine, nights.district, ref, nights.landing)
+    run.finish_dry_run(nights.engine, nights.district, ref, nights.landing)
 
 
 def _user(rows: Rows, name: str) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def test_after_publication_it_says_so_and_still_tells_the_same(nights, tomorrow)
     expected[0] = (*expected[0][:4], "changed in the SIS")
     assert sorted(_lines(between), key=str) == sorted(expected, key=str)
     assert between_nights(nights.engine, nights.district, date(2026, 11, 3), date(2026, 11, 3)).totals() == []
-    with pytest.raises(NeedsPerson, match="Nothing of Elm was published in the night of 2026-11-09") as caught:
+    with pytest.raises(ActionRequired, match="Nothing of Elm was published in the night of 2026-11-09") as caught:
         between_nights(nights.engine, nights.district, date(2026, 11, 3), date(2026, 11, 9))
     assert caught.value.remedy == "The nearest nights with a publication: 2026-11-02, 2026-11-03."
 
@@ -131,9 +131,9 @@ def test_one_school_alone(nights, tomorrow):
     for school in ("branch", "Elm Branch", "branc"):
         told = next_publish(nights.engine, nights.district, nights.landing, school)
         assert set(told.lines["sourced_id"]) == {"dora"}
-    with pytest.raises(NeedsPerson, match="Several schools fit 'elm'"):
+    with pytest.raises(ActionRequired, match="Several schools fit 'elm'"):
         next_publish(nights.engine, nights.district, nights.landing, "elm")
-    with pytest.raises(NeedsPerson, match="No school fits 'oak'"):
+    with pytest.raises(ActionRequired, match="No school fits 'oak'"):
         next_publish(nights.engine, nights.district, nights.landing, "oak")
 
 
@@ -163,20 +163,20 @@ def test_as_csv_as_json_and_on_a_screen(nights, tomorrow):
     _dry_run(nights, tomorrow)
     told = next_publish(nights.engine, nights.district, nights.landing)
     text = io.StringIO()
-    printed.write_csv(told, None, text)
+    render.write_csv(told, None, text)
     table = list(csv.DictReader(io.StringIO(text.getvalue())))
     assert len(table) == len(EXPECTED)
     assert (table[0]["name"], table[0]["what"], table[0]["before"]) == ("Ada Planted-Okonkwo", "classes", "")
-    plain = json.loads(printed.as_json(told, 2))
+    plain = json.loads(render.as_json(told, 2))
     assert (plain["pull_id"], plain["published_at"], len(plain["lines"])) == ("pull2", None, 2)
     assert sum(row["people"] for row in plain["totals"]) == 12
     screen = io.StringIO()
-    printed.print_diff(told, 3, screen)
+    render.print_diff(told, 3, screen)
     assert "… and 10 lines more" in screen.getvalue()
 
 
 def test_the_first_pull_of_all_and_no_pull_at_all(nights, roster):
-    with pytest.raises(NeedsPerson, match="no change set of Elm"):
+    with pytest.raises(ActionRequired, match="no change set of Elm"):
         next_publish(nights.engine, nights.district, nights.landing)
     _dry_run(nights, roster("ada"))
     told = next_publish(nights.engine, nights.district, nights.landing)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from include.explain.explain import explain
-from include.explain.explanation import Explanation, Several
-from include.settings import Schedule
+from rollcall.explain.explain import explain
+from rollcall.explain.timeline import Explanation, Several
+from rollcall.settings import Schedule
 from tests.conftest import Nights
 
 #: The morning on which everybody is asked about; the nights of the tests are those of 2 November 2026 and after.

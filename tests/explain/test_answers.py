@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.contracts import LEFT_OUT_REASONS
-from include.explain.answers import ANSWERS, GROUPS, IN_REPLIES
-from include.explain.documented import as_markdown
-from include.explain.explanation import answered
-from include.explain.standing import Standing
-from include.explain.unknown import _IS_NAME
-from include.settings import District
+from rollcall.explain.answers import ANSWERS, GROUPS, IN_REPLIES
+from rollcall.explain.context import DistrictContext
+from rollcall.explain.decide import _IS_NAME
+from rollcall.explain.render import as_markdown
+from rollcall.explain.timeline import answered
+from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.settings import District
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 
@@ -26,9 +26,9 @@ def _values(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-def _standing(is_campus: bool) -> Standing:
+def _standing(is_campus: bool) -> DistrictContext:
     elm = District(district="elm", name="Elm", version="1.2", usernames="email")
-    return Standing(elm, published=None, pull=None, failed=None, is_campus=is_campus, now=NOW)
+    return DistrictContext(elm, published=None, pull=None, failed=None, is_campus=is_campus, now=NOW)
 
 
 def test_every_reason_for_which_somebody_is_left_out_has_an_answer():

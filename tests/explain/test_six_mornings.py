@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from include.settings import Sites, Usernames, UsernameSource
+from rollcall.settings import Sites, Usernames, UsernameSource
 from tests.explain.conftest import role, user
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.contracts import LEFT_OUT_REASONS
-from include.errors import RollcallError
-from include.explain.explain import explain
-from include.explain.explanation import Several
-from include.explain.printed import change_line
-from include.settings import Filters, PersonDecision, Sites, Usernames, UsernameSource
-from include.warehouse import ledger
-from include.warehouse.models import hold_rows, holds, left_out, state
+from rollcall.errors import RollcallError
+from rollcall.explain.explain import explain
+from rollcall.explain.render import change_line
+from rollcall.explain.timeline import Several
+from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.settings import Filters, PersonDecision, Sites, Usernames, UsernameSource
+from rollcall.warehouse import ledger
+from rollcall.warehouse.models import hold_rows, holds, left_out, state
 from tests.explain.conftest import MORNING, user
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from include.contracts import LandedCollection, Pull, PullRef, landed_schema, load, read_rows
-from include.extract.stage import extract
-from include.landing import Landing
-from include.oneroster import OneRosterClient, OneRosterConnection, Retry
-from include.sandbox import Sandbox, SandboxDistrict
-from include.settings import District
-from include.tables import COLLECTIONS, TABLES
+from rollcall.extract.pull import extract
+from rollcall.landing.contracts import LandedCollection, Pull, PullRef, landed_schema, load, read_rows
+from rollcall.landing.zone import Landing
+from rollcall.model.tables import COLLECTIONS, TABLES
+from rollcall.oneroster import OneRosterClient, OneRosterConnection, Retry
+from rollcall.settings import District
+from rollcall_sandbox import Sandbox, SandboxDistrict
 
 
 class Pulled:

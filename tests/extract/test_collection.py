@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from include.contracts import REJECT_SCHEMA, LandedCollection, landed_schema, read_rows
-from include.errors import RollcallError, stage_edge
-from include.extract.collection import CollectionLanding
-from include.landing import Landing, PullFolder
-from include.oneroster.decode import decode_page
-from include.oneroster.entities import COLLECTIONS
-from include.oneroster.pages import Page
-from include.oneroster.proof import Proof
-from include.tables import TABLES
+from rollcall.errors import RollcallError, redact_errors
+from rollcall.extract.collection import CollectionLanding
+from rollcall.landing.contracts import REJECT_SCHEMA, LandedCollection, landed_schema, read_rows
+from rollcall.landing.zone import Landing, PullFolder
+from rollcall.model.tables import TABLES
+from rollcall.oneroster.decode import decode_page
+from rollcall.oneroster.proof import Proof
+from rollcall.oneroster.records import COLLECTIONS
+from rollcall.oneroster.source import Page
 
 NAME, PASSWORD = "Ramona-Geraldine", "beezus-secret-1955"
 
@@ -93,7 +93,7 @@ def test_another_librarys_exception_quotes_nothing(
     with (
         caplog.at_level(logging.DEBUG),
         pytest.raises(RollcallError) as caught,
-        stage_edge("extract", district="maple"),
+        redact_errors("extract", district="maple"),
     ):
         landed(folder, "users", body)
     assert caught.value.code == "extract_failed"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from include.extract.plan import ALWAYS_FULL, Plan
-from include.oneroster.source import Source
-from include.oneroster.transport import Answer
-from include.tables import COLLECTIONS
+from rollcall.extract.pull import ALWAYS_FULL, Plan
+from rollcall.model.tables import COLLECTIONS
+from rollcall.oneroster.http import Answer
+from rollcall.oneroster.source import Source
 
 #: Elm's first night passes in the small hours of 23 November, its second a day later.
 BEFORE_THE_FIRST = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from include.errors import NeedsPerson
-from include.extract.plan import Plan
-from include.identity import Org, district_org
+from rollcall.errors import ActionRequired
+from rollcall.extract.pull import Plan
+from rollcall.oneroster.identity import Org, district_org
 
 STATE = Org("s", "state", None, "Oregon")
 DISTRICT = Org("d", "district", "s", "Maple")
@@ -52,7 +52,7 @@ def test_a_pull_of_the_district_that_was_checked_lands(maple: Any) -> None:
 
 @pytest.mark.parametrize("collections", [(), ("users",)], ids=["all", "without orgs"])
 def test_another_districts_data_is_refused_before_anything_is_landed(collections: tuple[str, ...], maple: Any) -> None:
-    with maple.counting() as asked, pytest.raises(NeedsPerson) as caught:
+    with maple.counting() as asked, pytest.raises(ActionRequired) as caught:
         maple.pull(plan=Plan("full", pinned_org="another"), collections=collections)
     assert caught.value.code == "other_district"
     assert caught.value.district == "maple"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from include.contracts import LandedCollection, Proof
-from include.extract import progress
-from include.extract.progress import summary
-from include.extract.stage import extract
-from include.oneroster import Retry
-from include.progress import Terminal
-from include.tables import COLLECTIONS
+from rollcall.extract import progress
+from rollcall.extract.progress import summary
+from rollcall.extract.pull import extract
+from rollcall.landing.contracts import LandedCollection, Proof
+from rollcall.model.tables import COLLECTIONS
+from rollcall.oneroster import Retry
+from rollcall.orchestration.terminal import Terminal
 
 Told = list[tuple[str, int, int | None, int, float | None, float | None]]
 

@@ -13,11 +13,11 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from include.contracts import REJECT_SCHEMA, read_rows
-from include.errors import RollcallError
-from include.extract import collection as collection_module
-from include.oneroster.errors import PermissionRefused
-from include.tables import COLLECTIONS
+from rollcall.errors import RollcallError
+from rollcall.extract import collection as collection_module
+from rollcall.landing.contracts import REJECT_SCHEMA, read_rows
+from rollcall.model.tables import COLLECTIONS
+from rollcall.oneroster.errors import PermissionRefused
 
 
 @pytest.fixture(params=["maple", "cedar"], ids=["1.2", "1.1"])

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from include.extract import collection as collection_module
-from include.extract.plan import Plan
-from include.oneroster.errors import ProviderUnavailable
-from include.tables import COLLECTIONS
+from rollcall.extract import collection as collection_module
+from rollcall.extract.pull import Plan
+from rollcall.model.tables import COLLECTIONS
+from rollcall.oneroster.errors import ProviderUnavailable
 
 BEGAN = datetime(2026, 11, 21, 8, tzinfo=UTC)
 PAGE = 50

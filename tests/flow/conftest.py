@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.sandbox import Sandbox, SandboxDistrict
+from rollcall_sandbox import Sandbox, SandboxDistrict
 
 MAPLE = SandboxDistrict(app="maple", version="1.2", students=160, seed=5, auth="oauth2")
 CEDAR = SandboxDistrict(app="cedar", version="1.1", students=160, seed=6, auth="oauth1", demographics=True)

@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from include import tasks
-from include.cli import rollcall
-from include.errors import NeedsPerson
-from include.oneroster.client import OneRosterClient
-from include.oneroster.connection import OneRosterConnection
-from include.settings import night_of
+from rollcall.cli.main import rollcall
+from rollcall.errors import ActionRequired
+from rollcall.oneroster.client import OneRosterClient
+from rollcall.oneroster.connection import OneRosterConnection
+from rollcall.orchestration import tasks
+from rollcall.settings import night_of
 
 ZONE = "America/Chicago"
 
@@ -155,6 +155,6 @@ def test_a_backfill_of_airflow_replays_what_is_kept_and_fetches_what_is_not(read
     assert ask("SELECT night FROM roster_ops.runs WHERE kind = 'refetch'") == night_of(now - timedelta(days=9), ZONE)
     remapped = whole("manual__1", DagRunType.MANUAL, _no_hook, None, mode="remap")
     assert (remapped["status"], remapped["generation"]) == ("published", 3)
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         whole("backfill__3", backfill, _no_hook, now, dry_run=True)
     assert caught.value.code == "dry_run_of_past"

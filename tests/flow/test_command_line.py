@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from include import night as nights
-from include.cli import rollcall
-from include.errors import NeedsPerson, RollcallError
-from include.extract import stage
-from include.morning.tell import tidy
+from rollcall.cli.main import rollcall
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.extract import pull
+from rollcall.pipeline import run as nights
+from rollcall.status.digest import tidy
 from tests.flow.conftest import CEDAR, MAPLE
 
 COLLECTIONS = {
@@ -159,7 +159,7 @@ def test_pulls_are_ordered_by_the_warehouses_clock(ready, monkeypatch):
             return datetime.now(tz) + timedelta(days=365)
 
     with monkeypatch.context() as patched:
-        for module in (nights, stage):
+        for module in (nights, pull):
             patched.setattr(module, "datetime", Ahead)
         assert _sync("maple")["run"]["generation"] == 1
     with ready.connect() as connection:
@@ -208,7 +208,7 @@ def test_zero_people_are_held_with_exit_code_3(ready, sandbox):
 @pytest.mark.parametrize(("quirk", "code"), [("empty-orgs", "no_orgs"), ("empty-users", "no_people")])
 def test_a_first_pull_without_schools_or_people(ready, sandbox, quirk, code):
     sandbox.set_quirks("maple", [quirk])
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         _rollcall("sync", "maple")
     assert caught.value.code == code
     with ready.connect() as connection:
@@ -246,8 +246,8 @@ def _wrong(sandbox: Any) -> dict[str, tuple[dict[str, Any], str]]:
 def test_a_mistake_in_the_connection_is_said_in_words_and_loses_nothing(
     ready, sandbox, connect_as, mistake, monkeypatch
 ):
-    from include.oneroster import client as client_module
-    from include.oneroster.retry import Retry
+    from rollcall.oneroster import client as client_module
+    from rollcall.oneroster.backoff import Retry
 
     monkeypatch.setattr(client_module, "Retry", lambda: Retry(attempts=1))
     _sync("maple")
@@ -264,7 +264,7 @@ def test_a_mistake_in_the_connection_is_said_in_words_and_loses_nothing(
 
 def test_a_disabled_district_refuses_in_words(ready, district_file):
     district_file(MAPLE, "enabled: false\n")
-    with pytest.raises(NeedsPerson, match="switched off"):
+    with pytest.raises(ActionRequired, match="switched off"):
         _rollcall("sync", "maple")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from include.cli import rollcall
+from rollcall.cli.main import rollcall
 
 
 def _rollcall(*arguments: str) -> str:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.extract.plan import FULL
-from include.landing import Landing
-from include.oneroster.client import OneRosterClient
-from include.oneroster.connection import OneRosterConnection
-from include.settings import District, find_district
-from include.warehouse.lease import HostLease
+from rollcall.extract.pull import FULL
+from rollcall.landing.zone import Landing
+from rollcall.oneroster.client import OneRosterClient
+from rollcall.oneroster.connection import OneRosterConnection
+from rollcall.pipeline import run
+from rollcall.settings import District, find_district
+from rollcall.warehouse.lease import HostLease
 from tests.flow.conftest import CEDAR, MAPLE
 
 OFF_PEAK = datetime(2026, 11, 21, 8, tzinfo=UTC)  # 02:00 in Chicago
@@ -38,7 +38,7 @@ def _pull(engine: sa.Engine, district: District, folder: str, at: datetime) -> d
         HostLease(engine.url, district, now=lambda: at) as lease,
         OneRosterClient(connection, budget=lease, **district.client_options()) as client,
     ):
-        night.extract_night(client, district, Landing(folder), run_id=f"run-{district.district}", plan=FULL)
+        run.extract_night(client, district, Landing(folder), run_id=f"run-{district.district}", plan=FULL)
         return {"requests": client.usage.requests, "in_peak": lease.requests_in_peak}
 
 
@@ -68,7 +68,7 @@ def test_two_districts_of_one_host_share_its_budget(ready, sandbox, small_pages,
 def test_the_ledger_tells_what_the_provider_saw(ready, sandbox, small_pages):
     from click.testing import CliRunner
 
-    from include.cli import rollcall
+    from rollcall.cli.main import rollcall
 
     assert CliRunner().invoke(rollcall, ["sync", "maple"]).exit_code == 0
     seen = sandbox.seen("maple")
@@ -84,7 +84,7 @@ def test_where_the_service_answers_and_the_largest_limit_are_remembered_from_nig
     """The limit of 250 is refused, one of 1 accepted, 200 refused and 100 accepted: three requests, the first night."""
     from click.testing import CliRunner
 
-    from include.cli import rollcall
+    from rollcall.cli.main import rollcall
 
     district_file(MAPLE, "politeness: {page_size: 250}\n")
     sandbox.set_quirks("maple", ["limit-refused-400"])

@@ -14,14 +14,13 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from include.local.airflow_env import PROJECT
-from include.local.nights import Nights
-from include.local.screen import Screen
-from include.local.stack import Stack
-from include.past.published import rows_at
-from include.settings import night_of
-from include.tables import TABLES
-from include.warehouse.turn import take_turn
+from rollcall.history.published import rows_at
+from rollcall.model.tables import TABLES
+from rollcall.settings import night_of
+from rollcall.warehouse.publish_lock import acquire_publish_lock
+from rollcall_local.airflow_env import PROJECT
+from rollcall_local.screen import Nights, Screen
+from rollcall_local.stack import Stack
 
 DISTRICTS = ("maple", "cedar")
 NAMES = {
@@ -194,7 +193,7 @@ def test_a_back_fill_of_two_at_once_a_noon_sync_and_a_hold_at_the_same_time(stac
     engine = sa.create_engine(stack.warehouse_url)
     waiting = sa.text("SELECT waits_for FROM roster_ops.runs WHERE district_id = 'cedar' AND waits_for LIKE 'run %'")
     with engine.begin() as somebody:
-        take_turn(somebody, "cedar", "somebody at a terminal")
+        acquire_publish_lock(somebody, "cedar", "somebody at a terminal")
         backfill = {
             "dag_id": "roster_cedar",
             "from_date": (earlier[0] - timedelta(hours=33)).isoformat(),

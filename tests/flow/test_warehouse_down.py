@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include import cli, night, tasks
-from include.errors import RollcallError
-from include.oneroster.client import OneRosterClient
-from include.oneroster.connection import OneRosterConnection
-from include.warehouse.models import state
+from rollcall.cli import main
+from rollcall.errors import RollcallError
+from rollcall.oneroster.client import OneRosterClient
+from rollcall.oneroster.connection import OneRosterConnection
+from rollcall.orchestration import tasks
+from rollcall.pipeline import run as night
+from rollcall.warehouse.models import state
 
 DOWN = SimpleNamespace(host="127.0.0.1", schema="warehouse", login="u", password="planted-secret", port=1)
 
@@ -67,7 +69,7 @@ def test_a_warehouse_that_dies_after_publishing_is_said_as_published(ready, monk
     monkeypatch.setattr("sys.argv", ["rollcall", "sync", "maple"])
     try:
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
     finally:
         with admin.connect() as connection:
             connection.exec_driver_sql(f"ALTER DATABASE {engine.url.database} ALLOW_CONNECTIONS true")

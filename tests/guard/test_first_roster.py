@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.contracts import Proof
-from include.holds import asking, decide, reading, words
+from rollcall.holds import decisions, reading
+from rollcall.landing.contracts import Proof
+from rollcall.orchestration import required_actions
 from tests.conftest import Nights
 
 _TABLES = ("orgs", "academic_sessions", "courses", "classes", "users", "user_roles", "enrollments", "accounts")
@@ -36,10 +37,10 @@ def _statuses(nights: Nights) -> list[tuple[str, str, str | None]]:
 
 
 @pytest.fixture
-def decided(nights: Nights) -> Callable[..., decide.Decision]:
+def decided(nights: Nights) -> Callable[..., decisions.Decision]:
     """Approves the living hold of a collection the way a person does, or rejects it."""
 
-    def agree(collection: str, verdict: Callable[..., decide.Decision] = decide.approve) -> decide.Decision:
+    def agree(collection: str, verdict: Callable[..., decisions.Decision] = decisions.approve) -> decisions.Decision:
         with nights.engine.begin() as connection:
             [held] = [one for one in reading.living(connection) if one.collection == collection]
             return verdict(connection, held.hold_id, by="robin", because="the school is small")
@@ -99,7 +100,7 @@ def test_each_unproven_collection_is_a_question_and_one_answer_publishes_nothing
 
 def test_what_is_rejected_stays_out_until_it_is_proven(nights, roster, decided):
     nights.publish(roster("ada"), unproven={"users": _cut_off(1)})
-    decided("users", decide.reject)
+    decided("users", decisions.reject)
     done = nights.publish(roster("ada"), unproven={"users": _cut_off(1)})
     assert (done.holds, done.accounts, _live(nights)["users"]) == ([], 0, 0)
     assert nights.publish(roster("ada")).accounts == 1
@@ -159,11 +160,11 @@ def test_the_question_says_received_of_total_and_what_an_answer_does(nights, ros
     nights.publish(roster("ada", "ben"), unproven={"users": _cut_off(2)})
     with nights.engine.connect() as connection:
         [held] = reading.living(connection)
-        lines = dict(words.described(held, reading.schools(connection, held)))
+        lines = dict(reading.described(held, reading.schools(connection, held)))
     assert lines["Held"] == "the first publication of people, 2 received"
     assert lines["Looks like"].startswith("2 of 9 users received")
     assert {"Meanwhile", "Approve", "Reject", "Nothing"} <= lines.keys()
-    assert words.mode(held) == "full"
+    assert reading.mode(held) == "full"
 
 
 def test_airflow_asks_it_like_every_other(nights, roster):
@@ -173,7 +174,7 @@ def test_airflow_asks_it_like_every_other(nights, roster):
         password = port = None
         host, schema, login = (nights.engine.url.query["host"], nights.engine.url.database, nights.engine.url.username)
 
-    [asked] = asking.questions("elm", Warehouse()).values()
-    subject, body = asking.question(asked, Warehouse())
+    [asked] = required_actions.questions("elm", Warehouse()).values()
+    subject, body = required_actions.question(asked, Warehouse())
     assert (subject, "2 of 9 users received" in body) == ("Elm: the first publication of people, 2 received", True)
-    assert asking.answer(asked, ["Approve"], "Robin", "", Warehouse()) == {"district": "elm", "mode": "full"}
+    assert required_actions.answer(asked, ["Approve"], "Robin", "", Warehouse()) == {"district": "elm", "mode": "full"}

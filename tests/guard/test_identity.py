@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from include.settings import Guards, Sites
-from include.settings.guards import Floor
+from rollcall.settings import Guards, Sites
+from rollcall.settings.sections import Floor
 
 
 def _told(done):

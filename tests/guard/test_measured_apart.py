@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from include import night
-from include.contracts import Hold
-from include.landing import Landing
-from include.settings import Filters, Guards, Sites
-from include.settings.guards import Floor
+from rollcall.landing.contracts import Hold
+from rollcall.landing.zone import Landing
+from rollcall.pipeline import run
+from rollcall.settings import Filters, Guards, Sites
+from rollcall.settings.sections import Floor
 from tests.conftest import Nights
 from tests.warehouses import Warehouses
 
@@ -227,7 +227,7 @@ def judged(published: Nights) -> Iterator[Callable[..., list[Hold]]]:
         change(rows)
         published.settings(**settings)
         ref = published.prepare(rows)
-        return night.map_night(published.engine, published.district, ref, published.landing).holds
+        return run.map_night(published.engine, published.district, ref, published.landing).holds
 
     yield judge
     published.district = described

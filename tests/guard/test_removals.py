@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from include.settings import Rollover
+from rollcall.settings import Rollover
 
 
 def _told(done):

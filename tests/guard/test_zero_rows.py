@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.errors import NeedsPerson
+from rollcall.errors import ActionRequired
 
 
 def test_zero_people_in_a_complete_pull_are_held_and_nobody_is_lost(nights, roster):
@@ -54,7 +54,7 @@ def test_zero_rows_of_an_unproven_pull_need_no_hold(nights, roster):
 
 @pytest.mark.parametrize(("empty", "code"), [("orgs", "no_orgs"), ("users", "no_people")])
 def test_a_first_pull_without_schools_or_people_fails_in_words_and_writes_nothing(nights, roster, empty, code):
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         nights.publish({**roster("ada"), empty: []})
     assert caught.value.code == code
     assert "Nothing was published" in caught.value.remedy

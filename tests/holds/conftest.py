@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.contracts import Published
-from include.settings.guards import Floor, Guards
-from include.warehouse import holds
+from rollcall.landing.contracts import Published
+from rollcall.pipeline import run
+from rollcall.settings.sections import Floor, Guards
+from rollcall.warehouse import holds
 from tests.conftest import Nights
 
 
@@ -29,8 +29,8 @@ class Holding:
 
     def dry_run(self, rows: dict[str, list[dict[str, Any]]]) -> Published:
         ref = self.nights.prepare(rows)
-        night.map_night(self.engine, self.nights.district, ref, self.nights.landing)
-        return night.finish_dry_run(self.engine, self.nights.district, ref, self.nights.landing)
+        run.map_night(self.engine, self.nights.district, ref, self.nights.landing)
+        return run.finish_dry_run(self.engine, self.nights.district, ref, self.nights.landing)
 
     def one(self) -> sa.Row[Any]:
         """The only hold there is."""

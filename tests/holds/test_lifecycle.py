@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from include import night
-from include.errors import NeedsPerson
-from include.holds import decide, reading
-from include.remap_night import prepare_remap
+from rollcall.errors import ActionRequired
+from rollcall.holds import decisions, reading
+from rollcall.pipeline import run
+from rollcall.pipeline.remap import prepare_remap
 
 
 def _approve(held, **how):
     with held.engine.begin() as connection:
-        return decide.approve(connection, held.one().hold_id, by="robin", because="they moved away", **how)
+        return decisions.approve(connection, held.one().hold_id, by="robin", because="they moved away", **how)
 
 
 def _reject(held):
     with held.engine.begin() as connection:
-        return decide.reject(connection, held.one().hold_id, by="robin", because="the school says they are there")
+        return decisions.reject(connection, held.one().hold_id, by="robin", because="the school says they are there")
 
 
 def test_first_absences_are_announced_and_become_a_question_when_a_second_pull_confirms_them(holding, roster):
@@ -83,8 +83,8 @@ def test_an_approved_removal_takes_the_accounts_along_whatever_run_carries_it_ou
     quiet = {name: [] for name in roster()} | {name: roster()[name] for name in ("orgs", "academic_sessions")}
     if mode == "remap":
         ref = prepare_remap(held.engine, nights.district, "remap", nights.landing)
-        night.map_night(held.engine, nights.district, ref, nights.landing)
-        done = night.publish_night(held.engine, nights.district, ref, nights.landing)
+        run.map_night(held.engine, nights.district, ref, nights.landing)
+        done = run.publish_night(held.engine, nights.district, ref, nights.landing)
     elif mode == "full":
         done = held.publish(roster("ada"))
     else:
@@ -109,8 +109,8 @@ def test_an_approved_school_takes_its_accounts_along_without_a_pull(holding, ros
     _approve(holding)
     nights = holding.nights
     ref = prepare_remap(holding.engine, nights.district, "remap", nights.landing)
-    night.map_night(holding.engine, nights.district, ref, nights.landing)
-    night.publish_night(holding.engine, nights.district, ref, nights.landing)
+    run.map_night(holding.engine, nights.district, ref, nights.landing)
+    run.publish_night(holding.engine, nights.district, ref, nights.landing)
     assert nights.live("orgs", "sourced_id") == ["school"]
     assert nights.live("accounts", "user_sourced_id") == ["ada"]
     assert nights.scalar("SELECT reason FROM roster_ops.left_out WHERE user_sourced_id = 'ben'") == "no_school"
@@ -122,9 +122,9 @@ def test_a_decision_between_mapping_and_publishing_counts(held, roster, decided_
     if decided_first == "approved":
         _approve(held)
     ref = nights.prepare(roster("ada"))
-    night.map_night(held.engine, nights.district, ref, nights.landing)
+    run.map_night(held.engine, nights.district, ref, nights.landing)
     (_reject if decided_first == "approved" else _approve)(held)
-    night.publish_night(held.engine, nights.district, ref, nights.landing)
+    run.publish_night(held.engine, nights.district, ref, nights.landing)
     assert held.live() == (["ada", "ben", "cid"] if decided_first == "approved" else ["ada"])
     assert nights.live("accounts", "user_sourced_id") == held.live()
 
@@ -148,7 +148,7 @@ def test_an_approval_by_school_adds_to_one_that_has_not_expired(held):
     assert _approve(held, schools=["Elm School"]).approved == 1
     assert held.named(approved=True) == ["ben"]
     assert _approve(held, schools=["other"]).approved == 2
-    with pytest.raises(NeedsPerson, match="nothing at the school 'Oak'") as caught:
+    with pytest.raises(ActionRequired, match="nothing at the school 'Oak'") as caught:
         _approve(held, schools=["Oak"])
     assert caught.value.remedy == "It has rows at: Elm School (school), other (other)."
 
@@ -218,10 +218,10 @@ def test_a_rejection_can_be_taken_back_and_so_can_an_approval(held):
 
 
 def test_who_is_not_in_the_hold_cannot_be_left_out_of_an_approval(held):
-    with pytest.raises(NeedsPerson, match="Number 2 of those to leave out is not in elm-users-removals") as caught:
+    with pytest.raises(ActionRequired, match="Number 2 of those to leave out is not in elm-users-removals") as caught:
         _approve(held, excepted=["cid", "planted-nobody"])
     assert (caught.value.code, "planted" in str(caught.value)) == ("not_in_hold", False)
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         _approve(held, excepted=["ben", "cid"])
     assert caught.value.code == "nothing_to_approve"
     assert (held.one().status, held.named(approved=True)) == ("open", [])
@@ -229,7 +229,7 @@ def test_who_is_not_in_the_hold_cannot_be_left_out_of_an_approval(held):
 
 def test_a_closed_hold_takes_no_decision(held, roster):
     held.publish(roster("ada", "ben", "cid"))
-    with pytest.raises(NeedsPerson, match="what it named came back") as caught:
+    with pytest.raises(ActionRequired, match="what it named came back") as caught:
         _approve(held)
     assert caught.value.code == "hold_closed"
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from include.oneroster import OneRosterClient, OneRosterConnection, Retry
+from rollcall.oneroster import OneRosterClient, OneRosterConnection, Retry
 
 TOKEN = "token-4711"
 

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from include.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, Retry, columns
-from include.oneroster.errors import CredentialsRefused, PermissionRefused
-from include.sandbox import Sandbox, SandboxDistrict
+from rollcall.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, Retry, columns
+from rollcall.oneroster.errors import CredentialsRefused, PermissionRefused
+from rollcall_sandbox import Sandbox, SandboxDistrict
 
 DISTRICTS = {
     district.app: district

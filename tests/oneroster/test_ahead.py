@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from include.oneroster import LocalBudget, Retry
-from include.oneroster.errors import ProviderUnavailable, ReadingStopped
+from rollcall.oneroster import LocalBudget, Retry
+from rollcall.oneroster.errors import ProviderUnavailable, ReadingStopped
 
 
 def read(client, **options):

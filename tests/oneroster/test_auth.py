@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from include.oneroster import OneRosterConnection
-from include.oneroster import auth as auth_module
-from include.oneroster.auth import OAuth1, OAuth2
-from include.oneroster.errors import ConnectionInvalid, CredentialsRefused, PermissionRefused
-from include.oneroster.retry import TryAgain
-from include.oneroster.transport import Answer
+from rollcall.oneroster import OneRosterConnection
+from rollcall.oneroster import auth as auth_module
+from rollcall.oneroster.auth import OAuth1, OAuth2
+from rollcall.oneroster.backoff import TryAgain
+from rollcall.oneroster.errors import ConnectionInvalid, CredentialsRefused, PermissionRefused
+from rollcall.oneroster.http import Answer
 
 V1P1 = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
 V1P2 = "https://purl.imsglobal.org/spec/or/v1p2/scope/"

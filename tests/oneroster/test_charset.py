@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from include.oneroster.charset import as_utf8
-from include.oneroster.errors import RequestRefused
+from rollcall.oneroster.errors import RequestRefused
+from rollcall.oneroster.http import as_utf8
 
 NAME = "Zo\u00eb Mu\u00f1oz"
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from include.oneroster import OneRosterClient, OneRosterConnection, Retry
-from include.oneroster.errors import (
+from rollcall.oneroster import OneRosterClient, OneRosterConnection, Retry
+from rollcall.oneroster.errors import (
     AnswerUnusable,
     BaseUrlWrong,
     CredentialsRefused,

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from include.oneroster import COLLECTIONS, columns
-from include.oneroster.decode import decode_page
-from include.validate.storable import levels
-from include.vocabularies import TOKENS
+from rollcall.model.vocabularies import TOKENS
+from rollcall.oneroster import COLLECTIONS, columns
+from rollcall.oneroster.decode import decode_page
+from rollcall.validate.storable import levels
 
 BASE = ["sourced_id", "status", "date_last_modified", "metadata"]
 

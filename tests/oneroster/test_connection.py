@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from include.oneroster import OneRosterConnection
-from include.oneroster.errors import ConnectionInvalid
+from rollcall.oneroster import OneRosterConnection
+from rollcall.oneroster.errors import ConnectionInvalid
 
 BASE = "https://sis.example.org/campus/api/oneroster/v1p2/maple/ims/oneroster"
 TOKEN = "https://sis.example.org/campus/oauth2/token?appName=maple"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from include.oneroster.columns import columns
-from include.oneroster.decode import decode_page
-from include.oneroster.entities import COLLECTIONS
-from include.oneroster.errors import AnswerUnusable
-from include.oneroster.retry import TryAgain
+from rollcall.oneroster.backoff import TryAgain
+from rollcall.oneroster.columns import columns
+from rollcall.oneroster.decode import decode_page
+from rollcall.oneroster.errors import AnswerUnusable
+from rollcall.oneroster.records import COLLECTIONS
 
 ORGS, USERS = COLLECTIONS["orgs"], COLLECTIONS["users"]
 
@@ -205,8 +205,8 @@ def test_what_json_does_not_have_costs_its_own_record(member, code, field, page_
 
 
 def test_a_record_larger_than_any_costs_no_other(monkeypatch):
-    monkeypatch.setattr("include.oneroster.odd_records.MOST_BYTES", 200)
-    monkeypatch.setattr("include.oneroster.decode.MOST_BYTES", 200)
+    monkeypatch.setattr("rollcall.oneroster.odd_records.MOST_BYTES", 200)
+    monkeypatch.setattr("rollcall.oneroster.decode.MOST_BYTES", 200)
     decoded = decode_page(USERS, page(user(1), user(2, metadata={"photo": "x" * 200}), user(3)))
 
     assert [record.sourced_id for record in decoded.records] == ["u1", "u3"]

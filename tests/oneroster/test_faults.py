@@ -7,15 +7,15 @@ from datetime import date
 
 import pytest
 
-from include.oneroster import OneRosterConnection, Retry
-from include.oneroster.errors import (
+from rollcall.oneroster import OneRosterConnection, Retry
+from rollcall.oneroster.backoff import BackoffGate
+from rollcall.oneroster.errors import (
     ConnectionInvalid,
     CredentialsRefused,
     NotOffered,
     PermissionRefused,
     ProviderUnavailable,
 )
-from include.oneroster.waits import Waits
 
 PATIENT = Retry(attempts=40, first_wait=0.001, longest_wait=0.002)
 
@@ -124,7 +124,7 @@ def test_a_provider_that_is_only_busy_is_asked_for_the_same_page(provide, connec
 
 
 def test_while_one_thread_waits_for_all_no_other_begins_a_request():
-    waits, asleep, wake = Waits(), threading.Event(), threading.Event()
+    waits, asleep, wake = BackoffGate(), threading.Event(), threading.Event()
     passed = []
 
     def sleep(_):
@@ -180,7 +180,7 @@ def test_a_429_pauses_the_whole_client(provide, connect, paged, said):
 
 
 def test_threads_that_wait_at_the_same_time_wait_once():
-    waits, together = Waits(), threading.Barrier(5)
+    waits, together = BackoffGate(), threading.Barrier(5)
 
     def sleeper(seconds):
         waits.sleep(seconds, for_all=True, sleep=lambda _: together.wait(5))
@@ -197,7 +197,7 @@ def test_threads_that_wait_at_the_same_time_wait_once():
 
 
 def test_a_pause_says_how_long_it_lasts():
-    waits, asleep, wake = Waits(), threading.Event(), threading.Event()
+    waits, asleep, wake = BackoffGate(), threading.Event(), threading.Event()
 
     def sleep(_):
         asleep.set()

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from include.oneroster import modified_since
-from include.oneroster.errors import FilterUnanswered, NotOffered, PermissionRefused, ProviderUnavailable
+from rollcall.oneroster import modified_since
+from rollcall.oneroster.errors import FilterUnanswered, NotOffered, PermissionRefused, ProviderUnavailable
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from include.oneroster.errors import RequestRefused
+from rollcall.oneroster.errors import RequestRefused
 
 STATUSES = pytest.mark.parametrize("status", [400, 413, 422])
 

@@ -1,9 +1,9 @@
-"""No row is lost without being noticed: DESIGN, rule 1, one provider behaviour after the other."""
+"""No row is lost without being noticed: rule 1, one provider behaviour after the other."""
 
 import pytest
 
-from include.oneroster import paging
-from include.oneroster.errors import AnswerUnusable, NotOffered, PagingBroken, ProviderUnavailable, RequestRefused
+from rollcall.oneroster import paging
+from rollcall.oneroster.errors import AnswerUnusable, NotOffered, PagingBroken, ProviderUnavailable, RequestRefused
 from tests.oneroster.conftest import orgs
 
 

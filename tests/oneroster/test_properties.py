@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.oneroster import COLLECTIONS, PageReader, columns
-from include.oneroster.ahead import Ahead, Places
-from include.oneroster.decode import Decoded, decode_page
-from include.oneroster.entities import Org
-from include.oneroster.errors import AnswerUnusable, PagingBroken
-from include.oneroster.pages import Fetched
-from include.oneroster.retry import TryAgain
+from rollcall.oneroster import COLLECTIONS, PageReader, columns
+from rollcall.oneroster.backoff import TryAgain
+from rollcall.oneroster.decode import Decoded, decode_page
+from rollcall.oneroster.errors import AnswerUnusable, PagingBroken
+from rollcall.oneroster.prefetch import Prefetcher, PrefetchSlots
+from rollcall.oneroster.records import Org
+from rollcall.oneroster.source import Fetched
 
 ORGS = COLLECTIONS["orgs"]
 
@@ -84,7 +84,7 @@ def at_once(fetch, offset, patient):
 
 
 def read(model, width=0, submit=at_once, **options):
-    reader = PageReader(ORGS, lambda: Ahead(model.fetch, submit, Places(width)), **options)
+    reader = PageReader(ORGS, lambda: Prefetcher(model.fetch, submit, PrefetchSlots(width)), **options)
     pages = list(reader)
     return [page for page in pages if page.attempt == reader.proof.attempt], reader.proof
 
@@ -176,7 +176,7 @@ def test_no_page_is_asked_for_behind_the_total_but_one(model, width):
         asked.append(offset)
         return model.fetch(offset, patient)
 
-    list(PageReader(ORGS, lambda: Ahead(fetch, at_once, Places(width))))
+    list(PageReader(ORGS, lambda: Prefetcher(fetch, at_once, PrefetchSlots(width))))
     assert len(asked) == len(set(asked))
     assert all(after > before for before, after in pairwise(sorted(asked)))
     if model.total:

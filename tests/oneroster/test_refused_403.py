@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from include.oneroster.errors import Blocked, CredentialsRefused, PermissionRefused
-from include.oneroster.refusals import says_token_ended
-from include.oneroster.transport import Answer
+from rollcall.oneroster.errors import Blocked, CredentialsRefused, PermissionRefused
+from rollcall.oneroster.http import Answer
+from rollcall.oneroster.refusals import says_token_ended
 
 WITH_A_WORD = {"message": "The incoming token has expired"}
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import pytest
 
-from include.oneroster import Checkpoint, Retry
-from include.oneroster.errors import ProviderUnavailable
+from rollcall.oneroster import Checkpoint, Retry
+from rollcall.oneroster.errors import ProviderUnavailable
 
 
 class Reading:

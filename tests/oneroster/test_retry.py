@@ -2,7 +2,7 @@
 
 import pytest
 
-from include.oneroster import Retry
+from rollcall.oneroster import Retry
 
 
 def waits(retry, retry_after=None, answering=0.0):

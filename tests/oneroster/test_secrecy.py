@@ -1,11 +1,11 @@
-"""No name, secret or token gets into a log or an exception, at DEBUG and when all goes wrong (DESIGN, rule 8)."""
+"""No name, secret or token gets into a log or an exception, at DEBUG and when all goes wrong (rule 8)."""
 
 import logging
 import traceback
 
 import pytest
 
-from include.oneroster import OneRosterError, columns
+from rollcall.oneroster import OneRosterError, columns
 
 PLANTED = ["Plantagenet", "planted@example.org", "maple-secret", "planted-token", "planted-key", "hunter2"]
 USER = {
@@ -30,7 +30,7 @@ def pages(asked, said, bad):
 @pytest.fixture
 def everything_logged(caplog):
     caplog.set_level(logging.DEBUG)
-    for name in ("urllib3", "oauthlib.oauth1.rfc5849", "include"):
+    for name in ("urllib3", "oauthlib.oauth1.rfc5849", "rollcall"):
         caplog.set_level(logging.DEBUG, logger=name)
     return caplog
 

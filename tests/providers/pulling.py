@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from include.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, OneRosterError, Proof, Retry, columns
-from include.sandbox import Sandbox, SandboxDistrict
+from rollcall.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, OneRosterError, Proof, Retry, columns
+from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.providers.expectations import Row
 
 #: When the sandbox's nights have passed, so that its districts are the same on every day.

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from include.oneroster import COLLECTIONS
-from include.sandbox import Sandbox, SandboxDistrict
-from include.sandbox.bundles import BUNDLES
+from rollcall.oneroster import COLLECTIONS
+from rollcall_sandbox import Sandbox, SandboxDistrict
+from rollcall_sandbox.quirks import BUNDLES
 from tests.providers.checks import check_collection, check_politeness
 from tests.providers.expectations import PROVIDERS
 from tests.providers.pulling import NIGHT, Pulled, Way, pull

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from include.oneroster import COLLECTIONS
-from include.sandbox import QUIRKS, Sandbox
+from rollcall.oneroster import COLLECTIONS
+from rollcall_sandbox import QUIRKS, Sandbox
 from tests.providers.checks import check_collection, check_politeness
 from tests.providers.expectations import QUIRKS as TABLE
 from tests.providers.pulling import NIGHT, WAYS, Pulled, client_of, pull

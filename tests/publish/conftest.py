@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.tables import TABLES
-from include.warehouse.models import history, staging, state, watermarks
+from rollcall.model.tables import TABLES
+from rollcall.warehouse.models import history, staging, state, watermarks
 
 Glance = Callable[[sa.Engine], dict[str, list[tuple[Any, ...]]]]
 

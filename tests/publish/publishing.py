@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from include import night
-from include.contracts import PullRef
-from include.landing import Landing
-from include.settings import District
-from include.warehouse.connect import connect, warehouse_from_environment
+from rollcall.landing.contracts import PullRef
+from rollcall.landing.zone import Landing
+from rollcall.pipeline import run
+from rollcall.settings import District
+from rollcall.warehouse.session import connect, warehouse_from_environment
 
 
 def publish(url: str, district: District, ref: PullRef, landing: str) -> None:
     """What the task publish does."""
     engine = connect(warehouse_from_environment(url))
-    with night.recorded(engine, district.district, ref.run_id, "publish"):
-        night.publish_night(engine, district, ref, Landing(landing))
+    with run.recorded_stage(engine, district.district, ref.run_id, "publish"):
+        run.publish_night(engine, district, ref, Landing(landing))

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.contracts import (
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.history.rollback import rollback
+from rollcall.landing.contracts import (
     LEFT_OUT_SCHEMA,
     ChangeSet,
     Part,
@@ -23,11 +24,10 @@ from include.contracts import (
     save,
     write_rows,
 )
-from include.errors import NeedsPerson, RollcallError
-from include.past.rollback import rollback
-from include.publish.invariants import BROKEN
-from include.retention.sweep import sweep
-from include.tables import TABLES
+from rollcall.model.tables import TABLES
+from rollcall.pipeline import run
+from rollcall.publish.invariants import BROKEN
+from rollcall.retention.sweep import sweep
 
 TOMBSTONE = {"status": "tobedeleted"}
 
@@ -145,8 +145,8 @@ def _tonight(roster: Any) -> dict[str, Any]:
 
 
 def _refused(nights: Any, ref: PullRef) -> RollcallError:
-    with pytest.raises(NeedsPerson) as caught, night.recorded(nights.engine, "elm", ref.run_id, "publish"):
-        night.publish_night(nights.engine, nights.district, ref, nights.landing)
+    with pytest.raises(ActionRequired) as caught, run.recorded_stage(nights.engine, "elm", ref.run_id, "publish"):
+        run.publish_night(nights.engine, nights.district, ref, nights.landing)
     return caught.value
 
 
@@ -154,7 +154,7 @@ def _refused(nights: Any, ref: PullRef) -> RollcallError:
 def test_each_invariant_publishes_nothing_and_fails_the_run(nights, roster, glance, delta):
     nights.publish(_first(roster))
     ref = nights.prepare(_tonight(roster), delta=delta)
-    night.map_night(nights.engine, nights.district, ref, nights.landing)
+    run.map_night(nights.engine, nights.district, ref, nights.landing)
     right, before = load(ref.folder(nights.landing), ChangeSet), glance(nights.engine)
     for name, code, is_seen_by_delta, tamper in TAMPERED:
         if delta and not is_seen_by_delta:
@@ -168,7 +168,7 @@ def test_each_invariant_publishes_nothing_and_fails_the_run(nights, roster, glan
         ledger = f"SELECT (status, error_code)::text FROM roster_ops.runs WHERE run_id = '{ref.run_id}'"
         assert nights.scalar(ledger) == f"(failed,{code})", name
     save(ref.folder(nights.landing), right)
-    assert night.publish_night(nights.engine, nights.district, ref, nights.landing).status == "published"
+    assert run.publish_night(nights.engine, nights.district, ref, nights.landing).status == "published"
     assert {code for _, code, _, _ in TAMPERED} == set(BROKEN)
 
 
@@ -179,7 +179,7 @@ def test_a_rollback_to_what_contradicts_itself_changes_nothing_and_fails(nights,
         gone = "UPDATE roster_history.users_published SET _removed_at = now() WHERE sourced_id = 'ben'"
         assert connection.execute(sa.text(gone)).rowcount == 1
     before = glance(nights.engine)
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         rollback(nights.engine, nights.district, nights.landing, "back", "run1")
     assert caught.value.code == "owner_not_live"
     assert glance(nights.engine) == before
@@ -196,7 +196,7 @@ def test_retention_deletes_nothing_where_the_roster_contradicts_itself(nights, r
         connection.execute(sa.text("UPDATE roster_staging.enrollments SET _removed_at = NULL"))
         connection.execute(sa.text("UPDATE roster_staging.users SET _removed_at = now() WHERE sourced_id = 'ben'"))
     later = nights.began.replace(year=2030)
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         sweep(nights.engine, nights.district, nights.landing, later)
     assert caught.value.code == "owner_not_live"
     assert nights.scalar("SELECT count(*) FROM roster_staging.users WHERE sourced_id = 'ben'") == 1

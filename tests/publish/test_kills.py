@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.contracts import PullRef
-from include.errors import RollcallError
-from include.landing import Landing
-from include.local.postgres import EmbeddedPostgres
-from include.warehouse import migrate
-from include.warehouse.connect import connect, warehouse_from_environment
+from rollcall.errors import RollcallError
+from rollcall.landing.contracts import PullRef
+from rollcall.landing.zone import Landing
+from rollcall.pipeline import run
+from rollcall.warehouse import migrate
+from rollcall.warehouse.session import connect, warehouse_from_environment
+from rollcall_local.postgres import EmbeddedPostgres
 from tests.conftest import Nights
 from tests.publish import publishing
 from tests.publish.gate import Gate
@@ -52,7 +52,7 @@ def mapped(roster: Any) -> Callable[[Nights], PullRef]:
         rows["users"][0]["family_name"] = "Married"
         rows["users"][3]["email"] = None
         ref = nights.prepare(rows)
-        night.map_night(nights.engine, nights.district, ref, nights.landing)
+        run.map_night(nights.engine, nights.district, ref, nights.landing)
         return ref
 
     return make
@@ -74,7 +74,7 @@ def durable(landing: Landing) -> Iterator[tuple[EmbeddedPostgres, Nights]]:
 
 
 def _publish(nights: Nights, ref: PullRef) -> str:
-    return night.publish_night(nights.engine, nights.district, ref, nights.landing).status
+    return run.publish_night(nights.engine, nights.district, ref, nights.landing).status
 
 
 def _in_a_thread(nights: Nights, ref: PullRef) -> tuple[threading.Thread, list[RollcallError]]:
@@ -82,7 +82,7 @@ def _in_a_thread(nights: Nights, ref: PullRef) -> tuple[threading.Thread, list[R
 
     def work() -> None:
         try:
-            with night.recorded(nights.engine, "elm", ref.run_id, "publish"):
+            with run.recorded_stage(nights.engine, "elm", ref.run_id, "publish"):
                 _publish(nights, ref)
         except RollcallError as error:
             failed.append(error)

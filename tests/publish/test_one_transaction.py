@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.contracts import ChangeSet, load
-from include.errors import RollcallError, StageFailed
-from include.publish import stage as publish_stage
+from rollcall.errors import InternalError, RollcallError
+from rollcall.landing.contracts import ChangeSet, load
+from rollcall.pipeline import run
+from rollcall.publish import transaction as publish_stage
 
 
 def test_a_failure_in_the_last_table_leaves_yesterday_everywhere(nights, roster, monkeypatch):
@@ -25,7 +25,7 @@ def test_a_failure_in_the_last_table_leaves_yesterday_everywhere(nights, roster,
             connection.exec_driver_sql("SELECT 1/0")
 
     monkeypatch.setattr(publish_stage, "apply_changes", failing)
-    with pytest.raises(StageFailed):
+    with pytest.raises(InternalError):
         nights.publish(roster("ada", "ben"))
     assert {name: nights.rows(name) for name in before} == before
     assert nights.scalar("SELECT generation FROM roster_ops.state") == 1
@@ -62,10 +62,10 @@ def test_readers_never_see_half_of_a_night(nights, roster):
 def test_a_run_that_another_one_overtook_is_worked_out_anew(nights, roster):
     nights.publish(roster("ada"))
     slow = nights.prepare(roster("ada", "ben", "cid"))
-    night.map_night(nights.engine, nights.district, slow, nights.landing)
+    run.map_night(nights.engine, nights.district, slow, nights.landing)
     early = nights.began.replace(hour=9)
     nights.publish(roster("ada", "ben"), as_of=early.replace(day=2, hour=10))
-    done = night.publish_night(nights.engine, nights.district, slow, nights.landing)
+    done = run.publish_night(nights.engine, nights.district, slow, nights.landing)
     assert (done.generation, done.counts["users"].added, done.counts["users"].unchanged) == (3, 1, 2)
     assert nights.live("users", "sourced_id") == ["ada", "ben", "cid"]
 
@@ -73,19 +73,19 @@ def test_a_run_that_another_one_overtook_is_worked_out_anew(nights, roster):
 def test_a_newer_publication_in_the_meantime_wins(nights, roster):
     nights.publish(roster("ada"))
     old = nights.prepare(roster("ada", "ben"))
-    night.map_night(nights.engine, nights.district, old, nights.landing)
+    run.map_night(nights.engine, nights.district, old, nights.landing)
     nights.publish(roster("ada", "cid"))
     with pytest.raises(RollcallError) as caught:
-        night.publish_night(nights.engine, nights.district, old, nights.landing)
+        run.publish_night(nights.engine, nights.district, old, nights.landing)
     assert caught.value.code == "pull_is_older"
     assert nights.live("users", "sourced_id") == ["ada", "cid"]
 
 
 def test_a_retried_task_publishes_once(nights, roster):
     ref = nights.prepare(roster("ada"))
-    night.map_night(nights.engine, nights.district, ref, nights.landing)
-    first = night.publish_night(nights.engine, nights.district, ref, nights.landing)
-    again = night.publish_night(nights.engine, nights.district, ref, nights.landing)
+    run.map_night(nights.engine, nights.district, ref, nights.landing)
+    first = run.publish_night(nights.engine, nights.district, ref, nights.landing)
+    again = run.publish_night(nights.engine, nights.district, ref, nights.landing)
     assert (first.status, again.status) == ("published", "already_published")
     assert nights.scalar("SELECT generation FROM roster_ops.state") == 1
     assert nights.scalar("SELECT count(*) FROM roster_ops.run_counts WHERE table_name = 'users'") == 1
@@ -93,19 +93,19 @@ def test_a_retried_task_publishes_once(nights, roster):
 
 def test_map_can_be_run_again_alone_from_what_validate_left(nights, roster):
     ref = nights.prepare(roster("ada"))
-    first = night.map_night(nights.engine, nights.district, ref, nights.landing)
-    second = night.map_night(nights.engine, nights.district, ref, nights.landing)
+    first = run.map_night(nights.engine, nights.district, ref, nights.landing)
+    second = run.map_night(nights.engine, nights.district, ref, nights.landing)
     assert first.counts == second.counts
     assert load(ref.folder(nights.landing), ChangeSet).parts == second.parts
-    night.publish_night(nights.engine, nights.district, ref, nights.landing)
+    run.publish_night(nights.engine, nights.district, ref, nights.landing)
     assert nights.live("users", "sourced_id") == ["ada"]
 
 
 def test_a_dry_run_touches_no_table_of_the_roster(nights, roster):
     nights.publish(roster("ada"))
     ref = nights.prepare(roster("ada", "ben"))
-    night.map_night(nights.engine, nights.district, ref, nights.landing)
-    told = night.finish_dry_run(nights.engine, nights.district, ref, nights.landing)
+    run.map_night(nights.engine, nights.district, ref, nights.landing)
+    told = run.finish_dry_run(nights.engine, nights.district, ref, nights.landing)
     assert (told.status, told.counts["users"].added, told.accounts) == ("dry_run", 1, 2)
     assert nights.live("users", "sourced_id") == ["ada"]
     assert nights.scalar("SELECT generation FROM roster_ops.state") == 1
@@ -114,12 +114,12 @@ def test_a_dry_run_touches_no_table_of_the_roster(nights, roster):
 
 def test_a_damaged_landing_file_is_refused(nights, roster):
     ref = nights.prepare(roster("ada"))
-    changes = night.map_night(nights.engine, nights.district, ref, nights.landing)
+    changes = run.map_night(nights.engine, nights.district, ref, nights.landing)
     part = next(iter(changes.parts["users"]))
     folder = ref.folder(nights.landing)
     folder._write(part.name, b"not what was written")
     with pytest.raises(RollcallError) as caught:
-        night.publish_night(nights.engine, nights.district, ref, nights.landing)
+        run.publish_night(nights.engine, nights.district, ref, nights.landing)
     assert caught.value.code == "landing_damaged"
     assert nights.scalar("SELECT count(*) FROM roster_staging.users") == 0
 
@@ -153,7 +153,7 @@ def test_no_exception_of_the_warehouse_carries_a_value(nights, roster, caplog):
         check = "CHECK (family_name <> 'Planted-Okonkwo')"
         connection.exec_driver_sql(f"ALTER TABLE roster_staging.users ADD CONSTRAINT planted {check}")
     caplog.set_level("DEBUG")
-    with pytest.raises(StageFailed) as caught:
+    with pytest.raises(InternalError) as caught:
         nights.publish(rows)
     assert "CheckViolation 23514 on roster_staging.users" in str(caught.value)
     assert caught.value.__cause__ is None
@@ -182,7 +182,7 @@ def test_change_sets_carry_the_causes(nights, roster):
     nights.publish(roster("ada", "ben"))
     nights.publish(roster("ada"))
     ref = nights.prepare(roster("ada"))
-    changes = night.map_night(nights.engine, nights.district, ref, nights.landing)
+    changes = run.map_night(nights.engine, nights.district, ref, nights.landing)
     folder = ref.folder(nights.landing)
     told = {}
     for name, parts in changes.parts.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from include.tables import TABLES
+from rollcall.model.tables import TABLES
 
 PEOPLE = [f"p{number}" for number in range(200)]
 

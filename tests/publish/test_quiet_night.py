@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.contracts import accepted_schema
-from include.merge import digest
-from include.merge.digest import VERSION, row_digests
-from include.tables import TABLES, Column
-from include.warehouse import models
-from include.warehouse.history import Stretch, write_published
-from include.warehouse.models import LINEAGE
+from rollcall.landing.contracts import accepted_schema
+from rollcall.model import digests
+from rollcall.model.digests import VERSION, row_digests
+from rollcall.model.tables import TABLES, Column
+from rollcall.pipeline import run
+from rollcall.warehouse import models
+from rollcall.warehouse.history import Interval, write_published
+from rollcall.warehouse.models import LINEAGE
 
 PEOPLE = [f"student{number}" for number in range(40)]
 _KEPT = ("_generation", *LINEAGE)
@@ -74,7 +74,7 @@ def test_digests_of_another_version_make_a_quiet_night(nights, roster, delta):
     _require_quiet(nights, nights.publish(_roster(roster), delta=delta), before)
     # renewed in staging and in history, so that the next night compares no field again
     ref = nights.prepare(_roster(roster))
-    again = night.map_night(nights.engine, nights.district, ref, nights.landing).digests
+    again = run.map_night(nights.engine, nights.district, ref, nights.landing).digests
     mapped_nobody = {"accounts"} if delta else set()
     assert set(again) == mapped_nobody
     for one in (models.staging, models.history):
@@ -87,7 +87,7 @@ def test_digests_of_another_version_make_a_quiet_night(nights, roster, delta):
 def test_another_version_of_our_own_encoding_makes_a_quiet_night(nights, roster, monkeypatch):
     nights.publish(_roster(roster))
     before = _lineage(nights)
-    monkeypatch.setattr(digest, "VERSION", VERSION + 1)
+    monkeypatch.setattr(digests, "VERSION", VERSION + 1)
     _require_quiet(nights, nights.publish(_roster(roster)), before)
 
 
@@ -163,7 +163,7 @@ def test_history_is_not_written_again_for_a_digest_of_another_version(nights, ro
     with nights.engine.begin() as connection:
         connection.execute(sa.update(models.history["users"]).values(_digest=models.history["users"].c._digest + 1))
         at = nights.began + timedelta(days=2)
-        assert write_published(connection, "elm", Stretch(at, "run2")) == 0
+        assert write_published(connection, "elm", Interval(at, "run2")) == 0
     assert _lineage(nights) == before
 
 
@@ -179,7 +179,7 @@ def test_the_encoding_is_fixed():
         "begin_date": date(2026, 8, 20),
     }
     some = pa.Table.from_pylist([row, {**row, "is_primary": None}], schema=accepted_schema(table))
-    (text, without) = digest.encoded(table, some).to_pylist()
+    (text, without) = digests.encoded(table, some).to_pylist()
     assert text.split("\0") == [
         *("begin_date", "20685", "class_sourced_id", "c-1", "is_primary", "true", "sourced_id", "e-1"),
         *("status", "active", "user_sourced_id", "zoë"),

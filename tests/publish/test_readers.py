@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.settings.guards import SHARES, Floor, Guards
+from rollcall.pipeline import run
+from rollcall.settings.sections import SHARES, Floor, Guards
 from tests.conftest import Nights
 from tests.publish.gate import Gate
 
@@ -100,10 +100,10 @@ def test_who_reads_in_one_snapshot_never_sees_a_mixture(nights, town):
 def test_while_a_publication_stands_before_its_end_everybody_sees_the_roster_before(nights, town, snapshot):
     nights.publish(town(1))
     ref = nights.prepare(town(2))
-    night.map_night(nights.engine, nights.district, ref, nights.landing)
+    run.map_night(nights.engine, nights.district, ref, nights.landing)
     with Gate(nights.engine, "roster_ops.state") as gate:
         publishing = threading.Thread(
-            target=night.publish_night, args=(nights.engine, nights.district, ref, nights.landing)
+            target=run.publish_night, args=(nights.engine, nights.district, ref, nights.landing)
         )
         publishing.start()
         gate.somebody_waits()

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include import night, tasks
-from include.morning.status import statuses
-from include.plan_night import plan_night
-from include.warehouse.clock import warehouse_now
-from include.warehouse.models import runs
-from include.warehouse.worker import has_ended, this_process
+from rollcall.orchestration import tasks
+from rollcall.pipeline import run
+from rollcall.pipeline.plan import plan_night
+from rollcall.status.status import statuses
+from rollcall.warehouse.clock import warehouse_now
+from rollcall.warehouse.models import runs
+from rollcall.warehouse.worker import has_ended, this_process
 from tests.publish import publishing
 from tests.publish.gate import Gate
 
@@ -34,7 +35,7 @@ class TimeIsUp(BaseException):
 @pytest.mark.parametrize("end", [TimeIsUp, KeyboardInterrupt, SystemExit])
 def test_a_stage_that_is_stopped_marks_its_run_failed(nights, roster, end):
     ref = nights.prepare(roster("ada"))
-    with pytest.raises(end), night.recorded(nights.engine, "elm", ref.run_id, "map_roster"):
+    with pytest.raises(end), run.recorded_stage(nights.engine, "elm", ref.run_id, "map_roster"):
         raise end
     assert _run(nights, ref.run_id) == ("failed", "run_interrupted")
 
@@ -55,12 +56,12 @@ def _end_while_publishing(nights, ref, number):
 def test_a_terminated_run_says_so_and_a_killed_one_is_found_by_the_next(nights, roster):
     nights.publish(roster("ada"))
     terminated = nights.prepare(roster("ada", "ben"))
-    night.map_night(nights.engine, nights.district, terminated, nights.landing)
+    run.map_night(nights.engine, nights.district, terminated, nights.landing)
     assert _end_while_publishing(nights, terminated, signal.SIGTERM) == 128 + signal.SIGTERM
     assert _run(nights, terminated.run_id) == ("failed", "run_interrupted")
 
     killed = nights.prepare(roster("ada", "ben"))
-    night.map_night(nights.engine, nights.district, killed, nights.landing)
+    run.map_night(nights.engine, nights.district, killed, nights.landing)
     assert _end_while_publishing(nights, killed, signal.SIGKILL) == -signal.SIGKILL
     assert _run(nights, killed.run_id) == ("running", None)
     assert nights.live("users", "sourced_id") == ["ada"]

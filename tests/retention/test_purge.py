@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from include.cli import rollcall
-from include.errors import NeedsPerson, RollcallError
-from include.warehouse.schemas import HISTORY, OPS, STAGING
+from rollcall.cli.main import rollcall
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
 
 SCHEMAS = [STAGING, HISTORY, OPS]
 
@@ -106,7 +106,7 @@ def test_the_receipt_stays_in_the_warehouse_and_says_what_it_cannot_reach(elm, m
 def test_another_name_deletes_nothing(elm, typed):
     before = _rows(elm.engine, "elm")
     result = _purge(elm, "--yes-delete", typed)
-    assert isinstance(result.exception, NeedsPerson)
+    assert isinstance(result.exception, ActionRequired)
     assert result.exception.code == "district_not_named"
     assert _rows(elm.engine, "elm") == before
     assert Path(elm.landing.url, "district=elm").exists()
@@ -137,7 +137,7 @@ def test_a_district_nobody_has_heard_of(nights):
 
 
 def test_files_that_cannot_be_deleted_keep_the_rows(elm, monkeypatch):
-    from include.retention.folder import DistrictFolder
+    from rollcall.retention.folders import DistrictFolder
 
     before = _rows(elm.engine, "elm")
 

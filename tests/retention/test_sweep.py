@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from include import contracts
-from include.contracts import LandedCollection, Pull
-from include.retention.sweep import sweep, sweep_after_night
-from include.settings import Retention
+from rollcall.landing import contracts
+from rollcall.landing.contracts import LandedCollection, Pull
+from rollcall.retention.sweep import sweep, sweep_after_night
+from rollcall.settings import Retention
 from tests.conftest import PROVEN, UNPROVEN
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -153,17 +153,17 @@ def test_what_readers_had_goes_when_the_publication_that_ended_it_is_old(nights,
 
 
 def test_who_comes_back_while_the_removed_rows_go_is_published_whole(nights, roster):
-    from include import night
+    from rollcall.pipeline import run
 
     nights.publish(roster("ada", "ben"))
     nights.publish(roster("ada"))
     nights.publish(roster("ada"))
     ref = nights.prepare(roster("ada", "ben"))
-    night.map_night(nights.engine, nights.district, ref, nights.landing)  # ben is found as a removed row
+    run.map_night(nights.engine, nights.district, ref, nights.landing)  # ben is found as a removed row
     nights.settings(retention=Retention(removed_days=1))
     swept = sweep(nights.engine, nights.district, nights.landing, nights.began + timedelta(days=30))
     assert swept.rows["roster_staging.users"] == 1
-    published = night.publish_night(nights.engine, nights.district, ref, nights.landing)
+    published = run.publish_night(nights.engine, nights.district, ref, nights.landing)
     assert published.counts["users"].added == 1
     assert nights.live("users", "sourced_id") == ["ada", "ben"]
 
@@ -193,7 +193,7 @@ def test_exports_go_after_the_landing_zones_days_but_never_the_newest(nights, mo
 
 
 def test_a_night_does_not_fail_by_it(nights, monkeypatch):
-    from include.retention import sweep as module
+    from rollcall.retention import sweep as module
 
     def failing(*_):
         raise ValueError("planted-name")

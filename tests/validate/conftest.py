@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.contracts import REJECT_SCHEMA as REJECTS
-from include.contracts import (
+from rollcall.landing.contracts import REJECT_SCHEMA as REJECTS
+from rollcall.landing.contracts import (
     Finding,
     LandedCollection,
     Proof,
@@ -26,10 +26,10 @@ from include.contracts import (
     save,
     write_rows,
 )
-from include.landing import Landing
-from include.settings import District, RuleChange
-from include.tables import TABLES, tables_of
-from include.validate.stage import validate
+from rollcall.landing.zone import Landing
+from rollcall.model.tables import TABLES, tables_of
+from rollcall.settings import District, RuleChange
+from rollcall.validate.validation import validate
 
 _BASE = {"status": "active", "date_last_modified": "2026-08-01T10:00:00.000Z"}
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from include.contracts import Pull, load, save
-from include.settings import District
-from include.validate.stage import validate
+from rollcall.landing.contracts import Pull, load, save
+from rollcall.settings import District
+from rollcall.validate.validation import validate
 
 
 @pytest.mark.parametrize(

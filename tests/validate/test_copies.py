@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from include.contracts import landed_schema
-from include.tables import TABLES
-from include.validate import slices
-from include.validate.copies import NEWEST_BY, find_copies
+from rollcall.landing.contracts import landed_schema
+from rollcall.model.tables import TABLES
+from rollcall.validate import validation
+from rollcall.validate.copies import NEWEST_BY, find_copies
 
 Good = Callable[..., dict[str, Any]]
 
@@ -113,7 +113,7 @@ def test_of_tombstones_it_does_not_matter_what_else_they_say(good: Good) -> None
 
 def test_across_files_the_same(validated: Any, good: Good, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each record in a slice of its own: what is told names the row, and every record received is accounted for."""
-    monkeypatch.setattr(slices, "AT_ONCE", 1)
+    monkeypatch.setattr(validation, "AT_ONCE", 1)
     records = [
         good("users", grades='["05"]'),
         good("users", sourced_id="u2", email="a@maple.example"),

@@ -11,12 +11,12 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from include.contracts import landed_schema
-from include.expectations.in_force import rules_in_force
-from include.settings import Schedule
-from include.tables import TABLES
-from include.validate.stage import validate
-from include.validate.typed import typed
+from rollcall.expectations.severities import rules_in_force
+from rollcall.landing.contracts import landed_schema
+from rollcall.model.tables import TABLES
+from rollcall.settings import Schedule
+from rollcall.validate.types import typed
+from rollcall.validate.validation import validate
 from tests.validate.conftest import Outcome, district
 
 _DAYS = [(table.name, column) for table in TABLES.values() for column in table.of_kind("date")]

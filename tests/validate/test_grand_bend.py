@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from include.contracts import landed_schema
-from include.expectations.judge import Judge
-from include.expectations.severities import Severities
-from include.oneroster.columns import columns
-from include.oneroster.decode import decode_page
-from include.oneroster.entities import COLLECTIONS
-from include.tables import tables_of
-from include.validate.collection import Judged, judge_collection
+from rollcall.expectations.judge import Judge
+from rollcall.expectations.severities import Severities
+from rollcall.landing.contracts import landed_schema
+from rollcall.model.tables import tables_of
+from rollcall.oneroster.columns import columns
+from rollcall.oneroster.decode import decode_page
+from rollcall.oneroster.records import COLLECTIONS
+from rollcall.validate.collection import Judged, judge_collection
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "grand-bend"
 

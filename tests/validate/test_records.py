@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from include.contracts import Validated, load
-from include.settings import District
-from include.validate.stage import validate
+from rollcall.landing.contracts import Validated, load
+from rollcall.settings import District
+from rollcall.validate.validation import validate
 
 Good = Callable[..., dict[str, Any]]
 

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.contracts import landed_schema
-from include.tables import TABLES
-from include.validate.roles import each_once, with_role_key
-from include.validate.typed import typed
+from rollcall.landing.contracts import landed_schema
+from rollcall.model.tables import TABLES
+from rollcall.validate.copies import each_once, with_role_key
+from rollcall.validate.types import typed
 
 USER_ROLES = TABLES["user_roles"]
 ROLE = {"user_sourced_id": "u1", "org_sourced_id": "o1", "role": "student", "begin_date": "2026-08-15"}

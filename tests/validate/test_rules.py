@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.expectations.suites import SUITES, every_record
+from rollcall.expectations.suites import SUITES, every_record
 
 Good = Callable[..., dict[str, Any]]
 

@@ -1,4 +1,4 @@
-"""No name and no password leaves validate by a log line or an exception, whatever goes wrong (DESIGN, rule 8)."""
+"""No name and no password leaves validate by a log line or an exception, whatever goes wrong (rule 8)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import great_expectations.expectations as gxe
 import pyarrow as pa
 import pytest
 
-from include.errors import RollcallError
-from include.expectations.rules import Rule, Suite
-from include.settings import District
-from include.validate import collection as collection_module
-from include.validate.stage import validate
+from rollcall.errors import RollcallError
+from rollcall.expectations.rules import Rule, Suite
+from rollcall.settings import District
+from rollcall.validate import collection as collection_module
+from rollcall.validate.validation import validate
 
 NAME, PASSWORD = "Ramona-Geraldine", "beezus-secret-1955"
 SECRETS = (NAME, PASSWORD)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from include.errors import NeedsPerson
-from include.expectations.severities import GROUPS, Severities
-from include.settings import RuleChange
+from rollcall.errors import ActionRequired
+from rollcall.expectations.severities import GROUPS, Severities
+from rollcall.settings import RuleChange
 
 Good = Callable[..., dict[str, Any]]
 
@@ -75,7 +75,7 @@ def test_an_orphan_enrollment_has_one_name_for_all_its_causes() -> None:
     ],
 )
 def test_an_unknown_name_is_an_error_with_the_nearest(name: str, near: str, validated: Any, good: Good) -> None:
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         validated("orgs", [good("orgs")], rules=_rules(**{name: "info"}))
     assert (caught.value.code, caught.value.district) == ("rule_unknown", "maple")
     assert near in caught.value.message
@@ -96,6 +96,6 @@ def test_an_unknown_name_is_an_error_with_the_nearest(name: str, near: str, vali
     ],
 )
 def test_what_no_district_can_have_otherwise(rule: str, severity: str) -> None:
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         Severities(_rules(**{rule: severity}), "maple")
     assert caught.value.code == "rule_fixed"

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from include.contracts import landed_schema
-from include.tables import TABLES
-from include.validate.typed import typed
+from rollcall.landing.contracts import landed_schema
+from rollcall.model.tables import TABLES
+from rollcall.validate.types import typed
 
 USERS = TABLES["users"]
 

@@ -10,15 +10,15 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from include import cli, night
-from include.errors import NeedsPerson, RollcallError, StageFailed, stage_edge
-from include.landing import Landing
-from include.local.postgres import EmbeddedPostgres
-from include.tables import TABLES
-from include.warehouse import migrate
-from include.warehouse.connect import connect, reached, warehouse_from_environment
-from include.warehouse.models import history, staging, state, watermarks
-from include.warehouse.session import SETTINGS
+from rollcall.cli import main as cli
+from rollcall.errors import ActionRequired, InternalError, RollcallError, redact_errors
+from rollcall.landing.zone import Landing
+from rollcall.model.tables import TABLES
+from rollcall.pipeline import run
+from rollcall.warehouse import migrate
+from rollcall.warehouse.models import history, staging, state, watermarks
+from rollcall.warehouse.session import SETTINGS, connect, require_reachable, warehouse_from_environment
+from rollcall_local.postgres import EmbeddedPostgres
 from tests.conftest import Nights
 
 #: Defaults that administrators set, each of which changes what comes out of an unprepared session.
@@ -120,8 +120,8 @@ def test_every_session_is_set_whatever_the_database_says(database):
 def test_an_encoding_that_cannot_hold_every_name_is_refused_before_anything_is_made(database, encoding):
     url = database(f"ENCODING '{encoding}' TEMPLATE template0 LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'")
     engine = _engine(url)
-    for doing in (reached, migrate.upgrade):
-        with pytest.raises(NeedsPerson) as caught:
+    for doing in (require_reachable, migrate.upgrade):
+        with pytest.raises(ActionRequired) as caught:
             doing(engine)
         assert (caught.value.code, encoding in caught.value.message) == ("warehouse_encoding", True)
         assert caught.value.remedy
@@ -162,12 +162,12 @@ def test_a_warehouse_that_became_read_only_keeps_yesterday_and_says_so(database,
     nights = Nights(engine, landing)
     nights.publish(roster("ada"))
     ref = nights.prepare(roster("ada", "ben"))
-    night.map_night(engine, nights.district, ref, landing)
+    run.map_night(engine, nights.district, ref, landing)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only = on")
     engine.dispose()
     with pytest.raises(RollcallError) as caught:
-        night.publish_night(engine, nights.district, ref, landing)
+        run.publish_night(engine, nights.district, ref, landing)
     assert caught.value.code == "warehouse_read_only"
     assert nights.live("users", "sourced_id") == ["ada"]
     assert _told_by_the_command_line("db", "upgrade", "--warehouse", url) == ""  # nothing to write
@@ -207,9 +207,13 @@ def _told_by_the_command_line(*arguments: str) -> str:
 )
 def test_what_a_warehouse_refuses_has_a_code_and_no_value(engine, sqlstate, code):
     raising = f"DO $$ BEGIN RAISE EXCEPTION 'Planted-Okonkwo' USING ERRCODE = '{sqlstate}'; END $$"
-    with pytest.raises(RollcallError) as caught, stage_edge("publish", district="elm"), engine.connect() as connection:
+    with (
+        pytest.raises(RollcallError) as caught,
+        redact_errors("publish", district="elm"),
+        engine.connect() as connection,
+    ):
         connection.exec_driver_sql(raising)
     assert caught.value.code == code
     assert caught.value.remedy
     assert "Okonkwo" not in str(caught.value)
-    assert isinstance(caught.value, StageFailed) == (code == "publish_failed")
+    assert isinstance(caught.value, InternalError) == (code == "publish_failed")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.errors import StageFailed
-from include.warehouse.models import run_counts, runs
+from rollcall.errors import InternalError
+from rollcall.pipeline import run
+from rollcall.warehouse.models import run_counts, runs
 
 
 def test_rows_written_are_those_that_changed(nights, roster, engine):
@@ -27,9 +27,9 @@ def test_every_stage_adds_its_processor_time_failed_ones_too(nights, roster, eng
             return connection.execute(sa.select(runs.c.cpu_seconds).filter_by(run_id="timed")).scalar_one() or 0.0
 
     before = spent()
-    with night.recorded(engine, "elm", "timed", "validate"):
+    with run.recorded_stage(engine, "elm", "timed", "validate"):
         sum(range(200_000))
     after_one = spent()
-    with pytest.raises(StageFailed), night.recorded(engine, "elm", "timed", "publish"):
+    with pytest.raises(InternalError), run.recorded_stage(engine, "elm", "timed", "publish"):
         raise ValueError(sum(range(200_000)))
     assert before < after_one < spent()

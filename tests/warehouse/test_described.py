@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from include.tables import TABLES
-from include.warehouse import meanings
-from include.warehouse.describe import EXAMPLES, page
-from include.warehouse.models import staging
+from rollcall.model.tables import TABLES
+from rollcall.warehouse import describe
+from rollcall.warehouse.describe import EXAMPLES, page
+from rollcall.warehouse.models import staging
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "staging-schema.md"
 
@@ -22,7 +22,7 @@ def test_the_page_is_what_the_models_say():
 @pytest.mark.parametrize("table", TABLES)
 def test_every_reference_has_the_table_it_leads_to(table):
     references = [column.name for column in staging[table].c if column.name.endswith("_sourced_id")]
-    targets = {name: meanings.reference(table, name) for name in references}
+    targets = {name: describe.reference(table, name) for name in references}
     assert all(target in TABLES for target in targets.values()), targets
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from include.settings import District, Politeness, Schedule
-from include.warehouse.lease import HostLease
+from rollcall.settings import District, Politeness, Schedule
+from rollcall.warehouse.lease import HostLease
 
 OFF_PEAK = datetime(2026, 11, 21, 23, tzinfo=UTC)
 PEAK = datetime(2026, 11, 21, 12, tzinfo=UTC)

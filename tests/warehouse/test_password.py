@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from include.cli import rollcall
-from include.local.postgres import EmbeddedPostgres
+from rollcall.cli.main import rollcall
+from rollcall_local.postgres import EmbeddedPostgres
 
 PASSWORD = "planted-7f3a"
 

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from include.contracts import change_schema
-from include.errors import NeedsPerson, RollcallError
-from include.tables import TABLES
-from include.warehouse import migrate
-from include.warehouse.bulk import copy_in, copy_out
-from include.warehouse.connect import connect, reached, warehouse_from_environment, warehouse_url
-from include.warehouse.models import metadata, staging
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.landing.contracts import change_schema
+from rollcall.model.tables import TABLES
+from rollcall.warehouse import migrate
+from rollcall.warehouse.bulk import copy_in, copy_out
+from rollcall.warehouse.models import metadata, staging
+from rollcall.warehouse.session import connect, require_reachable, warehouse_from_environment, warehouse_url
 
 
 def test_migrations_make_exactly_what_the_models_say(engine):
@@ -54,7 +54,7 @@ def test_another_version_is_refused_with_the_command_that_mends_it(engine, versi
             connection.exec_driver_sql("DROP TABLE roster_ops.alembic_version")
         else:
             connection.execute(sa.text("UPDATE roster_ops.alembic_version SET version_num = :v"), {"v": version})
-        with pytest.raises(NeedsPerson, match=told) as caught:
+        with pytest.raises(ActionRequired, match=told) as caught:
             migrate.require_version(connection)
     assert caught.value.remedy
 
@@ -120,7 +120,7 @@ def test_a_missing_or_wrong_warehouse_is_said_with_an_example(monkeypatch, given
     monkeypatch.delenv("AIRFLOW_CONN_WAREHOUSE", raising=False)
     if given is not None:
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", given)
-    with pytest.raises(NeedsPerson) as caught:
+    with pytest.raises(ActionRequired) as caught:
         warehouse_from_environment()
     assert caught.value.code == code
     assert caught.value.remedy
@@ -129,6 +129,6 @@ def test_a_missing_or_wrong_warehouse_is_said_with_an_example(monkeypatch, given
 def test_an_unreachable_warehouse_is_said_without_its_password():
     engine = connect(warehouse_url("127.0.0.1", database="wh", login="u", password="planted-secret", port=1))
     with pytest.raises(RollcallError) as caught:
-        reached(engine)
+        require_reachable(engine)
     assert caught.value.code == "warehouse_unreachable"
     assert "planted-secret" not in str(caught.value)

@@ -11,19 +11,19 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from include import night
-from include.contracts import Published, PullRef
-from include.errors import NeedsPerson, RollcallError
-from include.past.begin import begin_past
-from include.past.published import rows_at
-from include.past.replay import replay
-from include.past.rollback import resume, rollback
-from include.publish.invariants import Scope, check_roster
-from include.remap_night import prepare_remap
-from include.retention.purge import purge
-from include.settings import Sites
-from include.tables import TABLES
-from include.warehouse.models import history, staging
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.history.published import rows_at
+from rollcall.history.pulls import begin_replay
+from rollcall.history.replay import replay
+from rollcall.history.rollback import resume, rollback
+from rollcall.landing.contracts import Published, PullRef
+from rollcall.model.tables import TABLES
+from rollcall.pipeline import run
+from rollcall.pipeline.remap import prepare_remap
+from rollcall.publish.invariants import Scope, check_roster
+from rollcall.retention.purge import purge
+from rollcall.settings import Sites
+from rollcall.warehouse.models import history, staging
 from tests.conftest import Nights
 from tests.whole.provider import GUARDIAN, NO_EMAIL, Change, Provider, as_rows
 from tests.whole.rules import NAMES, Content, Night, Roster, Row, Sent
@@ -131,10 +131,10 @@ class Watched:
         return self.pulls[-1]
 
     def map(self, pulled: Pulled) -> None:
-        night.map_night(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
+        run.map_night(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
 
     def publish(self, pulled: Pulled) -> Published:
-        told = night.publish_night(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
+        told = run.publish_night(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
         if told.status == "published":
             self._published(pulled, told)
         return told
@@ -193,7 +193,7 @@ class Watched:
     def back_fill(self, pulled: Pulled) -> None:
         """A past night written anew: newer state is not touched, unless there is none."""
         before = self._history()
-        ref = begin_past(
+        ref = begin_replay(
             self.nights.engine, self.nights.district, self.nights.landing, self.name("past"), pulled.sent.as_of.date()
         )
         assert isinstance(ref, PullRef)
@@ -289,7 +289,7 @@ class Watched:
     def _refusal(self, pulled: Pulled) -> str:
         try:
             self.whole_night(pulled)
-        except (RollcallError, NeedsPerson) as error:
+        except (RollcallError, ActionRequired) as error:
             return error.code
         return ""
 

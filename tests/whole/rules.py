@@ -1,4 +1,4 @@
-"""The rules of removal and return (DESIGN, rules 2 and 3) once more, in plain dictionaries and without any speed.
+"""The rules of removal and return (rules 2 and 3) once more, in plain dictionaries and without any speed.
 
 It knows classes, people and enrollments; everything else of a roster follows from those. Written from the rules, not
 from the code: where the two differ, a test finds it.

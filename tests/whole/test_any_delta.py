@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include import judge_night, night, whom_to_map
-from include.contracts import (
+from rollcall.holds import decisions
+from rollcall.landing.contracts import (
     CAME_BACK_SCHEMA,
     HELD_ROWS_SCHEMA,
     LEFT_OUT_SCHEMA,
@@ -31,12 +31,12 @@ from include.contracts import (
     load,
     read_rows,
 )
-from include.holds import decide
-from include.landing import Landing
-from include.settings import District
-from include.tables import TABLES
+from rollcall.landing.zone import Landing
+from rollcall.model.tables import TABLES
+from rollcall.pipeline import change_set, run
+from rollcall.settings import District
+from tests.accounts.cases import rows_of
 from tests.conftest import Nights
-from tests.mapping.cases import rows_of
 from tests.warehouses import Warehouses
 from tests.whole.test_any_sequence import HINT, NO_GUARD, SEQUENCES
 
@@ -110,7 +110,7 @@ def test_any_delta_comes_to_what_mapping_everybody_comes_to(
 ) -> None:
     print(HINT)
     folders = (tmp_path / str(number) for number in itertools.count())
-    monkeypatch.setattr(whom_to_map, "_MANY", 1.0)  # of so few people some are many
+    monkeypatch.setattr(change_set, "_MANY", 1.0)  # of so few people some are many
     some: list[bool] = []
 
     @settings(SEQUENCES, max_examples=SEQUENCES.max_examples // 2)
@@ -127,7 +127,7 @@ def test_any_delta_comes_to_what_mapping_everybody_comes_to(
                 everybody = _worked_out(nights, ref)
             with _noting(some):
                 assert _worked_out(nights, ref) == everybody
-            night.publish_night(nights.engine, nights.district, ref, nights.landing)
+            run.publish_night(nights.engine, nights.district, ref, nights.landing)
             _agree_to_everything(nights)
         warehouses.give_back(nights.engine)
 
@@ -136,7 +136,7 @@ def test_any_delta_comes_to_what_mapping_everybody_comes_to(
 
 
 def _worked_out(nights: Nights, ref: PullRef) -> dict[str, Any]:
-    made = night.map_night(nights.engine, nights.district, ref, nights.landing)
+    made = run.map_night(nights.engine, nights.district, ref, nights.landing)
     folder = ref.folder(nights.landing)
     assert load(folder, ChangeSet) == made
     tables = {
@@ -161,7 +161,7 @@ def _sorted(rows: pa.Table) -> list[dict[str, Any]]:
 @contextmanager
 def _mapping_everybody() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judge_night, "whom_to_map", lambda *_: None)
+        patch.setattr(change_set, "affected_users", lambda *_: None)
         yield
 
 
@@ -170,12 +170,12 @@ def _noting(some: list[bool]) -> Iterator[None]:
     """Notes whether only some were mapped."""
 
     def noted(*args: Any) -> pa.ChunkedArray | None:
-        whom = whom_to_map.whom_to_map(*args)
+        whom = change_set.affected_users(*args)
         some.append(whom is not None)
         return whom
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judge_night, "whom_to_map", noted)
+        patch.setattr(change_set, "affected_users", noted)
         yield
 
 
@@ -186,7 +186,7 @@ def _agree_to_everything(nights: Nights) -> None:
         with nights.engine.begin() as connection:
             holds = list(connection.execute(living).scalars())
             for hold in holds:
-                decide.approve(connection, hold, by="robin", because="they agreed")
+                decisions.approve(connection, hold, by="robin", because="they agreed")
         if not holds:
             return
         nights.publish(rows_of({}), delta=True)

@@ -16,14 +16,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from include import night
-from include.holds import decide
-from include.landing import Landing
-from include.past.rollback import resume, rollback
-from include.publish.invariants import Scope, check_roster
-from include.remap_night import prepare_remap
-from include.retention.purge import purge
-from include.settings.guards import Floor, Guards
+from rollcall.history.rollback import resume, rollback
+from rollcall.holds import decisions
+from rollcall.landing.zone import Landing
+from rollcall.pipeline import run
+from rollcall.pipeline.remap import prepare_remap
+from rollcall.publish.invariants import Scope, check_roster
+from rollcall.retention.purge import purge
+from rollcall.settings.sections import Floor, Guards
 from tests.conftest import Nights
 from tests.warehouses import Warehouses
 from tests.whole.district import IN_BOTH_OR_NEITHER, LOST_OWNERS
@@ -79,8 +79,8 @@ class Holding(RuleBasedStateMachine):
         before = self._live()
         ref = prepare_remap(self.nights.engine, self.nights.district, f"remap{self.provider.tick}", self.nights.landing)
         self.provider.tick += 1
-        night.map_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
-        night.publish_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
+        run.map_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
+        run.publish_night(self.nights.engine, self.nights.district, ref, self.nights.landing)
         self._nobody_is_lost(before, received=set())
 
     @rule(names=st.sampled_from((("orgs",), ("orgs", "academic_sessions", "courses", "classes"))))
@@ -117,14 +117,14 @@ class Holding(RuleBasedStateMachine):
         named = sorted(self._named())
         excepted = [] if is_all or len(named) < 2 or len(self._holds()) > 1 else named[:1]
         with self.nights.engine.begin() as connection:
-            decide.approve(connection, hold, by="robin", because="they moved", excepted=excepted)
+            decisions.approve(connection, hold, by="robin", because="they moved", excepted=excepted)
         self.agreed |= {who for who, is_approved in self._named().items() if is_approved}
 
     @precondition(lambda self: self._holds())
     @rule(which=st.integers(0, 9))
     def somebody_rejects(self, which: int) -> None:
         with self.nights.engine.begin() as connection:
-            decide.reject(connection, self._holds()[which % len(self._holds())], by="robin", because="they are here")
+            decisions.reject(connection, self._holds()[which % len(self._holds())], by="robin", because="they are here")
         self.agreed &= {who for who, is_approved in self._named().items() if is_approved}
 
     @invariant()
@@ -146,7 +146,7 @@ class Holding(RuleBasedStateMachine):
             self._publish(since=None)
         for hold in self._holds():
             with self.nights.engine.begin() as connection:
-                decide.approve(connection, hold, by="robin", because="all of them")
+                decisions.approve(connection, hold, by="robin", because="all of them")
         self.agreed |= self._named().keys()
         self.provider.change([])
         self._publish(since=None)

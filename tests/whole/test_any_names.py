@@ -1,6 +1,6 @@
 """Usernames wander between people in any sequence, and somebody agrees to some of it: no name changes hands unasked.
 
-No model of the guard or of mapping, only what they promise (DESIGN, rule 10).
+No model of the guard or of mapping, only what they promise (rule 10).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from include import night
-from include.holds import decide
-from include.landing import Landing
-from include.past.rollback import resume, rollback
-from include.publish.invariants import Scope, check_roster
-from include.remap_night import prepare_remap
-from include.retention.purge import purge
-from include.settings.guards import Floor, Guards
+from rollcall.history.rollback import resume, rollback
+from rollcall.holds import decisions
+from rollcall.landing.zone import Landing
+from rollcall.pipeline import run as night
+from rollcall.pipeline.remap import prepare_remap
+from rollcall.publish.invariants import Scope, check_roster
+from rollcall.retention.purge import purge
+from rollcall.settings.sections import Floor, Guards
 from tests.conftest import Nights
 from tests.guard.conftest import Town
 from tests.warehouses import Warehouses
@@ -94,7 +94,7 @@ class Wandering(RuleBasedStateMachine):
     def somebody_rejects(self, which: int) -> None:
         hold = self._holds()[which % len(self._holds())]
         with self.nights.engine.begin() as connection:
-            decide.reject(connection, hold, by="robin", because="no")
+            decisions.reject(connection, hold, by="robin", because="no")
         self._note(hold)
 
     @rule()
@@ -173,7 +173,7 @@ class Wandering(RuleBasedStateMachine):
 
     def _approve(self, hold: str, excepted: Sequence[str] = ()) -> None:
         with self.nights.engine.begin() as connection:
-            decide.approve(connection, hold, by="robin", because="they agreed", excepted=excepted)
+            decisions.approve(connection, hold, by="robin", because="they agreed", excepted=excepted)
         self._note(hold)
 
     def _note(self, hold: str) -> None:

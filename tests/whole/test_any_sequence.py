@@ -21,11 +21,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from include import night
-from include.errors import RollcallError
-from include.landing import Landing
-from include.publish import stage as publish_stage
-from include.settings.guards import SHARES, Floor, Guards
+from rollcall.errors import RollcallError
+from rollcall.landing.zone import Landing
+from rollcall.pipeline import run
+from rollcall.publish import transaction as publish_stage
+from rollcall.settings.sections import SHARES, Floor, Guards
 from tests.conftest import Nights
 from tests.warehouses import Warehouses
 from tests.whole.district import Asked, Watched
@@ -114,7 +114,7 @@ class Sequence(RuleBasedStateMachine):
     def a_dry_run(self, changes: Any, asked: Asked) -> None:
         pulled = self.district.pull(changes, asked)
         self.district.map(pulled)
-        told = night.finish_dry_run(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
+        told = run.finish_dry_run(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
         assert told.status == "dry_run"
 
     @rule(changes=changes, asked=asked)

@@ -1,1 +1,0 @@
-"""`rollcall`'s commands, one file each; `include/cli.py` lists them."""

@@ -1,0 +1,284 @@
+"""One table of tonight against the same table as published: what arrives, what departs, and because of what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rollcall.changes.published import PublishedRows
+from rollcall.landing.contracts import TableCounts, change_schema
+from rollcall.model.digests import row_digests, row_keys
+from rollcall.model.tables import Table
+
+#: The causes of a removal (rule 3), as they stand in `_removed_because`.
+TOMBSTONE = "the provider marked it as to be deleted"
+ABSENT_TWICE = "absent from two complete full pulls"
+NOT_IN_RECORD = "no longer in the record it belongs to"
+OWNER_REMOVED = {"users": "its person was removed", "classes": "its class was removed"}
+#: The rules by which what goes along is counted.
+REMOVED_WITH = {"user_removed": OWNER_REMOVED["users"], "class_removed": OWNER_REMOVED["classes"]}
+MOVED_AWAY = "its person has no role at this site any more"
+
+#: The changes a table's counts tell one by one.
+_TOLD = ("added", "changed", "returned", "missing", "removed")
+
+
+@dataclass(frozen=True)
+class TableChanges:
+    """What happens to one table.
+
+    :param rows: in `change_schema`, arrivals whole, departures with their key only; or keys only of all of them.
+    :param received: keys accepted tonight.
+    :param kept: keys of live rows that were not received and stay; of the rows that were looked at.
+    :param removed: keys of the rows removed tonight.
+    :param is_whole: whether all published rows were looked at, or only those a delta is about.
+    :param waiting: in `change_schema`, received rows that go along with an owner who goes tonight: what becomes of each
+        if the owner stays after all, with no `_change` where that is nothing, and as `_because` why it goes.
+    """
+
+    table: Table
+    rows: pa.Table
+    counts: TableCounts
+    received: pa.ChunkedArray
+    kept: pa.ChunkedArray
+    removed: pa.ChunkedArray
+    is_whole: bool = True
+    waiting: pa.Table | None = None
+
+    def keys(self) -> pa.ChunkedArray:
+        """The key of each changed row as one text."""
+        return row_keys(self.table, self.rows)
+
+    def keys_only(self) -> TableChanges:
+        """The same without the rows' content: keys, owners, what happens to them and why."""
+        told = ("_change", "_because", "_changed_fields")
+        rows = self.rows.select([*dict.fromkeys((*self.table.key, *self.table.owners)), *told])
+        return replace(self, rows=rows, waiting=None)
+
+    def without(self, withheld: pa.ChunkedArray | pa.Array) -> TableChanges:
+        """The same with some rows, by a mask, withheld: they stay as published and count as held."""
+        away = self.rows.filter(withheld)
+        rows = self.rows.filter(pc.invert(withheld))
+        keys = row_keys(self.table, away)
+        change = away["_change"]
+        tally = _tally(away)
+        counts = msgspec.structs.replace(
+            self.counts,
+            held=self.counts.held + away.num_rows,
+            **{name: getattr(self.counts, name) - tally.get(name, 0) for name in _TOLD},
+        )
+        has_arrived = pc.is_in(change, value_set=pa.array(["added", "returned", "changed"]))
+        stays = keys.filter(pc.is_in(change, value_set=pa.array(["changed", "removed"])))
+        return replace(
+            self,
+            rows=rows,
+            counts=counts,
+            received=self.received.filter(pc.invert(pc.is_in(self.received, value_set=keys.filter(has_arrived)))),
+            kept=pa.chunked_array([*self.kept.chunks, *_chunks(stays)], pa.string()),
+            removed=row_keys(self.table, rows.filter(pc.equal(rows["_change"], "removed"))),
+        )
+
+    def with_staying(self, rows: pa.Table) -> TableChanges:
+        """The same with rows that waited, received like any other because their owners stay.
+
+        :param rows: of `waiting`.
+        """
+        if self.waiting is None or not rows.num_rows:
+            return self
+        keys = row_keys(self.table, rows)
+        is_theirs = pc.is_in(self.keys(), value_set=keys)
+        nothing = pa.nulls(rows.num_rows, pa.string())
+        staying = rows.set_column(rows.column_names.index("_because"), "_because", nothing)
+        staying = staying.filter(pc.is_valid(staying["_change"]))
+        less, more = _tally(self.rows.filter(is_theirs)), _tally(staying)
+        made = pa.concat_tables([self.rows.filter(pc.invert(is_theirs)), staying])
+        arrived = sum(more.get(name, 0) for name in ("added", "changed", "returned"))
+        counts = msgspec.structs.replace(
+            self.counts,
+            unchanged=self.counts.unchanged + rows.num_rows - arrived,
+            **{name: getattr(self.counts, name) - less.get(name, 0) + more.get(name, 0) for name in _TOLD},
+        )
+        waiting = self.waiting.filter(pc.invert(pc.is_in(row_keys(self.table, self.waiting), value_set=keys)))
+        return replace(
+            self,
+            rows=made,
+            counts=counts,
+            received=pa.chunked_array([*self.received.chunks, *_chunks(keys)], pa.string()),
+            kept=self.kept.filter(pc.invert(pc.is_in(self.kept, value_set=keys))),
+            removed=row_keys(self.table, made.filter(pc.equal(made["_change"], "removed"))),
+            waiting=waiting,
+        )
+
+
+def _tally(rows: pa.Table) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["_change"]).to_pylist()}
+
+
+def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+
+
+def arrivals(table: Table, accepted: pa.Table, published: PublishedRows) -> pa.Table:
+    """Accepted rows that are new, changed, returned or found again, in `change_schema`; unchanged ones are left out."""
+    digests = row_digests(table, accepted)
+    at = pc.index_in(row_keys(table, accepted), value_set=published.keys)
+    known = published.rows.select(["_digest", "_missing_since", "_removed_at"]).take(at)
+    change = pc.case_when(
+        pc.make_struct(
+            pc.is_null(at),
+            pc.is_valid(known["_removed_at"]),
+            pc.fill_null(pc.not_equal(digests, known["_digest"]), True),
+            pc.is_valid(known["_missing_since"]),
+        ),
+        "added",
+        "returned",
+        "changed",
+        "found",
+    )
+    rows = accepted.append_column("_digest", digests).append_column("_change", change)
+    if rows["_change"].null_count:  # on a first night all are new, and none is copied
+        rows = rows.filter(pc.is_valid(rows["_change"]))
+    for name in ("_because", "_changed_fields"):
+        rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
+    return rows.select(change_schema(table).names)
+
+
+def departures(
+    table: Table,
+    published: PublishedRows,
+    *,
+    tombstones: pa.ChunkedArray,
+    excused: pa.ChunkedArray,
+    whole_owners: pa.ChunkedArray | None,
+    removed_owners: Mapping[str, pa.ChunkedArray],
+    absence_counts: bool,
+    as_of: datetime,
+    approved: pa.Table,
+) -> pa.Table:
+    """Live rows that leave or are missed tonight, with the cause.
+
+    :param published: beside what was accepted tonight.
+    :param excused: keys of rejected records: their published version stays and is never counted as missing (rule 2).
+    :param whole_owners: for parts of records, the owners received tonight: a part not received with them is gone.
+    :param removed_owners: per table, the records removed tonight: what they own goes along.
+    :param absence_counts: whether not being received means anything: a proven full pull.
+    :param approved: removals a person has agreed to, `row_key` and `because`: they need no pull that repeats them, but
+        whoever is received or refused tonight is there, and whoever was absent must still be missing.
+    """
+    rows = published.live_rows()
+    key = rows["_key"]
+    no = pa.chunked_array([pa.array([False] * rows.num_rows, pa.bool_())])
+    is_received = rows["_is_received"]
+    is_tombstone = pc.is_in(key, value_set=tombstones)
+    # what was received and accepted all the same (a district may let it) is not taken along
+    owner_gone = {
+        owner: pc.and_(pc.is_in(rows[name], value_set=removed_owners[owner]), pc.invert(is_received))
+        for name, owner in table.owners.items()
+        if owner in removed_owners
+    }
+    is_part_gone = no
+    if whole_owners is not None:
+        is_part_gone = pc.and_(pc.is_in(rows[table.key[0]], value_set=whole_owners), pc.invert(is_received))
+    is_absent = no
+    if absence_counts:
+        is_absent = pc.invert(pc.or_(is_received, pc.is_in(key, value_set=excused)))
+    seen_missing = pc.fill_null(pc.less(rows["_missing_since"], pa.scalar(as_of, rows["_missing_since"].type)), False)
+    is_first_absence = pc.and_(is_absent, pc.is_null(rows["_missing_since"]))
+    agreed = approved["because"].take(pc.index_in(key, value_set=approved["row_key"]))
+    was_absent = pc.and_(pc.equal(agreed, ABSENT_TWICE), pc.invert(seen_missing))
+    is_there = pc.or_(pc.or_(is_received, pc.is_in(key, value_set=excused)), pc.fill_null(was_absent, False))
+    is_agreed = pc.and_(pc.is_valid(agreed), pc.invert(is_there))
+    because = pc.case_when(
+        pc.make_struct(is_tombstone, *owner_gone.values(), is_part_gone, pc.and_(is_absent, seen_missing), is_agreed),
+        TOMBSTONE,
+        *(OWNER_REMOVED[owner] for owner in owner_gone),
+        NOT_IN_RECORD,
+        ABSENT_TWICE,
+        agreed,
+    )
+    change = pc.case_when(pc.make_struct(pc.is_valid(because), is_first_absence), "removed", "missing")
+    return _departing(table, rows, change, because)
+
+
+def confirmed(table: Table, published: PublishedRows, tombstones: pa.ChunkedArray) -> pa.Table:
+    """Rows that went with their owner and are marked as to be deleted by now: they will not return with it.
+
+    :param tombstones: keys marked so tonight.
+    """
+    rows = published.rows.append_column("_key", published.keys)
+    went_along = pc.is_in(rows["_removed_because"], value_set=pa.array(list(OWNER_REMOVED.values())))
+    rows = rows.filter(pc.and_(went_along, pc.is_in(rows["_key"], value_set=tombstones)))
+    change, because = (pa.array([said] * rows.num_rows, pa.string()) for said in ("confirmed", TOMBSTONE))
+    return _departing(table, rows, change, because)
+
+
+def leaving(table: Table, published: PublishedRows, because: pa.Table, alive: pa.ChunkedArray) -> pa.Table:
+    """Live rows of a derived table that tonight's mapping does not yield: removed at once, each with its cause.
+
+    :param published: beside what mapping yields.
+    :param because: columns `owner` (the key's first part) and `because`; where it says nothing, the person is gone, or
+        has an account elsewhere.
+    :param alive: the people who are in the roster after tonight.
+    """
+    rows = published.live_rows()
+    rows = rows.filter(pc.invert(rows["_is_received"]))
+    at = pc.index_in(rows[table.key[0]], value_set=because["owner"])
+    otherwise = pc.if_else(pc.is_in(rows[table.key[0]], value_set=alive), MOVED_AWAY, OWNER_REMOVED["users"])
+    said = pc.coalesce(because["because"].take(at), otherwise)
+    return _departing(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), said)
+
+
+def _departing(table: Table, rows: pa.Table, change: pa.Array, because: pa.Array) -> pa.Table:
+    rows = rows.append_column("_change", change).append_column("_because", because)
+    rows = rows.filter(pc.is_valid(rows["_change"]))
+    schema = change_schema(table)
+    given = {*table.key, *table.owners, "_change", "_because", "_digest"}
+    columns = [rows[field.name] if field.name in given else pa.nulls(rows.num_rows, field.type) for field in schema]
+    return pa.table(columns, schema=schema)
+
+
+def with_changed_fields(table: Table, changed: pa.Table, before: pa.Table) -> pa.Table:
+    """Changed rows with the names of the columns that differ from what is published; an empty text where none does.
+
+    :param before: the same rows as published, in any order.
+    """
+    at = pc.index_in(row_keys(table, changed), value_set=row_keys(table, before))
+    before = before.take(at)
+    names = []
+    json_columns = set(table.of_kind("json"))
+    for name in table.content:
+        now, then = changed[name], before[name]
+        if name in json_columns:
+            now, then = _canonical(now), _canonical(then)
+        differs = pc.or_(pc.fill_null(pc.not_equal(now, then), False), pc.not_equal(pc.is_null(now), pc.is_null(then)))
+        names.append(pc.if_else(differs, name, pa.scalar(None, pa.string())))
+    # a row of which all is null would be dropped by the join
+    fields = pc.utf8_ltrim(pc.binary_join_element_wise("", *names, ",", null_handling="skip"), ",")
+    return changed.set_column(changed.column_names.index("_changed_fields"), "_changed_fields", fields)
+
+
+def _canonical(values: pa.ChunkedArray) -> pa.Array:
+    """JSON text in one spelling: PostgreSQL spaces and orders it in its own way."""
+    encoded = pc.dictionary_encode(values).combine_chunks()
+    spelled = [
+        None if text is None else msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
+        for text in encoded.dictionary.to_pylist()
+    ]
+    return pa.array(spelled, pa.string()).take(encoded.indices)
+
+
+def counted(rows: pa.Table, *, accepted: int, received: int, rejected: int) -> TableCounts:
+    """The counts of one table's changes; a row found again was never lost to readers and counts as unchanged."""
+    tally = _tally(rows)
+    arrived = sum(tally.get(name, 0) for name in ("added", "changed", "returned"))
+    return TableCounts(
+        received=received,
+        rejected=rejected,
+        unchanged=accepted - arrived,
+        **{name: tally.get(name, 0) for name in _TOLD},
+    )

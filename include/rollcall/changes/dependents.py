@@ -1,0 +1,82 @@
+"""Records that still come although the person or class they belong to is gone: they go along, and that is no mistake.
+
+Providers send enrollments of a leaver for weeks. Where the owner went on an earlier night they are simply not taken.
+Where the owner is to go tonight it is not known yet: the guard may hold that removal, and then they are as good as any
+other record. Until then they wait, see `TableChanges.waiting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rollcall.changes.comparison import OWNER_REMOVED
+from rollcall.changes.references import Targets
+from rollcall.model.tables import Table
+
+_NONE = pa.chunked_array([], pa.string())
+
+
+@dataclass(frozen=True)
+class ByOwner:
+    """Received rows of a table by what becomes of their owners.
+
+    :param settled: whose owners stay, or are not known: those are judged.
+    :param waiting: whose owners are to go tonight.
+    :param causes: of each waiting row the cause, as in `OWNER_REMOVED`.
+    :param gone: keys and causes (`sourced_id`, `because`) of rows whose owner is gone already.
+    """
+
+    settled: pa.Table
+    waiting: pa.Table
+    causes: pa.ChunkedArray
+    gone: pa.Table
+
+
+def by_owner(rows: pa.Table, table: Table, targets: Targets, tonight: Mapping[str, pa.ChunkedArray]) -> ByOwner:
+    """Part received rows by what becomes of their owners.
+
+    :param tonight: per table the keys that are to be removed tonight.
+    """
+    cause = pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])
+    waits = pa.chunked_array([pa.array([True] * rows.num_rows, pa.bool_())])
+    for column, owner in table.owners.items():
+        if owner not in targets.live:
+            continue
+        values = rows[column]
+        is_gone = pc.and_(
+            pc.is_in(values, value_set=targets.removed.get(owner, _NONE)),
+            pc.invert(
+                pc.or_(
+                    pc.is_in(values, value_set=targets.live[owner]),
+                    pc.is_in(values, value_set=targets.refused.get(owner, _NONE)),
+                )
+            ),
+        )
+        is_tonight = pc.is_in(values, value_set=tonight.get(owner, _NONE))
+        cause = pc.coalesce(cause, pc.if_else(is_gone, OWNER_REMOVED[owner], pa.scalar(None, pa.string())))
+        waits = pc.and_(waits, pc.or_(pc.invert(is_gone), is_tonight))
+    has_cause = pc.is_valid(cause)
+    if not pc.any(has_cause).as_py():  # nearly always, and then nothing is copied
+        none = rows.slice(0, 0)
+        return ByOwner(rows, none, _NONE, pa.table({"sourced_id": _NONE, "because": _NONE}))
+    waits = pc.and_(has_cause, waits)
+    goes = pc.and_(has_cause, pc.invert(waits))
+    return ByOwner(
+        settled=rows.filter(pc.invert(has_cause)),
+        waiting=rows.filter(waits),
+        causes=cause.filter(waits),
+        gone=pa.table({"sourced_id": rows["sourced_id"].filter(goes), "because": cause.filter(goes)}),
+    )
+
+
+def as_if_staying(targets: Targets, tonight: Mapping[str, pa.ChunkedArray]) -> Targets:
+    """The same targets as they are if nobody goes tonight."""
+    live = {
+        name: pa.chunked_array([*keys.chunks, *tonight.get(name, _NONE).chunks], pa.string())
+        for name, keys in targets.live.items()
+    }
+    return Targets(live=live, refused=targets.refused, removed=targets.removed)

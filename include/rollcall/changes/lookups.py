@@ -1,0 +1,127 @@
+"""Whom else a change may concern, found by indexes: who shares an identifier or has a username, and whose day it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from rollcall.changes.published import load_temp_keys
+from rollcall.landing.contracts import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
+from rollcall.model.username_text import username_key
+from rollcall.warehouse.bulk import copy_out
+from rollcall.warehouse.models import EMAIL, IDENTIFIER, UNUSUAL_EMAIL
+from rollcall.warehouse.schemas import OPS, STAGING
+
+_USERS = pa.schema([("user_sourced_id", pa.string())])
+
+#: A zone's change moves a night by less than this.
+_SOME_DAYS = timedelta(days=2)
+
+
+def sharing_identifiers(connection: sa.Connection, district: str, identifiers: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Users with one of these identifiers; white space around one does not count."""
+    given = pc.unique(pc.utf8_trim_whitespace(identifiers.drop_null()))
+    given = given.filter(pc.greater(pc.utf8_length(given), 0))
+    beside = load_temp_keys(connection, "given_identifiers", ["identifier"], pa.table({"identifier": given}))
+    shared = f"u._removed_at IS NULL AND {IDENTIFIER.format('u.identifier')} = {IDENTIFIER.format('g.identifier')}"
+    query = _looked_up(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
+    return _users(connection, district, query)
+
+
+def sharing_emails(connection: sa.Connection, district: str, emails: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Users with one of these e-mail addresses, compared as usernames are, and all whose address PostgreSQL cannot
+    compare like that.
+    """
+    given = pa.array({username_key(email) for email in emails.drop_null().unique().to_pylist()} - {""}, pa.string())
+    beside = load_temp_keys(connection, "given_emails", ["email"], pa.table({"email": given}))
+    shared = f"u._removed_at IS NULL AND {EMAIL.format('u.email')} = g.email"
+    query = _looked_up(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
+    unusual = f"""
+        SELECT sourced_id FROM {STAGING}.users
+        WHERE district_id = %(district)s AND _removed_at IS NULL AND {UNUSUAL_EMAIL.format("email")}"""
+    return _users(connection, district, f"{query} UNION {unusual}")
+
+
+def person_findings_now(connection: sa.Connection, district: str) -> pa.Table:
+    """What is found about single people, in `PERSON_FINDINGS_SCHEMA`."""
+    listed = ", ".join(PERSON_FINDINGS_SCHEMA.names)
+    query = f"SELECT {listed} FROM {OPS}.person_findings WHERE district_id = %(district)s"
+    return copy_out(connection, query, {"district": district}, PERSON_FINDINGS_SCHEMA)
+
+
+def having_usernames(connection: sa.Connection, district: str, keys: Collection[str]) -> pa.ChunkedArray:
+    """Users who have one of these usernames, given as keys (`rollcall.model.username_text.username_key`)."""
+    given = pa.table({"username_key": pa.array(sorted(keys), pa.string())})
+    beside = load_temp_keys(connection, "given_usernames", ["username_key"], given)
+    same = "a.username_key = g.username_key"
+    query = _looked_up(
+        beside, f"SELECT a.user_sourced_id FROM {STAGING}.accounts a", f"a._removed_at IS NULL AND {same}"
+    )
+    return _users(connection, district, query)
+
+
+def whose_day_it_is(
+    connection: sa.Connection, district: str, since: date, night: date, days_early: int
+) -> pa.ChunkedArray:
+    """Users one of whose roles ended or began after the night of the last publication.
+
+    :param days_early: so many days before its begin date a role counts already.
+    """
+    live = f"SELECT user_sourced_id FROM {STAGING}.user_roles WHERE district_id = %(district)s AND _removed_at IS NULL"
+    query = f"""
+        {live} AND end_date BETWEEN %(since)s AND %(night)s
+        UNION {live} AND begin_date BETWEEN %(begin_since)s AND %(begin_night)s"""
+    early = timedelta(days=days_early)
+    first, last = since - _SOME_DAYS, night + _SOME_DAYS
+    return _users(
+        connection, district, query, since=first, night=last, begin_since=first + early, begin_night=last + early
+    )
+
+
+def waiting_for_a_username(connection: sa.Connection, district: str) -> pa.ChunkedArray:
+    """Users who are left out because somebody else has, or wants, the username they would have."""
+    query = f"""
+        SELECT user_sourced_id FROM {OPS}.left_out
+        WHERE district_id = %(district)s AND reason = 'username_collision'"""
+    return _users(connection, district, query)
+
+
+def left_out_now(connection: sa.Connection, district: str) -> pa.Table:
+    """Everybody who has no account, in `LEFT_OUT_SCHEMA`."""
+    listed = ", ".join(LEFT_OUT_SCHEMA.names)
+    query = f"SELECT {listed} FROM {OPS}.left_out WHERE district_id = %(district)s"
+    return copy_out(connection, query, {"district": district}, LEFT_OUT_SCHEMA)
+
+
+def has_undecided(connection: sa.Connection, district: str, run_id: str | None) -> bool:
+    """Whether a run found schools or roles that nobody has decided about."""
+    found = sa.text(f"""
+        SELECT EXISTS (SELECT FROM {OPS}.findings WHERE district_id = :district AND run_id = :run_id
+            AND (rule LIKE 'school\\_undecided:%' OR rule LIKE 'role\\_undecided:%'))""")
+    return bool(connection.execute(found, {"district": district, "run_id": run_id}).scalar_one())
+
+
+def was_anything_held(connection: sa.Connection, district: str, run_id: str | None) -> bool:
+    """Whether the last publication left somebody other than mapping would: it held something, which may be over by now,
+    or it gave readers an earlier roster back.
+    """
+    held = sa.text(f"""
+        SELECT EXISTS (SELECT FROM {OPS}.run_holds WHERE district_id = :district AND run_id = :run_id)
+            OR EXISTS (SELECT FROM {OPS}.runs
+                WHERE district_id = :district AND run_id = :run_id AND kind = 'rollback')""")
+    return bool(connection.execute(held, {"district": district, "run_id": run_id}).scalar_one())
+
+
+def _looked_up(given: str, select: str, where: str) -> str:
+    """Each given value looked up by itself: of what an index computes the planner knows too little to do so unasked."""
+    return f"""
+        SELECT found.* FROM {given} g
+        CROSS JOIN LATERAL ({select} WHERE district_id = %(district)s AND {where} OFFSET 0) found"""
+
+
+def _users(connection: sa.Connection, district: str, query: str, **params: object) -> pa.ChunkedArray:
+    return copy_out(connection, query, {"district": district, **params}, _USERS)["user_sourced_id"]

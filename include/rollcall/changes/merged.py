@@ -1,0 +1,308 @@
+"""The change set in the making: what merge has settled so far, what it will be, and what is taken back out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from rollcall.changes.comparison import REMOVED_WITH, TableChanges, arrivals, counted, leaving, with_changed_fields
+from rollcall.changes.published import (
+    ColumnFilter,
+    DistrictState,
+    KeyFilter,
+    PublishedRows,
+    count_live,
+    has_rows,
+    read_live_rows,
+    read_published,
+    read_rows_by_key,
+    split_key,
+)
+from rollcall.changes.references import went_along
+from rollcall.changes.withholding import hold_accounts, withhold
+from rollcall.expectations.judge import Judge
+from rollcall.landing.contracts import BIRTH_DATES_SCHEMA, Finding, InClasses, Mapped, Part, People, TableCounts
+from rollcall.model.digests import row_keys
+from rollcall.model.tables import TABLES, Table
+
+NONE = pa.chunked_array([], pa.string())
+
+#: Collections whose rows fill the memory.
+_MANY_ROWS = ("users", "enrollments", "demographics")
+
+#: Rows whose fields are compared at a time.
+_AT_ONCE = 100_000
+
+#: The columns of enrollments that mapping needs where accounts depend on them.
+IN_CLASSES = ["sourced_id", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"]
+
+
+@dataclass
+class Merged:
+    """The change set in the making, in memory, within one task.
+
+    :param renewed: per table the key and the new digest of rows that are as they were.
+    """
+
+    connection: sa.Connection
+    district: str
+    state: DistrictState
+    judge: Judge
+    approved: pa.Table
+    tables: dict[str, TableChanges] = field(default_factory=dict)
+    rejects: list[pa.Table] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    accepted: dict[str, pa.Table] = field(default_factory=dict)
+    removed: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    enrolled: pa.ChunkedArray | None = None
+    with_enrollments: bool = False
+    lacks_targets: bool = False
+    waiting: dict[str, pa.Table] = field(default_factory=dict)
+    went_along: dict[str, list[pa.ChunkedArray]] = field(default_factory=dict)
+    parts: dict[str, list[Part]] = field(default_factory=dict)
+    renewed: dict[str, list[pa.Table]] = field(default_factory=dict)
+
+    def after(self, name: str, columns: Sequence[str] | None = None, of: ColumnFilter | None = None) -> pa.Table:
+        """A table's live rows as they will be: accepted tonight, and those that stay without having been received.
+
+        :param of: whose; all of them by default.
+        """
+        table = TABLES[name]
+        wanted = list(columns or table.names)
+        if name not in self.tables:
+            return read_live_rows(self.connection, self.district, table, wanted, of)
+        changes = self.tables[name]
+        if changes.is_whole and of is None:
+            kept = split_key(table, changes.kept)
+            stays = read_rows_by_key(self.connection, self.district, table, kept, wanted)
+        else:
+            columns = list(dict.fromkeys([*wanted, *table.key]))
+            live = read_live_rows(self.connection, self.district, table, columns, of)
+            stays = _without_keys(table, live, concat_keys(changes.received, changes.removed)).select(wanted)
+        accepted = self.accepted[name] if of is None else of.among(self.accepted[name])
+        return pa.concat_tables([accepted.select(wanted), stays])
+
+    def before(self, name: str, columns: Sequence[str], of: ColumnFilter) -> pa.Table:
+        """These live rows as readers have them."""
+        return read_live_rows(self.connection, self.district, TABLES[name], columns, of)
+
+    def count_after(self, name: str) -> int:
+        """How many live rows a table will have."""
+        if name not in self.tables:
+            return count_live(self.connection, self.district, TABLES[name])
+        counts = self.tables[name].counts
+        return counts.published + counts.added + counts.returned - counts.removed
+
+    def parts_after(self, name: str, column: str, owners: pa.ChunkedArray) -> pa.Table:
+        """Key columns of the live rows of a table of parts as they will be; where not the whole table was looked at,
+        only of these owners.
+        """
+        table = TABLES[name]
+        changes = self.tables.get(name)
+        if changes is None or changes.is_whole:
+            return self.after(name, table.key)
+        asked = KeyFilter(keys=NONE, owners={column: pa.chunked_array([owners.drop_null().unique()])})
+        found = read_published(self.connection, self.district, table, asked)
+        live = found.rows.filter(found.is_live).select(list(table.key))
+        stays = _without_keys(table, live, concat_keys(changes.received, changes.removed))
+        return pa.concat_tables([self.accepted[name].select(list(table.key)), stays])
+
+    def targets(self, name: str, wanted: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """What references to a table may lead to: the keys that will be live, and those that are gone.
+
+        :param wanted: the keys that are referred to. Where not the whole table was looked at, these are looked for.
+        """
+        changes = self.tables.get(name)
+        gone = self.removed.get(name, NONE)
+        if changes is not None and changes.is_whole:
+            return concat_keys(changes.received, changes.kept), gone
+        asked = KeyFilter(keys=pa.chunked_array([wanted.drop_null().unique()]))
+        found = read_published(self.connection, self.district, TABLES[name], asked)
+        if changes is None:
+            return found.live_keys(), found.gone_keys()
+        stays = difference(found.live_keys(), changes.removed)
+        return concat_keys(changes.received, stays), concat_keys(gone, changes.removed, found.gone_keys())
+
+    def is_known(self, name: str) -> bool:
+        """Whether anything is known of a table, pulled now or earlier. A district may never share a collection, and
+        then nothing can be said about references to it.
+        """
+        return name in self.tables or has_rows(self.connection, self.district, TABLES[name])
+
+    def people(self, of_users: Sequence[str], whom: pa.ChunkedArray | None = None) -> People:
+        """What mapping works on.
+
+        :param of_users: the columns of `users` it looks at.
+        :param whom: the users who are mapped; None for everybody.
+        """
+        own, theirs = (
+            (None, None) if whom is None else (ColumnFilter("sourced_id", whom), ColumnFilter("user_sourced_id", whom))
+        )
+        accounts = TABLES["accounts"]
+        return People(
+            orgs=self.after("orgs", ["sourced_id", "name", "type"]),
+            users=self.after("users", of_users, own),
+            user_roles=self.after("user_roles", of=theirs),
+            accounts=read_live_rows(self.connection, self.district, accounts, accounts.names, theirs),
+            in_classes=self._in_classes() if self.with_enrollments else None,
+            birth_dates=self.after("demographics", BIRTH_DATES_SCHEMA.names, own),
+        )
+
+    def _in_classes(self) -> InClasses:
+        return InClasses(
+            enrollments=self.after("enrollments", IN_CLASSES).drop_columns(["sourced_id"]),
+            class_terms=self.after("class_terms"),
+            academic_sessions=self.after("academic_sessions", ["sourced_id", "start_date", "end_date"]),
+        )
+
+    def extend(self, mapped: Mapped, whom: pa.ChunkedArray | None = None) -> None:
+        """Add what mapping decided: accounts are a table like others, only that what mapping does not yield goes.
+
+        :param whom: the users who were mapped; None for everybody.
+        """
+        table = TABLES["accounts"]
+        keys = row_keys(table, mapped.accounts)
+        asked = None if whom is None else KeyFilter(keys=keys, owners={"user_sourced_id": whom})
+        published = read_published(self.connection, self.district, table, asked).met(keys)
+        arrived = self.explained(table, arrivals(table, mapped.accounts, published), published)
+        because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
+        alive, _ = self.targets("users", published.rows["user_sourced_id"])
+        rows = pa.concat_tables([arrived, leaving(table, published, because, alive)])
+        counts = counted(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
+        self.settle(table, rows, counts, published, keys)
+
+    def withhold(self, named: pa.Table) -> None:
+        """Leave the named rows, and what hangs on them, as they are published.
+
+        :param named: `table_name`, `row_key` and `change`.
+        """
+        before = self.tables
+        self.tables = withhold(before, named, self._published_owners)
+        for name, accepted in self.accepted.items():
+            withheld = difference(before[name].keys(), self.tables[name].keys())
+            keys = row_keys(TABLES[name], accepted)
+            self.accepted[name] = accepted.filter(pc.invert(pc.is_in(keys, value_set=withheld)))
+        for name, rows in self.waiting.items():
+            now = self.tables[name].waiting
+            still = NONE if now is None else now["sourced_id"]
+            staying = rows.filter(pc.invert(pc.is_in(rows["sourced_id"], value_set=still)))
+            if name in self.accepted:
+                columns = self.accepted[name].column_names
+                self.accepted[name] = pa.concat_tables([self.accepted[name], staying.select(columns)])
+
+    def count_what_went_along(self) -> None:
+        """Tell how many received records were not taken because their person or class is gone: nobody's mistake."""
+        for name, causes in self.went_along.items():
+            now = self.tables[name].waiting if name in self.tables else None
+            every = concat_keys(*causes, NONE if now is None else now["_because"])
+            for rule, because in REMOVED_WITH.items():
+                count = pc.sum(pc.equal(every, because), min_count=0).as_py()
+                if count:
+                    self.findings.append(went_along(self.judge, TABLES[name], rule, count))
+
+    def spill_to_landing(self, write: Callable[[str, pa.Table], list[Part]], of_users: Sequence[str]) -> None:
+        """Write what is settled, and keep in memory what is still looked at: of people and what is theirs, keys.
+
+        :param write: writes rows of a table to the landing zone.
+        :param of_users: the columns of `users` that mapping looks at.
+        """
+        for name, changes in self.tables.items():
+            self.parts[name] = write(name, changes.rows)
+            if changes.table.collection in _MANY_ROWS:
+                self.tables[name] = changes.keys_only()
+        if "users" in self.accepted:
+            self.accepted["users"] = self.accepted["users"].select(sorted({"sourced_id", *of_users}))
+
+    def withhold_accounts(self, mapped: Mapped, keys: pa.Array | pa.ChunkedArray) -> Mapped:
+        """Leave these accounts as they are published; returns what is left of the mapping."""
+        changes, columns = self.tables["accounts"], ["user_sourced_id", "site_id", "username_key"]
+        of = ColumnFilter("user_sourced_id", changes.rows["user_sourced_id"])
+        published = read_live_rows(self.connection, self.district, changes.table, columns, of)
+        self.tables["accounts"], mapped = hold_accounts(changes, mapped, published, keys)
+        return mapped
+
+    def with_published_accounts(self, accounts: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
+        """Accounts of a mapping, but these by key as they are published."""
+        table = TABLES["accounts"]
+        of = ColumnFilter("user_sourced_id", split_key(table, keys)["user_sourced_id"])
+        published = read_live_rows(self.connection, self.district, table, accounts.column_names, of)
+        published = published.filter(pc.is_in(row_keys(table, published), value_set=keys))
+        return pa.concat_tables([_without_keys(table, accounts, keys), published])
+
+    def _published_owners(self, table: Table, keys: pa.ChunkedArray) -> pa.Table:
+        wanted = pa.table({table.key[0]: keys})
+        return read_rows_by_key(self.connection, self.district, table, wanted, [*table.key, *table.owners])
+
+    def settle(
+        self, table: Table, rows: pa.Table, counts: TableCounts, published: PublishedRows, received: pa.ChunkedArray
+    ) -> TableChanges:
+        """Keep a table's changes, with what follows from them.
+
+        :param published: beside what was accepted tonight.
+        :param received: its keys.
+        """
+        live = published.rows["_removed_at"].null_count
+        if not published.is_whole:
+            live = count_live(self.connection, self.district, table)
+        made = self.tables[table.name] = _changes(table, rows, counts, published, received, live)
+        return made
+
+    def explained(self, table: Table, rows: pa.Table, published: PublishedRows) -> pa.Table:
+        """Arrivals, the changed ones with the names of the columns that differ. A row with another digest and no such
+        column is as it was: it is left out, and its digest is renewed.
+        """
+        told = []
+        for start in range(0, rows.num_rows, _AT_ONCE):  # another version of the digest makes candidates of all rows
+            some = rows.slice(start, _AT_ONCE)
+            is_changed = pc.equal(some["_change"], "changed")
+            changed = some.filter(is_changed)
+            if not changed.num_rows:
+                told.append(some)
+                continue
+            before = read_rows_by_key(self.connection, self.district, table, changed)
+            changed = with_changed_fields(table, changed, before)
+            is_same = pc.equal(changed["_changed_fields"], "")
+            same = changed.filter(is_same)
+            self.renewed.setdefault(table.name, []).append(same.select([*table.key, "_digest"]))
+            told += [some.filter(pc.invert(is_changed)), changed.filter(pc.invert(is_same))]
+            told.append(_found(table, same, published))
+        return pa.concat_tables(told) if told else rows
+
+
+def _changes(
+    table: Table, rows: pa.Table, counts: TableCounts, published: PublishedRows, received: pa.ChunkedArray, live: int
+) -> TableChanges:
+    removed = row_keys(table, rows.filter(pc.equal(rows["_change"], "removed")))
+    counts = msgspec.structs.replace(counts, published=live)
+    live_rows = published.live_rows()
+    kept = difference(live_rows["_key"].filter(pc.invert(live_rows["_is_received"])), removed)
+    return TableChanges(table, rows, counts, received, kept=kept, removed=removed, is_whole=published.is_whole)
+
+
+def _found(table: Table, same: pa.Table, published: PublishedRows) -> pa.Table:
+    """Of rows that are as they were, those that were missing."""
+    at = pc.index_in(row_keys(table, same), value_set=published.keys)
+    found = same.filter(pc.is_valid(published.rows["_missing_since"].take(at)))
+    change, fields = (pa.array([said] * found.num_rows, pa.string()) for said in ("found", None))
+    for name, column in (("_change", change), ("_changed_fields", fields)):
+        found = found.set_column(found.column_names.index(name), name, column)
+    return found
+
+
+def concat_keys(*keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Keys one after another."""
+    return pa.chunked_array([chunk for array in keys for chunk in array.chunks], pa.string())
+
+
+def difference(keys: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The keys that are not among others."""
+    return keys.filter(pc.invert(pc.is_in(keys, value_set=others)))
+
+
+def _without_keys(table: Table, rows: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(row_keys(table, rows), value_set=keys)))

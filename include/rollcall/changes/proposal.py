@@ -1,0 +1,353 @@
+"""The stage merge: tonight's accepted records laid over the published roster yield the change set.
+
+Nothing else decides what changes. It reads one snapshot of the warehouse and writes nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from rollcall.changes.comparison import TableChanges, arrivals, confirmed, counted, departures
+from rollcall.changes.dependents import ByOwner, as_if_staying, by_owner
+from rollcall.changes.merged import IN_CLASSES, NONE, Merged, concat_keys
+from rollcall.changes.published import (
+    DistrictState,
+    KeyFilter,
+    PublishedRows,
+    district_state,
+    read_live_rows,
+    read_published,
+    with_owners,
+)
+from rollcall.changes.references import REFERENCES, Targets, Verdict, facts, judged
+from rollcall.changes.shares import jumps, may_jump, people_with_facts, read_published_shares
+from rollcall.changes.withholding import returned, returning
+from rollcall.errors import RollcallError
+from rollcall.expectations.judge import Judge
+from rollcall.expectations.severities import Severities
+from rollcall.expectations.suites.orphans import reasons_while_unproven
+from rollcall.landing.contracts import (
+    BIRTH_DATES_SCHEMA,
+    REJECT_SCHEMA,
+    Pull,
+    Validated,
+    ValidatedCollection,
+    accepted_schema,
+    change_schema,
+    read_rows,
+)
+from rollcall.landing.zone import PullFolder
+from rollcall.model.digests import row_keys
+from rollcall.model.tables import COLLECTIONS, Table, tables_of
+from rollcall.runtime.memory import give_back_what_is_free
+from rollcall.settings import RuleChange
+from rollcall.warehouse.clock import require_not_in_future, warehouse_now
+
+#: Tables whose rows mapping, or a rule about another table, needs as they will be.
+_NEEDED_LATER = ("orgs", "academic_sessions", "class_terms", "users", "user_roles")
+
+
+def merge(
+    connection: sa.Connection,
+    folder: PullFolder,
+    pull: Pull,
+    validated: Validated,
+    rules: Mapping[str, RuleChange],
+    *,
+    approved: pa.Table,
+    with_enrollments: bool = False,
+) -> Merged:
+    """Lay tonight over the published roster.
+
+    :param connection: in a transaction whose snapshot does not move (repeatable read).
+    :param rules: those the district has raised or lowered.
+    :param approved: removals a person has agreed to (`table_name`, `row_key`, `because`), done now whether or not
+        tonight's pull repeats them.
+    :param with_enrollments: mapping needs them too.
+    :raises RollcallError: `pull_is_older` when readers already have a newer roster than this pull.
+    :raises ActionRequired: `state_in_future` when that is so because a clock was ahead.
+    """
+    state = district_state(connection, pull.district)
+    refuse_older(state, pull, warehouse_now(connection))
+    judge = Judge(Severities(rules, pull.district))
+    merged = Merged(connection, pull.district, state, judge, approved, with_enrollments=with_enrollments)
+    collections = {collection.collection: collection for collection in validated.collections}
+    refused = read_rows(folder, validated.rejects, REJECT_SCHEMA, ["collection", "sourced_id"])
+    for name in COLLECTIONS:
+        for table in tables_of(name):
+            if name in collections:
+                _merge_table(merged, folder, pull, collections[name], table, refused)
+            else:
+                _follow_owners(merged, pull, table)
+        give_back_what_is_free()
+    _judge_shares(merged)
+    return merged
+
+
+def refuse_older(state: DistrictState, pull: Pull, now: datetime) -> None:
+    """A pull older than the published roster must not overwrite it; the very pull that is published may be repeated.
+
+    :param now: the warehouse's.
+    """
+    current = state.current_as_of
+    if current is None or pull.as_of >= current:
+        return
+    if pull.as_of <= now:
+        require_not_in_future(now, current, pull.district)
+    raise RollcallError(
+        "pull_is_older",
+        f"Readers of {pull.district} have the roster of {current:%Y-%m-%d %H:%M} UTC; this pull is from "
+        f"{pull.as_of:%Y-%m-%d %H:%M} UTC.",
+        remedy="Nothing needs to be done. For a newer roster, run a sync now.",
+        district=pull.district,
+    )
+
+
+def _merge_table(
+    merged: Merged, folder: PullFolder, pull: Pull, collection: ValidatedCollection, table: Table, refused: pa.Table
+) -> None:
+    everything = read_rows(folder, collection.parts.get(table.name, []), accepted_schema(table))
+    is_own = table.parent is None
+    is_tombstone = pc.equal(everything["status"], "tobedeleted") if is_own else None
+    tombstones = everything["sourced_id"].filter(is_tombstone) if is_own else NONE
+    came = everything.num_rows
+    active = everything.filter(pc.invert(is_tombstone)) if len(tombstones) else everything
+    del everything  # of enrollments both would be too much
+    if table.parent:
+        active = active.filter(pc.is_in(active[table.key[0]], value_set=merged.tables[table.parent].received))
+    # a delta looks at what came, and at what hangs on it
+    is_delta = pull.mode == "delta" and not collection.proves_absence
+    asked = _asked(merged, table, concat_keys(row_keys(table, active), tombstones)) if is_delta else None
+    published = read_published(merged.connection, pull.district, table, asked)
+    about = _about(merged, table, active, tombstones, refused)
+    parted = by_owner(active, table, about.targets, about.going_tonight) if is_own and table.owners else None
+    if parted is not None:
+        active = parted.settled
+    verdict = _judged(merged, pull, table, active, about)
+    merged.findings.extend(verdict.findings)
+    merged.rejects.append(verdict.rejects)
+    if verdict.rejects.num_rows and any(owner not in merged.tables for owner in table.owners.values()):
+        merged.lacks_targets = True  # whoever they belong to may be in the next pull, which would not bring them again
+    active = verdict.accepted
+    excused = refused.filter(pc.equal(refused["collection"], collection.collection))["sourced_id"]
+    keys = row_keys(table, active)
+    published = with_owners(merged.connection, pull.district, table, published.met(keys))
+    arrived = merged.explained(table, arrivals(table, active, published), published)
+    departed = departures(
+        table,
+        published,
+        tombstones=tombstones,
+        excused=concat_keys(excused, verdict.rejects["sourced_id"], _not_taken(parted)) if is_own else NONE,
+        whole_owners=merged.tables[table.parent].received if table.parent else None,
+        removed_owners={name: done.removed for name, done in merged.tables.items()},
+        absence_counts=is_own and collection.proves_absence,
+        as_of=pull.as_of,
+        approved=_of(merged.approved, table),
+    )
+    # of a collection read in full whatever returns has been received; parts come with their record
+    helped = is_own and not collection.proves_absence
+    spoken_of = concat_keys(keys, tombstones)
+    restored = _returning(merged, table, published, spoken_of) if helped else change_schema(table).empty_table()
+    rows = pa.concat_tables([arrived, departed, confirmed(table, published, tombstones), restored])
+    counts = counted(
+        rows,
+        accepted=active.num_rows + restored.num_rows,
+        received=collection.received if is_own else came,
+        rejected=(collection.rejected if is_own else 0) + verdict.rejects.num_rows,
+    )
+    made = merged.settle(table, rows, counts, published, keys)
+    if parted is not None:
+        made = _keep_waiting(merged, pull, table, published, parted, about)
+    if table.name in _NEEDED_LATER:
+        merged.accepted[table.name] = active
+    if table.name == "enrollments" and (merged.with_enrollments or is_delta):
+        merged.accepted[table.name] = pa.concat_tables([active.select(IN_CLASSES), restored.select(IN_CLASSES)])
+    if table.name == "demographics":
+        born = BIRTH_DATES_SCHEMA.names
+        merged.accepted[table.name] = pa.concat_tables([active.select(born), restored.select(born)])
+    if is_own:
+        merged.removed[table.name] = concat_keys(published.gone_keys(), made.removed, tombstones)
+    if table.name == "enrollments" and not is_delta:
+        stays = pc.is_in(published.keys, value_set=made.kept)
+        users = (rows["user_sourced_id"] for rows in (active, published.rows.filter(stays), restored))
+        merged.enrolled = concat_keys(*users)
+
+
+@dataclass(frozen=True)
+class _About:
+    """What tonight's rows of a table are judged by.
+
+    :param staying: published rows of the table that stay without having been received, where rows refer to others.
+    :param going_tonight: per table of owners, the keys that are to be removed tonight.
+    """
+
+    targets: Targets
+    staying: pa.Table
+    going_tonight: Mapping[str, pa.ChunkedArray]
+
+
+def _about(merged: Merged, table: Table, active: pa.Table, tombstones: pa.ChunkedArray, refused: pa.Table) -> _About:
+    """The roster as it will be, as far as these rows refer to it."""
+    live, gone = _targets(merged, table, active)
+    staying = active.slice(0, 0)
+    if "parent_sourced_id" in table.names:
+        staying = read_live_rows(merged.connection, merged.district, table, ["sourced_id", "parent_sourced_id"])
+        known = concat_keys(active["sourced_id"], tombstones)
+        staying = staying.filter(pc.invert(pc.is_in(staying["sourced_id"], value_set=known)))
+        live[table.name] = concat_keys(active["sourced_id"], staying["sourced_id"])
+    rejects = pa.concat_tables([rows.select(["collection", "sourced_id"]) for rows in (refused, *merged.rejects)])
+    names = rejects["collection"].unique().to_pylist()
+    targets = Targets(
+        live=live,
+        refused={name: rejects.filter(pc.equal(rejects["collection"], name))["sourced_id"] for name in names},
+        removed=gone,
+    )
+    tonight = {name: merged.tables[name].removed for name in table.owners.values() if name in merged.tables}
+    return _About(targets, staying, tonight)
+
+
+def _judged(merged: Merged, pull: Pull, table: Table, active: pa.Table, about: _About) -> Verdict:
+    """Tonight's rows of a table, judged against the roster as it will be."""
+
+    def after(name: str, columns: list[str]) -> pa.Table:
+        if name == "class_terms":
+            return merged.parts_after(name, "class_sourced_id", active["class_sourced_id"])
+        return merged.after(name, columns)
+
+    found = facts(table, active, about.targets, about.staying, after)
+    return judged(merged.judge, active, table, found, reasons_while_unproven(pull))
+
+
+def _not_taken(parted: ByOwner | None) -> pa.ChunkedArray:
+    return NONE if parted is None else concat_keys(parted.gone["sourced_id"], parted.waiting["sourced_id"])
+
+
+def _keep_waiting(
+    merged: Merged, pull: Pull, table: Table, published: PublishedRows, parted: ByOwner, about: _About
+) -> TableChanges:
+    """Work out what becomes of the rows whose owners are to go tonight if those stay; what goes along is counted."""
+    causes = [parted.gone["because"]]
+    made = merged.tables[table.name]
+    if parted.waiting.num_rows:
+        targets = as_if_staying(about.targets, about.going_tonight)
+        verdict = _judged(merged, pull, table, parted.waiting, replace(about, targets=targets))
+        fine = pc.is_in(parted.waiting["sourced_id"], value_set=verdict.accepted["sourced_id"])
+        causes.append(parted.causes.filter(pc.invert(fine)))
+        rows = merged.explained(table, arrivals(table, verdict.accepted, published), published)
+        rows = pa.concat_tables([rows, _without_change(table, verdict.accepted, rows)])
+        at = pc.index_in(rows["sourced_id"], value_set=parted.waiting["sourced_id"])
+        rows = rows.set_column(rows.column_names.index("_because"), "_because", parted.causes.take(at))
+        made = merged.tables[table.name] = replace(made, waiting=rows)
+        merged.waiting[table.name] = verdict.accepted
+    merged.went_along[table.name] = causes
+    return made
+
+
+def _without_change(table: Table, accepted: pa.Table, changed: pa.Table) -> pa.Table:
+    """The accepted rows that are as published, in `change_schema` and without a `_change`."""
+    same = accepted.filter(pc.invert(pc.is_in(accepted["sourced_id"], value_set=changed["sourced_id"])))
+    schema = change_schema(table)
+    columns = [
+        same[field.name] if field.name in same.column_names else pa.nulls(same.num_rows, field.type) for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _targets(
+    merged: Merged, table: Table, rows: pa.Table
+) -> tuple[dict[str, pa.ChunkedArray], dict[str, pa.ChunkedArray]]:
+    """What the references of these rows may lead to, per table: keys that will be live, and keys that are gone."""
+    live: dict[str, pa.ChunkedArray] = {}
+    gone: dict[str, pa.ChunkedArray] = {}
+    for reference in REFERENCES:
+        target = reference.target
+        if reference.table != table.name:
+            continue
+        # what a row cannot be without has to be published where it is not pulled tonight
+        if target in merged.tables or (reference.is_needed and merged.is_known(target)):
+            there, not_there = merged.targets(target, rows[reference.column])
+            live[target] = concat_keys(live.get(target, NONE), there)
+            gone[target] = concat_keys(gone.get(target, NONE), not_there)
+    return live, gone
+
+
+def _asked(merged: Merged, table: Table, received: pa.ChunkedArray) -> KeyFilter:
+    """What a delta has to know of a table: the rows that came or may go by an agreement, and those of owners of whom
+    tonight takes something away, brings something back or, of the record they are part of, says all there is.
+    """
+    owners: dict[str, pa.ChunkedArray] = {}
+    for column, owner in table.owners.items():
+        if owner in merged.tables:
+            changes = merged.tables[owner]
+            whole = changes.received if table.parent == owner else NONE
+            owners[column] = concat_keys(changes.removed, returned(changes), whole)
+    return KeyFilter(keys=concat_keys(received, _of(merged.approved, table)["row_key"]), owners=owners)
+
+
+def _judge_shares(merged: Merged) -> None:
+    """Whether suddenly many people are without e-mail, class or school; asked when everything else is settled."""
+    if not may_jump(merged.connection, merged.district, merged.tables):
+        return
+    enrolled = merged.enrolled
+    if enrolled is None:
+        enrolled = merged.after("enrollments", ["user_sourced_id"])["user_sourced_id"]
+    people = people_with_facts(
+        merged.after("users", ["sourced_id", "email"]),
+        merged.after("user_roles", ["user_sourced_id", "org_sourced_id", "role"]),
+        merged.after("orgs", ["sourced_id"])["sourced_id"],
+        enrolled,
+    )
+    merged.findings.extend(jumps(merged.judge, people, read_published_shares(merged.connection, merged.district)))
+
+
+def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
+    """A table that was not pulled changes only where the owners of its rows were removed."""
+    owners = [merged.tables[owner] for owner in table.owners.values() if owner in merged.tables]
+    approved = _of(merged.approved, table)
+    if not approved.num_rows and not any(len(changes.removed) or changes.counts.returned for changes in owners):
+        return
+    removed = {changes.table.name: changes.removed for changes in owners}
+    published = read_published(merged.connection, pull.district, table, _asked(merged, table, NONE)).met(NONE)
+    departed = departures(
+        table,
+        published,
+        tombstones=NONE,
+        excused=NONE,
+        whole_owners=None,
+        removed_owners=removed,
+        absence_counts=False,
+        as_of=pull.as_of,
+        approved=approved,
+    )
+    restored = _returning(merged, table, published, NONE)
+    rows = pa.concat_tables([departed, restored])
+    if rows.num_rows:
+        counts = counted(rows, accepted=restored.num_rows, received=0, rejected=0)
+        merged.settle(table, rows, counts, published, NONE)
+        merged.accepted[table.name] = restored.select(table.names)
+
+
+def _returning(merged: Merged, table: Table, published: PublishedRows, received: pa.ChunkedArray) -> pa.Table:
+    return returning(
+        merged.connection,
+        merged.district,
+        table,
+        published,
+        received=received,
+        settled=merged.tables,
+        alive={
+            owner: merged.targets(owner, published.rows[column])[0]
+            for column, owner in table.owners.items()
+            if merged.is_known(owner)
+        },
+    )
+
+
+def _of(named: pa.Table, table: Table) -> pa.Table:
+    return named.filter(pc.equal(named["table_name"], table.name))

@@ -1,0 +1,246 @@
+"""The published roster as merge sees it: keys, digests and life of every row, and whole rows where they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from rollcall.landing.contracts import accepted_schema
+from rollcall.model.digests import KEY_SEPARATOR, row_keys
+from rollcall.model.tables import Table
+from rollcall.warehouse.bulk import copy_in, copy_out
+from rollcall.warehouse.models import state
+from rollcall.warehouse.schemas import STAGING
+from rollcall.warehouse.session import temporary, update_statistics
+
+_LIFE = [
+    ("_digest", pa.int64()),
+    ("_missing_since", pa.timestamp("us", tz="UTC")),
+    ("_removed_at", pa.timestamp("us", tz="UTC")),
+    ("_removed_because", pa.string()),
+]
+
+
+@dataclass(frozen=True)
+class DistrictState:
+    """Which roster readers have; generation 0 before the first publication."""
+
+    generation: int = 0
+    current_as_of: datetime | None = None
+    current_pull_id: str | None = None
+    current_run_id: str | None = None
+    rules_digest: str | None = None
+    full_required: str = ""
+
+
+def district_state(connection: sa.Connection, district: str) -> DistrictState:
+    columns = (
+        state.c.generation,
+        state.c.current_as_of,
+        state.c.current_pull_id,
+        state.c.current_run_id,
+        state.c.rules_digest,
+        state.c.full_required,
+    )
+    row = connection.execute(sa.select(*columns).where(state.c.district_id == district)).one_or_none()
+    return DistrictState(*row) if row else DistrictState()
+
+
+@dataclass(frozen=True)
+class KeyFilter:
+    """The rows of a table that are looked at where not all of them are.
+
+    :param keys: of rows, as one text each.
+    :param owners: per owner column, the owners all of whose rows are wanted.
+    """
+
+    keys: pa.ChunkedArray
+    owners: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ColumnFilter:
+    """Whose rows: those with one of these values in a column."""
+
+    column: str
+    keys: pa.ChunkedArray
+
+    def among(self, rows: pa.Table) -> pa.Table:
+        """Those of some rows."""
+        return rows.filter(pc.is_in(rows[self.column], value_set=self.keys))
+
+
+@dataclass(frozen=True)
+class PublishedRows:
+    """Rows of a table that a district has, removed ones included.
+
+    :param rows: key and, where they are known, owner columns, `_digest`, `_missing_since`, `_removed_at`,
+        `_removed_because`.
+    :param keys: the key of each as one text.
+    :param is_whole: whether these are all of the table's rows.
+    """
+
+    rows: pa.Table
+    keys: pa.ChunkedArray
+    is_whole: bool
+
+    @property
+    def is_live(self) -> pa.ChunkedArray:
+        return pc.is_null(self.rows["_removed_at"])
+
+    def met(self, received: pa.ChunkedArray) -> PublishedRows:
+        """The same beside what came tonight, its keys: with a column `_is_received`."""
+        is_received = pc.is_in(self.keys, value_set=received)
+        return replace(self, rows=self.rows.append_column("_is_received", is_received))
+
+    def live_rows(self) -> pa.Table:
+        """The live rows, and their keys as `_key`."""
+        rows = self.rows.append_column("_key", self.keys)
+        is_all = self.rows["_removed_at"].null_count == rows.num_rows  # nearly always, and then none is copied
+        return rows if is_all else rows.filter(self.is_live)
+
+    def live_keys(self) -> pa.ChunkedArray:
+        return self.live_rows()["_key"]
+
+    def gone_keys(self) -> pa.ChunkedArray:
+        return self.keys.filter(pc.invert(self.is_live))
+
+
+def read_published(
+    connection: sa.Connection, district: str, table: Table, asked: KeyFilter | None = None
+) -> PublishedRows:
+    """Keys and life of a table's rows.
+
+    :param asked: which rows; None for all of them, and then without owners beside the key: see :func:`with_owners`.
+    """
+    columns = list(table.key) if asked is None else [*table.key, *_owners_beside_key(table)]
+    schema = pa.schema([*((name, pa.string()) for name in columns), *_LIFE])
+    query = _select(table, schema.names) if asked is None else _select_asked(connection, table, schema.names, asked)
+    rows = copy_out(connection, query, {"district": district}, schema)
+    keys = row_keys(table, rows)
+    return PublishedRows(rows, keys, is_whole=asked is None)
+
+
+def with_owners(connection: sa.Connection, district: str, table: Table, published: PublishedRows) -> PublishedRows:
+    """The same with the owners of the rows that were not received tonight, null for the others: of a whole table these
+    are few, and of nobody else owners are asked.
+
+    :param published: beside what came tonight.
+    """
+    columns = [name for name in _owners_beside_key(table) if name not in published.rows.column_names]
+    if not columns:
+        return published
+    unseen = published.keys.filter(pc.invert(published.rows["_is_received"]))
+    found = read_rows_by_key(connection, district, table, split_key(table, unseen), [*table.key, *columns])
+    at = pc.index_in(published.keys, value_set=row_keys(table, found))
+    rows = published.rows
+    for name in columns:
+        rows = rows.append_column(name, found[name].take(at))
+    return replace(published, rows=rows)
+
+
+def _owners_beside_key(table: Table) -> list[str]:
+    return [name for name in table.owners if name not in table.key]
+
+
+def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str], asked: KeyFilter) -> str:
+    """The query for some rows, whose keys and owners are put beside the table for it."""
+    listed = ", ".join(f's."{name}"' for name in columns)
+    wanted = {"keys": (table.key, split_key(table, asked.keys))}
+    wanted |= {column: ((column,), pa.table({column: owners})) for column, owners in asked.owners.items()}
+    queries = []
+    for name, (match, values) in wanted.items():
+        beside = load_temp_keys(connection, f"asked_{table.name}_{name}", match, values)
+        joined = " AND ".join(f'a."{column}" = s."{column}"' for column in match)
+        queries.append(
+            f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {beside} a ON {joined} "
+            "WHERE s.district_id = %(district)s"
+        )
+    return " UNION ".join(queries)
+
+
+def load_temp_keys(connection: sa.Connection, name: str, columns: Sequence[str], values: pa.Table) -> str:
+    """A temporary table of these values; its name."""
+    typed = ", ".join(f'"{column}" text' for column in columns)
+    connection.exec_driver_sql(temporary(name, typed))
+    connection.exec_driver_sql(f"TRUNCATE {name}")
+    if values.num_rows:
+        copy_in(connection, name, values)
+    connection.exec_driver_sql(update_statistics(name))
+    return name
+
+
+def count_live(connection: sa.Connection, district: str, table: Table) -> int:
+    """How many live rows a table has."""
+    counting = sa.text(
+        f"SELECT count(*) FROM {STAGING}.{table.name} WHERE district_id = :district AND _removed_at IS NULL"
+    )
+    return int(connection.execute(counting, {"district": district}).scalar_one())
+
+
+def has_rows(connection: sa.Connection, district: str, table: Table) -> bool:
+    """Whether a table has any row of the district, live or removed."""
+    asking = sa.text(f"SELECT EXISTS (SELECT FROM {STAGING}.{table.name} WHERE district_id = :district)")
+    return bool(connection.execute(asking, {"district": district}).scalar_one())
+
+
+def split_key(table: Table, keys: pa.ChunkedArray) -> pa.Table:
+    """The key columns of keys that are one text each."""
+    if len(table.key) == 1:
+        return pa.table({table.key[0]: keys})
+    split = pc.split_pattern(keys, KEY_SEPARATOR, max_splits=len(table.key) - 1)
+    return pa.table({name: pc.list_element(split, index) for index, name in enumerate(table.key)})
+
+
+def read_rows_by_key(
+    connection: sa.Connection, district: str, table: Table, keys: pa.Table, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Whole published rows of the given keys.
+
+    :param keys: the key columns of the rows wanted.
+    :param columns: which columns; all by default.
+    """
+    schema = accepted_schema(table)
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    if not keys.num_rows:
+        return schema.empty_table()
+    wanted = load_temp_keys(connection, f"wanted_{table.name}", table.key, keys.select(list(table.key)))
+    joined = " AND ".join(f'w."{name}" = s."{name}"' for name in table.key)
+    listed = ", ".join(f's."{name}"' for name in schema.names)
+    query = (
+        f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {wanted} w ON {joined} WHERE s.district_id = %(district)s"
+    )
+    return copy_out(connection, query, {"district": district}, schema)
+
+
+def read_live_rows(
+    connection: sa.Connection, district: str, table: Table, columns: Sequence[str], of: ColumnFilter | None = None
+) -> pa.Table:
+    """The live rows of a table, these columns.
+
+    :param of: whose; all of them by default.
+    """
+    schema = accepted_schema(table)
+    schema = pa.schema([schema.field(name) for name in columns])
+    if of is None:
+        query = _select(table, schema.names) + " AND _removed_at IS NULL"
+    else:
+        values = pa.table({of.column: of.keys.drop_null().unique()})
+        beside = load_temp_keys(connection, f"of_{table.name}", [of.column], values)
+        listed = ", ".join(f's."{name}"' for name in schema.names)
+        query = (
+            f'SELECT {listed} FROM {STAGING}.{table.name} s JOIN {beside} o ON o."{of.column}" = s."{of.column}" '
+            "WHERE s.district_id = %(district)s AND s._removed_at IS NULL"
+        )
+    return copy_out(connection, query, {"district": district}, schema)
+
+
+def _select(table: Table, columns: Sequence[str]) -> str:
+    listed = ", ".join(f'"{name}"' for name in columns)
+    return f"SELECT {listed} FROM {STAGING}.{table.name} WHERE district_id = %(district)s"

@@ -1,0 +1,292 @@
+"""References, resolved against the roster as it will be (rule 2).
+
+A reference resolves if its target was accepted tonight, or is live and not removed tonight; a rejected target counts by
+its published version, and targets of collections that were not pulled are not checked. What comes out are boolean
+columns, for all rows at once; the suites judge them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rollcall.expectations.judge import Broken, Judge
+from rollcall.expectations.rules import Rule
+from rollcall.expectations.suites import SUITES
+from rollcall.landing.contracts import REJECT_SCHEMA, Finding, Severity
+from rollcall.landing.rejects import reject_record
+from rollcall.model.tables import Table
+
+# Whether the parents of orgs and sessions end somewhere, or lead in a circle.
+
+
+def parent_ends(rows: pa.Table, staying: pa.Table) -> pa.Array:
+    """False for each row that is its own ancestor.
+
+    Every node has one parent, so all parents are followed at once, twice as far each time. After log2(n) steps whoever
+    has an end above them has arrived there, and what else is arrived at are exactly the members of circles.
+
+    :param rows: accepted tonight; sourced_id, parent_sourced_id.
+    :param staying: published rows that stay without having been received, the same columns.
+    """
+    names = ["sourced_id", "parent_sourced_id"]
+    nodes = pa.concat_tables([rows.select(names), staying.select(names)])
+    count = nodes.num_rows
+    above = pc.index_in(nodes["parent_sourced_id"], value_set=nodes["sourced_id"])
+    # a parent that is empty or not there is the number behind the last, which is its own parent
+    reached = np.append(pc.fill_null(above, count).to_numpy(), count).astype(np.int64)
+    for _ in range(max(1, count).bit_length()):
+        reached = reached[reached]
+    on_circle = np.zeros(count + 1, dtype=bool)
+    on_circle[reached] = True
+    return pa.array(~on_circle[: rows.num_rows])
+
+
+# Whether a person has one primary role per org (OneRoster 1.2, `roleType`).
+
+
+def is_only_primary(user_roles: pa.Table) -> pa.ChunkedArray:
+    """False for primary roles of which a person has another at the same org.
+
+    All roles of a user come in one record, so those accepted tonight are all the person will have.
+    """
+    is_primary = pc.fill_null(pc.equal(user_roles["role_type"], "primary"), False)
+    org = pc.fill_null(user_roles["org_sourced_id"], "")
+    place = pc.binary_join_element_wise(user_roles["user_sourced_id"], org, "\x1f")
+    counted = pc.value_counts(place.filter(is_primary))
+    several = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    return pc.invert(pc.and_(is_primary, pc.is_in(place, value_set=several)))
+
+
+# Whether enrollments lie inside the terms of their class.
+
+#: End dates are exclusive in OneRoster and inclusive in many a roster: one day is no difference.
+_A_DAY = pa.scalar(np.timedelta64(1, "D").astype("timedelta64[s]"))
+
+
+def is_inside_session(enrollments: pa.Table, class_terms: pa.Table, sessions: pa.Table) -> pa.ChunkedArray:
+    """True where no date of the enrollment lies outside, or where there is nothing to compare it with.
+
+    A class of several terms lasts from the begin of the first to the end of the last.
+
+    :param class_terms: as they will be; class_sourced_id, term_sourced_id.
+    :param sessions: as they will be; sourced_id, start_date, end_date.
+    """
+    at = pc.index_in(class_terms["term_sourced_id"], value_set=sessions["sourced_id"])
+    spans = pa.table(
+        {
+            "class": class_terms["class_sourced_id"],
+            "start": sessions["start_date"].take(at),
+            "end": sessions["end_date"].take(at),
+        }
+    )
+    lasts = spans.group_by("class").aggregate([("start", "min"), ("end", "max")])
+    of_class = pc.index_in(enrollments["class_sourced_id"], value_set=lasts["class"])
+    last_day = pc.add(lasts["end_max"].cast(pa.timestamp("s")), _A_DAY).cast(pa.date32())
+    begins = pc.greater_equal(enrollments["begin_date"], lasts["start_min"].take(of_class))
+    ends = pc.less_equal(enrollments["end_date"], last_day.take(of_class))
+    return pc.and_(pc.fill_null(begins, True), pc.fill_null(ends, True))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One reference that has to lead somewhere.
+
+    :param column: of the table `table`; an empty one has nothing to resolve.
+    :param target: the table it leads to.
+    :param is_needed: whether the row cannot be used without it; then it is told apart why the target is not there.
+    """
+
+    table: str
+    column: str
+    target: str
+    is_needed: bool = False
+
+
+REFERENCES: tuple[Reference, ...] = (
+    Reference("orgs", "parent_sourced_id", "orgs"),
+    Reference("academic_sessions", "parent_sourced_id", "academic_sessions"),
+    Reference("courses", "org_sourced_id", "orgs"),
+    Reference("courses", "school_year_sourced_id", "academic_sessions"),
+    Reference("classes", "school_sourced_id", "orgs"),
+    Reference("classes", "course_sourced_id", "courses"),
+    Reference("class_terms", "term_sourced_id", "academic_sessions"),
+    Reference("user_roles", "org_sourced_id", "orgs"),
+    Reference("user_agents", "agent_sourced_id", "users"),
+    Reference("enrollments", "user_sourced_id", "users", is_needed=True),
+    Reference("enrollments", "class_sourced_id", "classes", is_needed=True),
+    Reference("enrollments", "school_sourced_id", "orgs"),
+    Reference("demographics", "sourced_id", "users", is_needed=True),
+)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What references may lead to, sourcedIds per table; a table that was not pulled is not among them.
+
+    :param live: of the roster as it will be.
+    :param refused: of records refused tonight.
+    :param removed: of records removed tonight or earlier.
+    """
+
+    live: Mapping[str, pa.ChunkedArray]
+    refused: Mapping[str, pa.ChunkedArray]
+    removed: Mapping[str, pa.ChunkedArray]
+
+
+def resolved(rows: pa.Table, table: Table, targets: Targets) -> dict[str, pa.ChunkedArray]:
+    """The columns the suites ask for: `<column>_resolves`, and for needed ones which of three causes it is not."""
+    facts: dict[str, pa.ChunkedArray] = {}
+    for reference in REFERENCES:
+        if reference.table != table.name or reference.target not in targets.live:
+            continue
+        values = rows[reference.column]
+        resolves = pc.or_(pc.is_null(values), pc.is_in(values, value_set=targets.live[reference.target]))
+        facts |= _why_not(values, resolves, reference, targets) if reference.is_needed else _only(reference, resolves)
+    return facts
+
+
+def _only(reference: Reference, resolves: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+    return {f"{reference.column}_resolves": resolves}
+
+
+def _why_not(
+    values: pa.ChunkedArray, resolves: pa.ChunkedArray, reference: Reference, targets: Targets
+) -> dict[str, pa.ChunkedArray]:
+    """Exactly one of the three is false where the reference does not resolve."""
+    is_refused = _in(values, targets.refused.get(reference.target))
+    is_removed = pc.and_(pc.invert(is_refused), _in(values, targets.removed.get(reference.target)))
+    is_known = pc.or_(is_refused, is_removed)
+    return {
+        f"{reference.column}_arrived": pc.or_(resolves, is_known),
+        f"{reference.column}_is_not_refused": pc.or_(resolves, pc.invert(is_refused)),
+        f"{reference.column}_is_not_removed": pc.or_(resolves, pc.invert(is_removed)),
+    }
+
+
+def _in(values: pa.ChunkedArray, keys: pa.ChunkedArray | None) -> pa.ChunkedArray:
+    return pc.is_in(values, value_set=pa.chunked_array([], pa.string()) if keys is None else keys)
+
+
+# The boolean columns about one table's rows that are computed against the roster as it will be.
+
+#: Live rows of a table as they will be, these columns.
+After = Callable[[str, list[str]], pa.Table]
+
+
+def facts(
+    table: Table, rows: pa.Table, targets: Targets, staying: pa.Table, after: After
+) -> dict[str, pa.Array | pa.ChunkedArray]:
+    """Everything the suite asks about this table, by the names of its columns.
+
+    :param rows: accepted tonight, without tombstones.
+    :param staying: published rows of this table that stay without having been received; sourced_id and parent.
+    """
+    made: dict[str, pa.Array | pa.ChunkedArray] = dict(resolved(rows, table, targets))
+    if "parent_sourced_id" in table.names:
+        made["parent_ends"] = parent_ends(rows, staying)
+    if table.name == "user_roles":
+        made["is_only_primary"] = is_only_primary(rows)
+    if table.name == "enrollments":
+        terms = after("class_terms", ["class_sourced_id", "term_sourced_id"])
+        sessions = after("academic_sessions", ["sourced_id", "start_date", "end_date"])
+        made["is_inside_session"] = is_inside_session(rows, terms, sessions)
+    return made
+
+
+# What becomes of a table's accepted rows when they are judged against the roster as it will be.
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The rows that stay, and what is told about the others.
+
+    :param rejects: in `REJECT_SCHEMA`; a refused part (a user's role) is told as a finding only.
+    """
+
+    accepted: pa.Table
+    rejects: pa.Table
+    findings: list[Finding]
+
+
+def judged(
+    judge: Judge,
+    rows: pa.Table,
+    table: Table,
+    facts: Mapping[str, pa.Array | pa.ChunkedArray],
+    reasons: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Refuse the rows that would do harm, count the others.
+
+    :param facts: boolean columns about the rows; rules about others cannot be asked tonight, such as references to a
+        collection that was not pulled.
+    :param reasons: what a rule says tonight in place of its own reason, by its name.
+    """
+    collection = table.collection or table.name
+    known = reasons or {}
+    rules = [
+        replace(rule, reason=known[rule.name]) if rule.name in known else rule
+        for rule in SUITES[collection].roster.get(table.name, [])
+        if set(rule.columns()) <= set(facts)
+    ]
+    broken = judge.broken(collection, pa.table(dict(facts)), rules) if facts else []
+    findings = [
+        Finding(
+            collection=collection,
+            rule=one.rule.name,
+            severity=one.rule.severity if table.parent is None else _of_part(one.rule.severity),
+            message=one.rule.reason,
+            count=one.count,
+        )
+        for one in broken
+    ]
+    refused = _first_reasons(broken)
+    if not refused:  # nearly always: then nothing is copied
+        return Verdict(rows, REJECT_SCHEMA.empty_table(), findings)
+    keeps = np.ones(rows.num_rows, dtype=bool)
+    keeps[list(refused)] = False
+    rejects = _rejects(rows, collection, table, refused) if table.parent is None else REJECT_SCHEMA.empty_table()
+    return Verdict(rows.filter(pa.array(keeps)), rejects, findings)
+
+
+def went_along(judge: Judge, table: Table, name: str, count: int) -> Finding:
+    """What is told about received records that went along with their person or class; none of them is a reject."""
+    collection = table.collection or table.name
+    [rule] = [rule for rule in SUITES[collection].roster[table.name] if rule.name == name]
+    severity = judge.severities.of(collection, rule).severity
+    return Finding(collection=collection, rule=name, severity=severity, message=rule.reason, count=count)
+
+
+def _of_part(severity: Severity) -> Severity:
+    """No record is refused for a part of it, so a finding about one is at most a warning."""
+    return "info" if severity == "info" else "warning"
+
+
+def _first_reasons(broken: list[Broken]) -> dict[int, Rule]:
+    """Row number to the first critical rule it breaks."""
+    refused: dict[int, Rule] = {}
+    for one in broken:
+        for row in () if one.rows is None else one.rows.tolist():
+            refused.setdefault(row, one.rule)
+    return refused
+
+
+def _rejects(rows: pa.Table, collection: str, table: Table, refused: dict[int, Rule]) -> pa.Table:
+    """The refused rows with their reasons, in the order in which they came."""
+    numbers = sorted(refused)
+    told = [
+        {
+            "collection": collection,
+            "sourced_id": record["sourced_id"],
+            "rule": refused[number].name,
+            "reason": refused[number].reason,
+            "field": refused[number].field,
+            "record": reject_record(collection, record, table.of_kind("json")),
+        }
+        for number, record in zip(numbers, rows.take(pa.array(numbers, pa.int64())).to_pylist(), strict=True)
+    ]
+    return pa.Table.from_pylist(told, schema=REJECT_SCHEMA)

@@ -1,0 +1,263 @@
+"""A check with the warehouse around it: what was known before, the shared budget, and the profile that is kept.
+
+A connection can be checked without a warehouse, or while it is down; then that is said in a line and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import sqlalchemy as sa
+
+from rollcall.check.diagnosis import Explainer, as_said
+from rollcall.check.examination import check
+from rollcall.check.pasted import Pasted
+from rollcall.check.profile import Org, ProviderProfile
+from rollcall.check.requests import Asking
+from rollcall.check.steps import Checked, Found, Steps, Stopped
+from rollcall.check.table import plain_step, print_checked
+from rollcall.errors import ActionRequired, RollcallError, redact_errors
+from rollcall.oneroster.connection import OneRosterConnection, Version
+from rollcall.oneroster.errors import BaseUrlWrong, OneRosterError, PermissionRefused
+from rollcall.oneroster.identity import district_org
+from rollcall.settings import District, find_district, load_districts
+from rollcall.warehouse.lease import HostLease
+from rollcall.warehouse.migrate import require_version
+from rollcall.warehouse.profiles import StoredProfile, last_profile, store_profile
+from rollcall.warehouse.session import ConnectionFields, connect, require_reachable, url_of
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A check, and a line about what was not kept of it (empty: it was kept)."""
+
+    checked: Checked
+    not_kept: str = ""
+
+
+def check_and_record(
+    district: District,
+    find: Callable[[], Pasted],
+    engine: sa.Engine | None,
+    *,
+    count_people: bool = False,
+    pin_anew: bool = False,
+    keep_failure: bool = True,
+) -> Recorded:
+    """Check a district's connection and keep the provider's profile.
+
+    :param engine: of the warehouse; None where there is none.
+    :param pin_anew: take the district org the connection shows now for the right one.
+    :param keep_failure: keep also that a check failed; of a district that is not taken in yet there is nothing to keep.
+    """
+    last, not_kept = _last(engine, district)
+    engine = None if not_kept else engine
+    before = ProviderProfile.from_plain(last.profile) if last else None
+    with ExitStack() as opened:
+        checked = check(
+            district,
+            find,
+            before=before,
+            pinned=None if pin_anew else _pinned(last, before),
+            budget=opened.enter_context(HostLease(engine.url, district)) if engine is not None else None,
+            count_people=count_people,
+        )
+    if engine is not None and (checked.passed or keep_failure):
+        with redact_errors("check", district=district.district), engine.begin() as connection:
+            found = _to_keep(checked, before, last)
+            store_profile(connection, district.district, found, pin_anew=pin_anew and checked.passed)
+    return Recorded(checked, not_kept)
+
+
+def _last(engine: sa.Engine | None, district: District) -> tuple[StoredProfile | None, str]:
+    """What was found last time, and why nothing can be kept."""
+    if engine is None:
+        return None, "No warehouse is named: no profile is kept, and whose connection it was before is not known."
+    try:
+        require_reachable(engine)
+        with engine.connect() as connection:
+            require_version(connection)
+            return last_profile(connection, district.district), ""
+    except RollcallError as error:
+        return None, f"{error.message} No profile is kept, and whose connection it was before is not known."
+
+
+def _pinned(last: StoredProfile | None, before: ProviderProfile | None) -> Org | None:
+    if last is None or last.pinned_org is None:
+        return None
+    org = before.district_org if before else None
+    return org if org is not None and org.sourced_id == last.pinned_org else Org(last.pinned_org, "")
+
+
+def _to_keep(checked: Checked, before: ProviderProfile | None, last: StoredProfile | None) -> StoredProfile:
+    """A failed check keeps what was known of the provider, for what it saw may be half of it."""
+    seen = checked.profile.over(before) if checked.passed and checked.profile else before
+    # a pull may have found the largest limit before any check reached the provider
+    profile: dict[str, Any] = seen.plain() if seen else {"largest_limit": last.largest_limit if last else None}
+    profile |= {"steps": [plain_step(step) for step in checked.steps], "changes": list(checked.changes)}
+    org = checked.district_org if checked.passed else None
+    return StoredProfile(checked.checked_at, checked.passed, org.sourced_id if org else None, profile)
+
+
+# Every district's connection: what the DAG `roster_connections` does, with nothing of Airflow inside.
+
+log = logging.getLogger(__name__)
+
+#: Districts at once; of one host only as many requests as its budget has.
+_AT_ONCE = 4
+
+
+def check_connections(
+    only: str | None, warehouse: ConnectionFields, find: Callable[[str], Pasted], file: IO[str] | None = None
+) -> None:
+    """Check all districts that are switched on, or one, and print each one's steps.
+
+    :param only: a district's id; empty for all.
+    :param find: gets the fields of a connection by its id.
+    :raises ActionRequired: `connections_failing`, when all were checked, naming those that failed and their steps.
+    """
+    districts = [find_district(only)] if only else [each for each in load_districts()[0] if each.enabled]
+    engine = connect(url_of(warehouse))
+    # Connections are got one after the other, before anything is asked: Airflow hands them out to one thread.
+    finders = [_found(find, district.connection_id) for district in districts]
+    failing = []
+    try:
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="check") as threads:
+            outcomes = threads.map(_checked, districts, finders, [engine] * len(districts))
+            for district, outcome in zip(districts, outcomes, strict=True):
+                if failed := _told(district, outcome, file):
+                    failing.append(f"{district.name} ({failed})")
+    finally:
+        engine.dispose()
+    if failing:
+        raise ActionRequired(
+            "connections_failing",
+            f"{len(failing)} of {len(districts)} connections do not work: {', '.join(failing)}.",
+            remedy="What is wrong with each and what to do stands above in this log; `rollcall check DISTRICT "
+            "--letter` prints what to write to the district.",
+        )
+
+
+def _found(find: Callable[[str], Pasted], conn_id: str) -> Callable[[], Pasted]:
+    """The fields, or their absence: one district's missing connection is a step of its own check."""
+    try:
+        pasted = find(conn_id)
+    except RollcallError as error:
+        missing = error
+
+        def refuse() -> Pasted:
+            raise missing
+
+        return refuse
+    return lambda: pasted
+
+
+def _checked(district: District, find: Callable[[], Pasted], engine: sa.Engine) -> Recorded | RollcallError:
+    """A check, or what kept it from being made: no district stands in another's way."""
+    try:
+        with redact_errors("check", district=district.district):
+            return check_and_record(district, find, engine)
+    except RollcallError as error:
+        return error
+
+
+def _told(district: District, outcome: Recorded | RollcallError, file: IO[str] | None) -> str:
+    """Print it; the steps that failed, empty where none did."""
+    if isinstance(outcome, RollcallError):
+        log.error("%s: %s", district.name, outcome)
+        return outcome.code
+    print_checked(outcome.checked, file)
+    if outcome.not_kept:
+        log.warning("%s: %s", district.name, outcome.not_kept)
+    return ", ".join(step.name for step in outcome.checked.failed)
+
+
+# The short check behind the Test button of an Airflow connection: it knows no district's settings and has seconds.
+
+
+def quick_check(find: Callable[[], Pasted]) -> tuple[bool, str]:
+    """Whether the service answers and whose it is: fields, token, Base URL, the orgs, how many people.
+
+    :param find: gets the connection's fields; may raise what keeps them from being read.
+    :returns: whether it works, and what to tell; warnings are told too.
+    """
+    with ExitStack() as opened:
+        quick = _Quick(opened)
+        try:
+            quick.run(find)
+        except Stopped:
+            failed = quick.steps.taken[-1]
+            return False, f"{failed.said} {failed.remedy}".strip()
+    warned = [step for step in quick.steps.taken if step.outcome == "warning"]
+    told = [quick.introduction, *(f"{step.said} {step.remedy}" for step in warned)]
+    return True, " ".join(told)
+
+
+class _Quick:
+    def __init__(self, opened: ExitStack) -> None:
+        self.steps = Steps()
+        self.introduction = ""
+        self._opened = opened
+
+    def run(self, find: Callable[[], Pasted]) -> None:
+        self.steps.take("connection", lambda: self._read_fields(find), needed=True)
+        self.steps.take("service", self._reach, needed=True)
+        self.steps.take("orgs", self._introduce, needed=True)
+
+    def _read_fields(self, find: Callable[[], Pasted]) -> Found:
+        pasted = find()
+        seen = tuple(pasted.recognised(datetime.now(UTC).date()))
+        if not any(mistake.outcome == "fail" for mistake in seen):
+            self._connection: OneRosterConnection = pasted.connection()
+        return Found(recognised=seen)
+
+    def _reach(self) -> Found:
+        """The first version that answers; else why the one that came further does not."""
+        explain = Explainer(self._connection, None, "", None)
+        refused: Found | None = None
+        for version in self._versions():
+            asking = self._opened.enter_context(Asking(self._connection, version))
+            try:
+                asking.sign_in()
+            except PermissionRefused as error:
+                refused = as_said(error)
+                continue
+            except OneRosterError as error:
+                return explain.no_token(error)
+            try:
+                self._base_url = asking.base_url
+            except BaseUrlWrong as error:
+                nowhere = explain.no_service(error, asking)
+                continue
+            except OneRosterError as error:
+                return explain.no_service(error, asking)
+            self._asking = asking
+            return Found()
+        return refused or nowhere
+
+    def _introduce(self) -> Found:
+        orgs = self._asking.orgs()
+        schools = sum(org.type == "school" for org in orgs)
+        found = district_org(orgs)
+        name = (found.name if found else None) or "a provider that names no district"
+        users = self._asking.peek("users")
+        people = "people, which the provider does not count" if users.total is None else f"{users.total:,} people"
+        people = people if users.rows else "no people"
+        self.introduction = (
+            f"Connected to {name}: OneRoster {self._asking.version} at {self._base_url} answered with "
+            f"{len(orgs)} orgs, {schools} of them schools, and {people}."
+        )
+        return Found()
+
+    def _versions(self) -> tuple[Version, ...]:
+        """The one the connection names; 1.2 knows OAuth 2 only."""
+        base_url = self._connection.base_url
+        if self._connection.auth == "oauth1" or "v1p1" in base_url:
+            return ("1.1",)
+        return ("1.2",) if "v1p2" in base_url else ("1.2", "1.1")

@@ -1,0 +1,118 @@
+"""A connection's fields as somebody entered them, before anything is put right: that is where mistakes can be seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from rollcall.check.steps import Recognised
+from rollcall.oneroster.connection import OneRosterConnection, environment_fields
+
+#: What all Client IDs and Consumer Keys of Infinite Campus begin with, and no secret does.
+CAMPUS_ID = "InfiniteCampus_"
+
+#: The application, that is the district, in the path of a Base URL of Infinite Campus.
+_APPLICATION = re.compile(r"/campus/api/oneroster/v1p[12]/([^/]+)/")
+
+_SOON_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """The four fields and the rest, untouched; its `repr` shows none of them, for a secret may stand in any."""
+
+    conn_id: str
+    host: str = field(repr=False)
+    login: str = field(repr=False)
+    password: str = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def from_environment(cls, conn_id: str) -> Pasted:
+        """Out of `AIRFLOW_CONN_<ID>`.
+
+        :raises ConnectionInvalid: no such variable, or it cannot be read.
+        """
+        return cls(conn_id, *environment_fields(conn_id))
+
+    def connection(self) -> OneRosterConnection:
+        """:raises ConnectionInvalid: if they make no usable connection."""
+        return OneRosterConnection.from_airflow_fields(self.conn_id, self.host, self.login, self.password, self.extra)
+
+    def recognised(self, today: date) -> Iterator[Recognised]:
+        """The mistakes that can be seen without asking anybody; those that keep us from asking come first."""
+        yield from self._in_each_others_place()
+        yield from self._line_breaks()
+        yield from self._two_districts()
+        yield from self._classic_key(today)
+
+    @property
+    def is_campus(self) -> bool:
+        """Whether it is Infinite Campus, whose screens a letter names; by its addresses or its kind of id."""
+        return "/campus/" in self.host or "/campus/" in self._auth_url or CAMPUS_ID in self.login + self.password
+
+    @property
+    def is_classic(self) -> bool:
+        """Whether it is a Consumer Key (OAuth 1)."""
+        return self.extra.get("auth") == "oauth1" or not (self._auth_url or self.extra.get("auth"))
+
+    @property
+    def client_id(self) -> str:
+        """For a letter: only where it certainly is no secret."""
+        login = self.login.strip()
+        certain = login.startswith(CAMPUS_ID) and not self.password.strip().startswith(CAMPUS_ID)
+        return login if certain else ""
+
+    @property
+    def _auth_url(self) -> str:
+        return str(self.extra.get("auth_url") or "")
+
+    @property
+    def _title(self) -> str:
+        return f"the connection {self.conn_id}" if self.conn_id else "the connection"
+
+    @property
+    def _labels(self) -> tuple[str, str]:
+        return ("Consumer Key", "Consumer Secret") if self.is_classic else ("Client ID", "Client Secret")
+
+    def _in_each_others_place(self) -> Iterator[Recognised]:
+        id_label, secret_label = self._labels
+        if self.password.strip().startswith(CAMPUS_ID) and not self.login.strip().startswith(CAMPUS_ID):
+            values = {"id_label": id_label, "secret_label": secret_label, "title": self._title}
+            yield Recognised("id_and_secret_swapped", values)
+        if _is_token_url(self.host) and self._auth_url and not _is_token_url(self._auth_url):
+            yield Recognised("urls_swapped", {"title": self._title})
+
+    def _line_breaks(self) -> Iterator[Recognised]:
+        for label, value in zip(self._labels, (self.login, self.password), strict=True):
+            if re.search(r"[\r\n\u2028\u2029]", value):
+                yield Recognised("line_break", {"label": label, "title": self._title})
+
+    def _two_districts(self) -> Iterator[Recognised]:
+        in_token_url = parse_qs(urlsplit(self._auth_url.strip()).query).get("appName", [""])[0]
+        in_base_url = _APPLICATION.search(self.host)
+        if in_token_url and in_base_url and in_token_url != in_base_url[1]:
+            values = {"token_app": in_token_url, "base_app": in_base_url[1], "title": self._title}
+            yield Recognised("two_districts", values)
+
+    def _classic_key(self, today: date) -> Iterator[Recognised]:
+        if not (self.is_classic and self.is_campus):
+            return
+        try:
+            ends = date.fromisoformat(str(self.extra.get("expires_on") or "")[:10])
+        except ValueError:
+            yield Recognised("classic_key_undated", {"title": self._title})
+            return
+        days = (ends - today).days
+        if days <= 0:
+            yield Recognised("classic_key_ended", {"expires_on": ends})
+        elif days <= _SOON_DAYS:
+            yield Recognised("classic_key_ends_soon", {"expires_on": ends, "days": f"{days} day{'s' * (days > 1)}"})
+
+
+def _is_token_url(url: str) -> bool:
+    return urlsplit(url.strip()).path.rstrip("/").endswith("/token") or "appName=" in url

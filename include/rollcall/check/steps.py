@@ -1,0 +1,175 @@
+"""What a check consists of: named steps, each with an outcome, a time and a remedy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from rollcall.check.mistakes import MISTAKES
+from rollcall.check.profile import Org, ProviderProfile
+from rollcall.errors import RollcallError
+from rollcall.oneroster.errors import ProviderUnavailable
+
+Outcome = Literal["pass", "fail", "warning", "skipped"]
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A mistake people make, seen here.
+
+    :param mistake: a key of `MISTAKES`.
+    :param values: what its sentences leave open; never a secret or a person.
+    """
+
+    mistake: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        return MISTAKES[self.mistake].outcome
+
+    @property
+    def said(self) -> str:
+        return MISTAKES[self.mistake].said.format_map(self.values)
+
+    @property
+    def remedy(self) -> str:
+        return MISTAKES[self.mistake].remedy.format_map(self.values)
+
+    @property
+    def answer(self) -> str:
+        return MISTAKES[self.mistake].answer.format_map(self.values)
+
+    def clicks(self, connection: str) -> tuple[str, ...]:
+        """What the district does on its screen; none where it is ours to put right.
+
+        :param connection: how the district finds ours among others.
+        """
+        values = {**self.values, "connection": connection}
+        return tuple(click.format_map(values) for click in MISTAKES[self.mistake].clicks)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was tried.
+
+    :param name: of the step, the same in every check: `token`, `base_url`, a collection's name, …
+    :param ms: milliseconds it took, 0 where nothing was asked.
+    :param said: what came, in a sentence.
+    :param remedy: what to do about it, and who can do it.
+    :param recognised: the mistakes behind it, where they are known ones.
+    """
+
+    name: str
+    outcome: Outcome
+    ms: int
+    said: str
+    remedy: str = ""
+    recognised: tuple[Recognised, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look brought, before it has a name and a time. With `recognised` mistakes their sentences come first."""
+
+    said: str = ""
+    outcome: Outcome = "pass"
+    remedy: str = ""
+    recognised: tuple[Recognised, ...] = ()
+
+    def step(self, name: str, seconds: float) -> Step:
+        outcomes = {self.outcome, *(recognised.outcome for recognised in self.recognised)}
+        worst: Outcome = "fail" if "fail" in outcomes else "warning" if "warning" in outcomes else self.outcome
+        said = " ".join(filter(None, [*(recognised.said for recognised in self.recognised), self.said]))
+        remedy = " ".join(filter(None, [*(recognised.remedy for recognised in self.recognised), self.remedy]))
+        return Step(name, worst, round(seconds * 1000), said, remedy, self.recognised)
+
+
+class Stopped(Exception):
+    """After the step taken last nothing else can be tried."""
+
+
+class Steps:
+    """The steps in the making."""
+
+    def __init__(self) -> None:
+        self.taken: list[Step] = []
+
+    def take(self, name: str, look: Callable[[], Found], *, needed: bool = False) -> None:
+        """Take a step.
+
+        :param needed: all that follows rests on it.
+        :raises Stopped: it failed and is needed, or the provider does not answer at all.
+        """
+        began = time.perf_counter()
+        found, is_away = _looked(look)
+        step = found.step(name, time.perf_counter() - began)
+        self.taken.append(step)
+        if step.outcome == "fail" and (needed or is_away):
+            raise Stopped
+
+    def skip_others(self, names: list[str]) -> None:
+        """Name what could not be tried any more."""
+        done = {step.name for step in self.taken}
+        why = f"not tried, because {self.taken[-1].name.replace('_', ' ')} failed"
+        self.taken += [Found(why, "skipped").step(name, 0) for name in names if name not in done]
+
+
+def _looked(look: Callable[[], Found]) -> tuple[Found, bool]:
+    """What was found, or why not; and whether it is because the provider does not answer."""
+    try:
+        return look(), False
+    except RollcallError as error:
+        return Found(error.message, "fail", error.remedy), isinstance(error, ProviderUnavailable)
+
+
+@dataclass(frozen=True)
+class School:
+    """A school the connection shares; `students` and `teachers` where asking was cheap and the provider counts."""
+
+    sourced_id: str
+    name: str
+    students: int | None = None
+    teachers: int | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A check from beginning to end.
+
+    :param district: its id; `name` is what people call it.
+    :param client_id: shown in letters, so that a district finds the connection; empty unless it certainly is one.
+    :param is_classic: whether it is a Consumer Key of Infinite Campus's classic screen, `is_campus` whether Campus.
+    :param rows: per collection how many records the provider counts, None where it does not count.
+    :param profile: what was learned; None where the service was not reached.
+    :param changes: what is different from the profile before, in words.
+    """
+
+    district: str
+    name: str
+    conn_id: str
+    checked_at: datetime
+    steps: tuple[Step, ...]
+    client_id: str = ""
+    is_classic: bool = False
+    is_campus: bool = True
+    rows: Mapping[str, int | None] = field(default_factory=dict)
+    schools: tuple[School, ...] = ()
+    profile: ProviderProfile | None = None
+    changes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether no step failed; warnings are allowed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> list[Step]:
+        return [step for step in self.steps if step.outcome == "fail"]
+
+    @property
+    def district_org(self) -> Org | None:
+        return self.profile.district_org if self.profile else None

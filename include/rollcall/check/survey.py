@@ -1,0 +1,259 @@
+"""What there is behind a connection that works: collections, the longest page, the filter, schools, the district."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from rollcall.check.diagnosis import Explainer
+from rollcall.check.profile import Org, ProviderProfile
+from rollcall.check.requests import Asking, Peek
+from rollcall.check.steps import Found, Recognised, School
+from rollcall.oneroster.client import FilterAnswer
+from rollcall.oneroster.connection import Version
+from rollcall.oneroster.errors import NotOffered, OneRosterError, PagingBroken, ProviderUnavailable, RequestRefused
+from rollcall.oneroster.identity import Org as FoundOrg
+from rollcall.oneroster.identity import district_org
+
+#: Counting a school's people takes two requests, so it is done for few schools only.
+_FEW_SCHOOLS = 12
+
+#: What a provider does with the delta filter, when it does not obey it.
+_NO_DELTA: Mapping[FilterAnswer, str] = {
+    "ignored": "dateLastModified is ignored: records modified in the far future were asked for, and some came.",
+    "refused": "The filter on dateLastModified is refused.",
+    "unanswered": "The filter on dateLastModified is answered without a list and without a total, which may mean that "
+    "nothing was modified or that the filter was not understood.",
+}
+
+#: Schools that are named in one line.
+_NAMED = 6
+
+
+class Survey:
+    """Looks around, one step at a time, and keeps what it learns for the provider's profile.
+
+    :param page_size: rows that pulls ask for per page.
+    :param pinned: the org the connection belonged to when it first passed.
+    :param count_people: whether to ask how many people the schools have.
+    """
+
+    def __init__(
+        self,
+        asking: Asking,
+        explain: Explainer,
+        district: str,
+        *,
+        page_size: int,
+        pinned: Org | None,
+        count_people: bool,
+    ) -> None:
+        self._asking = asking
+        self._page_size = page_size
+        self._explain = explain
+        self._district = district
+        self._pinned = pinned
+        self._count_people = count_people
+        self._peeks: dict[str, Peek] = {}
+        self._orgs: list[FoundOrg] = []
+        self._demographics: bool | None = None
+        self._page_cap: int | None = None
+        self._largest_limit: int | None = None
+        self._filter_obeyed: bool | None = None
+        self._deleted_seen = False
+        self._org: Org | None = None
+        self.schools: tuple[School, ...] = ()
+
+    @property
+    def rows(self) -> Mapping[str, int | None]:
+        """Per collection how many records the provider counts; None where it does not count."""
+        return {name: peek.total if peek.rows else 0 for name, peek in self._peeks.items()}
+
+    def profile(self, version: Version, base_url: str) -> ProviderProfile:
+        """What was learned."""
+        full = [peek for peek in self._peeks.values() if peek.rows]
+        return ProviderProfile(
+            version=version,
+            base_url=base_url,
+            page_cap=self._page_cap,
+            largest_limit=self._largest_limit,
+            totals=any(peek.total is not None for peek in full) if full else None,
+            links=any(peek.links for peek in full) if full else None,
+            filter_obeyed=self._filter_obeyed,
+            tombstones=self._deleted_seen or None,
+            demographics=self._demographics,
+            envelopes={name: peek.envelope for name, peek in self._peeks.items() if peek.rows},
+            schools={school.sourced_id: school.name for school in self.schools},
+            district_org=self._org,
+        )
+
+    def collection(self, name: str) -> Found:
+        """One record of a collection."""
+        try:
+            peek = self._peek(name)
+        except ProviderUnavailable:
+            raise
+        except OneRosterError as error:
+            if name == "demographics":
+                self._demographics = False
+            return self._explain.no_collection(error, name)
+        if name == "demographics":
+            self._demographics = True
+        self._peeks[name] = peek
+        if not peek.rows:
+            return Found(recognised=(Recognised("no_orgs"),)) if name == "orgs" else Found("empty")
+        count = f"{peek.total:,} records" if peek.total is not None else "records, which the provider does not count"
+        where = f"in `{peek.envelope}`" if peek.envelope else "in a bare list"
+        links = ", with links to the next page" if peek.links else ""
+        at_once = f"; {peek.rows:,} came where one was asked for" if peek.rows > 1 else ""
+        return Found(f"{count}, {where}{links}{at_once}")
+
+    def demographics_without_scope(self) -> Found:
+        """The Token URL grants everything but them."""
+        self._demographics = False
+        return self._explain.no_demographics("the token was refused their scope")
+
+    def page_size(self) -> Found:
+        """Paging, tried on the longest collection: how long a page may be, and whether `offset` moves it."""
+        name = max(self._peeks, key=self._length, default="")
+        if not name or not self._peeks[name].rows:
+            return Found("there is nothing to read", "skipped")
+        asked = self._page_size
+        try:
+            page = self._asking.longest(name, asked)
+        except ProviderUnavailable as error:
+            remedy = "Pulls ask again for half as many and go on so; a smaller page_size spares the provider the first."
+            return Found(f"A page of {asked:,} records seems to be too heavy. {error.message}", "warning", remedy)
+        self._deleted_seen = self._deleted_seen or page.deleted
+        self._largest_limit = self._asking.largest_limit or 0
+        if self._ignores_offset(name, page):
+            fits = page.total is not None and page.total <= page.rows
+            values = {"what": name.replace("_", " "), "rows": f"{page.rows:,}"}
+            return Found(recognised=(Recognised("offset_ignored_so_far" if fits else "offset_ignored", values),))
+        if self._largest_limit:
+            limit = self._largest_limit
+            self._page_cap = limit if page.rows >= limit else None
+            return Found(f"A limit of {asked:,} is refused and one of {limit:,} accepted; pulls ask for {limit:,}")
+        if page.rows >= asked:
+            self._page_cap = asked
+            return Found(f"{asked:,} records a page, as asked for")
+        if not self._goes_on(name, page):
+            return Found(f"not reached: {name.replace('_', ' ')}, the longest, came on one page of {page.rows:,}")
+        self._page_cap = page.rows
+        return Found(f"{page.rows:,} records a page although {asked:,} were asked for; pulls go on from what came")
+
+    def delta_filter(self) -> Found:
+        """Whether the provider can tell what was modified, and marks what was deleted."""
+        name = "users" if self._has("users") else "orgs"
+        if not self._has(name):
+            return Found("there is nothing to filter", "skipped")
+        answer = self._asking.filter_answer(name)
+        self._filter_obeyed = answer == "obeyed"
+        if answer == "obeyed":
+            return Found(f"obeyed; {self._on_deleted()}")
+        return Found(
+            _NO_DELTA[answer],
+            "warning",
+            "Nothing is lost: every pull is a full one. Ask the provider's support when it will filter.",
+        )
+
+    def who(self) -> Found:
+        """The schools, and whether they have people."""
+        if not self._has("orgs"):
+            return Found("there are no orgs", "skipped")
+        try:
+            self._orgs = self._asking.orgs()
+        except PagingBroken:
+            return Found("not read, because paging does not work", "skipped")
+        schools = [org for org in self._orgs if org.type == "school"]
+        if not schools:
+            remedy = "Each org that people belong to is taken for a school; look at the types with the district."
+            return Found(f"None of {len(self._orgs)} orgs is of type school.", "warning", remedy)
+        self.schools = self._counted(sorted(schools, key=lambda org: org.name or ""))
+        number = f"{len(schools)} school{'s' * (len(schools) > 1)}"
+        if "users" in self._peeks and not self._has("users"):
+            return Found(recognised=(Recognised("no_people", {"schools": number}),))
+        names = [_with_people(school) for school in self.schools[:_NAMED]]
+        more = f" and {len(schools) - _NAMED} more" if len(schools) > _NAMED else ""
+        return Found(f"{number}: {', '.join(names)}{more}")
+
+    def whose(self) -> Found:
+        """Which district the connection belongs to, and whether it is the one it was."""
+        found = district_org(self._orgs, self._pinned.sourced_id if self._pinned else None)
+        if found is None:
+            return Found("not known without orgs", "skipped")
+        self._org = Org(found.sourced_id, found.name or "")
+        if self._pinned is None:
+            return Found(str(self._org))
+        if self._pinned.sourced_id == self._org.sourced_id:
+            return Found(f"{self._org}, as before")
+        values = {"now": self._org, "pinned": self._pinned, "title": self._explain.title, "district": self._district}
+        return Found(recognised=(Recognised("another_district", values),))
+
+    def _peek(self, name: str, *, limit: int = 1, offset: int = 0, filter: str | None = None) -> Peek:
+        peek = self._asking.peek(name, limit=limit, offset=offset, filter=filter)
+        self._deleted_seen = self._deleted_seen or peek.deleted
+        return peek
+
+    def _has(self, name: str) -> bool:
+        return name in self._peeks and self._peeks[name].rows > 0
+
+    def _length(self, name: str) -> tuple[int, bool]:
+        """How long a collection is; where nobody counts, enrollments are the longest."""
+        peek = self._peeks[name]
+        return (peek.total if peek.total is not None else peek.rows, name == "enrollments")
+
+    def _ignores_offset(self, name: str, page: Peek) -> bool:
+        """Whether a page begins with the same record wherever it is asked to begin."""
+        if len(set(page.ids)) < 2:
+            return False
+        return all(self._first_at(name, offset) == page.ids[0] != page.ids[offset] for offset in (1, len(page.ids) - 1))
+
+    def _first_at(self, name: str, offset: int) -> str:
+        try:
+            ids = self._peek(name, offset=offset).ids
+        except (NotOffered, RequestRefused):
+            return ""
+        return ids[0] if ids else ""
+
+    def _goes_on(self, name: str, page: Peek) -> bool:
+        if page.total is not None:
+            return page.total > page.rows
+        return bool(self._first_at(name, page.rows))
+
+    def _on_deleted(self) -> str:
+        name = "enrollments" if self._has("enrollments") else "users"
+        if not self._deleted_seen and self._has(name):
+            try:
+                self._peek(name, filter="status='tobedeleted'")
+            except ProviderUnavailable:
+                raise
+            except OneRosterError:
+                return "deleted records cannot be asked for"
+        return "deleted records are marked as such" if self._deleted_seen else "no deleted record was seen"
+
+    def _counted(self, schools: list[FoundOrg]) -> tuple[School, ...]:
+        plain = tuple(School(org.sourced_id, org.name or org.sourced_id) for org in schools)
+        counts = self._has("users") and self._peeks["users"].total is not None
+        counts = counts and self._asking.may_use("roster.readonly")  # which lists below a school need
+        if not self._count_people or not counts or len(schools) > _FEW_SCHOOLS:
+            return plain
+        try:
+            return tuple(
+                dataclasses.replace(
+                    school, students=self._people(school, "students"), teachers=self._people(school, "teachers")
+                )
+                for school in plain
+            )
+        except OneRosterError:  # lists per school are not for everybody, and only a kindness here
+            return plain
+
+    def _people(self, school: School, kind: str) -> int | None:
+        return self._asking.peek("users", path=f"schools/{quote(school.sourced_id, safe='')}/{kind}").total
+
+
+def _with_people(school: School) -> str:
+    if school.students is None or school.teachers is None:
+        return school.name
+    return f"{school.name} ({school.students:,} students, {school.teachers:,} teachers)"

@@ -1,0 +1,58 @@
+"""`rollcall check DISTRICT`: a connection step by step, and the letter to the district."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import click
+
+from rollcall.cli.options import warehouse_option
+
+
+@click.command()
+@click.argument("district")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@click.option("--letter", "as_letter", is_flag=True, help="Print what to write to the district, and nothing else.")
+@click.option("--pin-anew", is_flag=True, help="The district was given a new id: take the org that is there now.")
+@warehouse_option
+def check(district: str, as_json: bool, as_letter: bool, pin_anew: bool, warehouse: str | None) -> None:
+    """Check the connection of DISTRICT (an id, or a path to its YAML file) step by step.
+
+    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form. Exit code 0: passed, warnings
+    allowed; 1: failed. Without a warehouse nothing of it is kept.
+    """
+    from rich.console import Console
+
+    from rollcall.check.connections import check_and_record
+    from rollcall.check.email import letter
+    from rollcall.check.pasted import Pasted
+    from rollcall.check.table import as_plain, print_checked
+    from rollcall.settings import find_district
+    from rollcall.warehouse.session import connect, warehouse_from_environment
+
+    if as_json and as_letter:
+        raise click.UsageError("--json and --letter exclude each other.")
+    settings = find_district(district)
+    is_named = warehouse or os.environ.get("AIRFLOW_CONN_WAREHOUSE")
+    engine = connect(warehouse_from_environment(warehouse)) if is_named else None
+    with Console(stderr=True).status(f"Checking the connection of {settings.name}"):
+        recorded = check_and_record(
+            settings,
+            lambda: Pasted.from_environment(settings.connection_id),
+            engine,
+            count_people=True,
+            pin_anew=pin_anew,
+        )
+    checked = recorded.checked
+    if recorded.not_kept:
+        click.echo(recorded.not_kept, err=True)
+    if as_json:
+        plain = {**as_plain(checked), "kept": not recorded.not_kept}
+        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+    elif as_letter:
+        click.echo(letter(checked), nl=False)
+    else:
+        print_checked(checked, sys.stdout)
+    sys.exit(0 if checked.passed else 1)

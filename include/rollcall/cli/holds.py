@@ -1,0 +1,159 @@
+"""`rollcall holds`: decisions that wait for a person."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollcall.cli.options import json_option, warehouse_option
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from rollcall.holds.decisions import Decision
+
+_SHOWN_PEOPLE = 5
+
+
+@click.group()
+def holds() -> None:
+    """Decisions that wait for a person.
+
+    HOLD is a hold's id or the beginning of it, as long as that is one hold's only: `maple-users` is enough where one
+    hold of maple is about people.
+    """
+
+
+@holds.command("list")
+@click.argument("district", required=False)
+@json_option
+@warehouse_option
+def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
+    """The holds that live, of DISTRICT or of all; those that need a person first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rollcall.holds import reading
+
+    with _connected(warehouse) as connection:
+        living = reading.living(connection, district)
+    if as_json:
+        _print_json([asdict(held) for held in living])
+        return
+    if not living:
+        click.echo("Nothing is held.")
+        return
+    grid = Table(header_style="dim", pad_edge=False, box=None)
+    for name in ("hold", "stands", "since", "what", "looks like"):
+        grid.add_column(name, overflow="fold", no_wrap=name in ("hold", "since"))
+    for held in living:
+        since = f"{held.opened_at:%Y-%m-%d}"
+        grid.add_row(held.hold_id, held.status, since, f"{held.district_name}: {reading.what(held)}", held.looks_like)
+    Console(highlight=False).print(grid)
+
+
+@holds.command()
+@click.argument("hold")
+@json_option
+@warehouse_option
+def show(hold: str, as_json: bool, warehouse: str | None) -> None:
+    """All there is to know about HOLD before deciding; with --json also every row it names."""
+    from rollcall.holds import reading
+
+    with _connected(warehouse) as connection:
+        held = reading.find(connection, hold)
+        where = reading.schools(connection, held)
+        if as_json:
+            _print_json({**asdict(held), "schools": where, "named_rows": reading.named_rows(connection, held)})
+            return
+        people = reading.people(connection, held, _SHOWN_PEOPLE)
+    click.echo(f"{click.style(held.hold_id, bold=True)}  {held.district_name}")
+    lines = reading.described(held, where)
+    if people:
+        lines.insert(len(lines) if held.status == "closed" else -4, ("For example", ", ".join(people)))
+    for label, text in lines:
+        click.echo(f"  {label:<12}{text}")
+    if held.status != "closed":
+        some = "  [--except SOURCEDID] [--school SCHOOL]" if held.names_rows else ""
+        click.echo(f'\n  rollcall holds approve {held.hold_id} --because "…"{some}')
+        click.echo(f'  rollcall holds reject {held.hold_id} --because "…"')
+
+
+@holds.command()
+@click.argument("hold")
+@click.option("--because", required=True, help="Why, for whoever reads the ledger later.")
+@click.option("--except", "excepted", multiple=True, metavar="SOURCEDID", help="Leave this record out (repeatable).")
+@click.option("--school", "schools", multiple=True, help="Only what is at this school, by sourcedId or name.")
+@json_option
+@warehouse_option
+def approve(
+    hold: str, because: str, excepted: Sequence[str], schools: Sequence[str], as_json: bool, warehouse: str | None
+) -> None:
+    """Let what HOLD names flow with the next publication; unused, the approval ends after 24 hours.
+
+    What is left out or at other schools stays withheld.
+    """
+    from rollcall.holds import decisions
+
+    with _connected(warehouse) as connection:
+        done = decisions.approve(
+            connection, hold, by=getpass.getuser(), because=because, excepted=excepted, schools=schools
+        )
+    _tell(done, as_json)
+
+
+@holds.command()
+@click.argument("hold")
+@click.option("--because", required=True, help="Why, for whoever reads the ledger later.")
+@json_option
+@warehouse_option
+def reject(hold: str, because: str, as_json: bool, warehouse: str | None) -> None:
+    """Keep what readers have: HOLD stays withheld, and is asked about again only when more rows join it."""
+    from rollcall.holds import decisions
+
+    with _connected(warehouse) as connection:
+        done = decisions.reject(connection, hold, by=getpass.getuser(), because=because)
+    _tell(done, as_json)
+
+
+def _tell(done: Decision, as_json: bool) -> None:
+    from rollcall.holds import reading
+
+    if as_json:
+        _print_json(asdict(done))
+        return
+    click.echo(f"{done.held.hold_id}: {reading.stands(done.held)}.")
+    if done.no_longer:
+        shown = ", ".join(f"{table} {' '.join(key)}" for table, key in done.no_longer[:_SHOWN_PEOPLE])
+        more = len(done.no_longer) - _SHOWN_PEOPLE
+        click.echo(
+            f"{len(done.no_longer):,} no longer need a decision: {shown}{f' and {more:,} more' if more > 0 else ''}."
+        )
+    if done.left:
+        click.echo(f"{done.left:,} stay withheld.")
+    if done.next_command:
+        click.echo(f"To put it into effect now: {done.next_command}")
+
+
+@contextmanager
+def _connected(warehouse: str | None) -> Iterator[sa.Connection]:
+    from rollcall.errors import redact_errors
+    from rollcall.warehouse.migrate import require_version
+    from rollcall.warehouse.session import connect, require_reachable, warehouse_from_environment
+
+    engine = connect(warehouse_from_environment(warehouse))
+    require_reachable(engine)
+    with redact_errors("holds"), engine.begin() as connection:
+        require_version(connection)
+        yield connection
+    engine.dispose()
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, default=str, indent=1))

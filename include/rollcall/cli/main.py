@@ -1,0 +1,104 @@
+"""`rollcall`: the same stages without Airflow.
+
+Results go to standard output, progress and logs to standard error. Exit codes: 0 done, 1 failed, 2 usage, 3 published
+but something is held.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import NoReturn
+
+# Libraries read these when they are imported: no telemetry, no progress bars of their own (rule 8), memory given back
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+import click
+
+from rollcall.errors import RollcallError, in_words
+
+#: Where each command is defined; a command's module is imported only when it is asked for.
+COMMANDS = {
+    "backfill": "rollcall.cli.history",
+    "check": "rollcall.cli.check",
+    "db": "rollcall.cli.db",
+    "diff": "rollcall.cli.explain",
+    "districts": "rollcall.cli.districts",
+    "explain": "rollcall.cli.explain",
+    "holds": "rollcall.cli.holds",
+    "people": "rollcall.cli.people",
+    "resume": "rollcall.cli.history",
+    "rollback": "rollcall.cli.history",
+    "roster": "rollcall.cli.history",
+    "sandbox": "rollcall_sandbox.command",
+    "sites": "rollcall.cli.sites",
+    "status": "rollcall.cli.status",
+    "sync": "rollcall.cli.sync",
+    "usernames": "rollcall.cli.usernames",
+}
+
+
+class Commands(click.Group):
+    """Finds commands by name."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return [name for name in COMMANDS if self.get_command(_context, name) is not None]
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """The command, or None: the image for production comes without the sandbox's server."""
+        if name not in COMMANDS:
+            return None
+        try:
+            module = importlib.import_module(COMMANDS[name])
+        except ModuleNotFoundError as missing:
+            if missing.name not in ("rollcall_sandbox", "starlette", "uvicorn"):
+                raise
+            return None
+        command: click.Command = getattr(module, name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="rollcall")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Log each collection as it is read and judged, and what the client does."
+)
+def rollcall(verbose: bool) -> None:
+    """Call the roll of every school district, every night: OneRoster to a warehouse."""
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    if verbose:
+        logging.getLogger("rollcall").setLevel(logging.INFO)
+        logging.getLogger("rollcall.oneroster").setLevel(logging.DEBUG)
+
+
+def main() -> None:
+    """The console script: ours are errors with a sentence, so is what the warehouse refuses, wherever that happens;
+    everything else is a bug and shows its trace.
+    """
+    try:
+        rollcall.main(standalone_mode=True)
+    except RollcallError as error:
+        _end_with(error)
+    except Exception as error:
+        if not _is_of_the_warehouse(error):
+            raise
+        _end_with(in_words(error, "command"))
+
+
+def _is_of_the_warehouse(error: Exception) -> bool:
+    cause = getattr(error, "orig", None) or error
+    return type(cause).__module__.startswith("psycopg")
+
+
+def _end_with(error: RollcallError) -> NoReturn:
+    click.echo(f"{click.style('Error', fg='red')} ({error.code}): {error.message}", err=True)
+    if error.remedy:
+        click.echo(f"  {error.remedy}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""`rollcall people DISTRICT`: decisions about one person."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, TypedDict
+
+import click
+
+from rollcall.cli.edits import DistrictContext, action, of_district, settle, yes_option
+from rollcall.cli.options import F, json_option
+
+if TYPE_CHECKING:
+    from rollcall.district_edits.file import Edit
+    from rollcall.district_edits.persons import Person
+
+
+@of_district
+def people(asked: DistrictContext, *, as_json: bool) -> None:
+    """Decisions about single people of DISTRICT: somebody left out, or a username by hand, why, and for which nights.
+
+    Without an action it lists them. WHO is a sourcedId, a username or an e-mail address. They stand in the district's
+    YAML and nowhere else. No provider is asked.
+    """
+    from rollcall.district_edits.persons import decisions_made
+    from rollcall.district_edits.published import published_roster
+    from rollcall.district_edits.render import print_decisions
+
+    with published_roster(asked.engine(), asked.file().district) as roster:
+        made = decisions_made(roster)
+    if as_json:
+        click.echo(json.dumps([decision.plain() for decision in made], indent=1, ensure_ascii=False))
+    else:
+        print_decisions(made)
+
+
+def _reason(command: F) -> F:
+    """Why, from when, and until when."""
+    command = click.option(
+        "--until",
+        type=click.DateTime(["%Y-%m-%d"]),
+        help="The last night it holds; else for good.",
+    )(command)
+    command = click.option(
+        "--from",
+        "first",
+        type=click.DateTime(["%Y-%m-%d"]),
+        help="The first night it holds; else at once.",
+    )(command)
+    because = "Why; a sentence somebody else understands next year."
+    return click.option("--because", required=True, metavar="WHY", help=because)(command)
+
+
+@people.command("leave-out")
+@click.argument("who")
+@_reason
+@yes_option
+@json_option
+@action
+def leave_out(
+    asked: DistrictContext,
+    who: str,
+    because: str,
+    first: datetime | None,
+    until: datetime | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Give WHO no account."""
+    from rollcall.district_edits.persons import decide
+
+    person = _person(asked, who)
+    edit = decide(asked.file(), person.sourced_id, because=because, leave_out=True, **_nights(first, until))
+    _settle(asked, person, edit, yes=yes, as_json=as_json)
+
+
+@people.command()
+@click.argument("who")
+@click.argument("name")
+@_reason
+@yes_option
+@json_option
+@action
+def username(
+    asked: DistrictContext,
+    who: str,
+    name: str,
+    because: str,
+    first: datetime | None,
+    until: datetime | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Give WHO the username NAME, whatever the fields say."""
+    from rollcall.district_edits.persons import decide
+
+    person = _person(asked, who)
+    edit = decide(asked.file(), person.sourced_id, because=because, username=name, **_nights(first, until))
+    _settle(asked, person, edit, yes=yes, as_json=as_json)
+
+
+@people.command()
+@click.argument("who")
+@yes_option
+@json_option
+@action
+def clear(asked: DistrictContext, who: str, yes: bool, as_json: bool) -> None:
+    """Take the decision about WHO back."""
+    from rollcall.district_edits.persons import clear as cleared
+
+    file = asked.file()
+    person = None if who in file.district.people else _person(asked, who)
+    _settle(asked, person, cleared(file, person.sourced_id if person else who), yes=yes, as_json=as_json)
+
+
+def _person(asked: DistrictContext, who: str) -> Person:
+    """The one it is; where it could be several, they are listed and the command ends."""
+    from rollcall.district_edits.persons import matching
+    from rollcall.district_edits.published import published_roster
+    from rollcall.errors import ActionRequired
+
+    district = asked.file().district
+    with published_roster(asked.engine(), district) as roster:
+        found = matching(roster, who)
+    if not found:
+        raise ActionRequired(
+            "person_unknown",
+            f"Nobody in the published roster of {district.name} has this sourcedId, username or e-mail.",
+            remedy="Give one of the three as the roster has it.",
+            district=district.district,
+        )
+    if len(found) > 1:
+        click.echo("That could be several people; give the sourcedId of one:", err=True)
+        for person in found:
+            click.echo(f"  {person.sourced_id}  {person.told}", err=True)
+        sys.exit(1)
+    return found[0]
+
+
+def _settle(asked: DistrictContext, person: Person | None, edit: Edit, *, yes: bool, as_json: bool) -> None:
+    from rollcall.district_edits.impact import compute_impact
+    from rollcall.district_edits.published import published_roster
+
+    with published_roster(asked.engine(), edit.file.district) as roster:
+        moved = compute_impact(roster, edit.file.district, edit.district)
+    if person is not None and not as_json:
+        click.echo(person.told)
+    settle(edit, moved, yes=yes, as_json=as_json)
+
+
+class _Nights(TypedDict):
+    first: date | None
+    until: date | None
+
+
+def _nights(first: datetime | None, until: datetime | None) -> _Nights:
+    if until is not None and until.date() < datetime.now(UTC).date():
+        raise click.UsageError("--until lies in the past; such a decision would hold on no night.")
+    if first is not None and until is not None and until < first:
+        raise click.UsageError("--until lies before --from; such a decision would hold on no night.")
+    return {"first": first.date() if first else None, "until": until.date() if until else None}

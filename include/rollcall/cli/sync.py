@@ -1,0 +1,79 @@
+"""`rollcall sync`: a district's night from a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+
+from rollcall.cli.options import json_option, landing_option, warehouse_option
+from rollcall.errors import RollcallError, redact_errors
+from rollcall.landing.zone import Landing
+from rollcall.model.tables import COLLECTIONS
+from rollcall.settings import find_district
+
+
+@click.command()
+@click.argument("district")
+@click.option("--full", is_flag=True, help="Pull everything; else what the night needs, mostly what was modified.")
+@click.option("--remap", is_flag=True, help="Ask no provider: map again what is published, as after a changed mapping.")
+@click.option("--dry-run", is_flag=True, help="Say what would change and publish nothing.")
+@click.option(
+    "--collection",
+    "collections",
+    multiple=True,
+    type=click.Choice(COLLECTIONS),
+    help="Pull only this one (repeatable); what is not pulled stays as published.",
+)
+@json_option
+@warehouse_option
+@landing_option
+def sync(
+    district: str,
+    full: bool,
+    remap: bool,
+    dry_run: bool,
+    collections: Sequence[str],
+    as_json: bool,
+    warehouse: str | None,
+    landing: str,
+) -> None:
+    """Pull DISTRICT (an id, or a path to its YAML file) now and publish it.
+
+    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form; --remap needs none.
+    """
+    from rollcall.oneroster.connection import OneRosterConnection
+    from rollcall.orchestration.terminal import Terminal, published, pulled, terminal_run_id
+    from rollcall.pipeline import run
+    from rollcall.pipeline.remap import prepare_remap
+    from rollcall.reports import report
+    from rollcall.warehouse.session import connect, warehouse_from_environment
+
+    if remap and (full or collections):
+        raise click.UsageError("--remap pulls nothing: it goes with neither --full nor --collection.")
+    settings = find_district(district)
+    engine = connect(warehouse_from_environment(warehouse))
+    zone, run_id, key = Landing(landing), terminal_run_id(), settings.district
+    with Terminal(settings.name) as terminal:
+        if remap:
+            ref = prepare_remap(engine, settings, run_id, zone)
+        else:
+            connection = OneRosterConnection.from_environment(settings.connection_id)
+            plan = run.start_run(engine, settings, run_id, "full" if full else "auto")
+            ref = pulled(engine, settings, zone, run_id, plan, connection, terminal, collections)
+        done = published(engine, settings, zone, ref, terminal, dry_run=dry_run)
+    if done.why:
+        click.echo(done.why, err=True)
+    try:
+        with redact_errors("summary", district=key):
+            if as_json:
+                with engine.connect() as reading:
+                    click.echo(json.dumps(report.summary(reading, key, run_id, zone), default=str, indent=1))
+            else:
+                report.print_summary(engine, key, run_id, zone, sys.stdout)
+    except RollcallError as error:
+        told = f"The run ended as {done.status}, generation {done.generation}; only its summary cannot be read."
+        raise RollcallError(error.code, f"{told} {error.message}", remedy=error.remedy, district=key) from None
+    sys.exit(done.exit_code)

@@ -1,0 +1,144 @@
+"""`rollcall usernames DISTRICT`: which field usernames come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollcall.cli.edits import DistrictContext, action, of_district, settle, yes_option
+from rollcall.cli.options import F, json_option
+from rollcall.settings import files
+
+if TYPE_CHECKING:
+    from rollcall.district_edits.fields import Role, UsernamePreview
+    from rollcall.settings import UsernameSource
+
+
+@of_district
+def usernames(asked: DistrictContext, *, as_json: bool) -> None:
+    """The fields a username of DISTRICT can come from, side by side as the published roster fills them.
+
+    Without an action it compares them, per role: filled, different values, people who would collide, changed with the
+    newest pull, a masked example; the best is marked. No provider is asked.
+    """
+    from rollcall.district_edits.fields import compare
+    from rollcall.district_edits.published import published_roster
+    from rollcall.district_edits.render import print_fields
+
+    with published_roster(asked.engine(), asked.file().district) as roster:
+        facts = compare(roster)
+    if as_json:
+        rows = [{**asdict(fact), "verdict": fact.verdict} for fact in facts]
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+    else:
+        print_fields(facts)
+
+
+def _choice(command: F) -> F:
+    """The options of a choice."""
+    for option in (
+        click.argument("field"),
+        click.option("--role", type=click.Choice(["student", "staff"]), help="For this role only; else for both."),
+        click.option(
+            "--transform",
+            "transforms",
+            multiple=True,
+            metavar="STEP",
+            help="Repeatable, in order, such as trim, lower, local_part, 'domain: elm.example' or 'none'.  "
+            "[default: trim, lower]",
+        ),
+        click.option("--pattern", help="A regular expression the whole username must match."),
+    ):
+        command = option(command)
+    return command
+
+
+@usernames.command()
+@_choice
+@json_option
+@action
+def preview(
+    asked: DistrictContext, field: str, role: Role | None, transforms: Sequence[str], pattern: str | None, as_json: bool
+) -> None:
+    """Show what usernames from FIELD would be: who has one, who collides with whom, whose would change.
+
+    FIELD is email, username, sourcedId, identifier, userIds.<type>, metadata.<key> or userProfiles.<type>.
+    """
+    from rollcall.district_edits.render import print_moves, print_preview
+
+    source = _source(field, transforms, pattern)
+    shown = _shown(asked, source, role)
+    if as_json:
+        click.echo(json.dumps(_plain(shown), indent=1, ensure_ascii=False))
+    else:
+        print_preview(shown)
+        print_moves(shown.moves)
+
+
+@usernames.command("set")
+@_choice
+@yes_option
+@json_option
+@action
+def set_(
+    asked: DistrictContext,
+    field: str,
+    role: Role | None,
+    transforms: Sequence[str],
+    pattern: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Take usernames from FIELD, and from nothing else; shows first what that does."""
+    from rollcall.district_edits.fields import decide
+    from rollcall.district_edits.render import print_preview
+
+    source = _source(field, transforms, pattern)
+    shown = _shown(asked, source, role)
+    if not as_json:
+        print_preview(shown)
+    edit = decide(asked.file(), source, _roles(role))
+    settle(edit, shown.moves, yes=yes, as_json=as_json, more=_plain(shown))
+
+
+def _source(field: str, transforms: Sequence[str], pattern: str | None) -> UsernameSource:
+    from rollcall.district_edits.fields import USUAL_TRANSFORM
+    from rollcall.settings import UsernameSource
+
+    steps: list[Any] = [] if list(transforms) == ["none"] else [files.load(step) for step in transforms]
+    if not transforms:
+        steps = list(USUAL_TRANSFORM)
+    try:
+        return UsernameSource(field=field, transform=steps, pattern=pattern)
+    except (ValueError, TypeError) as wrong:
+        raise click.UsageError(str(wrong)) from None
+
+
+def _roles(role: Role | None) -> list[Role]:
+    from rollcall.district_edits.fields import ROLES
+
+    return [role] if role else list(ROLES)
+
+
+def _shown(asked: DistrictContext, source: UsernameSource, role: Role | None) -> UsernamePreview:
+    from rollcall.district_edits.fields import chosen, preview
+    from rollcall.district_edits.published import published_roster
+
+    district = asked.file().district
+    with published_roster(asked.engine(), district) as roster:
+        return preview(roster, chosen(district, source, _roles(role)), _roles(role))
+
+
+def _plain(shown: UsernamePreview) -> dict[str, Any]:
+    return {
+        "coverage": [asdict(part) for part in shown.coverage],
+        "collisions": [asdict(collision) for collision in shown.collisions],
+        "as_if_own_sites": shown.as_if_own_sites,
+        "published": shown.published,
+        "renamed": [asdict(renamed) for renamed in shown.renamed],
+        "moves": shown.moves.plain(),
+    }

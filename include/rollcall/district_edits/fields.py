@@ -1,0 +1,329 @@
+"""The fields a username can come from, side by side as the published roster fills them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rollcall.accounts.persons import persons
+from rollcall.accounts.usernames import field_values, usernames
+from rollcall.district_edits.file import DistrictFile, Edit, with_setting
+from rollcall.district_edits.impact import Impact, compute_impact
+from rollcall.district_edits.persons import Person, described, person_roles
+from rollcall.district_edits.published import PublishedRoster, frame
+from rollcall.landing.contracts import accepted_schema
+from rollcall.model.tables import TABLES
+from rollcall.model.username_text import username_keys
+from rollcall.settings import District, Usernames, UsernameSource, files
+from rollcall.settings.sections import USERNAME_FIELDS
+from rollcall.warehouse.bulk import copy_out
+from rollcall.warehouse.schemas import HISTORY, STAGING
+
+Role = Literal["student", "staff"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+#: A field that fewer people can use is no username.
+_LEAST_SHARE = 0.5
+
+_READ = ("sourced_id", "email", "username", "identifier", "user_ids", "user_profiles", "metadata")
+
+#: Every key of the JSON there is, nested ones with dots, as a username source names them.
+_NAMES = f"""
+WITH RECURSIVE live AS (
+    SELECT user_ids, user_profiles, metadata FROM {STAGING}.users
+    WHERE district_id = :district AND _removed_at IS NULL
+), keys AS (
+    SELECT e.key AS name, e.value FROM live, jsonb_each(live.metadata) e WHERE jsonb_typeof(live.metadata) = 'object'
+    UNION
+    SELECT keys.name || '.' || e.key, e.value
+    FROM keys, jsonb_each(CASE WHEN jsonb_typeof(keys.value) = 'object' THEN keys.value ELSE '{{}}' END) e
+)
+SELECT DISTINCT 'userIds.' || (e ->> 'type') FROM live,
+    jsonb_array_elements(CASE WHEN jsonb_typeof(user_ids) = 'array' THEN user_ids ELSE '[]' END) e
+UNION SELECT DISTINCT 'userProfiles.' || (e ->> 'profileType') FROM live,
+    jsonb_array_elements(CASE WHEN jsonb_typeof(user_profiles) = 'array' THEN user_profiles ELSE '[]' END) e
+UNION SELECT DISTINCT 'metadata.' || name FROM keys WHERE jsonb_typeof(value) IN ('string', 'number')
+"""
+
+
+@dataclass(frozen=True)
+class FieldFacts:
+    """How one field would do as the username of one role.
+
+    :param people: people of this role; `filled` of them have something in the field.
+    :param distinct: different values, without regard to case.
+    :param collisions: people who share their value with another person.
+    :param changed: people whose value changed with the newest pull that was published; None before the second one.
+    :param example: one value, masked.
+    """
+
+    field: str
+    role: Role
+    people: int
+    filled: int
+    distinct: int
+    collisions: int
+    changed: int | None
+    example: str
+    is_best: bool = False
+
+    @property
+    def usable(self) -> int:
+        """People who have a value that nobody else has."""
+        return self.filled - self.collisions
+
+    @property
+    def verdict(self) -> str:
+        """What speaks against it, in words."""
+        against = [
+            f"{self.people - self.filled:,} without" if self.filled < self.people else "",
+            f"{self.collisions:,} share it" if self.collisions else "",
+            f"{self.changed:,} changed" if self.changed else "",
+        ]
+        said = ", ".join(part for part in against if part)
+        return said or "filled by all, no collisions" + ("" if self.changed is None else ", stable")
+
+
+def compare(roster: PublishedRoster) -> list[FieldFacts]:
+    """Every field somebody has something in, per role, the best first."""
+    users = roster.users.assign(user=range(roster.people.users.num_rows))
+    users["role"] = users["sourced_id"].map(person_roles(roster))
+    before = _before(roster)
+    names = [*USERNAME_FIELDS, *field_names(roster)]
+    facts = []
+    for role in ROLES:
+        theirs = users[users["role"] == role]
+        if len(theirs):
+            made = (_facts(theirs, name, role, roster.district.person_key, before) for name in names)
+            facts += _best_first([fact for fact in made if fact.filled])
+    return facts
+
+
+def field_names(roster: PublishedRoster) -> list[str]:
+    """Names of the user ids, profiles and metadata found, sorted; types are the same without regard to case."""
+    found = roster.connection.execute(sa.text(_NAMES), {"district": roster.district.district}).scalars()
+    names = sorted(name for name in found if name is not None and not name.endswith("."))
+    folded = {(name if name.startswith("metadata.") else name.casefold()): name for name in reversed(names)}
+    return sorted(folded.values())
+
+
+def mask(value: str) -> str:
+    """The first letter, and of an e-mail the domain: `a••••@elm.example`; never how long the rest is."""
+    name, at, domain = value.partition("@")
+    return f"{name[:1]}••••{at}{domain}"
+
+
+def _facts(users: pd.DataFrame, field: str, role: Role, person_key: str, before: pd.DataFrame | None) -> FieldFacts:
+    values = field_values(users, field).str.strip()
+    values = values.where(values.str.len() > 0)
+    folded = username_keys(values)
+    sharing = persons(users, person_key)[0].groupby(folded).nunique()
+    shared = folded.map(sharing).fillna(0) > 1
+    changed = None
+    if before is not None:
+        old = before[before["sourced_id"].isin(users["sourced_id"])]
+        was = field_values(old, field).set_axis(old["sourced_id"])
+        now = field_values(users, field).set_axis(users["sourced_id"]).reindex(was.index)
+        changed = int((was.fillna("") != now.fillna("")).sum())
+    return FieldFacts(
+        field=field,
+        role=role,
+        people=len(users),
+        filled=int(values.notna().sum()),
+        distinct=int(folded.nunique()),
+        collisions=int(shared.sum()),
+        changed=changed,
+        example=mask(str(values.dropna().min())) if values.notna().any() else "",
+    )
+
+
+def _best_first(facts: list[FieldFacts]) -> list[FieldFacts]:
+    """Most people who can use it, then fewest changes, then the order of the fields.
+
+    A sourcedId, which nobody can remember, only where nothing else will do.
+    """
+
+    def tier(fact: FieldFacts) -> int:
+        if fact.field == "sourcedId":
+            return 1
+        return 0 if fact.usable >= _LEAST_SHARE * fact.people else 2
+
+    ranked = sorted(facts, key=lambda fact: (tier(fact), -fact.usable, fact.changed or 0))
+    return [replace(ranked[0], is_best=True), *ranked[1:]] if ranked else []
+
+
+def _before(roster: PublishedRoster) -> pd.DataFrame | None:
+    """The users that the newest pull changed as they were before it; None where nothing was published before it."""
+    params = {"district": roster.district.district, "as_of": roster.as_of}
+    earlier = sa.text(
+        f"SELECT EXISTS (SELECT FROM {HISTORY}.users WHERE district_id = :district AND _valid_from < :as_of)"
+    )
+    if not roster.connection.execute(earlier, params).scalar_one():
+        return None
+    schema = accepted_schema(TABLES["users"])
+    schema = pa.schema([schema.field(name) for name in _READ])
+    listed = ", ".join(schema.names)
+    query = f"SELECT {listed} FROM {HISTORY}.users WHERE district_id = %(district)s AND _valid_to = %(as_of)s"
+    return frame(copy_out(roster.connection, query, params, schema))
+
+
+# A choice of the field usernames come from: what it would do, and writing it into the district's file.
+
+#: What the short form `usernames: email` does to a field.
+USUAL_TRANSFORM = ("trim", "lower")
+
+_REASONS = ("no_username", "username_pattern", "username_collision")
+
+
+@dataclass(frozen=True)
+class Collision:
+    """Two people who would have one username: who would go without, because of whom, and whether `neither` gets it."""
+
+    username: str
+    without: Person
+    other: Person
+    neither: bool
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A person whose username would be another than readers have."""
+
+    person: Person
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class RoleCoverage:
+    """How many people of a role at a site would have a username, and why the others would not."""
+
+    role: Role
+    with_username: int
+    no_username: int
+    username_pattern: int
+    username_collision: int
+
+
+@dataclass(frozen=True)
+class UsernamePreview:
+    """What a choice would do to the published roster.
+
+    :param published: people who have an account now and would have one then; the usernames of `renamed` would change.
+    :param as_if_own_sites: nobody is at a site yet, so all this is as if every school were its own.
+    """
+
+    coverage: list[RoleCoverage]
+    collisions: list[Collision]
+    published: int
+    renamed: list[Renamed]
+    moves: Impact
+    as_if_own_sites: bool
+
+
+def chosen(district: District, source: UsernameSource, roles: Sequence[Role]) -> District:
+    """The district with this one source for these roles; the others keep theirs."""
+    sources = {role: [source] if role in roles else district.username_sources(role) for role in ROLES}
+    return msgspec.structs.replace(district, usernames=Usernames(**sources))
+
+
+def preview(roster: PublishedRoster, choice: District, roles: Sequence[Role]) -> UsernamePreview:
+    """Map the published roster by the choice.
+
+    :param roles: those the choice is about.
+    """
+    made = compute_impact(roster, roster.district, choice)
+    nobody = choice.sites is not None and not made.after.coverage["with_site"]
+    if nobody:
+        open_to_all = [msgspec.structs.replace(one, sites=None) for one in (roster.district, choice)]
+        made = compute_impact(roster, *open_to_all)
+    role_of = person_roles(roster)
+    left_out = frame(made.after.left_out)
+    left_out = left_out[left_out["reason"].isin(_REASONS)]
+    left_out = left_out.assign(role=left_out["user_sourced_id"].map(role_of))
+    before = _names(roster.people.accounts)
+    after = _names(made.after.accounts)
+    both = before.add_suffix("_before").join(after.add_suffix("_after"), how="inner")
+    both = both[both.index.to_series().map(role_of).isin(list(roles))]
+    renamed = both[both["username_before"] != both["username_after"]]
+    collided = left_out[(left_out["reason"] == "username_collision") & left_out["role"].isin(list(roles))]
+    people = described(roster, {*collided["user_sourced_id"], *collided["detail"], *renamed.index})
+    pairs = dict(zip(collided["user_sourced_id"], collided["detail"], strict=True))
+    wanted = _wanted(roster, choice, role_of, list(collided["user_sourced_id"]))
+    return UsernamePreview(
+        coverage=[_coverage(role, after, left_out, role_of) for role in roles],
+        collisions=[
+            Collision(wanted[user], people[user], people[other], neither=pairs.get(other) == user)
+            for user, other in pairs.items()
+            if pairs.get(other) != user or user < other
+        ],
+        published=len(both),
+        renamed=[
+            Renamed(people[key], old, new)
+            for key, old, new in zip(renamed.index, renamed["username_before"], renamed["username_after"], strict=True)
+        ],
+        moves=made,
+        as_if_own_sites=nobody,
+    )
+
+
+def decide(file: DistrictFile, source: UsernameSource, roles: Sequence[Role]) -> Edit:
+    """The file with this one source for these roles, in the short form where that says it all."""
+    said = files.load(file.text)
+    stands = said.get("usernames") if isinstance(said, dict) else None
+    is_usual = tuple(source.transform) == USUAL_TRANSFORM and source.pattern is None
+
+    def change(text: str) -> str:
+        if isinstance(stands, dict):
+            for role in roles:
+                text = with_setting(text, ("usernames", role), [_plain(source)])
+            return text
+        if is_usual and set(roles) == set(ROLES):
+            return with_setting(text, ("usernames",), source.field)
+        choice = chosen(file.district, source, roles)
+        value = {role: [_plain(one) for one in choice.username_sources(role)] for role in ROLES}
+        return with_setting(text, ("usernames",), value)
+
+    return file.edited(change)
+
+
+def _plain(source: UsernameSource) -> dict[str, Any]:
+    """A source as the file has it, without what it does not say."""
+    said: dict[str, Any] = {"field": source.field}
+    if source.transform:
+        said["transform"] = list(source.transform)
+    if source.pattern is not None:
+        said["pattern"] = source.pattern
+    return said
+
+
+def _names(accounts: pa.Table) -> pd.DataFrame:
+    """One username per person."""
+    names = frame(accounts.select(["user_sourced_id", "username"])).drop_duplicates("user_sourced_id")
+    return names.set_index("user_sourced_id")
+
+
+def _coverage(role: Role, after: pd.DataFrame, left_out: pd.DataFrame, role_of: pd.Series) -> RoleCoverage:
+    reasons = left_out.loc[left_out["role"] == role, "reason"].value_counts()
+    return RoleCoverage(
+        role=role,
+        with_username=int((after.index.to_series().map(role_of) == role).sum()),
+        **{reason: int(reasons.get(reason, 0)) for reason in _REASONS},
+    )
+
+
+def _wanted(roster: PublishedRoster, choice: District, role_of: pd.Series, keys: list[str]) -> dict[str, str]:
+    """The usernames these people would have had, had nobody else wanted them."""
+    users = roster.users[roster.users["sourced_id"].isin(keys)]
+    made: dict[str, str] = {}
+    for role in ROLES:
+        theirs = users[users["sourced_id"].map(role_of) == role]
+        names = usernames(theirs, choice.username_sources(role))["username"]
+        made |= dict(zip(theirs["sourced_id"], names.fillna(""), strict=True))
+    return made

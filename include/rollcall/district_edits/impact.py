@@ -1,0 +1,82 @@
+"""What a decision would do to people: the real mapping of the published roster, before and after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pandas as pd
+
+from rollcall.accounts.mapping import map_accounts
+from rollcall.district_edits.published import PublishedRoster, frame
+from rollcall.landing.contracts import Mapped
+from rollcall.settings import District
+from rollcall.warehouse.site_targets import with_targets
+
+
+@dataclass(frozen=True)
+class Impact:
+    """People by what happens to their accounts; nobody is counted twice.
+
+    :param gain: people who have none before and at least one after; `lose` the other way round.
+    :param move: people who keep an account but at other sites.
+    :param rename: people who stay where they are under another username.
+    :param ways: (sites before, sites after) to how many people go that way; sites by name, empty for none.
+    :param after: what mapping makes of everybody then.
+    """
+
+    before: Mapped
+    after: Mapped
+    gain: int
+    lose: int
+    move: int
+    rename: int
+    ways: dict[tuple[str, str], int]
+
+    @property
+    def people(self) -> int:
+        """Everybody something happens to."""
+        return self.gain + self.lose + self.move + self.rename
+
+    def plain(self) -> dict[str, object]:
+        """For `--json`."""
+        counts = {name: getattr(self, name) for name in ("people", "gain", "lose", "move", "rename")}
+        ways = [{"from": old, "to": new, "people": people} for (old, new), people in self.ways.items()]
+        return {**counts, "ways": ways}
+
+
+def compute_impact(roster: PublishedRoster, before: District, after: District) -> Impact:
+    """Map the published roster by both and compare."""
+    was, will = (
+        map_accounts(with_targets(roster.connection, district), roster.people, roster.night)
+        for district in (before, after)
+    )
+    both = _by_person(was).add_suffix("_before").join(_by_person(will).add_suffix("_after"), how="outer")
+    gain, lose = both["sites_before"].isna(), both["sites_after"].isna()
+    move = ~gain & ~lose & (both["sites_before"] != both["sites_after"])
+    rename = ~gain & ~lose & ~move & (both["username_before"] != both["username_after"])
+    touched = both[gain | lose | move]
+    ways = Counter(zip(touched["names_before"].fillna(""), touched["names_after"].fillna(""), strict=True))
+    return Impact(
+        before=was,
+        after=will,
+        gain=int(gain.sum()),
+        lose=int(lose.sum()),
+        move=int(move.sum()),
+        rename=int(rename.sum()),
+        ways=dict(ways.most_common()),
+    )
+
+
+def _by_person(mapped: Mapped) -> pd.DataFrame:
+    """Per person with an account: ids and names of the sites as one text each, and the username."""
+    accounts = frame(mapped.accounts.select(["user_sourced_id", "site_id", "site_name", "username"]))
+    grouped = accounts.sort_values(["user_sourced_id", "site_id"]).groupby("user_sourced_id", sort=False)
+    first = accounts.drop_duplicates("user_sourced_id").set_index("user_sourced_id")
+    several = grouped.size() > 1
+    people = pd.DataFrame({"sites": first["site_id"], "names": first["site_name"], "username": first["username"]})
+    many = accounts[accounts["user_sourced_id"].isin(several[several].index)]
+    if len(many):
+        texts = many.groupby("user_sourced_id").agg(sites=("site_id", "\x1f".join), names=("site_name", ", ".join))
+        people.update(texts)
+    return people

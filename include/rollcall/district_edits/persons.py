@@ -1,0 +1,183 @@
+"""Who somebody is: found by sourcedId, username or e-mail, and told so that a school secretary knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from rollcall.district_edits.file import DistrictFile, Edit, with_setting, without_setting
+from rollcall.district_edits.published import PublishedRoster, frame
+from rollcall.errors import ActionRequired
+from rollcall.model.username_text import is_refused, username_key, username_keys, visible
+from rollcall.settings import PersonDecision
+
+
+@dataclass(frozen=True)
+class Person:
+    """One record of the roster.
+
+    :param role: what their roles become: student or staff; empty for everybody else.
+    """
+
+    sourced_id: str
+    name: str
+    role: str
+    schools: str
+    grades: str
+    email: str
+
+    @property
+    def told(self) -> str:
+        """`Ada Okonkwo, student, North School, grade 05`."""
+        grade = f"grade {self.grades}" if self.grades else ""
+        return ", ".join(part for part in (self.name, self.role, self.schools, grade) if part)
+
+
+def described(roster: PublishedRoster, keys: Iterable[str]) -> dict[str, Person]:
+    """People by sourcedId; who is not in the roster is not in the answer."""
+    wanted = set(keys)
+    users = roster.users
+    users = users[users["sourced_id"].isin(wanted)]
+    roles = roster.roles
+    roles = roles[roles["user_sourced_id"].isin(wanted)]
+    names = frame(roster.people.orgs).set_index("sourced_id")["name"]
+    schools = (
+        roles.assign(school=roles["org_sourced_id"].map(names))
+        .dropna(subset=["school"])
+        .groupby("user_sourced_id")["school"]
+        .agg(lambda found: " and ".join(sorted(set(found))))
+    )
+    becomes = person_roles(roster)
+    return {
+        str(row.sourced_id): Person(
+            sourced_id=str(row.sourced_id),
+            name=" ".join(part for part in (row.given_name, row.family_name) if isinstance(part, str)),
+            role=str(becomes.get(row.sourced_id, "")),
+            schools=str(schools.get(row.sourced_id, "")),
+            grades=_grades(row.grades),
+            email=row.email if isinstance(row.email, str) else "",
+        )
+        for row in users.itertuples(index=False)
+    }
+
+
+def person_roles(roster: PublishedRoster) -> pd.Series:
+    """Student or staff by sourcedId, of everybody with such a role: the primary one, else staff before student."""
+    roles = roster.roles
+    targets = {role: roster.district.role_target(role) for role in roles["role"].dropna().unique()}
+    rows = pd.DataFrame(
+        {
+            "user": roles["user_sourced_id"],
+            "role": roles["role"].map(targets),
+            "is_secondary": roles["role_type"] != "primary",
+        }
+    )
+    rows = rows[rows["role"].isin(["student", "staff"])].sort_values(["user", "is_secondary", "role"], kind="stable")
+    return rows.drop_duplicates("user").set_index("user")["role"]
+
+
+def matching(roster: PublishedRoster, who: str) -> list[Person]:
+    """Everybody it could be, by sourcedId, else by username or e-mail, those without regard to case."""
+    users = roster.users
+    accounts = frame(roster.people.accounts.select(["user_sourced_id", "username_key"]))
+    wanted = username_key(who)
+    exact = users.loc[users["sourced_id"] == who.strip(), "sourced_id"]
+    by_text = [users.loc[username_keys(users[name]) == wanted, "sourced_id"] for name in ("username", "email")]
+    by_account = accounts.loc[accounts["username_key"] == wanted, "user_sourced_id"]
+    keys = list(exact) or sorted({*by_text[0], *by_text[1], *by_account})
+    people = described(roster, keys)
+    return [people[key] for key in keys if key in people]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision of the district's file and whom it is about.
+
+    :param person: None for somebody who is not in the roster.
+    :param is_over: its last night has passed; `is_yet_to_begin`: its first has not come.
+    """
+
+    sourced_id: str
+    person: Person | None
+    decision: PersonDecision
+    is_over: bool
+    is_yet_to_begin: bool
+
+    def plain(self) -> dict[str, Any]:
+        """For `--json`."""
+        about = self.person.told if self.person else None
+        said: dict[str, Any] = msgspec.to_builtins(self.decision)
+        return {
+            "sourced_id": self.sourced_id,
+            "person": about,
+            **said,
+            "is_over": self.is_over,
+            "is_yet_to_begin": self.is_yet_to_begin,
+        }
+
+
+def decisions_made(roster: PublishedRoster) -> list[Decided]:
+    """Every decision about one person, in the file's order."""
+    made = roster.district.people
+    people = described(roster, made)
+    return [
+        Decided(key, people.get(key), one, one.is_over(roster.night), one.is_yet_to_begin(roster.night))
+        for key, one in made.items()
+    ]
+
+
+def decide(
+    file: DistrictFile,
+    sourced_id: str,
+    *,
+    because: str,
+    leave_out: bool = False,
+    username: str | None = None,
+    first: date | None = None,
+    until: date | None = None,
+) -> Edit:
+    """The file with a decision about one person, in place of an older one.
+
+    :param first: the first night it holds, `until` the last.
+    :raises ActionRequired: `district_file` when the decision says nothing or not why; `username_unusable` when the
+        username has an invisible character, a blank or a control character in it.
+    """
+    if username is not None and (visible(username) != username or is_refused(username)):
+        raise ActionRequired(
+            "username_unusable",
+            "The username has an invisible character, a blank or a control character in it; nothing was written.",
+            remedy="Type it again instead of pasting it, without blanks.",
+            district=file.district.district,
+        )
+    decision: dict[str, Any] = {"leave_out": True} if leave_out else {"username": username}
+    decision["because"] = because
+    if first is not None:
+        decision["from"] = first
+    if until is not None:
+        decision["until"] = until
+    return file.edited(lambda text: with_setting(text, ("people", sourced_id), decision))
+
+
+def clear(file: DistrictFile, sourced_id: str) -> Edit:
+    """The file without its decision about a person.
+
+    :raises ActionRequired: `person_not_decided`.
+    """
+    if sourced_id not in file.district.people:
+        raise ActionRequired(
+            "person_not_decided",
+            f"{file.path.name} has no decision about this person.",
+            remedy=f"See what it decides with: rollcall people {file.district.district}",
+            district=file.district.district,
+        )
+    return file.edited(lambda text: without_setting(text, ("people", sourced_id)))
+
+
+def _grades(text: object) -> str:
+    made = msgspec.json.decode(text) if isinstance(text, str) else []
+    return ", ".join(str(grade) for grade in made) if isinstance(made, list) else ""

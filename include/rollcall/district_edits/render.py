@@ -1,0 +1,140 @@
+"""Schools, fields and what a decision would do, for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from rollcall.district_edits.fields import FieldFacts, UsernamePreview
+from rollcall.district_edits.impact import Impact
+from rollcall.district_edits.persons import Decided
+from rollcall.district_edits.sites import Schools
+
+#: So many people are named; `--json` has all.
+_NAMED = 10
+
+
+def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
+    """The list, those that wait first, and how many people wait."""
+    console = _console(file)
+    grid = _grid("school", "sourcedId", "identifier", "students", "staff", "state", "suggestion")
+    for school in schools.schools:
+        site = f"{school.suggestion} ({schools.targets[school.suggestion]}), " if school.suggestion else ""
+        near = f"{site}{school.note}"
+        heads = (f"{school.students:,}", f"{school.staff:,}")
+        grid.add_row(*map(Text, (school.name, school.sourced_id, school.identifier, *heads, school.told, near)))
+    console.print(grid)
+    waiting = [school for school in schools.schools if school.state == "undecided" and school.life != "gone"]
+    gone = [school for school in schools.schools if school.life in ("held", "gone") and school.state == "mapped"]
+    key = schools.district.district
+    if waiting:
+        console.print(
+            f"{_count(len(waiting), 'school')} undecided, {_count(schools.waiting, 'person waits', 'people wait')}. "
+            f"Decide with: rollcall sites {key} set SCHOOL SITE, or leave-out SCHOOL, or suggest."
+        )
+    if gone:
+        console.print(f"{_count(len(gone), 'mapped school')} gone from the SIS.")
+    if schools.district.sites is None:
+        console.print(f"{key}.yaml names no sites, so every school is its own.")
+
+
+def print_moves(moved: Impact, file: IO[str] | None = None) -> None:
+    """How many people a decision gives or takes accounts, and the ways they go."""
+    console = _console(file)
+    if not moved.people:
+        console.print("Nobody's accounts change.")
+        return
+    parts = (
+        (moved.gain, "get an account"),
+        (moved.lose, "lose theirs"),
+        (moved.move, "move from site to site"),
+        (moved.rename, "get another username"),
+    )
+    told = ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    console.print(f"{_count(moved.people, 'person', 'people')}: {told}.")
+    grid = _grid("from", "to", "people")
+    for (old, new), people in moved.ways.items():
+        grid.add_row(Text(old or "no account"), Text(new or "no account"), f"{people:,}")
+    if moved.ways:
+        console.print(grid)
+
+
+def print_fields(facts: Sequence[FieldFacts], file: IO[str] | None = None) -> None:
+    """The fields side by side, one table per role."""
+    console = _console(file)
+    for role in dict.fromkeys(fact.role for fact in facts):
+        theirs = [fact for fact in facts if fact.role == role]
+        grid = _grid("", "field", "filled", "distinct", "collisions", "changed", "example", "verdict")
+        grid.title = f"{role}, {_count(theirs[0].people, 'person', 'people')}"
+        for fact in theirs:
+            changed = "" if fact.changed is None else f"{fact.changed:,}"
+            numbers = (f"{fact.filled:,}", f"{fact.distinct:,}", f"{fact.collisions:,}", changed)
+            words = (fact.field, *numbers, fact.example, fact.verdict)
+            grid.add_row(Text("best" if fact.is_best else ""), *map(Text, words))
+        console.print(grid)
+
+
+def print_preview(shown: UsernamePreview, file: IO[str] | None = None) -> None:
+    """Coverage, collisions with both people, whose published username would change."""
+    console = _console(file)
+    grid = _grid("role", "with a username", "nothing in the field", "wrong form", "collide")
+    for part in shown.coverage:
+        counts = (part.with_username, part.no_username, part.username_pattern, part.username_collision)
+        grid.add_row(part.role, *(f"{count:,}" for count in counts))
+    console.print(grid)
+    if shown.as_if_own_sites:
+        console.print("No school is mapped yet; this is as if every school were its own site.")
+    for collision in shown.collisions[:_NAMED]:
+        without, other = collision.without.told, collision.other.told
+        who = f"{without}, and {other}: neither gets it" if collision.neither else f"{other} has it, not {without}"
+        console.print(Text(f"  {collision.username}: {who}"))
+    _more(console, len(shown.collisions), "collision")
+    console.print(f"{len(shown.renamed):,} of {shown.published:,} published usernames would change.")
+    for renamed in shown.renamed[:_NAMED]:
+        console.print(Text(f"  {renamed.old} → {renamed.new}  ({renamed.person.told})"))
+    _more(console, len(shown.renamed), "change")
+
+
+def print_decisions(made: Sequence[Decided], file: IO[str] | None = None) -> None:
+    """Decisions about single people."""
+    console = _console(file)
+    if not made:
+        console.print("Nothing is decided about single people.")
+        return
+    grid = _grid("sourcedId", "who", "decision", "from", "until", "because")
+    for one in made:
+        who = one.person.told if one.person else "nobody in the roster"
+        what = "left out" if one.decision.leave_out else f"username {one.decision.username}"
+        first = f"{one.decision.from_ or ''}{' (not yet)' if one.is_yet_to_begin else ''}"
+        until = f"{one.decision.until or ''}{' (over)' if one.is_over else ''}"
+        grid.add_row(*map(Text, (one.sourced_id, who, what, first, until, one.decision.because)))
+    console.print(grid)
+
+
+def _more(console: Console, count: int, what: str) -> None:
+    if count > _NAMED:
+        console.print(f"  and {_count(count - _NAMED, f'more {what}')}; --json has them all")
+
+
+def _count(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def _console(file: IO[str] | None) -> Console:
+    file = file or sys.stdout
+    # in a pipe nothing is wrapped, so that a line can be searched
+    width = None if file.isatty() else 300
+    return Console(file=file, highlight=False, markup=False, width=width)
+
+
+def _grid(*columns: str) -> Grid:
+    grid = Grid(title_justify="left", title_style="bold", header_style="dim", pad_edge=False, box=None)
+    numbers = ("students", "staff", "people", "filled", "distinct", "collisions", "changed")
+    for name in columns:
+        grid.add_column(name, justify="right" if name in numbers else "left")
+    return grid

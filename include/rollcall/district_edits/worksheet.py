@@ -1,0 +1,119 @@
+"""A district's schools as a CSV file, for the one who decides about 150 of them in a spreadsheet.
+
+Only `sourced_id` and `site` are read again; the other columns are there to decide by.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+
+from rollcall.district_edits.sites import School, Schools, decided
+from rollcall.errors import ActionRequired
+from rollcall.files.private import write_private
+from rollcall.files.spreadsheet import restored, to_csv
+from rollcall.settings.sections import UNDECIDED
+
+COLUMNS = pa.schema(
+    [
+        ("sourced_id", pa.string()),
+        ("identifier", pa.string()),
+        ("name", pa.string()),
+        ("type", pa.string()),
+        ("students", pa.int64()),
+        ("staff", pa.int64()),
+        ("state", pa.string()),
+        ("site", pa.string()),
+        ("site_name", pa.string()),
+        ("suggestion", pa.string()),
+        ("note", pa.string()),
+    ]
+)
+
+#: So many mistakes are told at once.
+_TOLD = 20
+
+
+def write(schools: Schools) -> str:
+    """The worksheet; `site` is empty for a school nobody has decided about."""
+    return to_csv(pa.Table.from_pylist([_row(school) for school in schools.schools], schema=COLUMNS)).decode()
+
+
+def save(schools: Schools, path: Path) -> None:
+    """Write it with the mark by which spreadsheets know UTF-8."""
+    write_private(path, write(schools).encode("utf-8-sig"))
+
+
+def read(schools: Schools, path: Path) -> dict[str, str]:
+    """The decisions of a worksheet: sourcedId to a site's id, `leave_out` or `undecided`.
+
+    :raises ActionRequired: `worksheet` with every line that is wrong and why; then nothing of it is taken.
+    """
+    schools.require_targets()
+    rows = csv.reader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
+    header = [name.strip().lower() for name in next(rows, [])]
+    if missing := {"sourced_id", "site"} - set(header):
+        raise _wrong(schools, path, [f"line 1: there is no column {' and no column '.join(sorted(missing))}"])
+    at, site_at = header.index("sourced_id"), header.index("site")
+    known = {school.sourced_id for school in schools.schools}
+    decisions: dict[str, str] = {}
+    problems = []
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        cells = [*row, *[""] * (len(header) - len(row))]
+        key, site = _sourced_id(cells[at], known), restored(cells[site_at].strip())
+        line = f"line {rows.line_num}"
+        if key not in known:
+            problems.append(f"{line}: there is no school with the sourcedId {key!r}")
+        elif key in decisions:
+            problems.append(f"{line}: the school {key!r} stands here a second time")
+        else:
+            try:
+                decisions[key] = schools.site(site) if site else UNDECIDED
+            except ActionRequired as wrong:
+                problems.append(f"{line}: {wrong.message.rstrip('.')}")
+    if problems:
+        raise _wrong(schools, path, problems)
+    return decisions
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")  # what a spreadsheet on Windows saves as plain CSV
+
+
+def _delimiter(path: Path) -> str:
+    """Spreadsheets of many countries write semicolons."""
+    header = _text(path).partition("\n")[0]
+    return max(",;\t", key=header.count)
+
+
+def _row(school: School) -> dict[str, object]:
+    plain = asdict(school)
+    site = decided(school)
+    shown = {"state": school.told, "site": "" if site == UNDECIDED else site}
+    return {name: plain.get(name) for name in COLUMNS.names} | shown
+
+
+def _sourced_id(cell: str, known: set[str]) -> str:
+    """A spreadsheet, or the one who uses it, may have put blanks around a sourcedId; or the district has."""
+    return key if (key := restored(cell)) in known else restored(cell.strip()).strip()
+
+
+def _wrong(schools: Schools, path: Path, problems: list[str]) -> ActionRequired:
+    listed = "; ".join(problems[:_TOLD])
+    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+    return ActionRequired(
+        "worksheet",
+        f"{path.name} cannot be taken: {listed}{more}.",
+        remedy="Nothing was changed. Mend these lines and import it again.",
+        district=schools.district.district,
+    )

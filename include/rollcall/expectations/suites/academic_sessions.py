@@ -1,0 +1,102 @@
+"""School years, semesters, terms and grading periods.
+
+Dates are what a session is for: every class of a term takes its dates from it. A session whose dates are missing,
+impossible or in the wrong order would open or close them all, so it is refused and its published version stays.
+"""
+
+from __future__ import annotations
+
+import great_expectations.expectations as gxe
+
+from rollcall.expectations.rules import Rule, Suite, in_order, is_true, not_null, parseable, provided, vocabulary
+from rollcall.expectations.suites import every_record
+from rollcall.expectations.vocabularies import SESSION_TYPES
+
+SUITE = Suite(
+    records=[
+        *every_record.storable(),
+        *every_record.dated(),
+        Rule("title_missing", "warning", "title", "The session has no title.", not_null("title")),
+        Rule(
+            "type_missing",
+            "warning",
+            "type",
+            "It is not said whether the session is a school year, a semester, a term or a grading period.",
+            not_null("type"),
+        ),
+        *vocabulary(
+            "type_unknown",
+            "type",
+            "The type of the session is none of OneRoster's (schoolYear, semester, term, gradingPeriod).",
+            "type",
+            SESSION_TYPES,
+        ),
+        Rule(
+            "start_date_impossible",
+            "critical",
+            "startDate",
+            "The start date is not a date of the calendar, written like 2026-08-21.",
+            parseable("start_date"),
+        ),
+        Rule(
+            "start_date_missing",
+            "critical",
+            "startDate",
+            "The session has no start date.",
+            provided("start_date"),
+        ),
+        Rule(
+            "end_date_impossible",
+            "critical",
+            "endDate",
+            "The end date is not a date of the calendar, written like 2026-08-21.",
+            parseable("end_date"),
+        ),
+        Rule(
+            "end_date_missing",
+            "critical",
+            "endDate",
+            "The session has no end date.",
+            provided("end_date"),
+        ),
+        Rule(
+            "dates_out_of_order",
+            "critical",
+            "endDate",
+            "The session ends before it starts.",
+            in_order("start_date", "end_date"),
+        ),
+        Rule(
+            "school_year_missing",
+            "warning",
+            "schoolYear",
+            "The session does not say which school year it belongs to.",
+            not_null("school_year"),
+        ),
+        Rule(
+            "school_year_malformed",
+            "warning",
+            "schoolYear",
+            "The school year is not written as the four digits of the year in which it ends.",
+            gxe.ExpectColumnValuesToMatchRegex(column="school_year", regex=r"^\d{4}\Z"),
+        ),
+    ],
+    roster={
+        "academic_sessions": [
+            Rule(
+                "orphan_parent",
+                "warning",
+                "parent",
+                "The session above it did not arrive: probably of a school year that is not shared.",
+                is_true("parent_sourced_id_resolves"),
+            ),
+            Rule(
+                "parent_loop",
+                "warning",
+                "parent",
+                "The sessions above it lead back to itself, so it belongs to no school year.",
+                is_true("parent_ends"),
+            ),
+        ]
+    },
+)

@@ -1,0 +1,48 @@
+"""Demographics. Their sourcedId is the person's; everything else is optional.
+
+What is refused here is never shown anywhere, not even among the rejects: only that it was refused, and why.
+"""
+
+from __future__ import annotations
+
+from rollcall.expectations.rules import Rule, Suite, parseable, vocabulary
+from rollcall.expectations.suites import every_record
+from rollcall.expectations.suites.orphans import NO_PERSON, orphans
+from rollcall.expectations.vocabularies import SEXES
+
+_RACES_AND_ETHNICITY = {
+    "american_indian_or_alaska_native": "americanIndianOrAlaskaNative",
+    "asian": "asian",
+    "black_or_african_american": "blackOrAfricanAmerican",
+    "native_hawaiian_or_other_pacific_islander": "nativeHawaiianOrOtherPacificIslander",
+    "white": "white",
+    "demographic_race_two_or_more_races": "demographicRaceTwoOrMoreRaces",
+    "hispanic_or_latino_ethnicity": "hispanicOrLatinoEthnicity",
+}
+
+
+SUITE = Suite(
+    records=[
+        *every_record.storable(has_indexed=False),
+        *every_record.dated(),
+        Rule(
+            "birth_date_impossible",
+            "critical",
+            "birthDate",
+            "The birth date is not a date of the calendar, written like 2015-08-21.",
+            parseable("birth_date"),
+        ),
+        *vocabulary("sex_unknown", "sex", "The sex is none of OneRoster's values.", "sex", SEXES),
+        *(
+            Rule(
+                f"{name}_unreadable",
+                "warning",
+                field,
+                "A question about race or ethnicity is answered with neither true nor false; it counts as not said.",
+                parseable(f"is_{name}"),
+            )
+            for name, field in _RACES_AND_ETHNICITY.items()
+        ),
+    ],
+    roster={"demographics": orphans("sourced_id", "user", "sourcedId", NO_PERSON)},
+)

@@ -1,0 +1,57 @@
+"""Organizations: schools, districts and what stands above them.
+
+Nothing here refuses one: everything else hangs on its school, and a school without a name is still that school.
+"""
+
+from __future__ import annotations
+
+from rollcall.expectations.rules import Rule, Suite, is_true, not_null, vocabulary
+from rollcall.expectations.suites import every_record
+from rollcall.expectations.vocabularies import ORG_TYPES
+
+SUITE = Suite(
+    records=[
+        *every_record.storable(),
+        *every_record.dated(),
+        Rule("name_missing", "warning", "name", "The organization has no name.", not_null("name")),
+        Rule(
+            "type_missing",
+            "warning",
+            "type",
+            "It is not said whether the organization is a school or a district.",
+            not_null("type"),
+        ),
+        *vocabulary(
+            "type_unknown",
+            "type",
+            "The type of the organization is none of OneRoster's (school, district, …).",
+            "type",
+            ORG_TYPES,
+        ),
+        Rule(
+            "identifier_missing",
+            "warning",
+            "identifier",
+            "The organization has no identifier such as its state or NCES number.",
+            not_null("identifier"),
+        ),
+    ],
+    roster={
+        "orgs": [
+            Rule(
+                "orphan_parent",
+                "warning",
+                "parent",
+                "The organization above it did not arrive: probably outside the connection's school scope.",
+                is_true("parent_sourced_id_resolves"),
+            ),
+            Rule(
+                "parent_loop",
+                "warning",
+                "parent",
+                "The organizations above it lead back to itself, so it belongs to no district.",
+                is_true("parent_ends"),
+            ),
+        ]
+    },
+)

@@ -1,0 +1,1 @@
+"""Files Rollcall writes for people: private to its account, and safe in a spreadsheet."""

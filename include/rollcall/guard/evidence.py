@@ -1,0 +1,155 @@
+"""What the guard judges: the change set before anything is written, beside what readers have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Protocol
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rollcall.landing.contracts import LandedCollection, TableCounts, ValidatedCollection
+from rollcall.model.tables import TABLES
+
+#: A change row's key as one text, beside the columns of `change_schema`.
+KEY = "_key"
+
+_LEAVES = ("missing", "removed")
+
+
+class PublishedLookups(Protocol):
+    """The roster readers have, read when it is asked for. Keys are rows' keys as one text each."""
+
+    def has_roster(self) -> bool:
+        """Whether readers have any row at all."""
+
+    def schools_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """`key` and `school`, the nearest school of each first."""
+
+    def places_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """`key`, `kind`, `school`, `site`, the nearest school of each first."""
+
+    def live_by_kind(self, table: str) -> Mapping[str, int]:
+        """How many live rows of each kind there are in the whole district."""
+
+    def live(self, table: str) -> Mapping[tuple[str, str, str], int]:
+        """How many live rows there are, by kind, scope (`school`, `site`) and the scope's name."""
+
+    def accounts_of(self, people: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+        """The keys of these people's accounts."""
+
+    def people(self, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """sourced_id, given_name, family_name, identifier, email, grades (JSON text), birth_date."""
+
+    def is_empty(self, table: str, column: str) -> bool:
+        """Whether no row has anything in a column."""
+
+    def missing_people(self) -> pa.ChunkedArray:
+        """People whom an earlier night missed."""
+
+    def roles_at(self, orgs: pa.Array | pa.ChunkedArray) -> pa.Table:
+        """The roles at these orgs: `key` of `user_roles`, and the org as `school`."""
+
+    def terms_of(self, classes: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+        """The terms these classes are in."""
+
+    def last_grade(self) -> str | None:
+        """The highest grade students have."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a night's judgement rests on.
+
+    :param night: the local date it is for.
+    :param changes: per table its rows in `change_schema`, and `_key`.
+    :param received: per table the keys accepted tonight.
+    :param counts: per table; `published` is what readers have.
+    :param living: rows of living holds, in `LIVING_HOLD_ROWS_SCHEMA`.
+    :param landed: what was pulled, with the proof of its completeness.
+    :param rules_changed: whether the district's rules are others than those of the last publication.
+    """
+
+    night: date
+    collections: list[ValidatedCollection]
+    changes: Mapping[str, pa.Table]
+    received: Mapping[str, pa.ChunkedArray]
+    counts: Mapping[str, TableCounts]
+    readers: PublishedLookups
+    living: pa.Table
+    landed: Sequence[LandedCollection] = ()
+    rules_changed: bool = False
+
+    def rows(self, table: str, *changes: str, columns: tuple[str, ...] = (), with_agreed: bool = False) -> pd.DataFrame:
+        """Change rows of these kinds that no person has agreed to: `key`, `change`, `because`, and other columns.
+
+        :param with_agreed: also those somebody has agreed to.
+        """
+        wanted = {KEY: "key", "_change": "change", "_because": "because", **{name: name for name in columns}}
+        if table not in self.changes:
+            return pd.DataFrame({name: pd.Series(dtype="object") for name in wanted.values()})
+        rows = self.changes[table]
+        agreed = frozenset() if with_agreed else self.agreed.get(table, frozenset())
+        is_agreed = pc.is_in(rows[KEY], value_set=pa.array(sorted(agreed), pa.string()))
+        is_wanted = pc.and_(pc.is_in(rows["_change"], value_set=pa.array(changes)), pc.invert(is_agreed))
+        return rows.select(list(wanted)).filter(is_wanted).to_pandas().rename(columns=wanted)
+
+    def has(self, table: str, *changes: str) -> bool:
+        """Whether any row changes like this."""
+        return table in self.changes and bool(
+            pc.any(pc.is_in(self.changes[table]["_change"], value_set=pa.array(changes))).as_py()
+        )
+
+    def departing(self, table: str) -> pd.DataFrame:
+        """Rows that leave tonight or are missed for the first time, with the records they belong to."""
+        return self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners))
+
+    def going(self, table: str, *, with_agreed: bool = False) -> pd.DataFrame:
+        """Departing rows that go by themselves, not along with the person or class they belong to."""
+        rows = self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners), with_agreed=with_agreed)
+        for column, owner in TABLES[table].owners.items():
+            along = rows[column].isin(self.leaving(owner, "removed"))
+            missed_along = (rows["change"] == "missing") & rows[column].isin(self.leaving(owner))
+            rows = rows[~(along | missed_along)]
+        return rows
+
+    def leaving(self, table: str, *changes: str) -> frozenset[str]:
+        """Keys of all records that leave or are missed, agreed or not."""
+        if table not in self.changes:
+            return frozenset()
+        rows = self.changes[table]
+        return frozenset(rows.filter(pc.is_in(rows["_change"], pa.array(changes or _LEAVES)))[KEY].to_pylist())
+
+    def is_received(self, rows: pd.DataFrame) -> pd.Series:
+        """Whether each row (`table_name`, `row_key`) was accepted tonight."""
+        made = pd.Series(False, index=rows.index)
+        for table, keys in rows.groupby("table_name")["row_key"]:
+            if table in self.received:
+                found = pc.is_in(pa.array(keys, pa.string()), value_set=self.received[str(table)])
+                made[keys.index] = found.to_numpy(zero_copy_only=False)
+        return made
+
+    def published(self, table: str) -> int:
+        return self.counts[table].published if table in self.counts else 0
+
+    @cached_property
+    def complete(self) -> frozenset[str]:
+        """Collections of which everything was seen tonight."""
+        return frozenset(one.collection for one in self.collections if one.proves_absence)
+
+    @cached_property
+    def waiting(self) -> pd.DataFrame:
+        """Rows that holds name and nobody has agreed to; what was only announced is judged anew."""
+        living = self.living.to_pandas()
+        return living[~living["is_approved"].astype(bool) & (living["change"] != "missing")]
+
+    @cached_property
+    def agreed(self) -> dict[str, frozenset[str]]:
+        """Rows agreed to by key; an account's new name is agreed to with the name, see `rollcall.guard.usernames`."""
+        living = self.living.to_pandas()
+        agreed = living[living["is_approved"].astype(bool) & (living["kind"] != "usernames")]
+        return {str(table): frozenset(keys) for table, keys in agreed.groupby("table_name")["row_key"]}

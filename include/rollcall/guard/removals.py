@@ -1,0 +1,322 @@
+"""Too much goes at once: a whole collection, an org with all that hangs on it, a share of a collection or a school."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from rollcall.guard.drafts import ROW, HoldDrafts, as_rows
+from rollcall.guard.evidence import Evidence
+from rollcall.model.tables import COLLECTIONS, TABLES, tables_of
+from rollcall.settings import District
+
+# How much is too much: of each kind of row in the whole district, at each school and at each site.
+#
+# Students, staff and others are measured apart: a hundred guardians must not hide that a third of the students is gone.
+
+Share = Literal["people", "accounts", "classes", "enrollments", "updates", "usernames", "identity"]
+
+#: Which floor holds for a table; small collections have that of classes.
+_FLOOR = {"users": "people", "accounts": "people", "demographics": "people", "enrollments": "enrollments"}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many rows may always change; above that a share of what readers have."""
+
+    share: float
+    floor: int
+
+    def is_passed(self, rows: int, published: int) -> bool:
+        return rows > self.floor and rows > self.share * published
+
+
+@dataclass(frozen=True)
+class Excess:
+    """All rows of one kind, because there are too many of them somewhere.
+
+    :param kind: `students`, `staff`, `others`, or `all` where rows belong to no person.
+    :param school: the school all of them are at; empty where they are at several, or there is only one.
+    :param rows: `key`, and `row_school`, the nearest school.
+    """
+
+    kind: str
+    school: str
+    rows: pd.DataFrame
+
+
+def limit(district: District, share: Share, table: str, kind: str) -> Limit:
+    """The district's limit for a kind of row.
+
+    :param share: what is measured; for people who leave each kind has a share of its own.
+    """
+    floor: int = getattr(district.guards.floor, _FLOOR.get(table, "classes"))
+    return Limit(district.guards.share(kind if share == "people" else share), floor)
+
+
+def too_many(district: District, evidence: Evidence, share: Share, table: str, keys: pd.Series) -> list[Excess]:
+    """The kinds of which too many rows are among these: in the whole district, at one school or at one site.
+
+    Whatever passed its limit first, all rows of the kind are named, since what is wrong at one school is seldom wrong
+    there only. A row that is of two kinds is named once.
+    """
+    if len(keys) <= limit(district, share, table, "students").floor:
+        return []
+    at = evidence.readers.places_of(table, pa.array(keys, pa.string())).to_pandas().astype("object")
+    found: list[Excess] = []
+    done: set[str] = set()
+    for kind, places in at.groupby("kind", sort=False):
+        own = limit(district, share, table, str(kind))
+        if places["key"].nunique() <= own.floor:
+            continue
+        if not _is_passed(evidence, table, str(kind), own, places):
+            continue
+        nearest = places.drop_duplicates("key").set_index("key")["school"].fillna("")
+        rows = nearest[~nearest.index.isin(done)]
+        done |= set(rows.index)
+        if len(rows):
+            school = only_school(evidence, table, places)
+            found.append(Excess(str(kind), school, rows.rename("row_school").rename_axis("key").reset_index()))
+    return found
+
+
+def only_school(evidence: Evidence, table: str, places: pd.DataFrame) -> str:
+    """The school at which all these rows are, where readers have rows at others too; else empty.
+
+    :param places: `key` and `school`.
+    """
+    per_school = places.dropna(subset=["school"]).groupby("school")["key"].nunique()
+    everywhere = per_school[per_school == places["key"].nunique()]
+    return str(everywhere.index[0]) if len(everywhere) and len(schools_with(evidence, table)) > 1 else ""
+
+
+def schools_with(evidence: Evidence, table: str) -> set[str]:
+    """The schools at which readers have rows of a table."""
+    return {name for _, scope, name in evidence.readers.live(table) if scope == "school" and name}
+
+
+def _is_passed(evidence: Evidence, table: str, kind: str, limit: Limit, places: pd.DataFrame) -> bool:
+    """Whether rows of a kind are too many in the whole district, at a school or at a site."""
+    if limit.is_passed(places["key"].nunique(), evidence.readers.live_by_kind(table).get(kind, 0)):
+        return True
+    counts = {
+        (kind, scope, str(name)): int(rows)
+        for scope in ("school", "site")
+        for name, rows in places.groupby(scope)["key"].nunique().items()
+        if rows > limit.floor
+    }
+    published = evidence.readers.live(table) if counts else {}
+    return any(limit.is_passed(rows, published.get(where, 0)) for where, rows in counts.items())
+
+
+_SHARES: dict[str, Share] = {"users": "people", "classes": "classes", "enrollments": "enrollments"}
+
+NONE_AT_ALL = "the provider sent none at all"
+
+
+def judge_removals(district: District, evidence: Evidence, claims: HoldDrafts) -> None:
+    """Name what goes and should not go unseen. What holds that live already name stays with them."""
+    _still_waiting(evidence, claims)
+    _orgs(evidence, claims)
+    _none_at_all(evidence, claims)
+    for table in _SHARES:
+        _shares(district, evidence, claims, table)
+    _not_seen_tonight(evidence, claims)
+
+
+def _still_waiting(evidence: Evidence, claims: HoldDrafts) -> None:
+    """A hold never becomes a removal by waiting: what it names stays in it, however much goes tonight."""
+    waiting = evidence.waiting[evidence.waiting["kind"] == "removals"]
+    for table in waiting["table_name"].unique():
+        if TABLES[str(table)].collection is None:
+            continue
+        theirs = waiting[waiting["table_name"] == table]
+        still = theirs[theirs["row_key"].isin(evidence.departing(table)["key"])]
+        still = still.assign(row_school=_nearest(evidence, table, still["row_key"]))
+        for (collection, school), rows in still.groupby(["collection", "school"]):
+            claims.add(collection, "removals", rows[list(ROW)], school=school, is_real=True)
+
+
+def _orgs(evidence: Evidence, claims: HoldDrafts) -> None:
+    """An org that goes is always held, and the people, roles, classes and enrollments that would go with it."""
+    gone = evidence.departing("orgs")
+    gone = gone[~gone["key"].isin(claims.named("removals", "orgs"))]
+    living = [claim.school for claim in claims.made.values() if claim.collection == "orgs"]
+    orgs = evidence.leaving("orgs") - _agreed_orgs(evidence)
+    if gone.empty and not living:
+        return
+    school = living[0] if living else str(gone["key"].iloc[0]) if len(gone) == 1 else ""
+    said = f"{len(orgs):,} of {evidence.published('orgs'):,} orgs no longer there"
+    claims.add(
+        "orgs", "removals", as_rows("orgs", gone, row_school=gone["key"]), school=school, said=said, is_real=True
+    )
+    for table in ("classes", "users", "enrollments"):
+        rows = _own(evidence, table, claims)
+        at = _only_at(evidence, table, rows["key"], orgs)
+        theirs = rows[rows["key"].isin(at.index)]
+        claims.add(
+            "orgs", "removals", as_rows(table, theirs, row_school=theirs["key"].map(at)), school=school, is_real=True
+        )
+    roles = evidence.rows("user_roles", "removed", columns=("user_sourced_id",))
+    roles = roles[~roles["user_sourced_id"].isin(evidence.leaving("users"))]
+    if not roles.empty:
+        at_orgs = evidence.readers.roles_at(pa.array(sorted(orgs), pa.string())).to_pandas()
+        theirs = roles.merge(at_orgs.rename(columns={"school": "row_school"}), on="key")
+        claims.add("orgs", "removals", as_rows("user_roles", theirs), school=school, is_real=True)
+
+
+def _agreed_orgs(evidence: Evidence) -> frozenset[str]:
+    return evidence.leaving("orgs") - frozenset(evidence.departing("orgs")["key"])
+
+
+def _only_at(evidence: Evidence, table: str, keys: pd.Series, orgs: frozenset[str]) -> pd.Series:
+    """Of those rows that are at these orgs and nowhere else, the nearest, by key."""
+    if keys.empty:
+        return pd.Series(dtype="object")
+    at = evidence.readers.schools_of(table, pa.array(keys, pa.string())).to_pandas()
+    elsewhere = at.loc[~at["school"].isin(orgs), "key"]
+    return at[~at["key"].isin(elsewhere)].drop_duplicates("key").set_index("key")["school"]
+
+
+def _none_at_all(evidence: Evidence, claims: HoldDrafts) -> None:
+    """Zero rows in a complete full pull of a collection that readers have rows of."""
+    for one in evidence.collections:
+        if one.received or not one.proves_absence or not evidence.published(one.collection):
+            continue
+        rows = evidence.departing(one.collection)
+        rows = rows[~rows["key"].isin(claims.named("removals", one.collection))]
+        at = _nearest(evidence, one.collection, rows["key"])
+        made = as_rows(one.collection, rows, row_school=at)
+        claims.add(one.collection, "removals", made, said=NONE_AT_ALL, is_real=True)
+
+
+def _shares(district: District, evidence: Evidence, claims: HoldDrafts, table: str) -> None:
+    rows = _own(evidence, table, claims)
+    share = _SHARES[table]
+    rollover = district.rollover
+    if rollover is not None and rollover.covers(evidence.night):
+        if share in rollover.accept:
+            return
+        if table == "users" and "graduated" in rollover.accept:
+            rows = rows[~rows["key"].isin(graduated(evidence, rows["key"]))]
+    for found in too_many(district, evidence, share, table, rows["key"]):
+        claims.add(table, "removals", as_rows(table, rows.merge(found.rows, on="key")), school=found.school)
+    if table == "users":
+        _accounts_that_go_along(district, evidence, claims, rows)
+
+
+def _accounts_that_go_along(district: District, evidence: Evidence, claims: HoldDrafts, people: pd.DataFrame) -> None:
+    """Too many accounts may go with few people: where one grade has accounts, and that grade goes."""
+    people = people[~people["key"].isin(claims.named("removals", "users"))]
+    if len(people) <= district.guards.floor.people:
+        return
+    keys = evidence.readers.accounts_of(pa.array(people["key"], pa.string())).to_pandas().astype("object")
+    for found in too_many(district, evidence, "accounts", "accounts", keys):
+        named = found.rows.assign(key=found.rows["key"].str.partition("\x1f")[0]).drop_duplicates("key")
+        claims.add("users", "removals", as_rows("users", people.merge(named, on="key")), school=found.school)
+
+
+def _own(evidence: Evidence, table: str, claims: HoldDrafts) -> pd.DataFrame:
+    """What goes by itself and is in no hold yet: an enrollment whose person or class goes is told with them."""
+    rows = evidence.going(table)
+    taken = claims.named("removals", table) | claims.named("identities", table)
+    return rows[~rows["key"].isin(taken)]
+
+
+def _not_seen_tonight(evidence: Evidence, claims: HoldDrafts) -> None:
+    """What a hold names of a collection that was not read in full stays named, unless it came back."""
+    waiting = evidence.waiting[evidence.waiting["kind"] == "removals"]
+    for (collection, school), theirs in waiting.groupby(["collection", "school"]):
+        if (collection, "removals", school) not in claims.made:
+            continue
+        unseen = theirs[[TABLES[table].collection not in evidence.complete for table in theirs["table_name"]]]
+        unseen = unseen[~evidence.is_received(unseen)]
+        for table, rows in unseen.groupby("table_name"):
+            at = _nearest(evidence, str(table), rows["row_key"])
+            claims.add(
+                str(collection), "removals", rows.assign(row_school=at)[list(ROW)], school=str(school), is_real=True
+            )
+
+
+def _nearest(evidence: Evidence, table: str, keys: pd.Series) -> pd.Series:
+    """Per row its nearest school, empty where there is none."""
+    if keys.empty:
+        return pd.Series(dtype="object")
+    if table == "orgs":
+        return keys
+    at = evidence.readers.schools_of(table, pa.array(keys, pa.string())).to_pandas()
+    return keys.map(at.drop_duplicates("key").set_index("key")["school"]).astype("object").fillna("")
+
+
+def graduated(evidence: Evidence, keys: pd.Series) -> set[str]:
+    """Which of these people are in the last grade."""
+    last = evidence.readers.last_grade()
+    if last is None or keys.empty:
+        return set()
+    people = evidence.readers.people(pa.array(keys, pa.string())).to_pandas()
+    grades = people["grades"].fillna("").str.extractall(r'"(\d\d)"')[0].groupby(level=0).max()
+    return set(people.loc[grades[grades >= last].index, "sourced_id"])
+
+
+# Almost everything of a collection changes its content at once.
+
+#: What changes of a pupil who is promoted; more than that is another change.
+_PROMOTION = frozenset({"grades", "primary_org_sourced_id", "metadata", "user_profiles"})
+
+
+def judge_updates(district: District, evidence: Evidence, claims: HoldDrafts) -> None:
+    """Hold changed records, with their parts, where they are too many."""
+    waiting = evidence.waiting[evidence.waiting["kind"] == "updates"]
+    for collection in COLLECTIONS:
+        if not evidence.published(collection):
+            continue
+        rows = _changed(evidence, collection)
+        rows = rows[~rows["key"].isin(claims.named("identities", collection))]
+        theirs = waiting[(waiting["table_name"] == collection) & waiting["row_key"].isin(rows["key"])]
+        for school, still in theirs.assign(row_school="").groupby("school"):
+            claims.add(collection, "updates", still[list(ROW)], school=str(school))
+        rows = rows[~rows["key"].isin(theirs["row_key"])]
+        rollover = district.rollover
+        if collection == "users" and rollover and rollover.covers(evidence.night) and "promoted" in rollover.accept:
+            rows = rows[~rows["key"].isin(promoted(evidence)["key"])]
+        found = too_many(district, evidence, "updates", collection, rows["key"])
+        if found:  # what no record had before has been added, here or at the provider, and nothing is overwritten
+            rows = rows[~rows["key"].isin(_only_filled(evidence, collection))]
+            found = too_many(district, evidence, "updates", collection, rows["key"])
+        for one in found:
+            claims.add(collection, "updates", as_rows(collection, rows.merge(one.rows, on="key")), school=one.school)
+
+
+def promoted(evidence: Evidence) -> pd.DataFrame:
+    """People whose grade changes, and nothing that tells who they are."""
+    rows = evidence.rows("users", "changed", columns=("_changed_fields",))
+    fields = rows["_changed_fields"].fillna("").str.split(",")
+    is_promotion = [("grades" in names and set(names) <= _PROMOTION) for names in fields]
+    return rows[pd.Series(is_promotion, index=rows.index, dtype=bool)]
+
+
+def _only_filled(evidence: Evidence, collection: str) -> pd.Series:
+    """Keys of records of which nothing changes but columns that were empty in all records of the district."""
+    rows = evidence.rows(collection, "changed", columns=("_changed_fields",))
+    fields = rows["_changed_fields"].fillna("").str.split(",")
+    empty = {name for name in set(fields.explode()) if name and evidence.readers.is_empty(collection, name)}
+    return rows.loc[[bool(names[0]) and set(names) <= empty for names in fields], "key"]
+
+
+def _changed(evidence: Evidence, collection: str) -> pd.DataFrame:
+    """Records with another content than published, in themselves or in one of their parts."""
+    own, *parts = tables_of(collection)
+    rows = evidence.rows(own.name, "changed")
+    settled = evidence.leaving(own.name, "added", "returned", "removed", "changed") | evidence.agreed.get(
+        own.name, set()
+    )
+    made = [rows.assign(because=None)]
+    for part in parts:
+        owner = part.key[0]
+        of_part = evidence.rows(part.name, "added", "returned", "removed", "changed", columns=(owner,))
+        keys = of_part.loc[~of_part[owner].isin(settled), owner].drop_duplicates()
+        made.append(pd.DataFrame({"key": keys, "change": "changed", "because": None}))
+    return pd.concat([one for one in made if len(one)] or made[:1]).drop_duplicates("key")

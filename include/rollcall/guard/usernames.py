@@ -1,0 +1,98 @@
+"""Accounts: names that change, and people who lose theirs while they stay in the roster (rule 10)."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rollcall.guard.drafts import ROW, HoldDrafts, as_rows
+from rollcall.guard.evidence import Evidence
+from rollcall.guard.removals import too_many
+from rollcall.landing.contracts import Mapped
+from rollcall.settings import District
+
+#: Held one by one, however few: somebody has to agree that the name comes from elsewhere or was another person's.
+_ONE_BY_ONE = {
+    "field_changed": "come from another field than before",
+    "exchanged": "were somebody else's until tonight",
+}
+
+
+def judge_names(district: District, evidence: Evidence, claims: HoldDrafts, name_changes: pa.Table) -> None:
+    """Hold usernames whose source changes or that change hands, and all changes of name where they are too many."""
+    rows = _name_rows(name_changes)
+    living = evidence.living.to_pandas()
+    living = living[living["kind"] == "usernames"]
+    agreed = living[living["is_approved"].astype(bool)]
+    # what was agreed to is this name and no other
+    rows = rows[~(rows["key"] + rows["because"]).isin(agreed["row_key"] + agreed["because"].fillna(""))]
+    waiting = living[~living["is_approved"].astype(bool)]
+    still = rows[rows["key"].isin(waiting["row_key"])]
+    for school, theirs in still.groupby(
+        still["key"].map(waiting.drop_duplicates("row_key").set_index("row_key")["school"])
+    ):
+        claims.add("accounts", "usernames", as_rows("accounts", theirs), school=str(school))
+    rows = rows[~rows["key"].isin(still["key"])]
+    for kind, what in _ONE_BY_ONE.items():
+        theirs = rows[rows["kind"] == kind]
+        claims.add("accounts", "usernames", as_rows("accounts", theirs), said=f"{len(theirs):,} usernames {what}")
+    renamed = rows[~rows["kind"].isin(list(_ONE_BY_ONE))]
+    for found in too_many(district, evidence, "usernames", "accounts", renamed["key"]):
+        theirs = renamed.drop(columns="row_school").merge(found.rows, on="key")
+        published = evidence.readers.live_by_kind("accounts").get(found.kind, 0)
+        said = f"{len(theirs):,} of {published:,} usernames of {found.kind} change"
+        claims.add("accounts", "usernames", as_rows("accounts", theirs), school=found.school, said=said)
+
+
+def judge_lost_accounts(district: District, evidence: Evidence, claims: HoldDrafts, mapped: Mapped) -> None:
+    """Hold accounts that go though their people stay, where they are too many. A move to another site is no loss."""
+    rows = _lost(evidence, mapped)
+    waiting = evidence.waiting[
+        (evidence.waiting["kind"] == "removals") & (evidence.waiting["table_name"] == "accounts")
+    ]
+    still = waiting[waiting["row_key"].isin(rows["key"])].assign(row_school="")
+    for school, theirs in still.groupby("school"):
+        claims.add("accounts", "removals", theirs[list(ROW)], school=str(school), is_real=True)
+    rows = rows[~rows["key"].isin(still["row_key"])]
+    for found in too_many(district, evidence, "accounts", "accounts", rows["key"]):
+        theirs = rows.merge(found.rows, on="key")
+        claims.add("accounts", "removals", as_rows("accounts", theirs), school=found.school)
+
+
+def moved_accounts(evidence: Evidence, mapped: Mapped) -> int:
+    """How many accounts go whose people have one elsewhere."""
+    rows = evidence.rows("accounts", "removed", columns=("user_sourced_id",))
+    return int(_among(rows["user_sourced_id"], mapped.accounts["user_sourced_id"]).sum())
+
+
+def _lost(evidence: Evidence, mapped: Mapped) -> pd.DataFrame:
+    rows = evidence.rows("accounts", "removed", columns=("user_sourced_id",))
+    # a second record of one person loses its account to the first: the person keeps it
+    second = pc.equal(mapped.left_out["reason"], "same_person")
+    left_out = mapped.left_out.filter(pc.invert(second))["user_sourced_id"]
+    return rows[_among(rows["user_sourced_id"], left_out)]
+
+
+def _name_rows(name_changes: pa.Table) -> pd.DataFrame:
+    rows = name_changes.to_pandas()
+    return pd.DataFrame(
+        {
+            "key": rows["user_sourced_id"] + "\x1f" + rows["site_id"],
+            "change": "changed",
+            "because": _told(rows),
+            "row_school": "",
+            "kind": rows["kind"],
+        }
+    ).astype("object")
+
+
+def _told(rows: pd.DataFrame) -> pd.Series:
+    text = {name: rows[name].astype("str").where(rows[name].notna(), "nothing") for name in rows.columns}
+    then = text["old_username"] + " (" + text["old_field"] + ")"
+    return text["kind"] + ": " + then + " -> " + text["new_username"] + " (" + text["new_field"] + ")"
+
+
+def _among(values: pd.Series, others: pa.ChunkedArray) -> pd.Series:
+    found = pc.is_in(pa.array(values, pa.string()), value_set=others)
+    return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index, dtype=bool)

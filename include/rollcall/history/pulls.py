@@ -1,0 +1,103 @@
+"""The pulls that are known: those whose extract finished and which retention has left in the landing zone.
+
+Whether a night's pull was ever published does not matter: a warehouse that was down loses no night.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from rollcall.errors import RollcallError, redact_errors
+from rollcall.extract.pull import Plan
+from rollcall.landing.contracts import Pull, PullRef, Validated, load
+from rollcall.landing.zone import Landing, PullFolder
+from rollcall.pipeline import run as nights
+from rollcall.pipeline.plan import plan_refetch
+from rollcall.settings import District, night_of
+
+
+@dataclass(frozen=True)
+class Known:
+    """A pull of the past.
+
+    :param pull: its manifest.
+    """
+
+    folder: PullFolder
+    pull: Pull
+
+    @property
+    def as_of(self) -> datetime:
+        return self.pull.as_of
+
+    def night(self, district: District) -> date:
+        return night_of(self.as_of, district.schedule.timezone)
+
+
+def known_pulls(landing: Landing, district: str) -> list[Known]:
+    """A district's pulls, oldest first; a remap's folder is no pull."""
+    found = []
+    for pull_id in landing.pulls(district):
+        folder = landing.pull(district, pull_id)
+        try:
+            pull = load(folder, Pull)
+        except RollcallError:  # under way, or given up
+            continue
+        if pull.kind != "remap":
+            found.append(Known(folder, pull))
+    return sorted(found, key=lambda known: (known.as_of, known.pull.pull_id))
+
+
+def pulls_of_night(landing: Landing, district: District, night: date) -> list[Pull]:
+    """What is kept of one night, oldest first."""
+    return [known.pull for known in known_pulls(landing, district.district) if known.night(district) == night]
+
+
+def judged_today(landing: Landing, district: District, known: Known) -> Validated:
+    """What validate says of a pull by today's rules: judged anew where it was not judged yet, or by other rules."""
+    # Great Expectations takes seconds to import
+    from rollcall.expectations.severities import rules_in_force
+    from rollcall.validate.validation import validate
+
+    try:
+        validated = load(known.folder, Validated)
+    except RollcallError:
+        validated = None
+    if validated is not None and validated.rules in ("", rules_in_force(district)):
+        return validated
+    pull = known.pull
+    return validate(landing, PullRef(district=pull.district, pull_id=pull.pull_id, run_id=pull.run_id), district)
+
+
+# The beginning of a run for a past night: is its pull kept, or has it to be fetched again?
+
+log = logging.getLogger(__name__)
+
+
+def begin_replay(engine: sa.Engine, district: District, landing: Landing, run_id: str, night: date) -> PullRef | Plan:
+    """Enter the run; the night's newest pull to be replayed, or, where none is kept, what to ask the provider for.
+
+    :raises ActionRequired: `district_disabled`, `warehouse_version`.
+    :raises RollcallError: `warehouse_unreachable`.
+    """
+    pulls = pulls_of_night(landing, district, night)
+    nights.enter_run(engine, district, run_id, night, "replay" if pulls else "refetch")
+    if pulls:
+        return PullRef(district=district.district, pull_id=pulls[-1].pull_id, run_id=run_id, kind="replay")
+    with redact_errors("plan", district=district.district), engine.connect() as connection:
+        plan = plan_refetch(connection, district, night)
+    log.warning("%s: %s", district.name, refetched(night, plan))
+    return plan
+
+
+def refetched(night: date, plan: Plan) -> str:
+    """What to tell people about a night whose pull is gone."""
+    what = "everything" if plan.mode == "full" else "what was modified since then"
+    return (
+        f"Re-fetched, not replayed: no pull of the night of {night} is kept, so {what} is asked for as it is now. "
+        "History of that night is not written, and no watermark moves."
+    )

@@ -1,0 +1,206 @@
+"""Writing a past night anew: its pulls through today's rules into history, touching nothing newer.
+
+To write the night of a pull at t is to set history on [t, the next known instant) to S(t). The next instant is that of
+the next pull, published or not, or of a rollback. Should the pull be newer than the roster readers have (nights without
+a warehouse), it is published first as any night is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rollcall.errors import ActionRequired, RollcallError, redact_errors
+from rollcall.history.pulls import Known, judged_today, known_pulls
+from rollcall.history.roster_at import RosterAt, rosters
+from rollcall.landing.contracts import Published, Pull, PullRef, accepted_schema
+from rollcall.landing.zone import Landing
+from rollcall.model.digests import row_digests
+from rollcall.model.tables import TABLES
+from rollcall.pipeline import run as nights
+from rollcall.settings import District
+from rollcall.warehouse import ledger
+from rollcall.warehouse.bulk import copy_in, copy_out
+from rollcall.warehouse.history import Interval, write_interval
+from rollcall.warehouse.migrate import require_version
+from rollcall.warehouse.models import runs, staging, state, watermarks
+from rollcall.warehouse.publish_lock import acquire_publish_lock
+from rollcall.warehouse.schemas import HISTORY
+from rollcall.warehouse.session import require_reachable, temporary, update_statistics
+from rollcall.warehouse.site_targets import with_targets
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What writing a night came to: how many rows of history were otherwise, and what nothing could be said about."""
+
+    rows: int
+    accounts: int | None
+    unknown: list[str]
+
+
+def replay(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> Published:
+    """Replay the night of a pull: every pull of that night, in order.
+
+    :returns: what was published, where the night is newer than what readers had; else `replayed`, with words.
+    :raises ActionRequired: `no_full_pull` where no complete pull at or before the night is kept.
+    :raises RollcallError: what mapping and validating raise, and what publishing does.
+    """
+    require_reachable(engine)
+    pulls = known_pulls(landing, district.district)
+    newest = next(known for known in pulls if known.pull.pull_id == ref.pull_id)
+    chosen = [known for known in pulls if known.night(district) == newest.night(district)]
+    published = _published_if_newer(engine, district, ref, landing, newest, is_newest=newest is pulls[-1])
+    with redact_errors("replay", district=district.district):
+        written = _write(engine, district, landing, ref.run_id, pulls, chosen)
+    why = _words(district, chosen, written)
+    log.info("%s: %s", district.name, why)
+    if published is not None:
+        return published
+    return Published(
+        district=ref.district,
+        run_id=ref.run_id,
+        pull_id=ref.pull_id,
+        status="replayed",
+        generation=_generation(engine, district.district),
+        counts={},
+        accounts=written.accounts or 0,
+        left_out=0,
+        why=why,
+    )
+
+
+def _published_if_newer(
+    engine: sa.Engine, district: District, ref: PullRef, landing: Landing, newest: Known, *, is_newest: bool
+) -> Published | None:
+    """Publish the newest pull there is, where readers have an older roster and the pull fits on it."""
+    with redact_errors("replay", district=district.district), engine.connect() as connection:
+        require_version(connection)
+        fits = is_newest and _is_newer(connection, newest.pull) and _fits(connection, newest.pull)
+    if not fits:
+        return None
+    judged_today(landing, district, newest)
+    try:
+        nights.map_night(engine, district, ref, landing)
+        return nights.publish_night(engine, district, ref, landing)
+    except RollcallError as error:
+        if error.code != "pull_is_older":  # another run brought a newer one meanwhile
+            raise
+        return None
+
+
+def _is_newer(connection: sa.Connection, pull: Pull) -> bool:
+    """Whether readers have an older roster, and may have a newer one."""
+    columns = (state.c.current_as_of, state.c.paused)
+    row = connection.execute(sa.select(*columns).where(state.c.district_id == pull.district)).one_or_none()
+    return row is None or (not row.paused and row.current_as_of < pull.as_of)
+
+
+def _fits(connection: sa.Connection, pull: Pull) -> bool:
+    """Whether nothing lies between what readers have and what the pull asked for: a delta begins at a watermark."""
+    columns = (watermarks.c.collection, watermarks.c.watermark)
+    known = sa.select(*columns).where(watermarks.c.district_id == pull.district)
+    marks = {row.collection: row.watermark for row in connection.execute(known)}
+    begins = {landed.collection: landed.since for landed in pull.collections if landed.since is not None}
+    return all(name in marks and since <= marks[name] for name, since in begins.items())
+
+
+def _write(
+    engine: sa.Engine, district: District, landing: Landing, run_id: str, pulls: Sequence[Known], chosen: list[Known]
+) -> _Written:
+    """Set history on the stretch of each chosen pull to what was so then."""
+    key = district.district
+    with engine.connect() as connection:
+        settled = with_targets(connection, district)
+        holders = _holders_before(connection, key, pulls[0].as_of)
+    upto = pulls[: pulls.index(chosen[-1]) + 1]
+    found = [roster for roster in rosters(landing, settled, upto, holders) if roster.known in chosen]
+    if not any(roster.tables for roster in found):
+        raise ActionRequired(
+            "no_full_pull",
+            f"No complete full pull of {district.name} at or before that night is kept any more, and what was modified "
+            "alone does not say how the roster was.",
+            remedy="Nothing was written. For today's roster, run a sync.",
+            district=key,
+        )
+    rows = 0
+    with engine.begin() as connection:
+        acquire_publish_lock(connection, key, run_id)
+        for roster in found:
+            if stretch := _stretch(connection, district, roster.known.pull, known_pulls(landing, key)):
+                rows += sum(_write_table(connection, key, name, roster, stretch) for name in roster.tables)
+        accounts = found[-1].tables.get("accounts")
+        count = None if accounts is None else accounts.num_rows
+        ledger.finish_replay(connection, chosen[-1].pull, run_id, count)
+    return _Written(rows, count, found[-1].unknown)
+
+
+def _stretch(connection: sa.Connection, district: District, pull: Pull, pulls: Sequence[Known]) -> Interval | None:
+    """Up to the next instant at which something else is known; None where two pulls are of the same instant."""
+    after: dict[datetime, str] = {}
+    for known in pulls:
+        if known.as_of > pull.as_of:
+            after.setdefault(known.as_of, known.pull.run_id)
+    published = (
+        sa.select(runs.c.as_of, runs.c.run_id)
+        .where(runs.c.district_id == district.district, runs.c.status == "published", runs.c.as_of > pull.as_of)
+        .order_by(runs.c.as_of, runs.c.started_at)
+        .limit(1)
+    )
+    for row in connection.execute(published):
+        after.setdefault(row.as_of, row.run_id)
+    if any(known.as_of == pull.as_of and known.pull.pull_id > pull.pull_id for known in pulls):
+        return None
+    until = min(after, default=None)
+    return Interval(pull.as_of, pull.run_id, until, after[until] if until else None)
+
+
+def _write_table(connection: sa.Connection, district: str, name: str, roster: RosterAt, stretch: Interval) -> int:
+    table = TABLES[name]
+    rows = roster.tables[name]
+    rows = rows.append_column("_digest", row_digests(table, rows))
+    columns = staging[name].c
+    shape = ", ".join(f'"{one}" {columns[one].type.compile(connection.dialect)}' for one in rows.column_names)
+    connection.exec_driver_sql(temporary(f"past_{name}", shape))
+    if rows.num_rows:
+        copy_in(connection, f"past_{name}", rows)
+    connection.exec_driver_sql(update_statistics(f"past_{name}"))
+    written = write_interval(connection, district, table, f"past_{name}", stretch)
+    connection.exec_driver_sql(f"DROP TABLE past_{name}")
+    return written
+
+
+def _holders_before(connection: sa.Connection, district: str, instant: datetime) -> pa.Table:
+    """The accounts history has just before an instant."""
+    schema = accepted_schema(TABLES["accounts"])
+    listed = ", ".join(f'"{name}"' for name in schema.names)
+    query = (
+        f"SELECT {listed} FROM {HISTORY}.accounts WHERE district_id = %(district)s AND _valid_from < %(instant)s"
+        " AND (_valid_to IS NULL OR _valid_to >= %(instant)s)"
+    )
+    return copy_out(connection, query, {"district": district, "instant": instant}, schema)
+
+
+def _generation(engine: sa.Engine, district: str) -> int:
+    with engine.connect() as connection:
+        query = sa.select(state.c.generation).where(state.c.district_id == district)
+        return connection.execute(query).scalar_one_or_none() or 0
+
+
+def _words(district: District, chosen: list[Known], written: _Written) -> str:
+    return " ".join(_sentences(district, chosen, written))
+
+
+def _sentences(district: District, chosen: list[Known], written: _Written) -> Iterator[str]:
+    pulls = "1 pull" if len(chosen) == 1 else f"{len(chosen)} pulls"
+    yield f"The night of {chosen[-1].night(district)} is replayed from {pulls}:"
+    yield f"{written.rows:,} rows of history were otherwise." if written.rows else "history said the same already."
+    if written.unknown:
+        yield f"Nothing is known of {', '.join(written.unknown)}, for no complete pull of those is kept."

@@ -1,0 +1,101 @@
+"""A table of a past night for a person: as readers saw it, or as it is known to have been."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from rollcall.errors import ActionRequired, redact_errors
+from rollcall.files.spreadsheet import to_csv
+from rollcall.history.published import generation_seen, require_kept, rows_at
+from rollcall.landing.contracts import accepted_schema
+from rollcall.model.tables import TABLES
+from rollcall.settings import District
+from rollcall.settings.schedule import EVENING
+from rollcall.warehouse.bulk import copy_out
+from rollcall.warehouse.migrate import require_version
+from rollcall.warehouse.models import runs
+from rollcall.warehouse.schemas import HISTORY
+from rollcall.warehouse.session import require_reachable
+
+# A table as CSV, JSON or Parquet, for a file or standard output.
+
+Format = Literal["csv", "json", "parquet"]
+FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
+
+
+def encoded(rows: pa.Table, form: Format) -> bytes:
+    """The rows in one of the forms; JSON is one object per line, CSV is safe to open in a spreadsheet."""
+    buffer = io.BytesIO()
+    if form == "parquet":
+        pq.write_table(rows, buffer, compression="zstd")
+    elif form == "csv":
+        buffer.write(to_csv(rows))
+    else:
+        for batch in rows.to_batches(max_chunksize=10_000):
+            lines = (json.dumps(row, default=str, ensure_ascii=False) for row in batch.to_pylist())
+            buffer.write("".join(f"{line}\n" for line in lines).encode())
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class TableAt:
+    """A table, and what it is in words."""
+
+    rows: pa.Table
+    told: str
+
+
+def as_published(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
+    """What readers saw at the end of a night's morning.
+
+    :raises ActionRequired: `nothing_published` when readers had nothing yet, `no_longer_kept`.
+    """
+    key = district.district
+    require_reachable(engine)
+    with redact_errors("roster", district=key), engine.connect() as connection:
+        require_version(connection)
+        generation = generation_seen(connection, district, night)
+        if generation is None:
+            raise ActionRequired(
+                "nothing_published",
+                f"By the night of {night} nothing of {district.name} had been published.",
+                remedy=f"What is known of that night by its pull: rollcall roster {key} --as-of {night}",
+                district=key,
+            )
+        require_kept(connection, district, generation)
+        where = (runs.c.district_id == key, runs.c.generation == generation, runs.c.status == "published")
+        run = connection.execute(sa.select(runs.c.run_id, runs.c.night).where(*where)).one()
+        rows = rows_at(connection, key, TABLES[table], generation)
+    told = f"{table} of {district.name} as published by {run.run_id} (night of {run.night}): {rows.num_rows:,} rows."
+    return TableAt(rows, told)
+
+
+def as_of_night(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
+    """What was so on a night, as far as history knows it by now."""
+    key = district.district
+    schema = accepted_schema(TABLES[table])
+    listed = ", ".join(f'"{name}"' for name in schema.names)
+    query = (
+        f"SELECT {listed} FROM {HISTORY}.{table} WHERE district_id = %(district)s AND _valid_from < %(evening)s"
+        " AND (_valid_to IS NULL OR _valid_to >= %(evening)s)"
+    )
+    evening = datetime.combine(night, EVENING, ZoneInfo(district.schedule.timezone)).astimezone(UTC)
+    require_reachable(engine)
+    with redact_errors("roster", district=key), engine.connect() as connection:
+        require_version(connection)
+        rows = copy_out(connection, query, {"district": key, "evening": evening}, schema)
+        known = sa.select(sa.func.max(runs.c.as_of)).where(
+            runs.c.district_id == key, runs.c.status.in_(["published", "replayed"]), runs.c.as_of < evening
+        )
+        newest = connection.execute(known).scalar_one_or_none()
+    of = f"by the pull of {newest:%Y-%m-%d %H:%M} UTC" if newest else "no pull of that night or before is in history"
+    return TableAt(rows, f"{table} of {district.name} on the night of {night}, {of}: {rows.num_rows:,} rows.")

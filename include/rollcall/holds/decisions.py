@@ -1,0 +1,198 @@
+"""What a person decides about a hold: approve all or part of it, or reject it.
+
+Both take the hold's lock, as a publication does, so that a decision is about the rows it was made about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from rollcall.changes.comparison import ABSENT_TWICE
+from rollcall.errors import ActionRequired
+from rollcall.holds import reading
+from rollcall.holds.reading import Held
+from rollcall.model.tables import TABLES
+from rollcall.warehouse.models import holds
+from rollcall.warehouse.schemas import OPS, STAGING
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a decision did.
+
+    :param held: the hold as it is now.
+    :param approved: how many rows may flow; `left` how many stay withheld.
+    :param no_longer: rows that need no decision any more, as table and the parts of the key: they came back, or were
+        removed or published meanwhile.
+    """
+
+    held: Held
+    approved: int
+    left: int
+    no_longer: list[tuple[str, list[str]]]
+    next_command: str
+
+
+def approve(
+    connection: sa.Connection,
+    hold: str,
+    *,
+    by: str,
+    because: str,
+    excepted: Sequence[str] = (),
+    schools: Sequence[str] = (),
+) -> Decision:
+    """Let rows of a hold flow with the next publication; an approval adds to one that has not expired.
+
+    :param excepted: sourcedIds that stay withheld, a person's with all that belongs to the person.
+    :param schools: only rows of these schools, by sourcedId or name.
+    :raises ActionRequired: `no_such_hold`, `ambiguous_hold`, `hold_closed`, `not_in_hold`, `nothing_to_approve`.
+    """
+    held = _locked(connection, hold)
+    at_schools = _schools(connection, held, schools)
+    no_longer = _drop_what_no_longer_holds(connection, held)
+    params = {"hold": held.hold_id, "district": held.district, "schools": at_schools, "who": list(excepted)}
+    if held.status != "approved":
+        connection.execute(sa.text(f"UPDATE {OPS}.hold_rows SET is_approved = false WHERE hold_id = :hold"), params)
+    _require_all_named(connection, held, excepted)
+    at = "TRUE" if not at_schools else "r.school = ANY(:schools)"
+    chosen = f"UPDATE {OPS}.hold_rows r SET is_approved = true WHERE r.hold_id = :hold AND {at} AND NOT {_EXCEPTED}"
+    count = connection.execute(sa.text(chosen), params).rowcount
+    remaining = connection.execute(_counting(held)).scalar_one()
+    if not remaining and no_longer:
+        _write(connection, held, status="closed", closed_at=datetime.now(UTC), closed_because="came_back")
+    elif not count:
+        raise ActionRequired(
+            "nothing_to_approve",
+            f"None of the rows of {held.hold_id} would be approved like this.",
+            remedy=f"`rollcall holds show {held.hold_id}` says what it names.",
+            district=held.district,
+        )
+    else:
+        now = datetime.now(UTC)
+        until = now + timedelta(hours=reading.APPROVAL_HOURS)
+        decided = {"decided_at": now, "decided_by": by, "because": because, "rows": remaining}
+        _write(connection, held, status="approved", expires_at=until, **decided)
+    return _decided(connection, held, remaining, no_longer)
+
+
+def reject(connection: sa.Connection, hold: str, *, by: str, because: str) -> Decision:
+    """Keep what readers have: the rows stay withheld, and are asked about again only when others join them.
+
+    :raises ActionRequired: `no_such_hold`, `ambiguous_hold`, `hold_closed`.
+    """
+    held = _locked(connection, hold)
+    params = {"hold": held.hold_id}
+    connection.execute(sa.text(f"UPDATE {OPS}.hold_rows SET is_approved = false WHERE hold_id = :hold"), params)
+    now = datetime.now(UTC)
+    _write(connection, held, status="rejected", decided_at=now, decided_by=by, because=because, expires_at=None)
+    return _decided(connection, held, held.rows, [])
+
+
+def _locked(connection: sa.Connection, hold: str) -> Held:
+    """The hold, as it is once nobody else works on it."""
+    hold_id = reading.find(connection, hold).hold_id
+    connection.execute(sa.select(holds.c.hold_id).where(holds.c.hold_id == hold_id).with_for_update())
+    held = reading.find(connection, hold_id)
+    if held.status == "closed":
+        raise ActionRequired(
+            "hold_closed",
+            f"{held.hold_id} is {reading.stands(held)}.",
+            remedy=f"Nothing is left to decide. `rollcall holds list {held.district}` shows what is.",
+            district=held.district,
+        )
+    return held
+
+
+def _decided(connection: sa.Connection, was: Held, remaining: int, no_longer: list[tuple[str, list[str]]]) -> Decision:
+    held = reading.find(connection, was.hold_id)
+    command = reading.next_command(was) if held.status == "approved" else ""
+    return Decision(held, held.approved_rows, remaining - held.approved_rows, no_longer, command)
+
+
+def _write(connection: sa.Connection, held: Held, **values: Any) -> None:
+    connection.execute(sa.update(holds).where(holds.c.hold_id == held.hold_id).values(**values))
+
+
+def _counting(held: Held) -> sa.TextClause:
+    query = sa.text(f"SELECT count(*) FROM {OPS}.hold_rows WHERE hold_id = :hold")
+    return query.bindparams(hold=held.hold_id)
+
+
+def _schools(connection: sa.Connection, held: Held, asked: Sequence[str]) -> list[str]:
+    """The sourcedIds of the schools asked for, all of which the hold must name."""
+    there = reading.schools(connection, held)
+    found = []
+    for name in asked:
+        same = [row["school"] for row in there if name in (row["school"], row["name"])]
+        if not same:
+            known = ", ".join(f"{row['name']} ({row['school']})" for row in there[:8])
+            raise ActionRequired(
+                "not_in_hold",
+                f"{held.hold_id} has nothing at the school {name!r}.",
+                remedy=f"It has rows at: {known}.",
+                district=held.district,
+            )
+        found += same
+    return found
+
+
+#: Whether a row is one of the excepted records' own, belongs to one of them, or is the same person's other id.
+_EXCEPTED = " OR ".join(
+    [
+        "split_part(r.row_key, chr(31), 1) = ANY(:who)",
+        f"r.because LIKE '% -> %' AND r.because IN (SELECT o.because FROM {OPS}.hold_rows o "
+        "WHERE o.hold_id = :hold AND o.row_key = ANY(:who))",
+        *(
+            f"r.table_name = '{table.name}' AND r.row_key IN (SELECT s.{table.key[0]} FROM {STAGING}.{table.name} s "
+            f"WHERE s.district_id = :district AND s.{owner} = ANY(:who))"
+            for table in TABLES.values()
+            for owner in table.owners
+            if owner not in table.key
+        ),
+    ]
+)
+_EXCEPTED = f"({_EXCEPTED})"
+
+
+def _require_all_named(connection: sa.Connection, held: Held, excepted: Sequence[str]) -> None:
+    query = sa.text(f"SELECT count(*) FROM {OPS}.hold_rows r WHERE r.hold_id = :hold AND {_EXCEPTED}")
+    for place, who in enumerate(excepted, 1):
+        params = {"hold": held.hold_id, "district": held.district, "who": [who]}
+        if not connection.execute(query, params).scalar_one():
+            raise ActionRequired(
+                "not_in_hold",
+                f"Number {place} of those to leave out is not in {held.hold_id}.",
+                remedy=f"Give sourcedIds; `rollcall holds show {held.hold_id} --json` lists them all.",
+                district=held.district,
+            )
+
+
+def _drop_what_no_longer_holds(connection: sa.Connection, held: Held) -> list[tuple[str, list[str]]]:
+    """Look at the newest roster: what is gone, live again, or there already needs no decision."""
+    dropped: list[tuple[str, list[str]]] = []
+    for table in TABLES.values():
+        key = ", ".join(f's."{name}"' for name in table.key)
+        query = f"""
+            WITH newest AS (
+                SELECT n.row_key, s.district_id IS NOT NULL AND s._removed_at IS NULL AS is_live, s._missing_since
+                FROM {OPS}.hold_rows n LEFT JOIN {STAGING}.{table.name} s
+                    ON s.district_id = :district AND concat_ws(chr(31), {key}) = n.row_key
+                WHERE n.hold_id = :hold AND n.table_name = :table)
+            DELETE FROM {OPS}.hold_rows r USING newest n
+            WHERE r.hold_id = :hold AND r.table_name = :table AND r.row_key = n.row_key AND CASE
+                WHEN :kind = 'usernames' THEN NOT EXISTS (SELECT FROM {STAGING}.users u WHERE u.district_id = :district
+                    AND u.sourced_id = split_part(r.row_key, chr(31), 1) AND u._removed_at IS NULL)
+                WHEN r.change IN ('added', 'returned') THEN n.is_live
+                WHEN r.because = :absent OR r.change = 'missing' THEN NOT n.is_live OR n._missing_since IS NULL
+                ELSE NOT n.is_live END
+            RETURNING string_to_array(r.row_key, chr(31))"""
+        params = {"hold": held.hold_id, "table": table.name, "district": held.district, "absent": ABSENT_TWICE}
+        params["kind"] = held.kind
+        dropped += [(table.name, key) for key in connection.execute(sa.text(query), params).scalars()]
+    return sorted(dropped)

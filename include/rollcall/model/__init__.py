@@ -1,0 +1,1 @@
+"""The roster's tables and columns, described once."""

@@ -1,0 +1,105 @@
+"""A district's settings as they count: its own file over the defaults over what is built in, and which is which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from rollcall.district_edits.file import written
+from rollcall.settings import District, districts_folder, files, find_district
+
+#: Where a setting comes from: the district's file, the defaults beside it, or Rollcall itself.
+Source = Literal["file", "_defaults.yaml", "built in"]
+
+
+@dataclass(frozen=True)
+class Effective:
+    """Everything that counts for one district.
+
+    :param settings: what `District` holds, plain.
+    :param sources: by the setting's path, joined with dots, where it comes from; a map's own entries each have a path.
+    """
+
+    path: Path
+    district: District
+    settings: Mapping[str, Any]
+    sources: Mapping[str, Source]
+
+    def plain(self) -> dict[str, Any]:
+        """The same for `--json`."""
+        district = self.district
+        return {
+            "file": str(self.path),
+            "settings": dict(self.settings),
+            "sources": dict(self.sources),
+            "connection_id": district.connection_id,
+            "dag_id": district.dag_id,
+            "nightly": district.schedule.cron(district.district),
+        }
+
+    def yaml(self) -> str:
+        """As a district's file; where a setting is not from the file itself, a comment says where it is from."""
+        return "\n".join(_lines(self.settings, self.sources, self._remarks(), ())) + "\n"
+
+    def _remarks(self) -> dict[str, str]:
+        """What a value stands for where it does not say so itself."""
+        district = self.district
+        remarks = {} if district.connection else {"connection": district.connection_id}
+        if district.schedule.nightly == "spread":
+            remarks["schedule.nightly"] = district.schedule.cron(district.district)
+        return remarks | ({"sites": "every school is its own site"} if district.sites is None else {})
+
+
+def effective(name: str) -> Effective:
+    """A district's settings, by its id or the path to its file.
+
+    :raises ActionRequired: `district_unknown`, `district_file`.
+    """
+    district = find_district(name)
+    is_path = name.endswith((".yaml", ".yml")) or "/" in name
+    path = Path(name) if is_path else districts_folder() / f"{name}.yaml"
+    settings = msgspec.to_builtins(district)
+    own, defaults = _read(path), _read(path.parent / "_defaults.yaml")
+    return Effective(path, district, settings, dict(_sources(settings, own, defaults, ())))
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    found = files.load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _sources(settings: Mapping[str, Any], own: Any, defaults: Any, at: tuple[str, ...]) -> Iterator[tuple[str, Source]]:
+    for key, value in settings.items():
+        mine, theirs = _entry(own, key), _entry(defaults, key)
+        if isinstance(value, dict) and value:
+            yield from _sources(value, mine, theirs, (*at, key))
+        else:
+            source: Source = "file" if _has(own, key) else "_defaults.yaml" if _has(defaults, key) else "built in"
+            yield ".".join((*at, key)), source
+
+
+def _entry(node: Any, key: str) -> Any:
+    return node.get(key) if isinstance(node, dict) else None
+
+
+def _has(node: Any, key: str) -> bool:
+    return isinstance(node, dict) and key in node
+
+
+def _lines(
+    settings: Mapping[str, Any], sources: Mapping[str, Source], remarks: Mapping[str, str], at: tuple[str, ...]
+) -> Iterator[str]:
+    indent = "  " * len(at)
+    for key, value in settings.items():
+        path = ".".join((*at, key))
+        if isinstance(value, dict) and value:
+            yield f"{indent}{written(key)}:"
+            yield from _lines(value, sources, remarks, (*at, key))
+            continue
+        source = sources[path]
+        said = ", ".join(filter(None, ["" if source == "file" else source, remarks.get(path, "")]))
+        yield f"{indent}{written(key)}: {written(value)}" + (f"  # {said}" if said else "")

@@ -1,0 +1,368 @@
+"""From records to the tables of the landing zone, column by column; the same tables for 1.1 and 1.2.
+
+A list of references becomes a table of its own, one row per target; a user's 1.1 role and orgs become the same rows
+as 1.2's roles. No table has a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from rollcall.model.vocabularies import token
+from rollcall.oneroster.odd_records import drop_passwords, shallow
+from rollcall.oneroster.records import COLLECTIONS, Ref, Role, Scalar, User, UserId, UserProfile
+
+# One column out of many records: makers of the functions that `columns` puts together to tables.
+#
+# Everything becomes text or None: dates stay as they came, so that validation can judge one that is none; booleans
+# become `true` and `false`; lists and objects compact JSON with sorted keys. Columns are made by comprehension and by
+# functions of C, and single values are looked at only where a column holds something else than text: a Python call per
+# cell would make this ten times slower, and enrollments are many.
+
+Texts = list[str | None]
+Column = Callable[[Sequence[Any]], Texts]
+
+_TEXT_OR_NONE = {str, type(None)}
+_json = msgspec.json.Encoder(order="sorted")
+
+
+def text(value: Any) -> str | None:
+    """One value as text; the empty string is none."""
+    if type(value) is str:
+        return value or None
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def target(reference: Any) -> str | None:
+    """The sourcedId a reference names, be it an object or the bare id some providers send."""
+    return text(reference.sourced_id if type(reference) is Ref else reference)
+
+
+def listed(value: Any) -> list[Any]:
+    """A list; of one where a provider sends the value alone, of none where it sends null."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None or value == "" else [value]
+
+
+def targets(references: Any) -> list[str]:
+    """The sourcedIds a list of references names, each once, in their order."""
+    if references is None or references == []:
+        return []
+    return list(dict.fromkeys(named for named in map(target, listed(references)) if named is not None))
+
+
+def filled(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The members that say something."""
+    return {name: value for name, value in pairs if value}
+
+
+def scalar(attribute: str) -> Column:
+    get = attrgetter(attribute)
+    return lambda records: _texts(list(map(get, records)))
+
+
+def reference(attribute: str) -> Column:
+    whole, sourced_id = attrgetter(attribute), attrgetter(f"{attribute}.sourced_id")
+
+    def column(records: Sequence[Any]) -> Texts:
+        try:
+            return _texts(list(map(sourced_id, records)))
+        except AttributeError:  # null or a bare id among them
+            return [target(value) for value in map(whole, records)]
+
+    return column
+
+
+def flag(attribute: str) -> Column:
+    """A boolean, however it is spelled; what is none stays as it is, for validation to see."""
+    column = scalar(attribute)
+
+    def lowered(value: str | None) -> str | None:
+        return value.lower() if value and value.lower() in ("true", "false") else value
+
+    return lambda records: _each_once(column(records), lowered)
+
+
+def status(records: Sequence[Any]) -> Texts:
+    """`active` where nothing is said (loaded in bulk, never touched), `tobedeleted` for 1.0's `inactive`."""
+
+    def known(value: str | None) -> str:
+        lowered = (value or "").strip().lower()
+        return {"": "active", "inactive": "tobedeleted"}.get(lowered, lowered)
+
+    return _each_once(scalar("status")(records), known)
+
+
+def tokens(attribute: str, vocabulary: str) -> Column:
+    """A value of one of OneRoster's vocabularies, in the specification's spelling."""
+    column = scalar(attribute)
+    return lambda records: _each_once(column(records), lambda value: value and token(vocabulary, value))
+
+
+def metadata(records: Sequence[Any]) -> Texts:
+    """Deeper values than are accepted are cut off just below that depth, for validation to see."""
+    values = [record.metadata for record in records]
+    try:
+        texts = [_json_text(value) for value in values]
+    except RecursionError:
+        values = [shallow(value) for value in values]
+        texts = [_json_text(value) for value in values]
+    for row, value in enumerate(texts):
+        if value is not None and "password" in value.lower():
+            texts[row] = _json_text(drop_passwords(shallow(values[row])))
+    return texts
+
+
+def texts_list(attribute: str) -> Column:
+    """A list of single values. Empty ones keep their place: `subjects` and `subjectCodes` pair up by index."""
+    get = attrgetter(attribute)
+
+    def column(records: Sequence[Any]) -> Texts:
+        made: dict[tuple[Any, ...], str | None] = {}
+        texts: Texts = []
+        for value in map(get, records):
+            single = listed(value)
+            # The types belong to the key: 1, 1.0 and True are equal and are not the same text.
+            key = (*single, *map(type, single))
+            if key not in made:
+                items = [text(item) or "" for item in single]
+                made[key] = _json_text(items) if any(items) else None
+            texts.append(made[key])
+        return texts
+
+    return column
+
+
+def objects_list(attribute: str, plain: Callable[[Any], dict[str, Any]]) -> Column:
+    """A list of objects, each made plain by a function that names the members it keeps."""
+    get = attrgetter(attribute)
+    return lambda records: [
+        _json_text([made for made in map(plain, listed(value)) if made]) for value in map(get, records)
+    ]
+
+
+def _texts(values: list[Any]) -> Texts:
+    if set(map(type, values)) <= _TEXT_OR_NONE:
+        return [value or None for value in values] if "" in values else values
+    return [text(value) for value in values]
+
+
+def _each_once(values: Texts, change: Callable[[str | None], str | None]) -> Texts:
+    """Change a column of few different values by changing each of them once."""
+    changed = {value: change(value) for value in set(values)}
+    return [changed[value] for value in values]
+
+
+def _json_text(value: Any) -> str | None:
+    return _json.encode(value).decode() if value else None
+
+
+_Row = tuple[str | None, ...]
+
+
+def columns(collection: str, records: Sequence[Any]) -> dict[str, dict[str, Texts]]:
+    """The tables of a collection, each as its columns.
+
+    :param collection: a name of `COLLECTIONS`.
+    :param records: of that collection, as decoded.
+    :return: table → column → one value per row, each text or None; all columns of a table are equally long.
+    """
+    tables = {collection: {name: column(records) for name, column in _MAIN[collection].items()}}
+    for table in COLLECTIONS[collection].tables[1:]:
+        names, rows_of = _LISTS[table]
+        rows = [row for record in records for row in rows_of(record)]
+        tables[table] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return tables
+
+
+def _user_id(user_id: UserId | str | int | None) -> dict[str, Any]:
+    kind, identifier = (user_id.type, user_id.identifier) if isinstance(user_id, UserId) else (None, user_id)
+    return filled([("type", text(kind)), ("identifier", text(identifier))])
+
+
+def _user_profile(profile: UserProfile | None) -> dict[str, Any]:
+    if profile is None:
+        return {}
+    credentials = [
+        filled([("type", text(credential.type)), ("username", text(credential.username))])
+        for credential in listed(profile.credentials)
+        if credential is not None
+    ]
+    return filled(
+        [
+            ("profileId", text(profile.profile_id)),
+            ("profileType", text(profile.profile_type)),
+            ("vendorId", text(profile.vendor_id)),
+            ("applicationId", text(profile.application_id)),
+            ("description", text(profile.description)),
+            ("credentials", [credential for credential in credentials if credential]),
+        ]
+    )
+
+
+def _class_terms(record: Any) -> list[_Row]:
+    return [(record.sourced_id, term) for term in targets(record.terms)]
+
+
+def _user_agents(user: User) -> list[_Row]:
+    return [(_id(user), agent) for agent in targets(user.agents)]
+
+
+def _user_roles(user: User) -> Collection[_Row]:
+    """A user's roles; of those with one org, role and begin date validation keeps one, when it can read the dates."""
+    roles = [role for role in listed(user.roles) if role is not None]
+    if not roles:
+        return _role_and_orgs(user)
+    if len(roles) == 1:
+        return [_role_row(user, roles[0])]
+    return dict.fromkeys(_role_row(user, role) for role in roles)
+
+
+def _role_row(user: User, role: Role) -> _Row:
+    """A role that names no org is held at the user's primary org."""
+    return (
+        _id(user),
+        target(role.org) or target(user.primary_org),
+        _token("role", role.role),
+        _token("role_type", role.role_type),
+        text(role.user_profile),
+        text(role.begin_date),
+        text(role.end_date),
+    )
+
+
+def _role_and_orgs(user: User) -> list[_Row]:
+    """1.1 has one role and the orgs it is held at; a role without an org is still a role."""
+    role, orgs = _token("role", user.role), targets(user.orgs)
+    if role is None and not orgs:
+        return []
+    held_at: list[str | None] = [*orgs] or [target(user.primary_org)]
+    return [(_id(user), org, role, "primary", None, None, None) for org in held_at]
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _token(vocabulary: str, value: Scalar) -> str | None:
+    said = text(value)
+    return token(vocabulary, said) if said else said
+
+
+def _id(user: User) -> str:
+    return str(user.sourced_id)
+
+
+#: Main tables: column → the function that makes it from the records, in the tables' own order.
+_EVERY: dict[str, Column] = {
+    "sourced_id": scalar("sourced_id"),
+    "status": status,
+    "date_last_modified": scalar("date_last_modified"),
+    "metadata": metadata,
+}
+
+_MAIN: dict[str, dict[str, Column]] = {
+    "orgs": {
+        **_EVERY,
+        "name": scalar("name"),
+        "type": tokens("type", "org_type"),
+        "identifier": scalar("identifier"),
+        "parent_sourced_id": reference("parent"),
+    },
+    "academic_sessions": {
+        **_EVERY,
+        "title": scalar("title"),
+        "type": tokens("type", "session_type"),
+        "start_date": scalar("start_date"),
+        "end_date": scalar("end_date"),
+        "parent_sourced_id": reference("parent"),
+        "school_year": scalar("school_year"),
+    },
+    "courses": {
+        **_EVERY,
+        "title": scalar("title"),
+        "course_code": scalar("course_code"),
+        "school_year_sourced_id": reference("school_year"),
+        "org_sourced_id": reference("org"),
+        "grades": texts_list("grades"),
+        "subjects": texts_list("subjects"),
+        "subject_codes": texts_list("subject_codes"),
+    },
+    "classes": {
+        **_EVERY,
+        "title": scalar("title"),
+        "class_code": scalar("class_code"),
+        "class_type": tokens("class_type", "class_type"),
+        "location": scalar("location"),
+        "grades": texts_list("grades"),
+        "subjects": texts_list("subjects"),
+        "subject_codes": texts_list("subject_codes"),
+        "periods": texts_list("periods"),
+        "course_sourced_id": reference("course"),
+        "school_sourced_id": reference("school"),
+    },
+    "users": {
+        **_EVERY,
+        "user_master_identifier": scalar("user_master_identifier"),
+        "username": scalar("username"),
+        "user_ids": objects_list("user_ids", _user_id),
+        "user_profiles": objects_list("user_profiles", _user_profile),
+        "is_enabled": flag("enabled_user"),
+        "given_name": scalar("given_name"),
+        "family_name": scalar("family_name"),
+        "middle_name": scalar("middle_name"),
+        "preferred_first_name": scalar("preferred_first_name"),
+        "preferred_middle_name": scalar("preferred_middle_name"),
+        "preferred_last_name": scalar("preferred_last_name"),
+        "pronouns": scalar("pronouns"),
+        "identifier": scalar("identifier"),
+        "email": scalar("email"),
+        "sms": scalar("sms"),
+        "phone": scalar("phone"),
+        "grades": texts_list("grades"),
+        "primary_org_sourced_id": reference("primary_org"),
+    },
+    "enrollments": {
+        **_EVERY,
+        "user_sourced_id": reference("user"),
+        "class_sourced_id": reference("class_"),
+        "school_sourced_id": reference("school"),
+        "role": tokens("role", "role"),
+        "is_primary": flag("primary"),
+        "begin_date": scalar("begin_date"),
+        "end_date": scalar("end_date"),
+    },
+    "demographics": {
+        **_EVERY,
+        "birth_date": scalar("birth_date"),
+        "sex": tokens("sex", "sex"),
+        "is_american_indian_or_alaska_native": flag("american_indian_or_alaska_native"),
+        "is_asian": flag("asian"),
+        "is_black_or_african_american": flag("black_or_african_american"),
+        "is_native_hawaiian_or_other_pacific_islander": flag("native_hawaiian_or_other_pacific_islander"),
+        "is_white": flag("white"),
+        "is_demographic_race_two_or_more_races": flag("demographic_race_two_or_more_races"),
+        "is_hispanic_or_latino_ethnicity": flag("hispanic_or_latino_ethnicity"),
+        "country_of_birth_code": scalar("country_of_birth_code"),
+        "state_of_birth_abbreviation": scalar("state_of_birth_abbreviation"),
+        "city_of_birth": scalar("city_of_birth"),
+        "public_school_residence_status": scalar("public_school_residence_status"),
+    },
+}
+
+#: Tables of lists: their columns, and the rows of one record in the order the list has.
+_LISTS: dict[str, tuple[tuple[str, ...], Callable[[Any], Collection[_Row]]]] = {
+    "class_terms": (("class_sourced_id", "term_sourced_id"), _class_terms),
+    "user_roles": (
+        ("user_sourced_id", "org_sourced_id", "role", "role_type", "user_profile", "begin_date", "end_date"),
+        _user_roles,
+    ),
+    "user_agents": (("user_sourced_id", "agent_sourced_id"), _user_agents),
+}

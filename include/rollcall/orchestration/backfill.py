@@ -1,0 +1,118 @@
+"""Back-filling from a terminal: which past nights need it, and doing one of them.
+
+Airflow's own backfill makes one run per night and comes to the same two functions, `begin_past` and `replay`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+
+from rollcall.errors import ActionRequired, RollcallError, redact_errors
+from rollcall.history.pulls import begin_replay, pulls_of_night, refetched
+from rollcall.history.replay import replay
+from rollcall.landing.contracts import PullRef
+from rollcall.landing.zone import Landing
+from rollcall.oneroster.connection import OneRosterConnection
+from rollcall.orchestration.terminal import Terminal, published, pulled, terminal_run_id
+from rollcall.pipeline import run as nights
+from rollcall.settings import District, night_of
+from rollcall.warehouse.migrate import require_version
+from rollcall.warehouse.models import runs
+from rollcall.warehouse.session import require_reachable
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a night.
+
+    :param did: `skipped`, `replayed`, `published`, `paused`, `re-fetched` or `failed`.
+    """
+
+    district: str
+    night: str
+    did: str
+    told: str
+
+    def plain(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def nights_between(first: date, last: date, today: date) -> list[date]:
+    """Every night from the first to the last.
+
+    :raises ActionRequired: `nights_order`, `nights_future`.
+    """
+    if last < first:
+        raise ActionRequired("nights_order", f"{first} is after {last}.", remedy="Name the earlier night first: A..B.")
+    if last > today:
+        raise ActionRequired("nights_future", f"The night of {last} has not been yet.", remedy=f"End at {today}.")
+    return [first + timedelta(days=day) for day in range((last - first).days + 1)]
+
+
+@dataclass(frozen=True)
+class InLedger:
+    """What the ledger knows of a past night.
+
+    :param is_done: whether a run of it was published or replayed; else it is missing or failed.
+    :param is_covered: whether a re-fetch for it, or for a night before it, has asked for what was modified since.
+    """
+
+    is_done: bool
+    is_covered: bool
+
+
+def in_ledger(engine: sa.Engine, district: District, night: date) -> InLedger:
+    """What the ledger says of a night.
+
+    :raises RollcallError: `warehouse_unreachable`, `warehouse_version`.
+    """
+    require_reachable(engine)
+    query = sa.select(runs.c.night, runs.c.kind, runs.c.as_of).where(
+        runs.c.district_id == district.district,
+        runs.c.status.in_(["published", "replayed"]),
+        runs.c.kind.in_(["sync", "replay", "refetch"]),
+        runs.c.night <= night,
+    )
+    with redact_errors("backfill", district=district.district), engine.connect() as connection:
+        require_version(connection)
+        found = connection.execute(query).all()
+    zone = district.schedule.timezone
+    return InLedger(
+        is_done=any(row.night == night for row in found),
+        is_covered=any(row.kind == "refetch" and night <= night_of(row.as_of, zone) for row in found),
+    )
+
+
+def backfill_night(engine: sa.Engine, district: District, landing: Landing, night: date, *, every: bool) -> Outcome:
+    """Do one night; what goes wrong with it is its outcome, so that the others go on.
+
+    :param every: also if it is done already.
+    """
+    known, is_kept = in_ledger(engine, district, night), bool(pulls_of_night(landing, district, night))
+    if known.is_done and not every:
+        return _came(district, night, "skipped", "It was published or replayed already; --all does it again.")
+    if known.is_covered and not is_kept:
+        return _came(
+            district, night, "skipped", "No pull is kept, and what was modified since then is fetched already."
+        )
+    run_id = terminal_run_id()
+    try:
+        begun = begin_replay(engine, district, landing, run_id, night)
+        if isinstance(begun, PullRef):
+            with nights.recorded_stage(engine, district.district, run_id, "replay"):
+                done = replay(engine, district, begun, landing)
+            return _came(district, night, done.status, done.why or f"Published as generation {done.generation}.")
+        connection = OneRosterConnection.from_environment(district.connection_id)
+        with Terminal(district.name) as terminal:
+            ref = pulled(engine, district, landing, run_id, begun, connection, terminal)
+            done = published(engine, district, landing, ref, terminal)
+        return _came(district, night, "re-fetched", f"{refetched(night, begun)} {done.why}".strip())
+    except RollcallError as error:
+        return _came(district, night, "failed", str(error))
+
+
+def _came(district: District, night: date, did: str, told: str) -> Outcome:
+    return Outcome(district.district, night.isoformat(), did, told)

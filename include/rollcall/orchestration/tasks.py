@@ -1,0 +1,140 @@
+"""What the five tasks of a district's DAG do, with plain values in and out and nothing of Airflow inside.
+
+`warehouse` is anything with the fields of an Airflow connection. Every failure is entered into the ledger in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from rollcall.errors import RollcallError, redact_errors
+from rollcall.extract.pull import Plan
+from rollcall.history.pulls import begin_replay
+from rollcall.history.replay import replay
+from rollcall.landing.contracts import PullRef, from_json, to_json
+from rollcall.landing.zone import Landing, default_landing
+from rollcall.oneroster.client import OneRosterClient
+from rollcall.pipeline import run
+from rollcall.pipeline.remap import prepare_remap
+from rollcall.reports.report import print_summary
+from rollcall.settings import District, find_district, night_of
+from rollcall.warehouse.lease import HostLease
+from rollcall.warehouse.ledger import fail_run
+from rollcall.warehouse.models import runs
+from rollcall.warehouse.session import ConnectionFields, connect, url_of
+
+
+class Hook(Protocol):
+    """`OneRosterHook` as far as a pull needs it."""
+
+    def get_conn(
+        self, *, version: str, page_size: int, concurrency: int, demographics: bool, budget: HostLease
+    ) -> OneRosterClient: ...
+
+
+def extract(
+    district: str,
+    run_id: str,
+    run_type: str,
+    warehouse: ConnectionFields,
+    hook: Callable[[str], Hook],
+    params: Mapping[str, Any],
+    interval_end: datetime | None = None,
+) -> dict[str, Any]:
+    """Pull the district; the other tasks get what this returns. A backfill and a remap have what they need already.
+
+    :param run_type: Airflow's; its enumeration is equal to its value, but does not print as it.
+    :param hook: makes the hook of a connection id.
+    :param interval_end: when the run's night is; of a backfill it says which one.
+    """
+    with _running(district, run_id, "extract", warehouse) as (engine, settings, landing):
+        if run_type == "backfill" and interval_end is not None:
+            run.require_no_dry_run(settings, is_dry_run=bool(params.get("dry_run")))
+            past = night_of(interval_end, settings.schedule.timezone)
+            plan: PullRef | Plan = begin_replay(engine, settings, landing, run_id, past)
+        elif params["mode"] == "remap":
+            plan = prepare_remap(engine, settings, run_id, landing)
+        else:
+            plan = run.start_run(engine, settings, run_id, params["mode"], without_warehouse=True)
+        if isinstance(plan, PullRef):
+            return to_json(plan)
+        with (
+            HostLease(engine.url, settings) as lease,
+            hook(settings.connection_id).get_conn(budget=lease, **settings.client_options()) as client,
+        ):
+            collections = params["collections"] or ()
+            pulled = run.extract_night(client, settings, landing, run_id=run_id, plan=plan, collections=collections)
+        return to_json(pulled)
+
+
+def validate(district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields) -> dict[str, Any]:
+    """Judge each record by itself."""
+    ref = from_json(pull, PullRef)
+    with _running(district, run_id, "validate", warehouse) as (_, settings, landing):
+        if ref.kind == "sync":  # a remap brings no record, and a replay has judged anew what needs it
+            run.validate_night(settings, ref, landing)
+    return pull
+
+
+def map_roster(district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields) -> dict[str, Any]:
+    """Merge, map and guard."""
+    ref = from_json(pull, PullRef)
+    with _running(district, run_id, "map_roster", warehouse) as (engine, settings, landing):
+        if ref.kind != "replay":  # which maps while it writes the past
+            run.map_night(engine, settings, ref, landing)
+    return pull
+
+
+def publish(
+    district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields, *, dry_run: bool
+) -> dict[str, Any]:
+    """Apply the change set, or only say what it would do; returns what was published."""
+    ref = from_json(pull, PullRef)
+    with _running(district, run_id, "publish", warehouse) as (engine, settings, landing):
+        if ref.kind == "replay":
+            return to_json(replay(engine, settings, ref, landing))
+        finish = run.finish_dry_run if dry_run else run.publish_night
+        return to_json(finish(engine, settings, ref, landing))
+
+
+def report(district: str, run_id: str, warehouse: ConnectionFields) -> None:
+    """Print the run's summary into the task's log, which names no person."""
+    with _running(district, run_id, "report", warehouse) as (engine, _, landing):
+        print_summary(engine, district, run_id, landing)
+
+
+def ended(district: str, run_id: str, warehouse: ConnectionFields) -> None:
+    """Mark a run as failed that Airflow has ended and that could not say so itself: killed, or out of time.
+
+    What it did say stays, and so does a run that was published. A warehouse that is down hides nothing: the next run
+    finds what was left.
+    """
+    error = RollcallError(
+        "run_killed",
+        "Airflow ended the run before it was done: its process was killed, or its time was up.",
+        remedy="The task's log says more. The next run makes up for it.",
+    )
+    engine = connect(url_of(warehouse))
+    try:
+        with suppress(RollcallError), redact_errors("ledger", district=district), engine.begin() as connection:
+            fail_run(connection, district, run_id, "", error, where=runs.c.status == "running")
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _running(
+    district: str, run_id: str, stage: str, warehouse: ConnectionFields
+) -> Iterator[tuple[sa.Engine, District, Landing]]:
+    settings = find_district(district)
+    engine = connect(url_of(warehouse))
+    try:
+        with run.recorded_stage(engine, district, run_id, stage):
+            yield engine, settings, Landing(default_landing())
+    finally:
+        engine.dispose()

@@ -1,0 +1,142 @@
+"""A run on a terminal: which stage it is in, and how far each collection has come."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+
+import sqlalchemy as sa
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from rollcall.extract.pull import Plan
+from rollcall.landing.contracts import Published, PullRef
+from rollcall.landing.zone import Landing
+from rollcall.oneroster.client import OneRosterClient
+from rollcall.oneroster.connection import OneRosterConnection
+from rollcall.pipeline import run
+from rollcall.settings import District
+from rollcall.warehouse.lease import HostLease
+
+#: Seconds between two lines where nobody watches a bar.
+_LINE_EVERY = 10.0
+
+
+class Terminal:
+    """Draws on standard error while a run goes on; without a terminal it writes one line per stage.
+
+    :param title: what is being synced.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._title = title
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._last_line = time.monotonic()
+        self._is_waiting = False
+
+    def __enter__(self) -> Terminal:
+        self._console.print(f"{self._title}: sync")
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Show a stage while it runs, and how long it took when it is done."""
+        began = time.monotonic()
+        task = self._bars.add_task(name, total=None)
+        yield
+        for made in (task, *self._tasks.values()):
+            self._bars.remove_task(made)
+        self._tasks.clear()
+        self._console.print(f"  {name:<12} {time.monotonic() - began:6.1f} s")
+
+    def progress(
+        self,
+        collection: str,
+        rows: int,
+        total: int | None,
+        at_once: int,
+        seconds_left: float | None,
+        waiting: float | None,
+    ) -> None:
+        """What extract reports after each page and every ten seconds, and every second while the provider has asked to
+        wait; where there is no terminal, a line now and then, and one when a wait begins.
+        """
+        if collection not in self._tasks:
+            self._tasks[collection] = self._bars.add_task("", total=total)
+        left = "" if seconds_left is None else f", {seconds_left:.0f} s left"
+        doing = f"{at_once} at once{left}"
+        if waiting is not None:
+            doing = f"waiting {waiting:.0f} s: the provider answered 429, too many requests"
+        self._bars.update(self._tasks[collection], completed=rows, total=total, description=f"  {collection} ({doing})")
+        begins_to_wait = waiting is not None and not self._is_waiting
+        self._is_waiting = waiting is not None
+        is_due = begins_to_wait or time.monotonic() - self._last_line >= _LINE_EVERY
+        if is_due and not self._console.is_terminal:
+            self._last_line = time.monotonic()
+            self._console.print(f"  {collection}: {rows:,} of {f'{total:,}' if total else '?'} ({doing})")
+
+
+# The stages of a run that a person starts at a terminal, with progress; each failure is entered into the ledger.
+
+
+def terminal_run_id() -> str:
+    """The name of such a run; Airflow names its own."""
+    return f"cli__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00__{secrets.token_hex(3)}"
+
+
+def pulled(
+    engine: sa.Engine,
+    district: District,
+    landing: Landing,
+    run_id: str,
+    plan: Plan,
+    connection: OneRosterConnection,
+    terminal: Terminal,
+    collections: Sequence[str] = (),
+) -> PullRef:
+    """Extract and validate."""
+    key = district.district
+    with (
+        terminal.stage(f"extract ({plan.mode})"),
+        run.recorded_stage(engine, key, run_id, "extract"),
+        HostLease(engine.url, district) as lease,
+        OneRosterClient(connection, budget=lease, **district.client_options()) as client,
+    ):
+        ref = run.extract_night(
+            client, district, landing, run_id=run_id, plan=plan, collections=collections, progress=terminal.progress
+        )
+    with terminal.stage("validate"), run.recorded_stage(engine, key, run_id, "validate"):
+        run.validate_night(district, ref, landing)
+    return ref
+
+
+def published(
+    engine: sa.Engine, district: District, landing: Landing, ref: PullRef, terminal: Terminal, *, dry_run: bool = False
+) -> Published:
+    """Map and publish."""
+    with terminal.stage("map"), run.recorded_stage(engine, ref.district, ref.run_id, "map_roster"):
+        run.map_night(engine, district, ref, landing)
+    with terminal.stage("publish"), run.recorded_stage(engine, ref.district, ref.run_id, "publish"):
+        finish = run.finish_dry_run if dry_run else run.publish_night
+        return finish(engine, district, ref, landing)

@@ -1,0 +1,121 @@
+"""Full or delta: what a night asks the provider for, and why.
+
+Infinite Campus asks its consumers for full syncs weekly and differential ones nightly. A delta is only as good as the
+provider's stamps and tombstones, so a full pull comes whenever there is reason to doubt them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from rollcall.changes.comparison import ABSENT_TWICE, TOMBSTONE
+from rollcall.extract.pull import ALWAYS_FULL, FULL, Plan
+from rollcall.settings import District, night_of
+from rollcall.settings.schedule import EVENING
+from rollcall.warehouse.clock import warehouse_now
+from rollcall.warehouse.models import districts, staging, state, watermarks
+from rollcall.warehouse.profiles import last_profile
+
+#: After so long without a full pull the next one is full, whatever day it is.
+LONGEST_WITHOUT_FULL = timedelta(days=7)
+
+
+def plan_night(connection: sa.Connection, district: District, requested: str, now: datetime) -> Plan:
+    """What to pull.
+
+    :param requested: `auto`, `full` or `delta`; a delta that cannot be is a full pull.
+    """
+    profile = last_profile(connection, district.district)
+    pinned = profile.pinned_org if profile else None
+    limit = profile.largest_limit if profile else None
+    known = sa.select(districts.c.base_url).where(districts.c.district_id == district.district)
+    base_url = connection.execute(known).scalar_one_or_none() or ""
+    marks = _watermarks(connection, district)
+    reason = "" if requested == "delta" else _reason_for_full(connection, district, requested, now)
+    if not marks:
+        reason = "the first pull"
+    if reason:
+        return Plan("full", pinned_org=pinned, base_url=base_url, largest_limit=limit, why=reason)
+    overlap = timedelta(hours=district.schedule.overlap_hours)
+    return Plan(
+        "delta",
+        since={name: mark - overlap for name, mark in marks.items() if name not in ALWAYS_FULL},
+        school_years=_school_years(connection, district),
+        pinned_org=pinned,
+        base_url=base_url,
+        largest_limit=limit,
+        why="what was modified since the last pull",
+    )
+
+
+def plan_refetch(connection: sa.Connection, district: District, night: date) -> Plan:
+    """What was modified since a night whose pull is not kept, as it is now.
+
+    A district that was never published has nothing a delta could be laid on, and is pulled in full.
+    """
+    now = warehouse_now(connection)
+    planned = replace(plan_night(connection, district, "delta", now), clock_ahead=now - datetime.now(UTC))
+    if planned.mode == "full":
+        return replace(planned, kind="refetch")
+    evening = datetime.combine(night - timedelta(days=1), EVENING, ZoneInfo(district.schedule.timezone))
+    since = evening.astimezone(UTC) - timedelta(hours=district.schedule.overlap_hours)
+    asked = {name: since for name in district.wanted() if name not in ALWAYS_FULL}
+    return replace(planned, since=asked, kind="refetch", why=f"what was modified since the night of {night}")
+
+
+def plan_without_warehouse() -> Plan:
+    """Extract works while the warehouse is down; without watermarks everything is asked for."""
+    return Plan("full", why=f"the warehouse does not answer, so {FULL.why}", clock_ahead=None)
+
+
+def _reason_for_full(connection: sa.Connection, district: District, requested: str, now: datetime) -> str:
+    if requested == "full":
+        return FULL.why
+    columns = (state.c.full_required, state.c.last_full_as_of)
+    row = connection.execute(sa.select(*columns).where(state.c.district_id == district.district)).one_or_none()
+    if row is None or row.last_full_as_of is None:
+        return "there has been no complete full pull yet"
+    if row.full_required:
+        return str(row.full_required)
+    if now - row.last_full_as_of >= LONGEST_WITHOUT_FULL:
+        return f"the last complete full pull was on {row.last_full_as_of:%Y-%m-%d}"
+    zone, day = district.schedule.timezone, district.schedule.full_on
+    tonight = night_of(now, zone)
+    if f"{tonight:%A}".lower() == day and night_of(row.last_full_as_of, zone) < tonight:
+        return f"{day.title()} is the day of the full pull"
+    if _never_marks_deletions(connection, district):
+        return "this provider never marks what it deletes"
+    return ""
+
+
+def _never_marks_deletions(connection: sa.Connection, district: District) -> bool:
+    """Whether people have gone for good, and not one of them by a tombstone (Ed-Fi: every record is `active`)."""
+    users = staging["users"]
+
+    def seen(because: str) -> bool:
+        where = (users.c.district_id == district.district, users.c._removed_because == because)
+        return connection.execute(sa.select(sa.exists().where(*where))).scalar_one()
+
+    return seen(ABSENT_TWICE) and not seen(TOMBSTONE)
+
+
+def _watermarks(connection: sa.Connection, district: District) -> dict[str, datetime]:
+    columns = (watermarks.c.collection, watermarks.c.watermark)
+    rows = connection.execute(sa.select(*columns).where(watermarks.c.district_id == district.district))
+    return {row.collection: row.watermark for row in rows}
+
+
+def _school_years(connection: sa.Connection, district: District) -> frozenset[str]:
+    """The school years readers know, by sourcedId."""
+    sessions = staging["academic_sessions"]
+    where = (
+        sessions.c.district_id == district.district,
+        sessions.c.type == "schoolYear",
+        sessions.c._removed_at.is_(None),
+        sessions.c._missing_since.is_(None),
+    )
+    return frozenset(connection.execute(sa.select(sessions.c.sourced_id).where(*where)).scalars())

@@ -1,0 +1,58 @@
+"""Applying a changed mapping to what is published, asking no provider.
+
+A remap is a run like any other, of a pull that brought nothing: merge finds no record, mapping does all accounts anew,
+the guard looks at it, publish applies it. Its content is as of the roster it maps again, so it is to history what a
+replay of the newest night would be; readers find its changes under the instant at which they were made.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from rollcall.errors import ActionRequired, redact_errors
+from rollcall.landing.contracts import Pull, PullRef, Validated, save
+from rollcall.landing.zone import Landing
+from rollcall.pipeline import run
+from rollcall.settings import District, night_of
+from rollcall.warehouse.models import districts, state
+
+
+def prepare_remap(engine: sa.Engine, district: District, run_id: str, landing: Landing) -> PullRef:
+    """Enter the run and leave what extract and validate would, empty.
+
+    :raises ActionRequired: `not_published` where there is nothing to map again, `district_disabled`,
+    `warehouse_version`. :raises RollcallError: `warehouse_unreachable`.
+    """
+    key, now = district.district, datetime.now(UTC)
+    run.enter_run(engine, district, run_id, night_of(now, district.schedule.timezone), "remap")
+    with redact_errors("remap", district=key), engine.connect() as connection:
+        whose = districts.c.district_id == state.c.district_id
+        known = sa.select(state.c.current_as_of, districts.c.base_url).join(districts, whose)
+        known = known.where(state.c.district_id == key)
+        published = connection.execute(known).one_or_none()
+    if published is None:
+        raise ActionRequired(
+            "not_published",
+            f"{district.name} has not been published yet, so there is nothing to map again.",
+            remedy=f"Sync it first: rollcall sync {key}",
+            district=key,
+        )
+    ref = PullRef(district=key, pull_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", run_id=run_id, kind="remap")
+    folder = ref.folder(landing)
+    pull = Pull(
+        district=key,
+        pull_id=ref.pull_id,
+        run_id=run_id,
+        as_of=published.current_as_of,
+        mode="delta",
+        version=district.version,
+        base_url=published.base_url,
+        collections=[],
+        kind="remap",
+    )
+    save(folder, pull)
+    save(folder, Validated(collections=[], rejects=[], findings=[]))
+    return ref

@@ -1,0 +1,214 @@
+"""What has to be so of a published roster, asked inside the transaction that writes it, before its commit.
+
+A roster that contradicts itself is never committed: the transaction ends, readers keep what they have, and the run is
+marked failed with the code of what was broken. Every check is one set-based statement. After a delta it looks only at
+the rows the publication wrote and at what belongs to them, by index; after a full night, a rollback or a first
+publication it looks at everything. The database itself backs one of them: `ex_accounts_username` in
+`rollcall.warehouse.models`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rollcall.errors import ActionRequired
+from rollcall.landing.contracts import TableCounts
+from rollcall.model.tables import TABLES, Table
+from rollcall.warehouse.bulk import copy_in
+from rollcall.warehouse.history import touched_table
+from rollcall.warehouse.models import EMAIL, IDENTIFIER, UNUSUAL_EMAIL, staging
+from rollcall.warehouse.schemas import OPS, STAGING
+from rollcall.warehouse.session import temporary, update_statistics
+
+#: What each code says is wrong; `{count}` are the rows that are.
+BROKEN: dict[str, str] = {
+    "owner_not_live": "{count:,} rows of {table} would be live although the record they belong to is not",
+    "username_shared": "{count:,} accounts would have the username of another person",
+    "usernames_differ": "{count:,} people would have two different usernames",
+    "left_out_contradicts": "{count:,} people would both have an account and be left out, or neither",
+    "counts_differ": "the counts of {table} are {count:,} rows off what the table has",
+    "accounts_differ": "{count:,} accounts would not be what the mapping of everybody gives",
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which rows are looked at.
+
+    :param is_whole: all of the district's; else those in the tables `touched_<table>` that publishing leaves behind.
+    :param by_email: records with one e-mail address may be one person.
+    """
+
+    district: str
+    is_whole: bool
+    by_email: bool = False
+
+
+def check_roster(connection: sa.Connection, scope: Scope, *, remedy: str, knows_left_out: bool = True) -> None:
+    """What has to be so after anything that writes the published roster.
+
+    :param knows_left_out: whether it is known who is left out; after a rollback it may not be.
+    :raises ActionRequired: with a code of `BROKEN`.
+    """
+    if not scope.is_whole:
+        for table in TABLES.values():
+            connection.exec_driver_sql(touched_table(table))
+    for table in TABLES.values():
+        for column, owner in table.owners.items():
+            count = sum(_count(connection, scope, query) for query in _without_owner(table, column, owner, scope))
+            _require(count, "owner_not_live", scope, remedy, table=table.name)
+    _require(_count(connection, scope, _shared(scope)), "username_shared", scope, remedy)
+    _require(_count(connection, scope, _different(scope)), "usernames_differ", scope, remedy)
+    if knows_left_out:
+        _require(_count(connection, scope, _in_both_or_neither(scope)), "left_out_contradicts", scope, remedy)
+    _require_constraints(connection, scope, remedy)
+
+
+def check_counts(
+    connection: sa.Connection,
+    scope: Scope,
+    table: str,
+    told: TableCounts,
+    written: Mapping[str, int],
+    remedy: str,
+) -> None:
+    """Whether a run's counts of a table are those of what it wrote and, where everything is looked at, of the table.
+
+    :param told: what goes into the ledger.
+    :param written: per kind of change, how many rows of the table it was done to.
+    :raises ActionRequired: `counts_differ`.
+    """
+    kinds = ("added", "changed", "returned", "missing", "removed")
+    off = sum(abs(written.get(kind, 0) - getattr(told, kind)) for kind in kinds)
+    if not off and scope.is_whole:
+        live = staging[table].c._removed_at.is_(None)
+        counting = sa.select(sa.func.count()).where(staging[table].c.district_id == scope.district, live)
+        off = abs(
+            connection.execute(counting).scalar_one() - told.published - told.added - told.returned + told.removed
+        )
+    _require(off, "counts_differ", scope, remedy, table=table)
+
+
+def check_accounts(connection: sa.Connection, scope: Scope, expected: pa.Table, remedy: str) -> None:
+    """Whether accounts are what the mapping of everybody gives, with those that a hold leaves as they are.
+
+    :param expected: the columns of accounts that are compared, key included.
+    :raises ActionRequired: `accounts_differ`.
+    """
+    table = TABLES["accounts"]
+    columns = {name: staging["accounts"].c[name].type.compile(connection.dialect) for name in expected.column_names}
+    typed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    connection.exec_driver_sql(temporary("expected_accounts", typed))
+    connection.exec_driver_sql("TRUNCATE expected_accounts")
+    if expected.num_rows:
+        copy_in(connection, "expected_accounts", expected)
+    connection.exec_driver_sql(update_statistics("expected_accounts"))
+    match = " AND ".join(f'e."{name}" = r."{name}"' for name in table.key)
+    own, other = (", ".join(f'{which}."{name}"' for name in columns) for which in "re")
+    query = f"""
+        SELECT count(*) FROM (SELECT * FROM {STAGING}.accounts WHERE district_id = :district AND _removed_at IS NULL) r
+        FULL JOIN expected_accounts e ON {match} WHERE ({own}) IS DISTINCT FROM ({other})"""
+    _require(_count(connection, scope, query), "accounts_differ", scope, remedy)
+
+
+def _without_owner(table: Table, column: str, owner: str, scope: Scope) -> Iterator[str]:
+    """Live rows whose owner is not live; of owners nothing is known of, nothing is asked."""
+    name = f"{STAGING}.{table.name}"
+    is_known = f"EXISTS (SELECT FROM {STAGING}.{owner} WHERE district_id = :district)"
+    is_lost = f"""r.district_id = :district AND r._removed_at IS NULL AND NOT EXISTS (SELECT FROM {STAGING}.{owner} o
+        WHERE o.district_id = :district AND o.sourced_id = r."{column}" AND o._removed_at IS NULL)"""
+    if scope.is_whole:
+        yield f"SELECT count(*) FROM {name} r WHERE {is_known} AND {is_lost}"
+        return
+    match = " AND ".join(f'k."{one}" = r."{one}"' for one in table.key)
+    yield f"SELECT count(*) FROM touched_{table.name} k JOIN {name} r ON {match} WHERE {is_known} AND {is_lost}"
+    yield f"""SELECT count(*) FROM touched_{owner} k JOIN {name} r ON r."{column}" = k.sourced_id
+        WHERE k._change = 'removed' AND {is_lost}"""
+
+
+def _shared(scope: Scope) -> str:
+    """Accounts whose username another person has, however it is spelled. Records with one identifier may be one person,
+    and so may those with one e-mail address where the district says so; as accounts that are held keep what they were
+    made with, it is theirs that is looked at.
+    """
+    own, other = IDENTIFIER.format("r.identifier"), IDENTIFIER.format("o.identifier")
+    by_email = f"({EMAIL.format('r.email')} = {EMAIL.format('o.email')} OR {_unusual('r')} AND {_unusual('o')})"
+    alike = f"AND NOT coalesce({by_email}, FALSE)" if scope.by_email else ""
+    return f"""
+        SELECT count(*) FROM {_accounts(scope)} JOIN {STAGING}.accounts o
+            ON o.district_id = :district AND o.username_key = r.username_key
+            AND o.user_sourced_id <> r.user_sourced_id AND o._removed_at IS NULL
+            AND NOT coalesce({own} = {other} AND {own} <> '', FALSE) {alike}
+        WHERE r.district_id = :district AND r._removed_at IS NULL"""
+
+
+def _unusual(alias: str) -> str:
+    """Whether only Python can compare the e-mail address."""
+    return UNUSUAL_EMAIL.format(f"{alias}.email")
+
+
+def _different(scope: Scope) -> str:
+    return f"""
+        SELECT count(DISTINCT r.user_sourced_id) FROM {_accounts(scope)} JOIN {STAGING}.accounts o
+            ON o.district_id = :district AND o.user_sourced_id = r.user_sourced_id
+            AND o.username_key <> r.username_key AND o._removed_at IS NULL
+        WHERE r.district_id = :district AND r._removed_at IS NULL"""
+
+
+def _accounts(scope: Scope) -> str:
+    if scope.is_whole:
+        return f"{STAGING}.accounts r"
+    key = "k.user_sourced_id = r.user_sourced_id AND k.site_id = r.site_id"
+    return f"touched_accounts k JOIN {STAGING}.accounts r ON r.district_id = :district AND {key}"
+
+
+def _in_both_or_neither(scope: Scope) -> str:
+    """Live people need exactly one of an account and a reason why they have none; others have neither."""
+    if scope.is_whole:
+        people = f"""SELECT u.sourced_id AS who FROM {STAGING}.users u
+            WHERE u.district_id = :district AND u._removed_at IS NULL
+            UNION SELECT l.user_sourced_id FROM {OPS}.left_out l WHERE l.district_id = :district"""
+    else:
+        people = """SELECT sourced_id AS who FROM touched_users UNION SELECT user_sourced_id FROM touched_accounts
+            UNION SELECT user_sourced_id FROM touched_left_out"""
+    return f"""
+        SELECT count(*) FROM (
+            SELECT EXISTS (SELECT FROM {STAGING}.users u WHERE u.district_id = :district
+                    AND u.sourced_id = p.who AND u._removed_at IS NULL) AS is_live,
+                EXISTS (SELECT FROM {STAGING}.accounts a WHERE a.district_id = :district
+                    AND a.user_sourced_id = p.who AND a._removed_at IS NULL) AS has_account,
+                EXISTS (SELECT FROM {OPS}.left_out l WHERE l.district_id = :district
+                    AND l.user_sourced_id = p.who) AS is_left_out
+            FROM ({people}) p) found
+        WHERE CASE WHEN is_live THEN has_account = is_left_out ELSE is_left_out END"""
+
+
+def _require_constraints(connection: sa.Connection, scope: Scope, remedy: str) -> None:
+    """What the database checks at the commit, now: so that it ends the transaction with words."""
+    try:
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+    except sa.exc.IntegrityError:
+        raise _broken("username_shared", 1, scope, remedy) from None
+
+
+def _count(connection: sa.Connection, scope: Scope, query: str) -> int:
+    return int(connection.execute(sa.text(query), {"district": scope.district}).scalar_one())
+
+
+def _require(count: int, code: str, scope: Scope, remedy: str, *, table: str = "accounts") -> None:
+    if count:
+        raise _broken(code, count, scope, remedy, table=table)
+
+
+def _broken(code: str, count: int, scope: Scope, remedy: str, *, table: str = "accounts") -> ActionRequired:
+    what = BROKEN[code].format(count=count, table=table)
+    return ActionRequired(
+        code,
+        f"The roster of {scope.district} would contradict itself: {what}.",
+        remedy=remedy,
+        district=scope.district,
+    )

@@ -1,0 +1,295 @@
+"""The stage publish: one transaction applies the change set, so that readers see yesterday's roster or today's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from rollcall.errors import ActionRequired, GenerationMoved, RollcallError
+from rollcall.landing.contracts import (
+    CAME_BACK_SCHEMA,
+    COMPARED_OF_ACCOUNTS,
+    FIRST_ROWS,
+    HELD_ROWS_SCHEMA,
+    LEFT_OUT_SCHEMA,
+    PERSON_FINDINGS_SCHEMA,
+    REJECT_SCHEMA,
+    ChangeSet,
+    Published,
+    Pull,
+    Validated,
+    accepted_schema,
+    change_schema,
+    digest_schema,
+    read_rows,
+)
+from rollcall.landing.zone import PullFolder
+from rollcall.model.tables import TABLES
+from rollcall.publish.apply import apply_changes, renew_digests, write_left_out, write_person_findings
+from rollcall.publish.invariants import Scope, check_accounts, check_counts, check_roster
+from rollcall.settings import District, Nights
+from rollcall.warehouse import holds, ledger
+from rollcall.warehouse.clock import require_not_in_future, warehouse_now
+from rollcall.warehouse.history import Interval, write_changed, write_published
+from rollcall.warehouse.models import runs, staging, state, timestamp, watermarks
+from rollcall.warehouse.publish_lock import acquire_publish_lock
+
+log = logging.getLogger(__name__)
+
+
+def publish(
+    connection: sa.Connection,
+    folder: PullFolder,
+    district: District,
+    pull: Pull,
+    validated: Validated,
+    changes: ChangeSet,
+) -> Published:
+    """Apply a change set. The caller opens the transaction and commits it.
+
+    :raises GenerationMoved: another run published this district since merge looked; merge, map and guard again.
+    :raises RollcallError: `pull_is_older` when readers already have a newer roster.
+    """
+    key = district.district
+    # publications of a district wait for each other; runs of it may overlap (rule 6)
+    acquire_publish_lock(connection, key, changes.run_id)
+    now = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
+    if now is not None and now.current_pull_id == pull.pull_id and now.current_run_id == changes.run_id:
+        return _told(connection, changes, status="already_published", generation=now.generation)
+    _require_turn(now, changes, warehouse_now(connection))
+    if now is not None and now.paused:
+        return _paused(connection, folder, district, pull, validated, changes, now)
+    _require_base(connection, pull)
+    _require_decisions(connection, changes)
+
+    generation = changes.generation + 1
+    # a remap is of an earlier instant, but who reads what changed since a time has to find it
+    changed_at = warehouse_now(connection) if pull.kind == "remap" else changes.as_of
+    for name, parts in changes.digests.items():
+        table = TABLES[name]
+        renew_digests(connection, table, read_rows(folder, parts, digest_schema(table)), district=key)
+    written = {}
+    for name, parts in changes.parts.items():
+        table = TABLES[name]
+        if parts:
+            rows = read_rows(folder, parts, change_schema(table))
+            written[name] = apply_changes(
+                connection,
+                table,
+                rows,
+                district=key,
+                run_id=changes.run_id,
+                as_of=changed_at,
+                generation=generation,
+            )
+    left_out = read_rows(folder, changes.left_out, LEFT_OUT_SCHEMA)
+    write_left_out(connection, left_out, district=key, run_id=changes.run_id)
+    found = read_rows(folder, changes.person_findings, PERSON_FINDINGS_SCHEMA)
+    write_person_findings(connection, found, district=key, run_id=changes.run_id)
+    _require_consistency(connection, folder, district, pull, changes, written)
+    write = write_published if _was_rewritten(connection, key) else write_changed
+    write(connection, key, Interval(changes.as_of, pull.run_id))
+    ledger.describe_district(connection, district, pull.base_url)
+    proven = {landed.collection for landed in pull.collections if landed.proof.proven}
+    is_complete = pull.mode == "full" and proven >= {*district.wanted(), *(one.collection for one in pull.collections)}
+    ledger.record_pull(connection, pull, is_complete=is_complete)
+    ledger.write_details(
+        connection,
+        changes,
+        [*validated.findings, *changes.findings],
+        read_rows(folder, [*validated.rejects, *changes.rejects], REJECT_SCHEMA),
+        _met(connection, folder, validated, changes),
+    )
+    accounts = _live_accounts(connection, key)
+    ledger.finish_run(
+        connection,
+        changes,
+        pull,
+        status="published",
+        generation=generation,
+        accounts=accounts,
+        left_out=left_out.num_rows,
+    )
+    late_from = Nights(district).late_from(changes.as_of)
+    ledger.move_state(connection, changes, pull, generation, is_complete=is_complete, late_from=late_from)
+    return _told(connection, changes, status="published", generation=generation)
+
+
+def _require_consistency(
+    connection: sa.Connection,
+    folder: PullFolder,
+    district: District,
+    pull: Pull,
+    changes: ChangeSet,
+    written: Mapping[str, Mapping[str, int]],
+) -> None:
+    """Refuse to commit a roster that contradicts itself."""
+    key = district.district
+    remedy = (
+        f"Nothing was published; readers keep what they have. Let everybody be mapped again: rollcall sync {key} "
+        f"--full. If that ends the same way, report this code and the run {changes.run_id}."
+    )
+    scope = Scope(key, is_whole=pull.mode == "full" or not changes.generation, by_email=district.person_key == "email")
+    check_roster(connection, scope, remedy=remedy)
+    for name, counts in changes.counts.items():
+        check_counts(connection, scope, name, counts, written.get(name, {}), remedy)
+    if changes.is_everybody_mapped:
+        schema = pa.schema([accepted_schema(TABLES["accounts"]).field(name) for name in COMPARED_OF_ACCOUNTS])
+        check_accounts(connection, scope, read_rows(folder, changes.expected_accounts, schema), remedy)
+
+
+def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, changes: ChangeSet) -> holds.HoldEvents:
+    """What this publication means for the district's holds."""
+    written = []
+    for name, named in holds.living_keys(connection, changes.district).items():
+        table = TABLES[name]
+        rows = read_rows(folder, changes.parts.get(name, []), change_schema(table), [*table.key, "_change"])
+        keys = pc.binary_join_element_wise(*(rows[column] for column in table.key), "\x1f")
+        of_table = pa.array([name] * rows.num_rows, pa.string())
+        rows = pa.table([of_table, keys, rows["_change"]], schema=holds.APPLIED_SCHEMA)
+        written.append(rows.filter(pc.is_in(rows["row_key"], value_set=named)))
+    written.append(_first_rows(connection, validated, changes))
+    return holds.HoldEvents(
+        held_rows=read_rows(folder, changes.held_rows, HELD_ROWS_SCHEMA),
+        came_back=read_rows(folder, changes.came_back, CAME_BACK_SCHEMA),
+        applied=pa.concat_tables([holds.APPLIED_SCHEMA.empty_table(), *written]),
+        complete=[judged.collection for judged in validated.collections if judged.proves_absence],
+    )
+
+
+def _first_rows(connection: sa.Connection, validated: Validated, changes: ChangeSet) -> pa.Table:
+    """Collections whose first rows waited, and that this publication has not withheld: what was asked is answered."""
+    held = {hold.collection for hold in changes.holds if hold.kind == "additions"}
+    nothing_written = not any(part.rows for parts in changes.parts.values() for part in parts)
+    living = holds.living_keys(connection, changes.district)
+    waited = [name for name, keys in living.items() if FIRST_ROWS in keys.to_pylist()]
+    pulled = {one.collection for one in validated.collections}
+    # with a first roster everything waits for the one collection that is held
+    done = [] if held and nothing_written else [name for name in waited if name in pulled - held]
+    return pa.table([done, [FIRST_ROWS] * len(done), ["added"] * len(done)], schema=holds.APPLIED_SCHEMA)
+
+
+def _paused(
+    connection: sa.Connection,
+    folder: PullFolder,
+    district: District,
+    pull: Pull,
+    validated: Validated,
+    changes: ChangeSet,
+    now: sa.Row,
+) -> Published:
+    """Enter what would have been published, and leave readers what they have."""
+    rejects = read_rows(folder, [*validated.rejects, *changes.rejects], REJECT_SCHEMA)
+    ledger.write_details(connection, changes, [*validated.findings, *changes.findings], rejects)
+    ledger.finish_run(
+        connection,
+        changes,
+        pull,
+        status="paused",
+        generation=now.generation,
+        accounts=changes.coverage["with_account"],
+        left_out=sum(part.rows for part in changes.left_out),
+    )
+    why = (
+        f"Publication of {district.name} is paused: {now.paused}. This run is worked out and not published; readers "
+        f"keep the roster they have until: rollcall resume {district.district}"
+    )
+    log.warning("%s", why)
+    told = _told(connection, changes, status="paused", generation=now.generation)
+    return msgspec.structs.replace(told, why=why)
+
+
+def _require_turn(now: sa.Row | None, changes: ChangeSet, at: datetime) -> None:
+    if now is not None and changes.as_of < now.current_as_of and changes.as_of <= at:
+        require_not_in_future(at, now.current_as_of, changes.district)
+    generation = now.generation if now is not None else 0
+    if now is not None and changes.as_of < now.current_as_of:
+        raise RollcallError(
+            "pull_is_older",
+            f"Readers of {changes.district} were given the roster of {now.current_as_of:%Y-%m-%d %H:%M} UTC while this "
+            f"run was working on that of {changes.as_of:%Y-%m-%d %H:%M} UTC.",
+            remedy="Nothing needs to be done.",
+            district=changes.district,
+        )
+    if generation != changes.generation:
+        raise GenerationMoved(
+            "generation_moved",
+            f"Another run published {changes.district} in the meantime.",
+            remedy="Merge, map and guard again.",
+            district=changes.district,
+        )
+
+
+def _was_rewritten(connection: sa.Connection, district: str) -> bool:
+    """Whether a replay or a rollback wrote history since the last ordinary publication: then it may say what readers
+    were never given, such as what is held, and all of it has to be compared.
+    """
+    ended, of_district = runs.c.finished_at, runs.c.district_id == district
+    ordinary = (of_district, runs.c.status == "published", runs.c.kind.in_(["sync", "remap"]))
+    last = sa.select(sa.func.max(ended)).where(*ordinary)
+    others = (of_district, runs.c.status.in_(["published", "replayed"]), runs.c.kind.not_in(["sync", "remap"]))
+    later = ended > sa.func.coalesce(last.scalar_subquery(), sa.cast("-infinity", timestamp()))
+    return bool(connection.execute(sa.select(sa.exists().where(*others, later))).scalar_one())
+
+
+def _require_base(connection: sa.Connection, pull: Pull) -> None:
+    """A delta is laid on the roster it was asked for; a rollback takes that away together with the watermarks."""
+    begins = {landed.collection: landed.since for landed in pull.collections if landed.since is not None}
+    if pull.kind == "refetch" or not begins:
+        return
+    columns = (watermarks.c.collection, watermarks.c.watermark)
+    known = connection.execute(sa.select(*columns).where(watermarks.c.district_id == pull.district))
+    marks = {row.collection: row.watermark for row in known}
+    # an older full pull may have been published since: it does not reach to where this one begins
+    if not all(name in marks and since <= marks[name] for name, since in begins.items()):
+        raise ActionRequired(
+            "delta_without_base",
+            f"{pull.district} was rolled back after this pull had asked only for what was modified.",
+            remedy="Nothing was published. Sync anew: the next pull asks for everything.",
+            district=pull.district,
+        )
+
+
+def _require_decisions(connection: sa.Connection, changes: ChangeSet) -> None:
+    """What was approved or rejected since merge looked, and approvals that ended, are worked out again: a run may wait
+    for hours between the two.
+    """
+    holds.keep_undecided(connection, changes.district)
+    if changes.decisions and changes.decisions != holds.decisions(holds.living_rows(connection, changes.district)):
+        raise GenerationMoved(
+            "decisions_moved",
+            f"A decision about what is held of {changes.district} was taken in the meantime.",
+            remedy="Merge, map and guard again.",
+            district=changes.district,
+        )
+
+
+def _live_accounts(connection: sa.Connection, district: str) -> int:
+    accounts = staging["accounts"]
+    count = sa.select(sa.func.count()).where(accounts.c.district_id == district, accounts.c._removed_at.is_(None))
+    return connection.execute(count).scalar_one()
+
+
+def _told(connection: sa.Connection, changes: ChangeSet, *, status: str, generation: int) -> Published:
+    row = connection.execute(
+        sa.select(runs.c.accounts, runs.c.left_out).where(
+            runs.c.district_id == changes.district, runs.c.run_id == changes.run_id
+        )
+    ).one()
+    return Published(
+        district=changes.district,
+        run_id=changes.run_id,
+        pull_id=changes.pull_id,
+        status=status,  # type: ignore[arg-type]
+        generation=generation,
+        counts=changes.counts,
+        accounts=row.accounts or 0,
+        left_out=row.left_out or 0,
+        holds=holds.undecided(connection, changes.district, changes.holds),
+    )

@@ -1,0 +1,55 @@
+"""What a purge would delete and what it did delete, for people and for `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rollcall.retention.folders import Deleted
+from rollcall.retention.purge import Holding, Receipt
+
+
+def print_holding(there: Holding, file: IO[str]) -> None:
+    """What there is, before anybody agrees to its end."""
+    console = Console(file=file, highlight=False, soft_wrap=True)
+    console.print(Text(f"Everything there is of {there.district}", style="bold"))
+    console.print(_grid(there.rows, there.files))
+    for run_id in there.under_way:
+        console.print(Text(f"  The run {run_id} seems to be under way.", style="yellow"))
+
+
+def print_receipt(receipt: Receipt, file: IO[str]) -> None:
+    """What is gone, and what may still be somewhere."""
+    console = Console(file=file, highlight=False, soft_wrap=True)
+    console.print(Text(f"Deleted: {receipt.district}, {receipt.purged_at:%Y-%m-%d %H:%M} UTC, by {receipt.purged_by}"))
+    console.print(_grid(receipt.rows, receipt.files))
+    console.print(Text("Not reached from here:", style="bold"))
+    for where in receipt.not_reached:
+        console.print(Text(f"  {where}"))
+
+
+def plain(receipt: Receipt) -> dict[str, Any]:
+    """The receipt for `--json`."""
+    return {
+        "district": receipt.district,
+        "purged_at": receipt.purged_at.isoformat(),
+        "purged_by": receipt.purged_by,
+        "rows": dict(receipt.rows),
+        "files": receipt.files.files,
+        "bytes": receipt.files.bytes,
+        "not_reached": list(receipt.not_reached),
+    }
+
+
+def _grid(rows: Mapping[str, int], files: Deleted) -> Table:
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right")
+    for table, number in rows.items():
+        grid.add_row(table, f"{number:,} rows")
+    grid.add_row("landing zone and exports", f"{files.files:,} files, {files.bytes:,} bytes")
+    return grid

@@ -1,0 +1,1 @@
+"""The process a stage runs in: its memory."""

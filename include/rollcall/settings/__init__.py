@@ -1,0 +1,62 @@
+"""A district's settings: what its YAML file may say, and reading it.
+
+Light on purpose: DAG files import this package at every parse.
+"""
+
+from rollcall.model.tables import COLLECTIONS
+from rollcall.settings.district import District, rules_digest
+from rollcall.settings.files import (
+    district_files,
+    districts_folder,
+    find_district,
+    json_schema,
+    load_district,
+    load_districts,
+)
+from rollcall.settings.nights import Nights
+from rollcall.settings.schedule import Politeness, Schedule, morning_schedule, night_of
+from rollcall.settings.sections import (
+    DEFAULT_ROLES,
+    Filters,
+    Floor,
+    Guards,
+    PersonDecision,
+    Retention,
+    RoleTarget,
+    Rollover,
+    RuleChange,
+    Settings,
+    Sites,
+    Usernames,
+    UsernameSource,
+)
+
+__all__ = [
+    "COLLECTIONS",
+    "DEFAULT_ROLES",
+    "District",
+    "Filters",
+    "Floor",
+    "Guards",
+    "Nights",
+    "PersonDecision",
+    "Politeness",
+    "Retention",
+    "RoleTarget",
+    "Rollover",
+    "RuleChange",
+    "Schedule",
+    "Settings",
+    "Sites",
+    "UsernameSource",
+    "Usernames",
+    "district_files",
+    "districts_folder",
+    "find_district",
+    "json_schema",
+    "load_district",
+    "load_districts",
+    "morning_schedule",
+    "night_of",
+    "rules_digest",
+]

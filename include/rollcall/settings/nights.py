@@ -1,0 +1,186 @@
+"""The nights a district's schedule has: when each begins, by when its roster is due, and what is late.
+
+Everything here is a function of the schedule and an instant. A cron expression is read on the district's own clock.
+Where that clock is changed, a night begins when Airflow's timetable lets it begin: a time that does not exist is an
+hour later, of a time that exists twice the second one counts. A deadline does not wait for that: it has passed once the
+clock shows it, or something later, after the begin of the night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rollcall.settings.schedule import EVENING, night_of
+
+if TYPE_CHECKING:
+    from rollcall.settings.district import District
+
+#: Without `publish_by` a night has so long: longer no run may take.
+LONGEST_RUN = timedelta(hours=6)
+
+_A_MINUTE = timedelta(minutes=1)
+_TWO_DAYS = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Night:
+    """One night of a schedule.
+
+    :param date: the local date of the morning it publishes for.
+    :param begins: when its run starts; `due` by when readers must have its roster. Both in UTC.
+    """
+
+    date: date
+    begins: datetime
+    due: datetime
+
+
+class Nights:
+    """The nights of one district."""
+
+    def __init__(self, district: District) -> None:
+        schedule = district.schedule
+        self._cron = schedule.cron(district.district)
+        self._timezone = schedule.timezone
+        self._zone = ZoneInfo(schedule.timezone)
+        self._by = time.fromisoformat(schedule.publish_by) if schedule.publish_by else None
+        self._starts_on = datetime.combine(district.starts_on, time.min)
+
+    def after(self, moment: datetime) -> Iterator[Night]:
+        """The nights that begin after an instant; several begins of the same date are several."""
+        clock = max(self._on_the_clock(moment), self._first)
+        for begins in self._begins(clock):
+            if (night := self._night(begins)).begins > moment:
+                yield night
+
+    def later_than(self, date: date) -> Iterator[Night]:
+        """The nights of later dates than this one, each date once."""
+        evening = datetime.combine(date, EVENING) - _A_MINUTE
+        newest = date
+        for begins in self._begins(max(evening, self._first)):
+            night = self._night(begins)
+            if night.date > newest:
+                newest = night.date
+                yield night
+
+    def late_from(self, as_of: datetime) -> datetime:
+        """The instant from which a roster is late: when that of the next night is due."""
+        return next(self.later_than(night_of(as_of, self._timezone))).due
+
+    def missed_two(self, as_of: datetime, now: datetime) -> bool:
+        """Whether two nights have begun since the one a roster is of."""
+        later = self.later_than(night_of(as_of, self._timezone))
+        next(later)
+        return next(later).begins <= now
+
+    def time_to_publish(self, moment: datetime) -> timedelta | None:
+        """From the begin of the newest night that has begun to its deadline; None without `publish_by`."""
+        if self._by is None:
+            return None
+        begins = self._croniter(self._on_the_clock(moment) + _A_MINUTE).get_prev(datetime)
+        return self._time_of(self._night(begins))
+
+    def times_to_publish(self) -> list[timedelta]:
+        """All that :meth:`time_to_publish` may come to, the shortest first: on a night on which the clock is changed it
+        is longer or shorter than on the others. Empty without `publish_by`, or where the cron has no single time.
+        """
+        return self._times
+
+    @cached_property
+    def _times(self) -> list[timedelta]:
+        minute, hour, *_ = self._cron.split()
+        if self._by is None or not (minute.isdigit() and hour.isdigit()):
+            return []
+        begins = datetime(2026, 1, 15, int(hour), int(minute))
+        times = {_next(self._by, begins) - begins}
+        for change in _clock_changes(self._timezone):
+            for begins in self._begins(self._on_the_clock(change - _TWO_DAYS)):
+                if (night := self._night(begins)).begins > change + _TWO_DAYS:
+                    break
+                times.add(self._time_of(night))
+        return sorted(times)
+
+    def is_alert_of(self, moment: datetime, allowed: timedelta) -> bool:
+        """Whether of the times a night may have this is the one that the newest night has."""
+        exact = self.time_to_publish(moment)
+        if exact is None:
+            return False
+        return allowed == min((one for one in self.times_to_publish() if one >= exact), default=None)
+
+    def _night(self, begins: datetime) -> Night:
+        """The night that begins at a reading of the clock."""
+        starts = max(self._instants(begins))
+        if self._by is None:
+            due = starts + LONGEST_RUN
+        else:
+            deadline = _next(self._by, begins)
+            due = self._shown(deadline)
+            due = due if due > starts else max(self._instants(deadline))
+        return Night(night_of(starts, self._timezone), starts, due)
+
+    def _time_of(self, night: Night) -> timedelta:
+        return max(night.due - night.begins, _A_MINUTE)
+
+    def _shown(self, reading: datetime) -> datetime:
+        """The first instant at which the clock shows a time or a later one of that day."""
+        shown = min(self._instants(reading))
+        while self._on_the_clock(shown) < reading:
+            shown += _A_MINUTE
+        return shown
+
+    def _instants(self, reading: datetime) -> list[datetime]:
+        """The two instants that a reading of the clock may stand for; nearly always they are one."""
+        return [reading.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+
+    def _on_the_clock(self, moment: datetime) -> datetime:
+        return moment.astimezone(self._zone).replace(tzinfo=None, fold=0)
+
+    @cached_property
+    def _first(self) -> datetime:
+        """The begin of the first interval of Airflow's timetable, after which the first night begins."""
+        begins: datetime = self._croniter(self._starts_on - _A_MINUTE).get_next(datetime)
+        return begins
+
+    def _begins(self, clock: datetime) -> Iterator[datetime]:
+        """The readings of the clock after this one at which nights begin."""
+        cron = self._croniter(clock)
+        while True:
+            yield cron.get_next(datetime)
+
+    def _croniter(self, clock: datetime):  # type: ignore[no-untyped-def]  # it has no types
+        from croniter import croniter  # not needed to parse most DAGs
+
+        return croniter(self._cron, clock)
+
+
+def _next(shown: time, clock: datetime) -> datetime:
+    """The next reading of a clock that shows a time."""
+    by = datetime.combine(clock, shown)
+    return by if by > clock else by + timedelta(days=1)
+
+
+@lru_cache
+def _clock_changes(timezone: str) -> list[datetime]:
+    """When a zone's clock is changed, within two years that are always the same ones, to the hour."""
+    zone = ZoneInfo(timezone)
+
+    def offset(moment: datetime) -> timedelta | None:
+        return moment.astimezone(zone).utcoffset()
+
+    months = [datetime(2026 + number // 12, number % 12 + 1, 1, tzinfo=UTC) for number in range(25)]
+    changes = []
+    for first, last in pairwise(months):
+        before = offset(first)
+        if before == offset(last):
+            continue
+        while last - first > timedelta(hours=1):
+            middle = first + (last - first) / 2
+            first, last = (middle, last) if offset(middle) == before else (first, middle)
+        changes.append(last)
+    return changes

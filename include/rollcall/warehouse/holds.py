@@ -1,0 +1,280 @@
+"""Holds in the warehouse: what a run withheld lives on until somebody decides or the reason for it is gone.
+
+Here are a run's own steps in a hold's life, all within the publishing transaction; what a person decides is in
+`rollcall.holds`. Every run ends approvals that no publication used in time: a hold never becomes a removal by waiting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rollcall.landing.contracts import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, LIVING_HOLD_ROWS_SCHEMA, ChangeSet, Hold
+from rollcall.warehouse.bulk import copy_in, copy_out
+from rollcall.warehouse.models import holds, run_holds
+from rollcall.warehouse.schemas import OPS
+from rollcall.warehouse.session import temporary, update_statistics, upsert
+
+#: What a publication wrote, as far as holds may name it: the table, the row's key, and what happened to it.
+APPLIED_SCHEMA = pa.schema([(name, pa.string()) for name in ("table_name", "row_key", "change")])
+
+
+@dataclass(frozen=True)
+class HoldEvents:
+    """What a publication knows about holds.
+
+    :param held_rows: the rows that tonight's holds name, in `HELD_ROWS_SCHEMA`.
+    :param came_back: rows of living holds whose reason is gone, in `CAME_BACK_SCHEMA`.
+    :param applied: what was written of the rows living holds named, in `APPLIED_SCHEMA`.
+    :param complete: collections of which everything was seen: what the guard does not name there any more is over.
+    """
+
+    held_rows: pa.Table = field(default_factory=HELD_ROWS_SCHEMA.empty_table)
+    came_back: pa.Table = field(default_factory=CAME_BACK_SCHEMA.empty_table)
+    applied: pa.Table = field(default_factory=APPLIED_SCHEMA.empty_table)
+    complete: Collection[str] = ()
+
+
+def living_rows(connection: sa.Connection, district: str) -> pa.Table:
+    """Every row that a living hold of the district names, in `LIVING_HOLD_ROWS_SCHEMA`.
+
+    Rejected holds live on: their rows stay withheld. A row is approved only while the approval has not expired.
+    """
+    query = f"""
+        SELECT h.hold_id, h.collection, h.kind, h.school, r.table_name, r.row_key, r.change, r.because, r.about,
+            r.is_approved AND h.status = 'approved' AND h.expires_at > now()
+        FROM {OPS}.holds h JOIN {OPS}.hold_rows r USING (hold_id)
+        WHERE h.district_id = %(district)s AND h.closed_at IS NULL
+        ORDER BY h.hold_id, r.table_name, r.row_key"""
+    return copy_out(connection, query, {"district": district}, LIVING_HOLD_ROWS_SCHEMA)
+
+
+def decisions(living: pa.Table) -> str:
+    """A digest of what is held and of what people have agreed to.
+
+    :param living: in `LIVING_HOLD_ROWS_SCHEMA`.
+    """
+    made = hashlib.blake2b(digest_size=16)
+    for row in living.select(["hold_id", "table_name", "row_key", "about", "because", "is_approved"]).to_pylist():
+        made.update(repr(tuple(row.values())).encode())
+    return made.hexdigest()
+
+
+def living_keys(connection: sa.Connection, district: str) -> dict[str, pa.Array]:
+    """Per table, the keys of the rows that living holds of the district name."""
+    rows = living_rows(connection, district)
+    grouped = rows.group_by("table_name").aggregate([("row_key", "list")])
+    return {row["table_name"]: pa.array(row["row_key_list"], pa.string()) for row in grouped.to_pylist()}
+
+
+def undecided(connection: sa.Connection, district: str, found: list[Hold]) -> list[Hold]:
+    """Of what a run found those that need a person: a rejected hold withholds every night and has been decided."""
+    query = sa.select(holds.c.collection, holds.c.kind, holds.c.school).where(
+        holds.c.district_id == district, holds.c.closed_at.is_(None), holds.c.status == "rejected"
+    )
+    rejected = {tuple(row) for row in connection.execute(query)}
+    return [hold for hold in found if (hold.collection, hold.kind, hold.school) not in rejected]
+
+
+def record_dry_run(connection: sa.Connection, changes: ChangeSet) -> None:
+    """What a dry run would hold: closed at once, so that the run's summary can tell it and nobody is asked."""
+    own = sa.and_(holds.c.district_id == changes.district, holds.c.opened_run_id == changes.run_id)
+    connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
+    connection.execute(sa.delete(holds).where(own, holds.c.closed_because == "dry_run"))
+    closed = {"status": "closed", "closed_at": datetime.now(UTC), "closed_because": "dry_run"}
+    for hold in changes.holds:
+        opening = _opening(changes, hold) | closed
+        connection.execute(sa.insert(holds).values(opening))
+        _met(connection, changes, opening["hold_id"], hold)
+
+
+def keep_undecided(connection: sa.Connection, district: str) -> None:
+    """Let nobody decide about living holds until the transaction ends."""
+    living = (holds.c.district_id == district, holds.c.closed_at.is_(None))
+    connection.execute(sa.select(holds.c.hold_id).where(*living).with_for_update())
+
+
+def record(connection: sa.Connection, changes: ChangeSet, met: HoldEvents) -> None:
+    """Carry every living hold of the district through a publication, in its transaction.
+
+    A found hold opens, or goes on with tonight's numbers and rows; what came back or was published leaves its hold; a
+    hold with nothing left closes; an approval nobody used in time ends.
+    """
+    params = {"district": changes.district, "run_id": changes.run_id, "now": datetime.now(UTC)}
+    keep_undecided(connection, changes.district)
+    connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
+    _bring(connection, "hold_back", met.came_back)
+    _bring(connection, "hold_applied", met.applied)
+    _bring(connection, "hold_found", met.held_rows)
+    connection.exec_driver_sql(temporary("hold_left", "hold_id text, why text"))
+    for statement in (_LEAVE_BACK, _LEAVE_APPLIED):
+        connection.execute(sa.text(statement), params)
+    found = [_go_on(connection, changes, hold, complete=_is_whole(hold.collection, met)) for hold in changes.holds]
+    looked_at = [*met.complete, "accounts"]
+    for statement in (_CLOSE, _FORGET_CLOSED, _RECOUNT, _REOPEN_USED, _EXPIRE_ROWS, _EXPIRE):
+        connection.execute(sa.text(statement), {**params, "found": found, "looked_at": looked_at})
+    connection.exec_driver_sql("DROP TABLE hold_back, hold_applied, hold_found, hold_left")
+
+
+def _is_whole(collection: str, met: HoldEvents) -> bool:
+    # a run that meets living holds maps everybody, so what it says about accounts is all there is to say
+    return collection == "accounts" or collection in met.complete
+
+
+def _go_on(connection: sa.Connection, changes: ChangeSet, hold: Hold, *, complete: bool) -> str:
+    """Open the hold or go on with it; its id."""
+    opening = _opening(changes, hold)
+    seen = {name: opening[name] for name in ("last_seen_at", "last_run_id", "rows", "published")}
+    seen |= {name: opening[name] for name in ("looks_like", "looks_not_like")}
+    statement = upsert(holds).values(opening)
+    statement = statement.on_conflict_do_update(
+        index_elements=[holds.c.district_id, holds.c.collection, holds.c.kind, holds.c.school],
+        index_where=holds.c.closed_at.is_(None),
+        set_=seen,
+    )
+    hold_id: str = connection.execute(statement.returning(holds.c.hold_id)).scalar_one()
+    params = {
+        "hold": hold_id,
+        "district": changes.district,
+        "collection": hold.collection,
+        "kind": hold.kind,
+        "school": hold.school,
+        "now": opening["question_at"],
+        "is_real": not hold.is_announced,
+    }
+    connection.execute(sa.text(_ASK_ANEW), params)
+    if complete:
+        connection.execute(sa.text(_FORGET), params)
+    connection.execute(sa.text(_NAME), params)
+    _met(connection, changes, hold_id, hold)
+    return hold_id
+
+
+def _opening(changes: ChangeSet, hold: Hold) -> dict[str, Any]:
+    """A new hold's row. Its id tells what it is about; the end tells it from others of the kind."""
+    tail = hashlib.blake2b(f"{hold.school}\x1f{changes.run_id}".encode(), digest_size=4).hexdigest()
+    return {
+        "hold_id": f"{changes.district}-{hold.collection}-{hold.kind}-{tail}",
+        "district_id": changes.district,
+        "collection": hold.collection,
+        "kind": hold.kind,
+        "school": hold.school,
+        "status": "announced" if hold.is_announced else "open",
+        "opened_at": changes.as_of,
+        "opened_run_id": changes.run_id,
+        "last_seen_at": changes.as_of,
+        "last_run_id": changes.run_id,
+        "rows": hold.rows,
+        "published": hold.published,
+        "looks_like": hold.looks_like,
+        "looks_not_like": hold.looks_not_like,
+        "question_at": datetime.now(UTC),
+    }
+
+
+def _met(connection: sa.Connection, changes: ChangeSet, hold_id: str, hold: Hold) -> None:
+    row = {"district_id": changes.district, "run_id": changes.run_id, "hold_id": hold_id, "rows": hold.rows}
+    connection.execute(sa.insert(run_holds).values(row))
+
+
+def _bring(connection: sa.Connection, name: str, rows: pa.Table) -> None:
+    columns = ", ".join(f"{column} text" for column in rows.column_names)
+    connection.exec_driver_sql(temporary(name, columns))
+    if rows.num_rows:
+        copy_in(connection, name, rows)
+    connection.exec_driver_sql(update_statistics(name))
+
+
+_LIVING = f"SELECT hold_id FROM {OPS}.holds WHERE district_id = :district AND closed_at IS NULL"
+
+_LEAVE_BACK = f"""
+    WITH gone AS (
+        DELETE FROM {OPS}.hold_rows r USING hold_back b
+        WHERE r.hold_id = b.hold_id AND r.table_name = b.table_name AND r.row_key = b.row_key
+            AND r.hold_id IN ({_LIVING})
+        RETURNING r.hold_id)
+    INSERT INTO hold_left SELECT DISTINCT hold_id, 'came_back' FROM gone"""
+
+# A row that tonight wrote and still withholds (an account that gets a new name but not its new username) stays. A
+# withheld removal is over only by the removal, and that somebody is missing for the first time ends nothing.
+_LEAVE_APPLIED = f"""
+    WITH gone AS (
+        DELETE FROM {OPS}.hold_rows r USING hold_applied a
+        WHERE r.table_name = a.table_name AND r.row_key = a.row_key AND r.hold_id IN ({_LIVING})
+            AND (a.change = 'removed') = (r.change IN ('removed', 'missing')) AND a.change <> 'missing'
+            AND NOT EXISTS (
+                SELECT FROM hold_found f WHERE f.table_name = r.table_name AND f.row_key = r.row_key)
+        RETURNING r.hold_id)
+    INSERT INTO hold_left SELECT DISTINCT hold_id, 'published' FROM gone"""
+
+_FOUND = "f.collection = :collection AND f.kind = :kind AND coalesce(f.school, '') = :school"
+
+# What was announced becomes a question when it is real. One that is asked, approved or rejected already is asked anew
+# only for rows it did not name: a decision is about the rows it was made about.
+_ASK_ANEW = f"""
+    UPDATE {OPS}.holds h SET question_at = :now,
+        status = CASE WHEN h.status = 'approved' THEN 'approved' WHEN :is_real THEN 'open' ELSE h.status END
+    WHERE h.hold_id = :hold AND (
+        (h.status = 'announced' AND :is_real)
+        OR h.status <> 'announced' AND EXISTS (
+            SELECT FROM hold_found f WHERE {_FOUND} AND NOT EXISTS (
+                SELECT FROM {OPS}.hold_rows r
+                WHERE r.hold_id = h.hold_id AND r.table_name = f.table_name AND r.row_key = f.row_key)))"""
+
+# What was agreed to, was not done and is still to come waits for something else that is held: one of two who exchange
+# their usernames for the other. It stays until it is done, or its approval ends.
+_FORGET = f"""
+    DELETE FROM {OPS}.hold_rows r WHERE r.hold_id = :hold AND NOT r.is_approved AND NOT EXISTS (
+        SELECT FROM hold_found f WHERE {_FOUND} AND f.table_name = r.table_name AND f.row_key = r.row_key)"""
+
+# Who agreed to a username agreed to this one and no other, and who agreed to another person to this one.
+_NAME = f"""
+    INSERT INTO {OPS}.hold_rows AS r (hold_id, district_id, table_name, row_key, change, because, school, about)
+    SELECT DISTINCT ON (f.table_name, f.row_key)
+        :hold, :district, f.table_name, f.row_key, f.change, f.because, coalesce(f.row_school, ''), f.about
+    FROM hold_found f WHERE {_FOUND}
+    ON CONFLICT (hold_id, table_name, row_key)
+    DO UPDATE SET change = excluded.change, because = excluded.because, school = excluded.school,
+        about = excluded.about, is_approved = r.is_approved AND r.about IS NOT DISTINCT FROM excluded.about
+            AND (:kind <> 'usernames' OR r.because IS NOT DISTINCT FROM excluded.because)"""
+
+_CLOSE = f"""
+    UPDATE {OPS}.holds h SET status = 'closed', closed_at = :now, last_run_id = :run_id,
+        closed_because = coalesce((SELECT max(l.why) FROM hold_left l WHERE l.hold_id = h.hold_id), 'gone')
+    WHERE h.district_id = :district AND h.closed_at IS NULL AND NOT h.hold_id = ANY(CAST(:found AS text[])) AND (
+        h.collection = ANY(CAST(:looked_at AS text[]))
+            AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id AND r.is_approved)
+        OR h.hold_id IN (SELECT hold_id FROM hold_left)
+            AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id))"""
+
+# a closed hold keeps its numbers; whom it named is nobody's business any more
+_FORGET_CLOSED = f"""
+    DELETE FROM {OPS}.hold_rows r USING {OPS}.holds h
+    WHERE r.hold_id = h.hold_id AND h.district_id = :district AND h.closed_at IS NOT NULL"""
+
+_RECOUNT = f"""
+    UPDATE {OPS}.holds h SET rows = (SELECT count(*) FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id)
+    WHERE h.closed_at IS NULL AND h.kind <> 'additions'
+        AND (h.hold_id IN (SELECT hold_id FROM hold_left) OR h.hold_id = ANY(CAST(:found AS text[])))"""
+
+# an approval is used up by the publication that applied what it named; the rest is a question of its own
+_REOPEN_USED = f"""
+    UPDATE {OPS}.holds h SET status = 'open', expires_at = NULL, question_at = :now
+    WHERE h.district_id = :district AND h.closed_at IS NULL AND h.status = 'approved'
+        AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id AND r.is_approved)"""
+
+_EXPIRE_ROWS = f"""
+    UPDATE {OPS}.hold_rows r SET is_approved = false FROM {OPS}.holds h
+    WHERE r.hold_id = h.hold_id AND r.is_approved AND h.district_id = :district AND h.closed_at IS NULL
+        AND h.status = 'approved' AND h.expires_at <= :now"""
+
+# `expires_at` stays: it tells that an approval ended unused
+_EXPIRE = f"""
+    UPDATE {OPS}.holds SET status = 'open', question_at = :now
+    WHERE district_id = :district AND closed_at IS NULL AND status = 'approved' AND expires_at <= :now"""

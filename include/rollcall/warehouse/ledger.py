@@ -1,0 +1,317 @@
+"""The ledger of runs: a row when a run starts, finished in the publishing transaction or marked failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rollcall.errors import RollcallError
+from rollcall.landing.contracts import ChangeSet, Finding, Pull, RunKind, TableCounts, to_json
+from rollcall.settings import District
+from rollcall.warehouse import holds
+from rollcall.warehouse.bulk import copy_in
+from rollcall.warehouse.clock import NOW
+from rollcall.warehouse.models import districts, findings, pulls, run_counts, runs, state, watermarks
+from rollcall.warehouse.profiles import remember_limit
+from rollcall.warehouse.schemas import OPS
+from rollcall.warehouse.session import upsert
+from rollcall.warehouse.worker import LONGEST_RUN, has_ended, this_process
+
+
+def start_run(connection: sa.Connection, district: str, run_id: str, night: date, kind: RunKind = "sync") -> None:
+    """Enter a run; a retry of the same run starts it again, unless it was published already."""
+    fail_left_over(connection, district, run_id)
+    row: dict[str, Any] = {"status": "running", "night": night, "kind": kind, "worker": this_process()}
+    if kind == "sync":
+        row["waits_for"] = "the provider's pages"
+    cleared = {"kind": kind, "finished_at": None, "failed_stage": None, "error_code": None, "error_message": None}
+    statement = upsert(runs).values(district_id=district, run_id=run_id, started_at=NOW, **row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[runs.c.district_id, runs.c.run_id],
+            set_={"status": "running", "worker": row["worker"], **cleared},
+            where=runs.c.status != "published",
+        )
+    )
+
+
+def ensure_run(connection: sa.Connection, district: str, run_id: str, night: date) -> None:
+    """Enter a run whose start could not be, because the warehouse was down."""
+    row = {"district_id": district, "run_id": run_id, "status": "running", "worker": this_process(), "night": night}
+    connection.execute(upsert(runs).values(**row, started_at=NOW).on_conflict_do_nothing())
+
+
+def fail_left_over(connection: sa.Connection, district: str, run_id: str) -> None:
+    """Mark other runs of the district as failed that nobody works for any more: their process was killed, or they have
+    been under way for longer than any run takes.
+    """
+    columns = (runs.c.run_id, runs.c.worker, (runs.c.started_at < NOW - LONGEST_RUN).label("is_too_long"))
+    others = (runs.c.district_id == district, runs.c.run_id != run_id, runs.c.status == "running")
+    for row in connection.execute(sa.select(*columns).where(*others)).all():
+        if row.worker and has_ended(row.worker):
+            error = RollcallError(
+                "run_killed", "Its process was killed before the run was done.", remedy="The next run makes up for it."
+            )
+        elif row.is_too_long:
+            error = RollcallError(
+                "run_abandoned",
+                "It has been under way for over six hours without an end.",
+                remedy="The next run makes up for it.",
+            )
+        else:
+            continue
+        fail_run(connection, district, row.run_id, "", error, where=runs.c.status == "running")
+
+
+def fail_run(
+    connection: sa.Connection,
+    district: str,
+    run_id: str,
+    stage: str,
+    error: RollcallError,
+    where: sa.ColumnElement[bool] = runs.c.status != "published",
+) -> None:
+    """Mark a run as failed with the words a person reads; they carry no values (rule 8).
+
+    :param where: what has to be so of the run; else it stays as it is.
+    """
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.district_id == district, runs.c.run_id == run_id, where)
+        .values(
+            status="failed",
+            finished_at=NOW,
+            worker=None,
+            failed_stage=stage or None,
+            error_code=error.code,
+            error_message=str(error),
+            waits_for=None,
+        )
+    )
+
+
+def add_cpu(connection: sa.Connection, district: str, run_id: str, seconds: float) -> None:
+    """Add what a stage took of the processor: its own process, all threads, every try; not what PostgreSQL took."""
+    spent = sa.func.coalesce(runs.c.cpu_seconds, 0) + seconds
+    done = {"cpu_seconds": spent, "worker": None}  # between two stages nobody works for a run
+    connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(**done))
+
+
+def wait_for(connection: sa.Connection, district: str, run_id: str, other: str) -> None:
+    """Say for whom, or for what, a run waits, for those who look while it does, and which process it is."""
+    which = {"district_id": district, "run_id": run_id, "status": "running"}
+    connection.execute(sa.update(runs).filter_by(**which).values(waits_for=other, worker=this_process()))
+
+
+def finish_replay(connection: sa.Connection, pull: Pull, run_id: str, accounts: int | None) -> None:
+    """Close a run that wrote history only; what it published before, if it did, stays said.
+
+    :param pull: the newest of its night.
+    """
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.district_id == pull.district, runs.c.run_id == run_id, runs.c.status != "published")
+        .values(
+            status="replayed",
+            finished_at=NOW,
+            pull_id=pull.pull_id,
+            as_of=pull.as_of,
+            accounts=accounts,
+            waits_for=None,
+            failed_stage=None,
+            error_code=None,
+            error_message=None,
+        )
+    )
+
+
+def finish_run(
+    connection: sa.Connection,
+    changes: ChangeSet,
+    pull: Pull,
+    *,
+    status: str,
+    generation: int,
+    accounts: int,
+    left_out: int,
+) -> None:
+    """Close a run with what it did and what it cost the provider."""
+    usage = pull.usage
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.district_id == changes.district, runs.c.run_id == changes.run_id)
+        .values(
+            status=status,
+            finished_at=NOW,
+            pull_id=changes.pull_id,
+            as_of=changes.as_of,
+            generation=generation,
+            accounts=accounts,
+            left_out=left_out,
+            coverage=changes.coverage,
+            mode=None if pull.kind == "remap" else pull.mode,
+            waits_for=None,
+            requests=usage.requests,
+            requests_in_peak=usage.requests_in_peak,
+            bytes_received=usage.bytes_received,
+            most_at_once=usage.most_at_once,
+            seconds_waited=usage.seconds_waited,
+            rows_written=_rows_written(changes) if status == "published" else 0,
+            failed_stage=None,
+            error_code=None,
+            error_message=None,
+        )
+    )
+
+
+def finish_rollback(
+    connection: sa.Connection, district: str, run_id: str, then: sa.Row, *, generation: int, at: datetime
+) -> None:
+    """Close a run that gave readers an earlier roster back.
+
+    :param then: the ledger's row of the run whose roster that is.
+    :param at: since when; history has an entry of that instant.
+    """
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.district_id == district, runs.c.run_id == run_id)
+        .values(
+            status="published",
+            finished_at=NOW,
+            as_of=at,
+            pull_id=then.pull_id,
+            generation=generation,
+            accounts=then.accounts,
+            left_out=then.left_out,
+            coverage=then.coverage,
+            waits_for=None,
+        )
+    )
+
+
+def write_details(
+    connection: sa.Connection,
+    changes: ChangeSet,
+    every_finding: Iterable[Finding],
+    rejects: pa.Table,
+    met: holds.HoldEvents | None = None,
+) -> None:
+    """Counts, findings, rejects and holds of a run, in place of what an earlier try of it left.
+
+    :param met: what the publication knows about holds; None for a dry run, which nobody is asked about.
+    """
+    key = {"district_id": changes.district, "run_id": changes.run_id}
+    for table in (run_counts, findings):
+        connection.execute(sa.delete(table).filter_by(**key))
+    _insert(connection, run_counts, [key | _count_row(name, count) for name, count in changes.counts.items()])
+    _insert(connection, findings, [key | row for row in _summed(every_finding)])
+    if met is None:
+        holds.record_dry_run(connection, changes)
+    else:
+        holds.record(connection, changes, met)
+    connection.execute(sa.text(f"DELETE FROM {OPS}.rejects WHERE district_id = :district_id AND run_id = :run_id"), key)
+    for name, value in key.items():
+        rejects = rejects.append_column(name, pa.array([value] * rejects.num_rows, pa.string()))
+    if rejects.num_rows:
+        copy_in(connection, f"{OPS}.rejects", rejects)
+
+
+def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> None:
+    """The proofs of completeness, what the provider was asked, and the largest limit it accepted if it refused one.
+
+    :param is_complete: a proven full pull of every collection the district has.
+    """
+    proofs = {collection.collection: to_json(collection.proof) for collection in pull.collections}
+    row = {"as_of": pull.as_of, "mode": pull.mode, "proofs": proofs, "usage": to_json(pull.usage)}
+    known = {"district_id": pull.district, "pull_id": pull.pull_id, "is_complete": is_complete}
+    statement = upsert(pulls).values(**known, **row)
+    connection.execute(statement.on_conflict_do_nothing())
+    if pull.largest_limit is not None:
+        remember_limit(connection, pull.district, pull.largest_limit, pull.as_of)
+
+
+def move_state(
+    connection: sa.Connection,
+    changes: ChangeSet,
+    pull: Pull,
+    generation: int,
+    *,
+    is_complete: bool,
+    late_from: datetime,
+) -> None:
+    """What readers have from now on, and since when the next delta asks: forwards only, by proven collections only, and
+    not where first rows are withheld, which take others with them that no delta would bring again.
+
+    :param is_complete: whether it was a proven full pull of every collection the district has.
+    :param late_from: from when on this roster is late, by the district's schedule.
+    """
+    row: dict[str, Any] = {
+        "generation": generation,
+        "current_as_of": changes.as_of,
+        "current_pull_id": changes.pull_id,
+        "current_run_id": changes.run_id,
+        "rules_digest": changes.rules_digest,
+        "full_required": changes.full_required,
+        "late_from": late_from,
+    }
+    if is_complete:
+        row["last_full_as_of"] = pull.as_of
+    marks = [
+        {"district_id": changes.district, "collection": landed.collection, "watermark": pull.as_of}
+        for landed in pull.collections
+        if landed.proof.proven and not any(hold.kind == "additions" for hold in changes.holds)
+    ]
+    # a re-fetch begins at a night of its own choice, maybe after the watermark: what lies between was not asked for
+    if marks and pull.kind != "refetch":
+        marking = upsert(watermarks).values(marks)
+        connection.execute(
+            marking.on_conflict_do_update(
+                index_elements=[watermarks.c.district_id, watermarks.c.collection],
+                set_={"watermark": sa.func.greatest(watermarks.c.watermark, marking.excluded.watermark)},
+            )
+        )
+    statement = upsert(state).values(district_id=changes.district, **row)
+    connection.execute(statement.on_conflict_do_update(index_elements=[state.c.district_id], set_=row))
+
+
+def describe_district(connection: sa.Connection, district: District, base_url: str | None = None) -> None:
+    """What the district is called, when its readers expect a roster and, once a pull said so, where it answered."""
+    row = {
+        "name": district.name,
+        "version": district.version,
+        "enabled": district.enabled,
+        "timezone": district.schedule.timezone,
+        "publish_by": district.schedule.publish_by,
+    }
+    known = row if base_url is None else {**row, "base_url": base_url}
+    statement = upsert(districts).values(district_id=district.district, **row, base_url=base_url or "")
+    connection.execute(statement.on_conflict_do_update(index_elements=[districts.c.district_id], set_=known))
+
+
+def _rows_written(changes: ChangeSet) -> int:
+    """Rows of the roster's tables that a publication writes; history and what is remembered of them come on top."""
+    return sum(part.rows for parts in changes.parts.values() for part in parts)
+
+
+def _count_row(name: str, count: TableCounts) -> dict[str, Any]:
+    row = {"table_name": name, **to_json(count)}
+    del row["published"]
+    return row
+
+
+def _summed(every: Iterable[Finding]) -> list[dict[str, Any]]:
+    """One row per collection and rule; stages may count the same rule apart."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for finding in every:
+        row = rows.setdefault((finding.collection, finding.rule), to_json(finding) | {"count": 0})
+        row["count"] += finding.count
+    return list(rows.values())
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), rows)

@@ -1,0 +1,87 @@
+"""Making and checking the warehouse's schemas: Alembic under a lock, and one number for stages to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from rollcall.errors import ActionRequired, redact_errors
+from rollcall.warehouse.schemas import HISTORY, LIVE, OPS, STAGING
+
+#: The newest migration. A stage compares this with the warehouse, without loading Alembic's scripts.
+HEAD = "0011"
+
+#: PostgreSQL advisory lock that migrations hold, so that two upgrades wait for each other.
+_LOCK = 0x526F6C6C
+
+
+def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
+    """Bring the warehouse to the newest version.
+
+    :returns: the version before (None for a new warehouse) and after.
+    :raises ActionRequired: `warehouse_permission` where the user may not create schemas or tables.
+    :raises RollcallError: `warehouse_read_only`, and what else a warehouse refuses.
+    """
+    with redact_errors("upgrade"):
+        return _upgrade(engine)
+
+
+def _upgrade(engine: sa.Engine) -> tuple[str | None, str]:
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", "rollcall.warehouse:migrations")
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        try:
+            # PostgreSQL asks for the right to create a schema also where it is there, made by an administrator
+            there = set(sa.inspect(connection).get_schema_names())
+            for schema in (STAGING, LIVE, HISTORY, OPS):
+                if schema not in there:
+                    connection.execute(sa.schema.CreateSchema(schema))
+            connection.commit()
+            before = _version(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+            connection.commit()
+    return before, HEAD
+
+
+def require_version(connection: sa.Connection) -> None:
+    """Refuse to work on a warehouse of another version.
+
+    :raises ActionRequired: `warehouse_version`, naming the command that mends it.
+    """
+    found = _version(connection)
+    if found == HEAD:
+        return
+    if found is not None and found > HEAD:
+        raise ActionRequired(
+            "warehouse_version",
+            f"The warehouse is at version {found}, newer than this Rollcall knows ({HEAD}).",
+            remedy="Run the Rollcall that upgraded it, or a newer one.",
+        )
+    state = "has no Rollcall tables" if found is None else f"is at version {found}, this Rollcall needs {HEAD}"
+    raise ActionRequired("warehouse_version", f"The warehouse {state}.", remedy="Run `rollcall db upgrade`.")
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version", schema=OPS):
+        return None
+    return MigrationContext.configure(connection, opts={"version_table_schema": OPS}).get_current_revision()
+
+
+def script_heads() -> list[str]:
+    """The newest migrations on disk; a test holds them against :data:`HEAD`."""
+    config = Config()
+    config.set_main_option("script_location", "rollcall.warehouse:migrations")
+    heads: Callable[[], list[str]] = ScriptDirectory.from_config(config).get_heads
+    return heads()

@@ -1,0 +1,16 @@
+"""Alembic's entry: always on a connection that :mod:`rollcall.warehouse.migrate` opened and locked."""
+
+from alembic import context
+
+from rollcall.warehouse.models import metadata
+from rollcall.warehouse.schemas import OPS
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table_schema=OPS,
+    include_schemas=True,
+    transaction_per_migration=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,250 @@
+"""An embedded PostgreSQL 18 for demo, `make up` and tests: a real server on a unix socket, no TCP port, no system user.
+
+Data lie in a folder made for it, readable by its account (and root) alone; whoever may enter the folder is let in
+without a password. Not for production: with `durable=False` a power cut loses the data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from rollcall.errors import RollcallError
+from rollcall_local import reaper
+from rollcall_local.loopback import FolderLock
+from rollcall_local.postgres_install import Installation, checkout_folder, installation, private_folder
+from rollcall_local.sessions import Ending, command_line, end_sessions, interrupts_deferred, start_session
+
+_SOCKET = ".s.PGSQL.5432"
+#: The longest path of a unix socket, in bytes: 107 on Linux, 103 on macOS.
+_LONGEST_SOCKET_PATH = 103
+#: Seconds to start; a recovery after a crash takes longest.
+_START_LIMIT = 60.0
+_STOP_LIMIT = 20.0
+_TEMPORARY = "temporary-"
+#: Seconds after which a temporary server's folder that nobody holds is nobody's.
+_ABANDONED_AFTER = 3600.0
+_SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "jit": "off",
+    "unix_socket_permissions": "0700",
+}
+_THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server that lives as long as the `with` block, and no longer, however the block's process ends.
+
+    :param folder: its own folder, for data, socket and log; default one of this checkout below the temporary folder.
+    :param fresh: throw away what an earlier start left there.
+    :param durable: survive a power cut (slower).
+    """
+
+    def __init__(self, folder: Path | None = None, *, fresh: bool = False, durable: bool = False) -> None:
+        self.folder = folder or checkout_folder("postgres")
+        self._fresh = fresh
+        self._durable = durable
+        self._lock = FolderLock(self.folder, f"The PostgreSQL in {self.folder}")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id, None while it is stopped."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the server; what a killed holder of the folder left running is stopped first.
+
+        :raises RollcallError: `already_running`, `postgres_missing`, `postgres_path_too_long`, `postgres_failed`.
+        """
+        program = installation()
+        self._make_folder(program)
+        self._lock.acquire()
+        try:
+            self._stop_left_over()
+            if self._fresh:
+                shutil.rmtree(self._data, ignore_errors=True)
+            if not self._data.exists():
+                self._initialise(program)
+            self._launch(program)
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server: clients are cut off, data are written out. Does nothing when it is stopped."""
+        if self._process is not None:
+            end_sessions([_ending(self._process.pid)], reap=self._process.poll)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+            reaper.forget(self._process.pid)
+            self._process = None
+        self._lock.release()
+
+    def discard(self) -> None:
+        """Remove the folder of a stopped server, after stopping what a killed holder left in it.
+
+        :raises RollcallError: `already_running` while somebody has it.
+        """
+        if self.folder.exists():
+            self._lock.acquire()
+            self._stop_left_over()
+            self._lock.release()
+            shutil.rmtree(self.folder)
+
+    def url(self, database: str) -> str:
+        """SQLAlchemy's URL of a database."""
+        return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.folder))}"
+
+    def psql_url(self, database: str) -> str:
+        """The same for `psql` and other programs of libpq."""
+        return f"postgresql://postgres@/{database}?host={quote(str(self.folder))}"
+
+    def airflow_connection(self, database: str) -> str:
+        """A database as an Airflow connection, in Airflow's JSON form."""
+        connection = {"conn_type": "postgres", "host": str(self.folder), "login": "postgres", "schema": database}
+        return json.dumps(connection)
+
+    def create_database(self, name: str, *, exist_ok: bool = True) -> None:
+        """:raises psycopg.errors.DuplicateDatabase: if it exists and `exist_ok` is False."""
+        with psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True) as connection:
+            try:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            except psycopg.errors.DuplicateDatabase:
+                if not exist_ok:
+                    raise
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "postgresql.log"
+
+    def _make_folder(self, program: Installation) -> None:
+        if len(os.fsencode(self.folder / _SOCKET)) > _LONGEST_SOCKET_PATH:
+            raise RollcallError(
+                "postgres_path_too_long",
+                f"PostgreSQL's unix socket would have a path longer than {_LONGEST_SOCKET_PATH} bytes: {self.folder}.",
+                remedy="Set TMPDIR to a folder with a shorter path.",
+            )
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.chmod(0o700)
+        if program.account is not None:
+            account = pwd.getpwnam(program.account[0])
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+
+    def _stop_left_over(self) -> None:
+        """End the server of a holder that was killed, where its reaper was killed too or has not finished."""
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            return
+        if str(self._data) in command_line(pid):  # the number may have gone to another program since
+            end_sessions([_ending(pid)])
+
+    def _initialise(self, program: Installation) -> None:
+        """Make the data folder, under another name until it is complete."""
+        making = self.folder / "data.making"
+        shutil.rmtree(making, ignore_errors=True)
+        command = [str(program.bin / "initdb"), "--pgdata", str(making), "--username=postgres", "--encoding=UTF8"]
+        command += ["--auth-local=trust", "--auth-host=reject", "--locale=C"]
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same order of text on every system
+        if not self._durable:
+            command.append("--no-sync")
+        with self._log.open("ab") as log:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+                cwd=self.folder,
+                user=program.account[0] if program.account else None,
+                group=program.account[1] if program.account else None,
+                extra_groups=[] if program.account else None,
+            )
+        if done.returncode != 0:
+            raise self._failure("PostgreSQL could not make its data folder")
+        making.rename(self._data)
+
+    def _launch(self, program: Installation) -> None:
+        settings = _SETTINGS if self._durable else _SETTINGS | _THROW_AWAY
+        command = [str(program.bin / "postgres"), "-D", str(self._data), "-k", str(self.folder)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        with interrupts_deferred():
+            self._process = start_session(command, log=self._log, cwd=self.folder, account=program.account)
+            reaper.watch(_ending(self._process.pid))
+
+    def _wait_until_ready(self) -> None:
+        """The last line of `postmaster.pid` says `ready` once connections are taken."""
+        deadline = time.monotonic() + _START_LIMIT
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                raise self._failure("PostgreSQL ended while starting")
+            with suppress(FileNotFoundError):
+                lines = (self._data / "postmaster.pid").read_text().split("\n")
+                if lines[0] == str(self._process.pid) and "ready" in (line.strip() for line in lines[7:]):
+                    return
+            time.sleep(0.02)
+        raise self._failure(f"PostgreSQL was not ready within {_START_LIMIT:.0f} s")
+
+    def _failure(self, what: str) -> RollcallError:
+        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-20:]) if self._log.exists() else ""
+        return RollcallError("postgres_failed", f"{what}. The end of {self._log}:\n{tail}\n")
+
+
+def _ending(pid: int) -> Ending:
+    """SIGINT is PostgreSQL's fast shutdown: clients are cut off, data are written out."""
+    return Ending(pid, signal.SIGINT, phase=2, patience=_STOP_LIMIT)
+
+
+@contextmanager
+def temporary_postgres() -> Iterator[EmbeddedPostgres]:
+    """A server with nothing in it, in a folder of its own that is removed at the end: what tests want."""
+    _discard_abandoned()
+    folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=private_folder()))
+    postgres = EmbeddedPostgres(folder)
+    try:
+        with postgres:
+            yield postgres
+    finally:
+        postgres.discard()
+
+
+def _discard_abandoned() -> None:
+    """Folders of temporary servers whose process was killed; young ones may be between two steps of their making."""
+    for folder in private_folder().glob(f"{_TEMPORARY}*"):
+        with suppress(OSError, RollcallError):
+            if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
+                EmbeddedPostgres(folder).discard()

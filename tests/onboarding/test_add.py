@@ -1,0 +1,196 @@
+"""From the text a district sent to its file, its connection and a first dry run, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+
+from rollcall.errors import ActionRequired
+from rollcall.settings import load_district
+from tests.onboarding.conftest import CEDAR, MAPLE
+
+
+def _code(result) -> str:
+    assert isinstance(result.exception, ActionRequired), result.output
+    return result.exception.code
+
+
+def _in_a_shell(command: str, secret: str, variable: str) -> str:
+    """The printed command in a real shell, the secret on standard input; what the shell has then."""
+    rollcall = f'rollcall() {{ {shlex.quote(sys.executable)} -m rollcall.cli.main "$@"; }}'
+    script = f"{rollcall}\n{command}\nprintenv {variable}"
+    done = subprocess.run(
+        ["bash", "-c", script], input=f"{secret}\n", capture_output=True, text=True, check=True, env=os.environ.copy()
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("district", "mail_name"),
+    [(MAPLE, "forwarded.txt"), (CEDAR, "classic.txt")],
+    ids=["1.2 with OAuth 2", "1.1 with a Consumer Key"],
+)
+def test_from_the_mail_to_a_dry_run_in_three_commands(
+    warehouse, folder, mail, run, tmp_path, monkeypatch, district, mail_name
+):
+    saved = tmp_path / "mail.txt"
+    saved.write_bytes(mail(mail_name))
+    # 1
+    added = run("districts", "add", district.app, str(saved), "--json")
+    assert added.exit_code == 0, added.output
+    told = json.loads(added.stdout)
+    assert told["recognised"]["missing"] == []
+    assert told["check"]["passed"]
+    assert district.client_secret not in added.output
+    settings = load_district(folder / f"{district.app}.yaml")
+    assert (settings.name, settings.version) == (district.name, district.version)
+    # 2
+    variable = f"AIRFLOW_CONN_ONEROSTER_{district.app.upper()}"
+    monkeypatch.setenv(variable, _in_a_shell(told["written"]["command"], district.client_secret, variable))
+    # 3
+    dry = run("sync", district.app, "--dry-run", "--json")
+    assert dry.exit_code == 0, dry.output
+    summary = json.loads(dry.stdout)
+    assert summary["run"]["status"] == "dry_run"
+    # nobody has decided about a school yet, so nobody has an account, and everybody is accounted for
+    assert summary["run"]["accounts"] == 0
+    assert summary["run"]["coverage"]["people"] == summary["run"]["left_out"]
+
+
+def test_a_classic_connection_is_written_with_the_signature_its_provider_takes(folder, mail, run, sandbox, monkeypatch):
+    sandbox.set_quirks("cedar", ["sha1-only"])
+    added = run("districts", "add", "cedar", "--json", text=mail("classic.txt"))
+    assert added.exit_code == 0, added.output
+    told = json.loads(added.stdout)
+    assert (told["check"]["passed"], told["written"]["signature"]) == (True, "HMAC-SHA1")
+    stored = _in_a_shell(told["written"]["command"], CEDAR.client_secret, "AIRFLOW_CONN_ONEROSTER_CEDAR")
+    assert json.loads(stored)["extra"]["signature"] == "HMAC-SHA1"
+    monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_CEDAR", stored)
+    assert run("check", "cedar").exit_code == 0
+
+
+def test_every_school_is_listed_undecided_with_the_head_counts_of_the_roster(
+    warehouse, folder, mail, run, sandbox, monkeypatch
+):
+    assert run("districts", "add", "maple", text=mail("plain.txt")).exit_code == 0
+    path = folder / "maple.yaml"
+    settings = load_district(path)
+    assert settings.sites is not None
+    assert set(settings.sites.map.values()) == {"undecided"}
+    written = {line.split(":")[0].strip(' "'): line for line in path.read_text().splitlines() if "undecided  #" in line}
+    assert set(written) == set(settings.sites.map)
+    fields = {"conn_type": "oneroster", "host": sandbox.base_url("maple"), "login": MAPLE.client_id}
+    fields |= {"password": MAPLE.client_secret, "extra": {"auth_url": sandbox.token_url("maple")}}
+    monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_MAPLE", json.dumps(fields))
+    assert run("sync", "maple").exit_code == 0
+    query = """SELECT o.sourced_id, o.name, count(DISTINCT user_sourced_id) FILTER (WHERE role = 'student') AS students,
+            count(DISTINCT user_sourced_id) FILTER (WHERE role = 'teacher') AS teachers
+        FROM roster.user_roles r JOIN roster.orgs o ON o.sourced_id = r.org_sourced_id AND o.type = 'school'
+        GROUP BY 1, 2"""
+    with warehouse.connect() as connection:
+        schools = connection.execute(sa.text(query)).all()
+    assert len(schools) == len(written)
+    for school in schools:
+        told = f"undecided  # {school.name}: {school.students} students, {school.teachers} teachers"
+        assert written[school.sourced_id].endswith(told)
+
+
+def test_a_check_that_fails_writes_nothing_anywhere(warehouse, folder, mail, run):
+    text = mail("plain.txt", **{"maple-sandbox-secret": "planted-wrong-secret"})
+    result = run("districts", "add", "maple", text=text)
+    assert result.exit_code == 1
+    assert "Nothing was written" in result.stderr
+    assert "were not accepted by the Token URL" in result.stdout
+    assert list(folder.iterdir()) == []
+    with warehouse.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM roster_ops.provider_profiles")).scalar() == 0
+
+
+def test_a_failed_check_has_its_letter(folder, mail, run):
+    text = mail("plain.txt", **{"maple-sandbox-secret": "planted-wrong-secret"})
+    result = run("districts", "add", "maple", "--letter", text=text)
+    assert result.exit_code == 1
+    assert "Copy" in result.stdout or "copy" in result.stdout
+    assert "planted-wrong-secret" not in result.output
+
+
+def test_what_is_missing_is_said_in_the_screens_words(folder, mail, run):
+    result = run("districts", "add", "maple", text=mail("half.txt"))
+    assert _code(result) == "credentials_incomplete"
+    assert "Token URL and Client Secret" in result.exception.message
+    assert list(folder.iterdir()) == []
+
+
+def test_twice_is_refused_and_changes_nothing(folder, mail, run):
+    assert run("districts", "add", "maple", text=mail("plain.txt")).exit_code == 0
+    before = (folder / "maple.yaml").read_bytes()
+    assert _code(run("districts", "add", "maple", text=mail("plain.txt"))) == "district_exists"
+    assert (folder / "maple.yaml").read_bytes() == before
+
+
+def test_replace_exchanges_the_connection_and_keeps_what_was_decided(folder, mail, run):
+    path = folder / "cedar.yaml"
+    decided = (
+        '# ours since March\ndistrict: cedar\nname: Cedar  # as on the contract\nversion: "1.2"\n'
+        "starts_on: 2026-11-21\nusernames: identifier\nsites:\n  targets: [One]\n  map: {}\n"
+    )
+    path.write_text(decided)
+    result = run("districts", "add", "cedar", "--replace", "--json", text=mail("classic.txt"))
+    assert result.exit_code == 0, result.output
+    assert path.read_text() == decided.replace('"1.2"', '"1.1"')
+    assert json.loads(result.stdout)["written"]["is_new"] is False
+    usage = run("districts", "add", "cedar", "--replace", "--name", "X", text=mail("classic.txt"))
+    assert usage.exit_code == 2
+
+
+def test_the_version_that_answers_is_taken_where_nothing_says_which(folder, sandbox, run):
+    base = sandbox.base_url("cedar")
+    text = f"Consumer Key: {CEDAR.client_id}\nConsumer Secret: {CEDAR.client_secret}\nOneRoster URL: {base}\n"
+    assert run("districts", "add", "cedar", text=text.encode()).exit_code == 0
+    assert load_district(folder / "cedar.yaml").version == "1.1"
+
+
+def test_another_version_than_the_addresses_say_is_found_by_asking(folder, mail, run):
+    result = run("districts", "add", "maple", "--version", "1.1", text=mail("plain.txt"))
+    assert result.exit_code == 1
+    assert "what answers here is OneRoster 1.2" in result.stdout
+
+
+def test_sites_of_ones_own_and_schools_as_sites(folder, mail, run):
+    given = run("districts", "add", "maple", "--site", "ME=Maple East", "--site", "West", text=mail("plain.txt"))
+    assert given.exit_code == 0
+    sites = load_district(folder / "maple.yaml").sites
+    assert sites is not None
+    assert sites.names() == {"ME": "Maple East", "West": "West"}
+    (folder / "maple.yaml").unlink()
+    assert run("districts", "add", "maple", "--own-sites", text=mail("plain.txt")).exit_code == 0
+    assert load_district(folder / "maple.yaml").sites is None
+
+
+@pytest.mark.parametrize("district", ["Maple", "1st", "holds", "../maple"])
+def test_an_id_no_file_may_have_is_refused_before_anything_is_asked(folder, mail, run, sandbox, district):
+    before = sandbox.seen("maple")
+    assert _code(run("districts", "add", district, text=mail("plain.txt"))) == "district_setting"
+    assert sandbox.seen("maple") == before
+
+
+def test_options_end_up_in_the_file(folder, mail, run):
+    options = ("--name", "Maple: U.S.D. #1", "--usernames", "userIds.LDAP", "--timezone", "America/Denver")
+    assert run("districts", "add", "maple", *options, text=mail("plain.txt")).exit_code == 0
+    settings = load_district(folder / "maple.yaml")
+    assert (settings.name, settings.usernames) == ("Maple: U.S.D. #1", "userIds.LDAP")
+    assert settings.schedule.timezone == "America/Denver"
+
+
+def test_the_connections_org_is_pinned_when_it_is_taken_in(warehouse, folder, mail, run):
+    assert run("districts", "add", "maple", text=mail("plain.txt")).exit_code == 0
+    with warehouse.connect() as connection:
+        row = connection.execute(sa.text("SELECT passed, pinned_org FROM roster_ops.provider_profiles")).one()
+    assert row.passed
+    assert row.pinned_org

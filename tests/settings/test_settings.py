@@ -1,0 +1,197 @@
+"""A district's file: what it may say, and what a person is told when it says something else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rollcall.errors import ActionRequired
+from rollcall.settings import (
+    Guards,
+    Schedule,
+    district_files,
+    districts_folder,
+    files,
+    find_district,
+    json_schema,
+    load_district,
+    load_districts,
+    night_of,
+    rules_digest,
+)
+
+SMALLEST = 'district: maple\nname: Maple Unified School District\nversion: "1.2"\nusernames: email\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
+    return tmp_path
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "maple.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_smallest_file(folder):
+    district = load_district(_written(folder, SMALLEST))
+    assert (district.connection_id, district.dag_id, district.pool) == (
+        "oneroster_maple",
+        "roster_maple",
+        "default_pool",
+    )
+    assert district.wanted() == ["orgs", "academic_sessions", "courses", "classes", "users", "enrollments"]
+    source = district.username_sources("student")[0]
+    assert (source.field, source.transform) == ("email", ["trim", "lower"])
+
+
+def test_defaults_lie_under_it_maps_merge_and_lists_replace(folder):
+    (folder / "_defaults.yaml").write_text(
+        "schedule: {timezone: America/Denver, off_peak: '21:00-04:00'}\ncollections: [orgs, users]\n", encoding="utf-8"
+    )
+    district = load_district(_written(folder, SMALLEST + "schedule: {off_peak: '23:00-05:00'}\ncollections: [orgs]\n"))
+    assert (district.schedule.timezone, district.schedule.off_peak) == ("America/Denver", "23:00-05:00")
+    assert district.collections == ["orgs"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (SMALLEST + "shcedule: {}\n", "maple.yaml, line 5: unknown key 'shcedule' (did you mean 'schedule'?)."),
+        (
+            SMALLEST + "schedule:\n  nightly: spread\n  timezon: UTC\n",
+            "maple.yaml, line 7: unknown key 'timezon' in schedule (did you mean 'timezone'?).",
+        ),
+        (
+            SMALLEST.replace("usernames: email\n", ""),
+            "maple.yaml, line 1: missing key 'usernames'. Add `usernames: …`.",
+        ),
+        (
+            SMALLEST + "sites:\n  map: {a: b}\n",
+            "maple.yaml, line 5: sites: give either targets, the vendor's sites, or a query that yields them.",
+        ),
+        (
+            SMALLEST + "filters: {require_class: true}\ncollections: [orgs, users]\n",
+            "filters.require_class needs collections that are not pulled: academic_sessions, classes, enrollments.",
+        ),
+        (
+            SMALLEST + "sites: {targets: {ME: Maple}, map: {a: ME2}}\n",
+            "maple.yaml, line 5: sites: school 'a' is mapped to 'ME2', which is none of the targets "
+            "(did you mean 'ME'?).",
+        ),
+        (SMALLEST + "politeness: {concurrency: 20}\n", "concurrency must be 1 to 5"),
+        (SMALLEST + "politeness: {page_size: many}\n", "line 5: politeness.page_size: Expected `int`, got `str`."),
+        (SMALLEST + "schedule: {timezone: Mars/Olympus}\n", "'Mars/Olympus' is not an IANA zone"),
+        (SMALLEST + "schedule: {off_peak: always}\n", 'off_peak must look like "22:00-05:00"'),
+        (SMALLEST + "schedule: {nightly: '2 am'}\n", 'nightly must be "spread" or a cron expression'),
+        (SMALLEST + "roles: {guardian: stuff}\n", "A role becomes one of: student, staff, leave_out, do_not_land."),
+        (
+            SMALLEST + "guards: {people: 10%}\n",
+            "maple.yaml, line 5: 'people' in guards is now students, staff and others (guardians and relatives), each "
+            "measured apart. Set those in place of 'people'.",
+        ),
+        (SMALLEST + "guards: {others: 125%}\n", 'others must be a share such as "10%", at most 100%'),
+        (SMALLEST + "guards: {student: 5%}\n", "unknown key 'student' in guards (did you mean 'students'?)"),
+        (SMALLEST + "collections: [orgs, enrolments]\n", "'enrolments' (did you mean 'enrollments'?)"),
+        (SMALLEST.replace("email", "e-mail"), "unknown username field 'e-mail'"),
+        (
+            SMALLEST.replace("email", "\n  student: [{field: email, transform: [trm]}]\n  staff: [{field: email}]"),
+            "unknown transform 'trm' (did you mean 'trim'?)",
+        ),
+        (
+            SMALLEST.replace("email", "\n  student: [{field: email, transfrom: [trim]}]\n  staff: [{field: email}]"),
+            "unknown key 'transfrom' in usernames.student.0 (did you mean 'transform'?)",
+        ),
+        (
+            SMALLEST.replace("email", "\n  student: [{field: email, pattern: '['}]\n  staff: [{field: email}]"),
+            "not a regular expression",
+        ),
+        (SMALLEST.replace('"1.2"', '"1.3"'), "line 3: version: Invalid enum value '1.3'."),
+        (SMALLEST.replace("district: maple", "district: Maple"), "district must be lower-case letters"),
+        (SMALLEST.replace("district: maple", "district: connections"), "roster_connections is a DAG of its own"),
+        (SMALLEST.replace("district: maple", "district: oak"), "district is 'oak' but the file is maple.yaml"),
+        ("- maple\n", "a district's file is a map of settings"),
+        (SMALLEST + "sites: [", "not valid YAML"),
+        ("", "maple.yaml, line 1: missing key 'district'"),
+    ],
+)
+def test_what_a_person_is_told(folder, text, told):
+    with pytest.raises(ActionRequired) as caught:
+        load_district(_written(folder, text))
+    assert told in str(caught.value)
+    assert caught.value.code == "district_file"
+
+
+def test_an_error_in_the_defaults_names_the_defaults(folder):
+    (folder / "_defaults.yaml").write_text("pool: default_pool\nscedule: {}\n", encoding="utf-8")
+    with pytest.raises(ActionRequired, match=r"_defaults\.yaml, line 2: unknown key 'scedule'"):
+        load_district(_written(folder, SMALLEST))
+
+
+def test_an_unquoted_version_is_understood(folder):
+    assert load_district(_written(folder, SMALLEST.replace('"1.2"', "1.2"))).version == "1.2"
+
+
+def test_a_broken_file_takes_no_other_district_with_it(folder):
+    _written(folder, SMALLEST)
+    (folder / "oak.yaml").write_text("district: oak\n", encoding="utf-8")
+    districts, errors = load_districts()
+    assert [district.district for district in districts] == ["maple"]
+    assert [error.district for error in errors] == ["oak"]
+    assert load_districts(only="maple") == (districts, [])
+
+
+def test_a_district_is_found_by_id_or_by_path_and_a_misspelt_one_is_guessed(folder):
+    path = _written(folder, SMALLEST)
+    assert find_district("maple") == find_district(str(path))
+    with pytest.raises(ActionRequired, match="did you mean 'maple'"):
+        find_district("mapel")
+
+
+@pytest.mark.parametrize(
+    ("off_peak", "hour", "expected"),
+    [("22:00-05:00", 23, True), ("22:00-05:00", 4, True), ("22:00-05:00", 5, False), ("01:00-04:00", 0, False)],
+)
+def test_off_peak_may_pass_midnight(off_peak, hour, expected):
+    schedule = Schedule(timezone="UTC", off_peak=off_peak)
+    assert schedule.is_off_peak(datetime(2026, 11, 21, hour, tzinfo=UTC)) is expected
+
+
+def test_spread_is_steady_inside_off_peak_and_differs_between_districts():
+    schedule = Schedule(off_peak="22:00-05:00")
+    names = [f"district{n}" for n in range(200)]
+    crons = {name: schedule.cron(name) for name in names}
+    assert crons == {name: schedule.cron(name) for name in names}
+    hours = {int(cron.split()[1]) for cron in crons.values()}
+    assert hours == {22, 23, 0, 1, 2, 3}
+    assert len(set(crons.values())) > 100
+
+
+def test_an_evening_run_belongs_to_the_next_morning():
+    assert night_of(datetime(2026, 11, 22, 4, 30, tzinfo=UTC), "America/Chicago").isoformat() == "2026-11-22"
+    assert night_of(datetime(2026, 11, 22, 8, 15, tzinfo=UTC), "America/Chicago").isoformat() == "2026-11-22"
+
+
+def test_the_digest_follows_the_rules_and_nothing_else(folder):
+    same = load_district(_written(folder, SMALLEST))
+    renamed = load_district(_written(folder, SMALLEST.replace("Unified", "United")))
+    changed = load_district(_written(folder, SMALLEST.replace("email", "username")))
+    assert rules_digest(same) == rules_digest(renamed) != rules_digest(changed)
+
+
+def test_the_schema_for_editors_is_json_and_the_shipped_districts_are_valid():
+    schema = json_schema()
+    assert "District" in json.dumps(schema)
+    assert {"students", "staff", "others", "accounts"} <= schema["$defs"]["Guards"]["properties"].keys()
+    assert [load_district(path).district for path in district_files(districts_folder())] == ["cedar", "maple"]
+
+
+def test_the_shipped_defaults_spell_every_guard_as_it_is_built_in():
+    shipped = files.load((districts_folder() / "_defaults.yaml").read_text(encoding="utf-8"))["guards"]
+    assert shipped == msgspec.to_builtins(Guards())
