@@ -25,10 +25,10 @@ CRON, ZONE = morning_schedule()
 def tell():
     """Work out the digest and send it."""
     from oneroster_provider.notifier import RollcallNotifier
-    from rollcall.status.digest import HOLDS_DAG, holds_note, morning
+    from rollcall.status.digest import HOLDS_DAG, holds_dag_notes, morning_digest
 
-    notes = holds_note(is_paused(HOLDS_DAG))
-    RollcallNotifier(*morning(Connection.get("warehouse"), notes)).notify({})
+    notes = holds_dag_notes(is_paused(HOLDS_DAG))
+    RollcallNotifier(*morning_digest(Connection.get("warehouse"), notes)).notify({})
 
 
 def is_paused(dag_id):
@@ -50,7 +50,7 @@ def tidy():
     """Delete what is older than districts keep it, also of districts whose nights do not reach their end."""
     from rollcall.status import digest as telling
 
-    telling.tidy(Connection.get("warehouse"))
+    telling.apply_retention(Connection.get("warehouse"))
 
 
 with DAG(

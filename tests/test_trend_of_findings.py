@@ -6,14 +6,14 @@ import io
 
 import pytest
 
-from rollcall.reports.report import print_summary, summary
+from rollcall.reports.report import print_summary, run_summary
 
 
 @pytest.fixture
 def found(nights):
     def of(run):
         with nights.engine.connect() as connection:
-            told = summary(connection, "elm", run, nights.landing)["findings"]
+            told = run_summary(connection, "elm", run, nights.landing)["findings"]
         return {(one["rule"], one["count"]): one["last"] for one in told}
 
     return of

@@ -121,9 +121,9 @@ def tell_if_urgent(context: Any = None, district: str = "", minutes: int | None 
     """
     from airflow.sdk import Connection
 
-    from rollcall.status.digest import urgent
+    from rollcall.status.digest import urgent_alert
 
     allowed = None if minutes is None else timedelta(minutes=minutes)
-    found = urgent(Connection.get("warehouse"), district, allowed=allowed)
+    found = urgent_alert(Connection.get("warehouse"), district, allowed=allowed)
     if found is not None:
         RollcallNotifier(*found).notify(context or {})

@@ -141,7 +141,7 @@ def urgent(connected, tmp_path):
         connected()
         with (tmp_path / "elm.yaml").open("a") as described:
             described.write(f"schedule: {schedule}\n")
-        return tell.urgent(Connection.get("warehouse"), "elm", now=now, allowed=allowed) is not None
+        return tell.urgent_alert(Connection.get("warehouse"), "elm", now=now, allowed=allowed) is not None
 
     return ask
 

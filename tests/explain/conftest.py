@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollcall.explain.explain import explain
-from rollcall.explain.timeline import Explanation, Several
+from rollcall.explain.timeline import Explanation, PersonMatches
 from rollcall.settings import Schedule
 from tests.conftest import Nights
 
@@ -32,7 +32,7 @@ def asked(elm: Nights) -> Callable[[str], Explanation]:
 
     def ask(who: str) -> Explanation:
         told = explain(elm.engine, elm.district, who, MORNING)
-        assert not isinstance(told, Several), told
+        assert not isinstance(told, PersonMatches), told
         return told
 
     return ask

@@ -15,7 +15,7 @@ from rollcall.explain.answers import ANSWERS, GROUPS, IN_REPLIES
 from rollcall.explain.context import DistrictContext
 from rollcall.explain.decide import _IS_NAME
 from rollcall.explain.render import as_markdown
-from rollcall.explain.timeline import answered
+from rollcall.explain.timeline import fill_answer
 from rollcall.landing.contracts import LEFT_OUT_REASONS
 from rollcall.settings import District
 
@@ -69,7 +69,7 @@ def test_what_is_not_for_a_reply_never_gets_into_one(code, own, planted, is_camp
     answer = ANSWERS[code]
     asked = set().union(*(_values(text) for text in (answer.said, answer.reply, answer.campus, answer.ours)))
     values = {name: own if name in IN_REPLIES else planted for name in asked}
-    told = answered(code, _standing(is_campus), values)
+    told = fill_answer(code, _standing(is_campus), values)
     assert planted not in told.reply
     assert "{" not in told.said + told.reply
     assert told.said.count(planted) == sum(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from rollcall.errors import RollcallError
 from rollcall.explain.explain import explain
 from rollcall.explain.render import change_line
-from rollcall.explain.timeline import Several
+from rollcall.explain.timeline import PersonMatches
 from rollcall.landing.contracts import LEFT_OUT_REASONS
 from rollcall.settings import Filters, PersonDecision, Sites, Usernames, UsernameSource
 from rollcall.warehouse import ledger
@@ -260,7 +260,7 @@ def test_people_are_found_by_what_is_at_hand(elm, everybody, asked):
     for who in ("ZZq7open@elm.example ", "fxopen"):
         assert asked(who).sourced_id == "q7open"
     several = explain(elm.engine, elm.district, "gxtwin", MORNING)
-    assert isinstance(several, Several)
+    assert isinstance(several, PersonMatches)
     assert several.matches == [
         {"name": "Gxtwina Fxtwina", "school": "Elm School", "grade": "05", "state": "", "sourced_id": "q7twina"},
         {"name": "Gxtwinb Fxtwinb", "school": "Elm School", "grade": "05", "state": "", "sourced_id": "q7twinb"},

@@ -15,7 +15,7 @@ from rollcall.cli.main import rollcall
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.extract import pull
 from rollcall.pipeline import run as nights
-from rollcall.status.digest import tidy
+from rollcall.status.digest import apply_retention
 from tests.flow.conftest import CEDAR, MAPLE
 
 COLLECTIONS = {
@@ -170,7 +170,9 @@ def test_pulls_are_ordered_by_the_warehouses_clock(ready, monkeypatch):
 
 def test_only_the_morning_deletes(ready, outdated):
     url = ready.url
-    tidy(SimpleNamespace(host=url.query["host"], schema=url.database, login=url.username, password=None, port=None))
+    apply_retention(
+        SimpleNamespace(host=url.query["host"], schema=url.database, login=url.username, password=None, port=None)
+    )
     assert not outdated.exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from rollcall.pipeline import run as night
-from rollcall.reports.report import summary
+from rollcall.reports.report import run_summary
 from rollcall.settings import PersonDecision
 
 _SITE = {"site_id": "school", "site_name": "Elm School"}
@@ -13,7 +13,7 @@ _SITE = {"site_id": "school", "site_name": "Elm School"}
 
 def _told(nights, run):
     with nights.engine.connect() as connection:
-        told = summary(connection, "elm", run, nights.landing)
+        told = run_summary(connection, "elm", run, nights.landing)
     return told["accounts_per_site"], {row["reason"]: row["people"] for row in told["left_out"]}
 
 

@@ -55,7 +55,7 @@ def _set(nights, query, **values):
 def test_a_published_district_needs_nobody(nights, roster, told, now):
     nights.publish(roster("ada"), as_of=now)
     (elm,) = told()
-    assert (elm.state, elm.command, elm.needs_a_person) == ("published", "", False)
+    assert (elm.state, elm.command, elm.action_required) == ("published", "", False)
     assert elm.readers_have == now
     assert digest([elm]).endswith("No district needs a person.")
 

@@ -83,14 +83,14 @@ def explain(district: str, who: tuple[str, ...], forward: bool, as_json: bool, w
     """
     from rollcall.explain.explain import explain as explained
     from rollcall.explain.render import print_explanation, print_matches
-    from rollcall.explain.timeline import Several
+    from rollcall.explain.timeline import PersonMatches
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     settings = find_district(district)
     told = explained(connect(warehouse_from_environment(warehouse)), settings, " ".join(who))
     if as_json:
         click.echo(json.dumps(asdict(told), default=str, indent=1))
-    elif isinstance(told, Several):
+    elif isinstance(told, PersonMatches):
         # a list of people must not end up in a letter
         print_matches(told, sys.stderr if forward else sys.stdout)
         sys.exit(1 if forward else 0)

@@ -31,7 +31,7 @@ def status(every: bool, as_json: bool, warehouse: str | None) -> None:
     with engine.connect() as connection:
         require_version(connection)
         told = statuses(connection, *load_districts())
-    shown = [one for one in told if every or one.needs_a_person]
+    shown = [one for one in told if every or one.action_required]
     if as_json:
         click.echo(json.dumps([one.plain() for one in shown], default=str, indent=1))
     else:

@@ -70,7 +70,7 @@ def sync(
         with redact_errors("summary", district=key):
             if as_json:
                 with engine.connect() as reading:
-                    click.echo(json.dumps(report.summary(reading, key, run_id, zone), default=str, indent=1))
+                    click.echo(json.dumps(report.run_summary(reading, key, run_id, zone), default=str, indent=1))
             else:
                 report.print_summary(engine, key, run_id, zone, sys.stdout)
     except RollcallError as error:

@@ -35,7 +35,7 @@ _COMES = "After that it comes with our next update, {next_pull}."
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerTemplate:
     """One of them.
 
     :param causes: likely causes in the order in which they are worth a look.
@@ -56,14 +56,14 @@ _NO_ACCOUNT = "{name} has no account"
 
 #: A person with an account, and what is worth knowing about it.
 _WITH_ACCOUNT = {
-    "has_account": Answer(
+    "has_account": AnswerTemplate(
         _HAS + ", and is in {classes}. What the district entered after {last_pull} is not here yet: it comes with the "
         "next pull, {next_pull}.",
         NOBODY,
         _REPLY_HAS + " What was entered after {last_pull} is not here yet; it comes with our next update, {next_pull}.",
         ours="rollcall sync {district}, when it cannot wait",
     ),
-    "no_class_yet": Answer(
+    "no_class_yet": AnswerTemplate(
         _HAS + ", and is in no class. A class entered after {last_pull} comes with the next pull, {next_pull}.",
         SCHOOL,
         _REPLY_HAS + " No class had come for {name} by {last_pull}. A class entered after that comes with our next "
@@ -72,7 +72,7 @@ _WITH_ACCOUNT = {
         _SCHEDULE_ELSEWHERE,
         "rollcall sync {district}, when it cannot wait",
     ),
-    "several_roles": Answer(
+    "several_roles": AnswerTemplate(
         _HAS + ": here {name} is {role}, because of the role {counting}. The role {not_counting} gives no account here "
         "and takes none away.",
         NOBODY,
@@ -80,7 +80,7 @@ _WITH_ACCOUNT = {
         "besides changes nothing.",
         ours="roles: in {file} says what each role becomes",
     ),
-    "school_renamed": Answer(
+    "school_renamed": AnswerTemplate(
         _HAS + '. On {date} the district renamed the school "{old_school}" to "{school}"; {site_kept}, and nobody '
         "moved.",
         NOBODY,
@@ -88,20 +88,20 @@ _WITH_ACCOUNT = {
         "the account.",
         ours="sites: in {file}; a site's name there is ours, whatever the school is called",
     ),
-    "returned": Answer(
+    "returned": AnswerTemplate(
         _HAS + ". {name} had left the roster and came back on {date}; the account is the one from before.",
         NOBODY,
         "{name} was away from the data your school system shares, and has been back since {date}. The account is the "
         "same as before.",
     ),
-    "merged_from": Answer(
+    "merged_from": AnswerTemplate(
         _HAS + ". Another record of the same person, {other}, left the roster on {date} ({because}): the two have "
         "{basis}, so they were probably merged, and this is the one that was kept.",
         NOBODY,
         "{name} was recorded twice in your school system. One of the two records was taken out on {date}; the other "
         "is here and has the account.",
     ),
-    "blank_taken_away": Answer(
+    "blank_taken_away": AnswerTemplate(
         '{name} has an account at {sites} with the username "{username}". The provider sent "{sent}" in {field}, with '
         "a blank or another character that cannot be seen, which we removed. Where another system keeps it, the two do "
         "not match.",
@@ -111,7 +111,7 @@ _WITH_ACCOUNT = {
         _DEMOGRAPHICS + ", field Email; for a username, the person's User Account",
         _DETAILS,
     ),
-    "kept_apart": Answer(
+    "kept_apart": AnswerTemplate(
         _HAS + ". The record of {other} has the same {key}, but the two contradict each other or the {key} is a "
         "placeholder ({what}), so they are two people here.",
         SCHOOL,
@@ -122,7 +122,7 @@ _WITH_ACCOUNT = {
         _DETAILS,
         "person_key: in {file} says what makes one person of several records",
     ),
-    "switched_off": Answer(
+    "switched_off": AnswerTemplate(
         _HAS + ", but the provider says that the person's user account there is switched off.",
         SCHOOL,
         "{name} has an account here, at {sites}, but in your school system the user account is switched off. Please "
@@ -134,7 +134,7 @@ _WITH_ACCOUNT = {
 
 #: Somebody in the roster whom a rule, a decision or an absence holds up.
 _UNSETTLED = {
-    "rejected": Answer(
+    "rejected": AnswerTemplate(
         "What the provider sends for {name} was refused in the night of {date}: {reason} (rule {rule}, field {field}). "
         "The last good version stays in use.",
         SCHOOL,
@@ -144,7 +144,7 @@ _UNSETTLED = {
         _DETAILS,
         "rules: in {file} lowers a rule, with why",
     ),
-    "rejected_new": Answer(
+    "rejected_new": AnswerTemplate(
         "{name} came, but was refused in the night of {date}: {reason} (rule {rule}, field {field}). Nothing of {name} "
         "is published.",
         SCHOOL,
@@ -154,7 +154,7 @@ _UNSETTLED = {
         _DETAILS,
         "rules: in {file} lowers a rule, with why",
     ),
-    "held_removals": Answer(
+    "held_removals": AnswerTemplate(
         "The removal of {name} waits for a decision since {date}: hold {hold}. Until somebody decides, {name} stays as "
         "published.",
         DECIDER,
@@ -164,7 +164,7 @@ _UNSETTLED = {
         _ENROLLMENTS_ELSEWHERE,
         "rollcall holds show {hold}",
     ),
-    "held_updates": Answer(
+    "held_updates": AnswerTemplate(
         "A change of {name} waits for a decision since {date}, because very much changed at once: hold {hold}. Until "
         "somebody decides, {name} stays as published.",
         DECIDER,
@@ -172,14 +172,14 @@ _UNSETTLED = {
         "lost meanwhile.",
         ours="rollcall holds show {hold}",
     ),
-    "held_usernames": Answer(
+    "held_usernames": AnswerTemplate(
         "A new username of {name} waits for a decision since {date}: hold {hold}. Until somebody decides, the one "
         "before goes on.",
         DECIDER,
         "The username of {name} would change. We wait until somebody has agreed; until then the one before goes on.",
         ours="rollcall holds show {hold}",
     ),
-    "held_identities": Answer(
+    "held_identities": AnswerTemplate(
         "What came for {name} looks like another person, or like a known one under a new id, and waits for a decision "
         "since {date}: hold {hold}. What is published stays.",
         DECIDER,
@@ -189,7 +189,7 @@ _UNSETTLED = {
         _DETAILS,
         "rollcall holds show {hold}",
     ),
-    "missing": Answer(
+    "missing": AnswerTemplate(
         "{name} was not in the full pull of {date}, and nothing says why. One absence proves nothing: all of {name} "
         "stays as it was; after a second full pull without {name} it is removed.",
         SCHOOL,
@@ -198,7 +198,7 @@ _UNSETTLED = {
         _ENROLLMENTS,
         _ENROLLMENTS_ELSEWHERE,
     ),
-    "unsettled": Answer(
+    "unsettled": AnswerTemplate(
         "{name} is in the roster, but the newest publication gave neither an account nor a reason why not.",
         OPERATOR,
         "{name} has come, and the account is not made yet. We are looking into it.",
@@ -208,7 +208,7 @@ _UNSETTLED = {
 
 #: Somebody who was in the roster.
 _GONE = {
-    "merged_into": Answer(
+    "merged_into": AnswerTemplate(
         "This record of {name} left the roster on {date} ({because}), and {other} lives on with {basis}: the two were "
         "probably merged. {other_state}",
         NOBODY,
@@ -217,7 +217,7 @@ _GONE = {
         "Combine Person keeps one record of two; the old id does not come back",
         "the tool that merges two records of one person",
     ),
-    "removed_by_provider": Answer(
+    "removed_by_provider": AnswerTemplate(
         "{name} was removed on {date}: the provider marked the record as to be deleted.",
         SCHOOL,
         "Your school system told us on {date} that {name} is to be deleted. If that was a mistake, please enter {name} "
@@ -225,7 +225,7 @@ _GONE = {
         _ENROLLMENTS,
         _ENROLLMENTS_ELSEWHERE,
     ),
-    "removed_after_absence": Answer(
+    "removed_after_absence": AnswerTemplate(
         "{name} was removed on {date}: two complete full pulls came without {name}.",
         SCHOOL,
         "Your school system stopped sending {name}, and we took the account away on {date}. If {name} is still there, "
@@ -235,7 +235,7 @@ _GONE = {
         _ENROLLMENTS + "; then the person's User Account",
         _ENROLLMENTS_ELSEWHERE + "; then the person's user account",
     ),
-    "removed": Answer(
+    "removed": AnswerTemplate(
         "{name} was removed on {date}: {because}.",
         SCHOOL,
         "{name} left the data your school system shares, and we took the account away on {date}. If {name} is still "
@@ -248,13 +248,13 @@ _GONE = {
 
 #: Why somebody in the roster has no account: an answer for each of `LEFT_OUT_REASONS`.
 _LEFT_OUT = {
-    "decided": Answer(
+    "decided": AnswerTemplate(
         _NO_ACCOUNT + ": so it was decided about this one person, because: {detail}",
         FILE,
         "For {name} it was decided that there is no account here. If that should change, please tell us.",
         ours="people: {id}: in {file}",
     ),
-    "no_role": Answer(
+    "no_role": AnswerTemplate(
         _NO_ACCOUNT + ", because the provider sends no role: neither student nor anything else.",
         SCHOOL,
         "Your school system sends {name}, but does not say whether as a student or as staff. Please look whether "
@@ -262,7 +262,7 @@ _LEFT_OUT = {
         _ENROLLMENTS,
         _ENROLLMENTS_ELSEWHERE,
     ),
-    "role_left_out": Answer(
+    "role_left_out": AnswerTemplate(
         _NO_ACCOUNT + ": the only role is {roles}, which gets none here.",
         FILE,
         "{name} comes to us as {roles}, and such people have no account here. If {name} works or learns at a school, "
@@ -271,21 +271,21 @@ _LEFT_OUT = {
         _ENROLLMENTS_ELSEWHERE,
         "roles: {detail}: in {file}",
     ),
-    "role_undecided": Answer(
+    "role_undecided": AnswerTemplate(
         _NO_ACCOUNT + ": nobody has decided yet what the role {detail} becomes here.",
         FILE,
         "{name} comes to us with a role we have not met before. We decide what it means; nothing has to be done at "
         "your school.",
         ours="roles: {detail}: in {file} (student, staff or leave_out)",
     ),
-    "filtered_role": Answer(
+    "filtered_role": AnswerTemplate(
         _NO_ACCOUNT + ": the role {detail} is not among those the district chose.",
         FILE,
         "{name} comes to us as {roles}, and your district chose other roles for this program. If {name} should have an "
         "account, please ask your district's administrator.",
         ours="filters: roles: in {file}",
     ),
-    "role_ended": Answer(
+    "role_ended": AnswerTemplate(
         _NO_ACCOUNT + ": the role at {school} ended; the date the school gave is {date}.",
         SCHOOL,
         "By your school system {name} was at {school} until {date}. If {name} is still there, please correct the end "
@@ -293,7 +293,7 @@ _LEFT_OUT = {
         _ENROLLMENTS + ", End Date",
         _ENROLLMENTS_ELSEWHERE + ", its end date",
     ),
-    "role_not_begun": Answer(
+    "role_not_begun": AnswerTemplate(
         _NO_ACCOUNT + " yet: the role at {school} begins on {date}, and the account comes by itself by then.",
         NOBODY,
         "By your school system {name} begins at {school} on {date}, and the account comes by itself by then. If {name} "
@@ -302,7 +302,7 @@ _LEFT_OUT = {
         _ENROLLMENTS_ELSEWHERE + ", its begin date",
         "filters: start_early: in {file} gives accounts some days before",
     ),
-    "no_school": Answer(
+    "no_school": AnswerTemplate(
         _NO_ACCOUNT + ": {name} is at no school that was shared with us.",
         DISTRICT,
         "{name} comes to us without a school. Please look whether {name} is enrolled (for staff, assigned) at a school "
@@ -311,27 +311,27 @@ _LEFT_OUT = {
         _CONNECTION_ELSEWHERE + ", the schools it is limited to; then " + _ENROLLMENTS_ELSEWHERE,
         "sites: map: in {file}, if an office should be a site too",
     ),
-    "school_left_out": Answer(
+    "school_left_out": AnswerTemplate(
         _NO_ACCOUNT + ": {school} is deliberately left out here, and {name} is at no other school that has a site.",
         FILE,
         "{name} is at {school}, and that school does not take part in this program. If it should, please ask your "
         "district's administrator.",
         ours="sites: map: {detail}: leave_out in {file}; rollcall sites {district}",
     ),
-    "school_undecided": Answer(
+    "school_undecided": AnswerTemplate(
         _NO_ACCOUNT + ": nobody has decided yet to which site {school} belongs.",
         FILE,
         "{name} is at {school}, which we have not set up yet. Nothing has to be done at your school.",
         ours="rollcall sites {district} set {detail} SITE, or sites: map: {detail}: in {file}",
     ),
-    "filtered_school": Answer(
+    "filtered_school": AnswerTemplate(
         _NO_ACCOUNT + ": {school} is not among the schools the district chose.",
         FILE,
         "{name} is at {school}, and your district chose other schools for this program. If {name} should have an "
         "account, please ask your district's administrator.",
         ours="filters: schools: in {file}",
     ),
-    "filtered_grade": Answer(
+    "filtered_grade": AnswerTemplate(
         _NO_ACCOUNT + ": {grade} is not among the grades the district chose.",
         FILE,
         "Your district chose certain grades for this program, and {name} is in none of them. If the grade in your "
@@ -340,7 +340,7 @@ _LEFT_OUT = {
         "the student's grade",
         "filters: grades: in {file}",
     ),
-    "no_class": Answer(
+    "no_class": AnswerTemplate(
         _NO_ACCOUNT + ": {name} is in no class that goes on, and only people in classes get one in this district.",
         SCHOOL,
         "{name} is in no class at the moment, and only people in a class have an account here. Please put {name} into "
@@ -349,7 +349,7 @@ _LEFT_OUT = {
         _SCHEDULE_ELSEWHERE,
         "filters: require_class: in {file}",
     ),
-    "no_username": Answer(
+    "no_username": AnswerTemplate(
         _NO_ACCOUNT + ": the username is made from {field}, and nothing is entered there.",
         SCHOOL,
         f"For {{name}} there is nothing in {{field}}, and we need it for the username. Please enter it. {_COMES}",
@@ -357,7 +357,7 @@ _LEFT_OUT = {
         _DETAILS,
         "usernames: in {file}, where a second field can be named for those who have nothing in the first",
     ),
-    "username_pattern": Answer(
+    "username_pattern": AnswerTemplate(
         _NO_ACCOUNT + ': what the provider sent in {field} is "{sent}", and the username made from it does not have '
         "the required form, or has a blank, a control character or a letter without an ASCII form in it.",
         SCHOOL,
@@ -367,7 +367,7 @@ _LEFT_OUT = {
         _DETAILS,
         "usernames: pattern: in {file}; transform: [no_spaces] there removes blanks",
     ),
-    "username_collision": Answer(
+    "username_collision": AnswerTemplate(
         _NO_ACCOUNT + ': the username "{username}", made from {field}, would be the same as that of {other}. '
         "{other_state} Nobody gets a name that was not agreed.",
         SCHOOL,
@@ -378,13 +378,13 @@ _LEFT_OUT = {
         "people: {id}: username: in {file} decides one by hand; usernames: names another field; if both are one "
         "person, person_key: email makes one of records that share name and e-mail address",
     ),
-    "same_person": Answer(
+    "same_person": AnswerTemplate(
         "This is a second record of {name} (the same name and {person_key}); the account is with the record {other}.",
         NOBODY,
         "{name} is recorded twice in your school system, and has one account here for both.",
         ours="person_key: in {file}; sourcedId makes every record a person of its own",
     ),
-    "second_record": Answer(
+    "second_record": AnswerTemplate(
         "This record of {name} gets no account, because its only role is {roles}; the account is with another record "
         "of the same person, {other} ({basis}). {other_state}",
         NOBODY,
@@ -396,7 +396,7 @@ _LEFT_OUT = {
 
 #: Somebody of whom nothing ever came, and a district of which nothing comes.
 _NEVER_CAME = {
-    "enrolled_but_absent": Answer(
+    "enrolled_but_absent": AnswerTemplate(
         "{count} came that name {who}, but no person of that id: probably without a user account in the student "
         "information system, or outside the connection's school scope.",
         SCHOOL,
@@ -405,7 +405,7 @@ _NEVER_CAME = {
         "the person's User Account; then " + _CONNECTION + ", the schools it is limited to",
         "the person's user account; then " + _CONNECTION_ELSEWHERE + ", the schools it is limited to",
     ),
-    "enrolled_and_not_received": Answer(
+    "enrolled_and_not_received": AnswerTemplate(
         "{count} name {who}, but no person of that id was received. The last pull did not receive all people: "
         "{received} of {expected}. This person may be among those that are missing.",
         OPERATOR,
@@ -413,7 +413,7 @@ _NEVER_CAME = {
         "are missing. We are looking into it; the next update is {next_pull}.",
         ours="rollcall check {district}, then rollcall sync {district} --full",
     ),
-    "held_first": Answer(
+    "held_first": AnswerTemplate(
         "The roster of {district_name} waits for a decision since {date}, because there is no proof that all of it was "
         "received: hold {hold}. {who} may be part of it, or of what was not received.",
         DECIDER,
@@ -421,20 +421,20 @@ _NEVER_CAME = {
         "{next_pull}.",
         ours="rollcall holds show {hold}",
     ),
-    "held_new": Answer(
+    "held_new": AnswerTemplate(
         "A record with this id came for the first time and waits for a decision since {date}, because many people seem "
         "to come back under new ids: hold {hold}.",
         DECIDER,
         "This person came to us under a new number, along with others. We wait until somebody has looked at it.",
         ours="rollcall holds show {hold}",
     ),
-    "never_synced": Answer(
+    "never_synced": AnswerTemplate(
         "Nothing of {district_name} was ever published, so nobody is here yet.",
         OPERATOR,
         "The data of your district has not come to us yet. We are setting it up.",
         ours="rollcall check {district}, then rollcall sync {district}",
     ),
-    "district_disabled": Answer(
+    "district_disabled": AnswerTemplate(
         'Nobody called "{who}" is here, and {district_name} is switched off: what is published is of {last_pull}, and '
         "nothing newer comes.",
         FILE,
@@ -442,7 +442,7 @@ _NEVER_CAME = {
         "district's administrator.",
         ours="enabled: in {file}",
     ),
-    "district_paused": Answer(
+    "district_paused": AnswerTemplate(
         'Nobody called "{who}" is here, and publication of {district_name} is paused: {paused}. What is published is '
         "of {last_pull}.",
         OPERATOR,
@@ -450,14 +450,14 @@ _NEVER_CAME = {
         "possible.",
         ours="rollcall resume {district}",
     ),
-    "pull_failed": Answer(
+    "pull_failed": AnswerTemplate(
         'Nobody called "{who}" is here, and what is published is of {last_pull}: the pull of {date} failed. {error}',
         OPERATOR,
         "Our last update from your district did not work; what we have is of {last_pull}. What was entered after that "
         "comes when it works again, at the earliest {next_pull}.",
         ours="rollcall status; rollcall check {district}",
     ),
-    "never_came": Answer(
+    "never_came": AnswerTemplate(
         'Nobody called "{who}" ever came from {district_name}. These are the likely causes, the likeliest first:',
         SCHOOL,
         "{name} has not come to us from your school system. Please look at these, in this order:",
@@ -478,26 +478,26 @@ _NEVER_CAME = {
 
 #: A school that was asked about.
 _SCHOOLS = {
-    "school_was_renamed": Answer(
+    "school_was_renamed": AnswerTemplate(
         'On {date} the district renamed the school "{old_school}" to "{school}". It is the same school (same id, '
         "{people}); {site_kept}, and nobody moved.",
         NOBODY,
         'The school "{old_school}" is called "{school}" since {date}. Everybody there keeps the account.',
         ours="sites: in {file}; a site's name there is ours, whatever the school is called",
     ),
-    "school_has_site": Answer(
+    "school_has_site": AnswerTemplate(
         'The school "{school}" belongs to the site {sites}; {people} with a role there came.',
         NOBODY,
         'The school "{school}" takes part; the people your school system sends have their accounts at {sites}.',
         ours="rollcall sites {district}",
     ),
-    "school_without_site": Answer(
+    "school_without_site": AnswerTemplate(
         'The school "{school}" gives no account: {why}. {people} with a role there came.',
         FILE,
         'The school "{school}" does not take part in this program, or is not set up yet.',
         ours="rollcall sites {district}",
     ),
-    "school_removed": Answer(
+    "school_removed": AnswerTemplate(
         'The school "{school}" was removed on {date}: {because}.',
         DISTRICT,
         'Your district stopped sharing the school "{school}" with us on {date}.',
@@ -516,4 +516,4 @@ GROUPS = {
     "Schools": _SCHOOLS,
 }
 
-ANSWERS: dict[str, Answer] = {code: answer for group in GROUPS.values() for code, answer in group.items()}
+ANSWERS: dict[str, AnswerTemplate] = {code: answer for group in GROUPS.values() for code, answer in group.items()}

@@ -14,7 +14,7 @@ from rollcall.explain.context import DistrictContext, district_context, site_of
 from rollcall.explain.decide import Decider, Decision, about_nobody, site_kept
 from rollcall.explain.people import MOST_LISTED, Row, find_people, other_records, places_of, rows
 from rollcall.explain.person import read_person
-from rollcall.explain.timeline import Explanation, Several, answered, build_timeline
+from rollcall.explain.timeline import Explanation, PersonMatches, build_timeline, fill_answer
 from rollcall.explain.words import counted, day, full_name, joined
 from rollcall.settings import District
 from rollcall.warehouse.migrate import require_version
@@ -74,7 +74,7 @@ _RECORDS_OF_ONE = 4
 
 
 @contextmanager
-def reading(engine: sa.Engine, district: str) -> Iterator[sa.Connection]:
+def warehouse_snapshot(engine: sa.Engine, district: str) -> Iterator[sa.Connection]:
     """One unmoving view of the warehouse, in which nothing can be written but temporary tables."""
     require_reachable(engine)
     with (
@@ -86,13 +86,15 @@ def reading(engine: sa.Engine, district: str) -> Iterator[sa.Connection]:
         connection.rollback()
 
 
-def explain(engine: sa.Engine, district: District, who: str, now: datetime | None = None) -> Explanation | Several:
+def explain(
+    engine: sa.Engine, district: District, who: str, now: datetime | None = None
+) -> Explanation | PersonMatches:
     """Explain one person, or list those who fit.
 
     :param who: sourcedId, username, e-mail, number, part of a name, or a school.
     :param now: when it is asked, for the next pull; the present by default.
     """
-    with reading(engine, district.district) as connection:
+    with warehouse_snapshot(engine, district.district) as connection:
         stands = district_context(connection, with_targets(connection, district), now or datetime.now(UTC))
         found = find_people(connection, district.district, who)
         if not found:
@@ -106,7 +108,7 @@ def explain(engine: sa.Engine, district: District, who: str, now: datetime | Non
         return Explanation(
             subject=person.name,
             sourced_id=person.sourced_id,
-            answer=answered(code, stands, values),
+            answer=fill_answer(code, stands, values),
             notes=stands.notes(),
             steps=build_timeline(connection, stands, person),
             changes=changes,
@@ -117,9 +119,9 @@ def _without_person(connection: sa.Connection, stands: DistrictContext, who: str
     school = find_school(connection, stands.settings.district, who)
     if school is not None:
         code, values = about_school(connection, stands, school)
-        return Explanation(values["school"], school["sourced_id"], answered(code, stands, values), stands.notes())
+        return Explanation(values["school"], school["sourced_id"], fill_answer(code, stands, values), stands.notes())
     code, values = about_nobody(connection, stands, who)
-    return Explanation(who.strip(), None, answered(code, stands, values), stands.notes())
+    return Explanation(who.strip(), None, fill_answer(code, stands, values), stands.notes())
 
 
 def _same_person(connection: sa.Connection, district: str, found: list[Row]) -> Row | None:
@@ -135,7 +137,7 @@ def _same_person(connection: sa.Connection, district: str, found: list[Row]) -> 
     return next(live, first)
 
 
-def _several(connection: sa.Connection, stands: DistrictContext, who: str, found: list[Row]) -> Several:
+def _several(connection: sa.Connection, stands: DistrictContext, who: str, found: list[Row]) -> PersonMatches:
     listed = found[:MOST_LISTED]
     schools = places_of(connection, stands.settings.district, [row["sourced_id"] for row in listed])
     matches = [
@@ -148,4 +150,4 @@ def _several(connection: sa.Connection, stands: DistrictContext, who: str, found
         }
         for row in listed
     ]
-    return Several(who.strip(), matches, more=len(found) > MOST_LISTED)
+    return PersonMatches(who.strip(), matches, more=len(found) > MOST_LISTED)

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table as Grid
 
-from rollcall.explain.answers import GROUPS, Answer
+from rollcall.explain.answers import GROUPS, AnswerTemplate
 from rollcall.explain.changes import Change
-from rollcall.explain.timeline import Explanation, Several
+from rollcall.explain.timeline import Explanation, PersonMatches
 from rollcall.settings import night_of
 
 _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "stop": "[red]✗[/]"}
@@ -68,7 +68,7 @@ def _print_answer(console: Console, told: Explanation) -> None:
     console.print(grid)
 
 
-def print_matches(several: Several, file: IO[str] | None = None) -> None:
+def print_matches(several: PersonMatches, file: IO[str] | None = None) -> None:
     """Those who fit, with what tells them apart."""
     console = _console(file)
     console.print(f'Several people fit "{escape(several.who)}". Ask again with the id of one:')
@@ -125,7 +125,7 @@ def as_markdown() -> str:
     return "\n".join(parts)
 
 
-def _section(code: str, answer: Answer) -> str:
+def _section(code: str, answer: AnswerTemplate) -> str:
     lines = [f"### `{code}`\n", answer.said, ""]
     lines += [f"{number}. {cause}" for number, cause in enumerate(answer.causes, 1)]
     lines += [""] if answer.causes else []

@@ -36,7 +36,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Answered:
+class Answer:
     """One of the fixed answers with its values in place.
 
     :param where: pairs of a place (Infinite Campus, the district's file) and what is found there.
@@ -60,14 +60,14 @@ class Explanation:
 
     subject: str
     sourced_id: str | None
-    answer: Answered
+    answer: Answer
     notes: list[str]
     steps: list[Step] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Several:
+class PersonMatches:
     """More than one person fits.
 
     :param matches: name, school, grade, state, sourced_id of each; `more` says that there are others still.
@@ -78,7 +78,7 @@ class Several:
     more: bool
 
 
-def answered(code: str, standing: DistrictContext, values: Mapping[str, Any]) -> Answered:
+def fill_answer(code: str, standing: DistrictContext, values: Mapping[str, Any]) -> Answer:
     """An answer with its values; those every answer may use are added here."""
     settings = standing.settings
     filled: dict[str, Any] = {
@@ -96,7 +96,7 @@ def answered(code: str, standing: DistrictContext, values: Mapping[str, Any]) ->
     causes = [cause.format(**safe) for cause in answer.causes]
     numbered = [f"{number}. {cause}" for number, cause in enumerate(causes, 1)]
     reply = "\n".join([answer.reply.format(**safe), *numbered, "", _CLOSING])
-    return Answered(code, answer.said.format(**filled), causes, answer.who, where, reply)
+    return Answer(code, answer.said.format(**filled), causes, answer.who, where, reply)
 
 
 def build_timeline(connection: sa.Connection, standing: DistrictContext, person: Person) -> list[Step]:

@@ -112,7 +112,7 @@ def left_out_reasons(connection: sa.Connection, district: str) -> list[Row]:
     return [dict(row) for row in rows.mappings()]
 
 
-def summary(connection: sa.Connection, district: str, run_id: str, landing: Landing) -> Row:
+def run_summary(connection: sa.Connection, district: str, run_id: str, landing: Landing) -> Row:
     """Everything about one run, as plain values for `--json`.
 
     Accounts and who is left out are as readers have them; of a run that published nothing, as they would be.
@@ -137,7 +137,7 @@ def summary(connection: sa.Connection, district: str, run_id: str, landing: Land
 def print_summary(engine: sa.Engine, district: str, run_id: str, landing: Landing, file: IO[str] | None = None) -> None:
     """One run for a terminal: what came and what it did, accounts per site, who was left out and why."""
     with engine.connect() as connection:
-        told = summary(connection, district, run_id, landing)
+        told = run_summary(connection, district, run_id, landing)
     console = Console(file=file, width=None if file is None else 120, highlight=False)
     head = told["run"]
     if head is None:

@@ -24,11 +24,11 @@ def is_named() -> bool:
 
 def holds_notes() -> list[str]:
     """What to say about the DAG that asks for decisions; nothing where no Airflow is named."""
-    from rollcall.status.digest import HOLDS_DAG, holds_note
+    from rollcall.status.digest import HOLDS_DAG, holds_dag_notes
 
     if not is_named():
         return []
     try:
-        return holds_note(is_paused(HOLDS_DAG))
+        return holds_dag_notes(is_paused(HOLDS_DAG))
     except RollcallError as error:
         return [f"Whether the DAG {HOLDS_DAG} runs is not known: {error.message}"]

@@ -30,11 +30,11 @@ def digest(told: Sequence[DistrictStatus]) -> str:
     """Everything a morning has to say: the totals, then only the districts that need a person, the worst first."""
     lines = [_readers(told), totals(told)]
     for one in told:
-        if one.needs_a_person:
+        if one.action_required:
             since = f", since {_day(one.since)}" if one.since else ""
             lines += ["", f"{one.name} ({one.district}): {one.state}{since}", f"  {one.what}", f"  {one.roster}."]
             lines += [f"  Next: {one.command}"] if one.command else []
-    if not any(one.needs_a_person for one in told):
+    if not any(one.action_required for one in told):
         lines += ["", "No district needs a person."]
     return "\n".join(lines)
 
@@ -75,7 +75,7 @@ HOLDS_DAG = "roster_holds"
 _HELPS = {True: f"airflow dags unpause {HOLDS_DAG}", None: "airflow dags list-import-errors"}
 
 
-def morning(warehouse: ConnectionFields, notes: Sequence[str] = ()) -> tuple[str, str]:
+def morning_digest(warehouse: ConnectionFields, notes: Sequence[str] = ()) -> tuple[str, str]:
     """Subject and text of the morning's digest.
 
     :param notes: what is wrong with the machine, in sentences.
@@ -85,7 +85,7 @@ def morning(warehouse: ConnectionFields, notes: Sequence[str] = ()) -> tuple[str
     return f"Rollcall: {totals(told)}", "\n".join([digest(told), *notes])
 
 
-def holds_note(is_paused: bool | None) -> list[str]:
+def holds_dag_notes(is_paused: bool | None) -> list[str]:
     """What to say about the DAG that asks for decisions; nothing where it runs.
 
     :param is_paused: None where Airflow has no such DAG.
@@ -96,14 +96,14 @@ def holds_note(is_paused: bool | None) -> list[str]:
     return [f"The DAG {HOLDS_DAG} {what} in Airflow: nobody is asked about holds there. Next: {_HELPS[is_paused]}"]
 
 
-def tidy(warehouse: ConnectionFields) -> list[str]:
+def apply_retention(warehouse: ConnectionFields) -> list[str]:
     """Apply every district's retention, also of those whose nights do not reach their end; a sentence about each."""
     landing = Landing(default_landing())
     with _warehouse(warehouse) as engine:
         return [f"{one.name}: {sweep_after_night(engine, one, landing)}" for one in load_districts()[0]]
 
 
-def urgent(
+def urgent_alert(
     warehouse: ConnectionFields, district: str, *, allowed: timedelta | None = None, now: datetime | None = None
 ) -> tuple[str, str] | None:
     """Subject and text of a single alert; None while it can wait for the morning.

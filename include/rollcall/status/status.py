@@ -92,7 +92,7 @@ class DistrictStatus:
     run_id: str = ""
 
     @property
-    def needs_a_person(self) -> bool:
+    def action_required(self) -> bool:
         return self.state in NEED_A_PERSON
 
     @property
