@@ -18,7 +18,8 @@ import time
 from multiprocessing.connection import Connection
 
 from rollcall.extract.pull import extract
-from rollcall.landing.contracts import Pull, load
+from rollcall.landing.manifests import load
+from rollcall.landing.pull import Pull
 from rollcall.landing.zone import Landing
 from rollcall.oneroster import OneRosterClient, OneRosterConnection
 from rollcall.runtime.memory import keep_memory_small

@@ -17,7 +17,8 @@ import requests
 import sqlalchemy as sa
 
 from rollcall.extract.pull import extract
-from rollcall.landing.contracts import Pull, landed_schema, load, read_rows
+from rollcall.landing.manifests import load, read_rows
+from rollcall.landing.pull import Pull, landed_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.oneroster import OneRosterClient, OneRosterConnection

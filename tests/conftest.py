@@ -15,20 +15,12 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.extract.pull import ALWAYS_FULL
-from rollcall.landing import contracts
-from rollcall.landing.contracts import (
-    REJECT_SCHEMA,
-    LandedCollection,
-    Proof,
-    Published,
-    Pull,
-    PullRef,
-    Usage,
-    Validated,
-    ValidatedCollection,
-    accepted_schema,
-    write_rows,
-)
+from rollcall.landing import manifests
+from rollcall.landing.change_set import Published
+from rollcall.landing.manifests import write_rows
+from rollcall.landing.pull import LandedCollection, Proof, Pull, PullRef, Usage
+from rollcall.landing.rejects import REJECT_SCHEMA
+from rollcall.landing.validated import Validated, ValidatedCollection, accepted_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import COLLECTIONS, TABLES, tables_of
 from rollcall.pipeline import run
@@ -183,8 +175,8 @@ class Nights:
             ],
             usage=Usage(requests=9, requests_in_peak=2, bytes_received=1000, most_at_once=3, seconds_waited=0.5),
         )
-        contracts.save(folder, pull)
-        contracts.save(folder, Validated(collections=collections, rejects=rejects, findings=[]))
+        manifests.save(folder, pull)
+        manifests.save(folder, Validated(collections=collections, rejects=rejects, findings=[]))
         with self.engine.begin() as connection:
             ledger.start_run(connection, "elm", ref.run_id, pull.as_of.date())
         return ref

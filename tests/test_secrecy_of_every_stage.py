@@ -27,7 +27,8 @@ from rollcall.errors import InternalError, RollcallError
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.rules import Rule
 from rollcall.expectations.severities import Severities
-from rollcall.landing.contracts import LandedCollection, Pull, PullRef, landed_schema, save, write_rows
+from rollcall.landing.manifests import save, write_rows
+from rollcall.landing.pull import LandedCollection, Pull, PullRef, landed_schema
 from rollcall.model.tables import TABLES
 from rollcall.pipeline import run as night
 from rollcall.settings import Usernames, UsernameSource

@@ -10,7 +10,8 @@ import msgspec
 import pyarrow as pa
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.landing.contracts import BIRTH_DATES_SCHEMA, InClasses, Mapped, People, accepted_schema
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, Mapped, People
+from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District
 

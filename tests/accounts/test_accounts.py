@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.landing.contracts import LEFT_OUT_REASONS, Mapped, People, accepted_schema
+from rollcall.landing.mapping import LEFT_OUT_REASONS, Mapped, People
+from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, Sites, Usernames, UsernameSource
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.landing.mapping import LEFT_OUT_REASONS
 from tests.accounts.cases import mapped, told
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))

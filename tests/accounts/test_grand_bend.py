@@ -12,20 +12,10 @@ import pyarrow as pa
 import pytest
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.landing.contracts import (
-    InClasses,
-    LandedCollection,
-    Mapped,
-    People,
-    Proof,
-    Pull,
-    PullRef,
-    accepted_schema,
-    landed_schema,
-    read_rows,
-    save,
-    write_rows,
-)
+from rollcall.landing.manifests import read_rows, save, write_rows
+from rollcall.landing.mapping import InClasses, Mapped, People
+from rollcall.landing.pull import LandedCollection, Proof, Pull, PullRef, landed_schema
+from rollcall.landing.validated import accepted_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES, tables_of
 from rollcall.oneroster.columns import columns

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.landing.contracts import LEFT_OUT_REASONS, Mapped, People
+from rollcall.landing.mapping import LEFT_OUT_REASONS, Mapped, People
 from tests.accounts.cases import NIGHT, TERMS, district, in_classes, people
 
 _NAMES = ["ada", "ben", "cid", "dot", "eve", "fay", "gus", "hal"]

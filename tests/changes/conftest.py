@@ -10,16 +10,11 @@ import pyarrow as pa
 import pytest
 
 from rollcall.extract.pull import ALWAYS_FULL
-from rollcall.landing import contracts
-from rollcall.landing.contracts import (
-    REJECT_SCHEMA,
-    LandedCollection,
-    Published,
-    Pull,
-    PullRef,
-    landed_schema,
-    write_rows,
-)
+from rollcall.landing import manifests
+from rollcall.landing.change_set import Published
+from rollcall.landing.manifests import write_rows
+from rollcall.landing.pull import LandedCollection, Pull, PullRef, landed_schema
+from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.model.tables import COLLECTIONS, TABLES, tables_of
 from rollcall.pipeline import run
 from rollcall.warehouse import ledger
@@ -73,7 +68,7 @@ def pulled(nights: Nights) -> Callable[..., Published]:
             collections=collections,
             rejects=write_rows(folder, "extract", "rejects", pa.Table.from_pylist(rejects, REJECT_SCHEMA)),
         )
-        contracts.save(folder, pull)
+        manifests.save(folder, pull)
         with nights.engine.begin() as connection:
             ledger.start_run(connection, "elm", ref.run_id, pull.as_of.date())
         run.validate_night(nights.district, ref, nights.landing)

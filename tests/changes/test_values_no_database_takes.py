@@ -17,8 +17,10 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.extract.collection import CollectionLanding
-from rollcall.landing import contracts
-from rollcall.landing.contracts import Published, Pull, PullRef, Validated
+from rollcall.landing import manifests
+from rollcall.landing.change_set import Published
+from rollcall.landing.pull import Pull, PullRef
+from rollcall.landing.validated import Validated
 from rollcall.oneroster import COLLECTIONS
 from rollcall.oneroster.decode import decode_page
 from rollcall.oneroster.proof import Proof
@@ -153,13 +155,13 @@ def published(nights: Nights) -> Callable[[str], tuple[Published, Validated, dic
             collections=landed,
             rejects=rejects,
         )
-        contracts.save(folder, pull)
+        manifests.save(folder, pull)
         with nights.engine.begin() as connection:
             ledger.start_run(connection, "elm", ref.run_id, pull.as_of.date())
         run.validate_night(nights.district, ref, nights.landing)
         run.map_night(nights.engine, nights.district, ref, nights.landing)
         result = run.publish_night(nights.engine, nights.district, ref, nights.landing)
-        return result, contracts.load(folder, Validated), sent
+        return result, manifests.load(folder, Validated), sent
 
     return publish
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rollcall.changes.comparison import OWNER_REMOVED, TableChanges
 from rollcall.changes.withholding import withhold
-from rollcall.landing.contracts import TableCounts, change_schema
+from rollcall.landing.change_set import TableCounts, change_schema
 from rollcall.model.tables import TABLES
 
 _IDS = ("a", "b", "c")

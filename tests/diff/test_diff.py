@@ -14,7 +14,7 @@ from rollcall.diff import render
 from rollcall.diff.diff import Diff, between_nights, next_publish
 from rollcall.diff.lines import REASONS
 from rollcall.errors import ActionRequired
-from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.pipeline import run
 from rollcall.settings import Filters
 from tests.conftest import Nights

@@ -16,7 +16,7 @@ from rollcall.explain.context import DistrictContext
 from rollcall.explain.decide import _IS_NAME
 from rollcall.explain.render import as_markdown
 from rollcall.explain.timeline import fill_answer
-from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.settings import District
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)

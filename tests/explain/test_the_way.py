@@ -12,7 +12,7 @@ from rollcall.errors import RollcallError
 from rollcall.explain.explain import explain
 from rollcall.explain.render import change_line
 from rollcall.explain.timeline import PersonMatches
-from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.settings import Filters, PersonDecision, Sites, Usernames, UsernameSource
 from rollcall.warehouse import ledger
 from rollcall.warehouse.models import hold_rows, holds, left_out, state

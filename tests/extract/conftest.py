@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from rollcall.extract.pull import extract
-from rollcall.landing.contracts import LandedCollection, Pull, PullRef, landed_schema, load, read_rows
+from rollcall.landing.manifests import load, read_rows
+from rollcall.landing.pull import LandedCollection, Pull, PullRef, landed_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import COLLECTIONS, TABLES
 from rollcall.oneroster import OneRosterClient, OneRosterConnection, Retry

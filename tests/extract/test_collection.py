@@ -11,7 +11,9 @@ import pytest
 
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.extract.collection import CollectionLanding
-from rollcall.landing.contracts import REJECT_SCHEMA, LandedCollection, landed_schema, read_rows
+from rollcall.landing.manifests import read_rows
+from rollcall.landing.pull import LandedCollection, landed_schema
+from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import TABLES
 from rollcall.oneroster.decode import decode_page

@@ -12,7 +12,7 @@ import pytest
 from rollcall.extract import progress
 from rollcall.extract.progress import summary
 from rollcall.extract.pull import extract
-from rollcall.landing.contracts import LandedCollection, Proof
+from rollcall.landing.pull import LandedCollection, Proof
 from rollcall.model.tables import COLLECTIONS
 from rollcall.oneroster import Retry
 from rollcall.orchestration.terminal import Terminal

@@ -15,7 +15,8 @@ import pytest
 
 from rollcall.errors import RollcallError
 from rollcall.extract import collection as collection_module
-from rollcall.landing.contracts import REJECT_SCHEMA, read_rows
+from rollcall.landing.manifests import read_rows
+from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.model.tables import COLLECTIONS
 from rollcall.oneroster.errors import PermissionRefused
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.holds import decisions, reading
-from rollcall.landing.contracts import Proof
+from rollcall.landing.pull import Proof
 from rollcall.orchestration import required_actions
 from tests.conftest import Nights
 

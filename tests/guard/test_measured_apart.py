@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rollcall.landing.contracts import Hold
+from rollcall.landing.change_set import Hold
 from rollcall.landing.zone import Landing
 from rollcall.pipeline import run
 from rollcall.settings import Filters, Guards, Sites

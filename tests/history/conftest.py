@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from rollcall.history.pulls import begin_replay
 from rollcall.history.replay import replay
-from rollcall.landing.contracts import Published, PullRef
+from rollcall.landing.change_set import Published
+from rollcall.landing.pull import PullRef
 from rollcall.model.tables import TABLES
 from rollcall.warehouse.models import history
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from rollcall.cli.main import rollcall
 from rollcall.errors import ActionRequired
-from rollcall.landing.contracts import Pull, load, save
+from rollcall.landing.manifests import load, save
+from rollcall.landing.pull import Pull
 from rollcall.pipeline import run
 from rollcall.status.status import statuses
 from rollcall.warehouse import models

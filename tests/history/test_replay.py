@@ -12,7 +12,7 @@ from rollcall.errors import ActionRequired
 from rollcall.history.published import generation_of_night
 from rollcall.history.pulls import begin_replay
 from rollcall.history.replay import replay
-from rollcall.landing.contracts import PullRef
+from rollcall.landing.pull import PullRef
 from rollcall.orchestration.backfill import backfill_night, in_ledger, nights_between
 from tests.history.conftest import delta_of
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
 
-from rollcall.landing.contracts import Published
+from rollcall.landing.change_set import Published
 from rollcall.pipeline import run
 from rollcall.settings.sections import Floor, Guards
 from rollcall.warehouse import holds

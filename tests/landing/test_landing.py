@@ -10,7 +10,10 @@ import pyarrow as pa
 import pytest
 
 from rollcall.errors import RollcallError
-from rollcall.landing.contracts import ChangeSet, Pull, PullRef, Validated, load, read_rows, save, write_rows
+from rollcall.landing.change_set import ChangeSet
+from rollcall.landing.manifests import load, read_rows, save, write_rows
+from rollcall.landing.pull import Pull, PullRef
+from rollcall.landing.validated import Validated
 from rollcall.landing.zone import Landing
 
 ROWS = pa.table({"sourced_id": ["a", "b"], "name": ["x", None]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollcall.landing.contracts import PullRef
+from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.pipeline import run
 from rollcall.settings import District

@@ -13,17 +13,10 @@ import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.history.rollback import rollback
-from rollcall.landing.contracts import (
-    LEFT_OUT_SCHEMA,
-    ChangeSet,
-    Part,
-    PullRef,
-    change_schema,
-    load,
-    read_rows,
-    save,
-    write_rows,
-)
+from rollcall.landing.change_set import ChangeSet, change_schema
+from rollcall.landing.manifests import Part, load, read_rows, save, write_rows
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA
+from rollcall.landing.pull import PullRef
 from rollcall.model.tables import TABLES
 from rollcall.pipeline import run
 from rollcall.publish.invariants import BROKEN

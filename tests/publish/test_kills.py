@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.errors import RollcallError
-from rollcall.landing.contracts import PullRef
+from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.pipeline import run
 from rollcall.warehouse import migrate

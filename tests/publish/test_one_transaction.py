@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.errors import InternalError, RollcallError
-from rollcall.landing.contracts import ChangeSet, load
+from rollcall.landing.change_set import ChangeSet
+from rollcall.landing.manifests import load
 from rollcall.pipeline import run
 from rollcall.publish import transaction as publish_stage
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from rollcall.landing.contracts import accepted_schema
+from rollcall.landing.validated import accepted_schema
 from rollcall.model import digests
 from rollcall.model.digests import VERSION, row_digests
 from rollcall.model.tables import TABLES, Column

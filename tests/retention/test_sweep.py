@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from rollcall.landing import contracts
-from rollcall.landing.contracts import LandedCollection, Pull
+from rollcall.landing import manifests
+from rollcall.landing.pull import LandedCollection, Pull
 from rollcall.retention.sweep import sweep, sweep_after_night
 from rollcall.settings import Retention
 from tests.conftest import PROVEN, UNPROVEN
@@ -42,7 +42,7 @@ def pull(nights):
                 base_url="http://127.0.0.1/",
                 collections=landed,
             )
-            contracts.save(folder, pull)
+            manifests.save(folder, pull)
         return pull_id
 
     return leave

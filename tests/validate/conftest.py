@@ -11,21 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from rollcall.landing.contracts import REJECT_SCHEMA as REJECTS
-from rollcall.landing.contracts import (
-    Finding,
-    LandedCollection,
-    Proof,
-    Pull,
-    PullRef,
-    Validated,
-    ValidatedCollection,
-    accepted_schema,
-    landed_schema,
-    read_rows,
-    save,
-    write_rows,
-)
+from rollcall.landing.manifests import read_rows, save, write_rows
+from rollcall.landing.pull import LandedCollection, Proof, Pull, PullRef, landed_schema
+from rollcall.landing.rejects import REJECT_SCHEMA as REJECTS
+from rollcall.landing.validated import Finding, Validated, ValidatedCollection, accepted_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES, tables_of
 from rollcall.settings import District, RuleChange

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from rollcall.landing.contracts import Pull, load, save
+from rollcall.landing.manifests import load, save
+from rollcall.landing.pull import Pull
 from rollcall.settings import District
 from rollcall.validate.validation import validate
 

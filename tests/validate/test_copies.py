@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from rollcall.landing.contracts import landed_schema
+from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import TABLES
 from rollcall.validate import validation
 from rollcall.validate.copies import NEWEST_BY, find_copies

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from rollcall.expectations.severities import rules_in_force
-from rollcall.landing.contracts import landed_schema
+from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import Schedule
 from rollcall.validate.types import typed

@@ -13,7 +13,7 @@ import pytest
 
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
-from rollcall.landing.contracts import landed_schema
+from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import tables_of
 from rollcall.oneroster.columns import columns
 from rollcall.oneroster.decode import decode_page

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rollcall.landing.contracts import Validated, load
+from rollcall.landing.manifests import load
+from rollcall.landing.validated import Validated
 from rollcall.settings import District
 from rollcall.validate.validation import validate
 

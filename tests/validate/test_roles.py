@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from rollcall.landing.contracts import landed_schema
+from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import TABLES
 from rollcall.validate.copies import each_once, with_role_key
 from rollcall.validate.types import typed

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from rollcall.errors import ActionRequired, RollcallError
-from rollcall.landing.contracts import change_schema
+from rollcall.landing.change_set import change_schema
 from rollcall.model.tables import TABLES
 from rollcall.warehouse import migrate
 from rollcall.warehouse.bulk import copy_in, copy_out

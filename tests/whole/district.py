@@ -16,7 +16,8 @@ from rollcall.history.published import rows_at
 from rollcall.history.pulls import begin_replay
 from rollcall.history.replay import replay
 from rollcall.history.rollback import resume, rollback
-from rollcall.landing.contracts import Published, PullRef
+from rollcall.landing.change_set import Published
+from rollcall.landing.pull import PullRef
 from rollcall.model.tables import TABLES
 from rollcall.pipeline import run
 from rollcall.pipeline.remap import prepare_remap

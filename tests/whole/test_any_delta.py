@@ -20,17 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollcall.holds import decisions
-from rollcall.landing.contracts import (
-    CAME_BACK_SCHEMA,
-    HELD_ROWS_SCHEMA,
-    LEFT_OUT_SCHEMA,
-    PERSON_FINDINGS_SCHEMA,
-    ChangeSet,
-    PullRef,
-    change_schema,
-    load,
-    read_rows,
-)
+from rollcall.landing.change_set import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, ChangeSet, change_schema
+from rollcall.landing.manifests import load, read_rows
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
+from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.pipeline import change_set, run

@@ -19,15 +19,8 @@ from rollcall.accounts.roles import RANK, AtSites, EvaluatedRoles, at_sites, hel
 from rollcall.accounts.rows import COPIED, account_rows, one_per_person_and_site, published_accounts, second_records
 from rollcall.accounts.usernames import as_text, source_columns
 from rollcall.changes.coverage import coverage
-from rollcall.landing.contracts import (
-    LEFT_OUT_SCHEMA,
-    NAME_CHANGES_SCHEMA,
-    PERSON_FINDINGS_SCHEMA,
-    Finding,
-    Mapped,
-    People,
-    accepted_schema,
-)
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA, NAME_CHANGES_SCHEMA, PERSON_FINDINGS_SCHEMA, Mapped, People
+from rollcall.landing.validated import Finding, accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, PersonDecision
 

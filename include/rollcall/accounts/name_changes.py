@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rollcall.accounts.people import BY_HAND
-from rollcall.landing.contracts import NAME_CHANGES_SCHEMA
+from rollcall.landing.mapping import NAME_CHANGES_SCHEMA
 from rollcall.model.username_text import username_keys, visible_texts
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rollcall.accounts.people import Flags, Ints, codes, distinct_lists, flags, positions, starts_of
-from rollcall.landing.contracts import LEFT_OUT_REASONS, InClasses, People
+from rollcall.landing.mapping import LEFT_OUT_REASONS, InClasses, People
 from rollcall.settings import District, Filters
 from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from rollcall.accounts.people import positions
 from rollcall.accounts.roles import AtSites, EvaluatedRoles
-from rollcall.landing.contracts import accepted_schema
+from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.model.username_text import key_column
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rollcall.changes.published import PublishedRows
-from rollcall.landing.contracts import TableCounts, change_schema
+from rollcall.landing.change_set import TableCounts, change_schema
 from rollcall.model.digests import row_digests, row_keys
 from rollcall.model.tables import Table
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from rollcall.changes.published import load_temp_keys
-from rollcall.landing.contracts import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
 from rollcall.model.username_text import username_key
 from rollcall.warehouse.bulk import copy_out
 from rollcall.warehouse.models import EMAIL, IDENTIFIER, UNUSUAL_EMAIL

@@ -26,7 +26,10 @@ from rollcall.changes.published import (
 from rollcall.changes.references import went_along
 from rollcall.changes.withholding import hold_accounts, withhold
 from rollcall.expectations.judge import Judge
-from rollcall.landing.contracts import BIRTH_DATES_SCHEMA, Finding, InClasses, Mapped, Part, People, TableCounts
+from rollcall.landing.change_set import TableCounts
+from rollcall.landing.manifests import Part
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, Mapped, People
+from rollcall.landing.validated import Finding
 from rollcall.model.digests import row_keys
 from rollcall.model.tables import TABLES, Table
 

@@ -32,16 +32,12 @@ from rollcall.errors import RollcallError
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
 from rollcall.expectations.suites.orphans import reasons_while_unproven
-from rollcall.landing.contracts import (
-    BIRTH_DATES_SCHEMA,
-    REJECT_SCHEMA,
-    Pull,
-    Validated,
-    ValidatedCollection,
-    accepted_schema,
-    change_schema,
-    read_rows,
-)
+from rollcall.landing.change_set import change_schema
+from rollcall.landing.manifests import read_rows
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA
+from rollcall.landing.pull import Pull
+from rollcall.landing.rejects import REJECT_SCHEMA
+from rollcall.landing.validated import Validated, ValidatedCollection, accepted_schema
 from rollcall.landing.zone import PullFolder
 from rollcall.model.digests import row_keys
 from rollcall.model.tables import COLLECTIONS, Table, tables_of

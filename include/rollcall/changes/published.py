@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from rollcall.landing.contracts import accepted_schema
+from rollcall.landing.validated import accepted_schema
 from rollcall.model.digests import KEY_SEPARATOR, row_keys
 from rollcall.model.tables import Table
 from rollcall.warehouse.bulk import copy_in, copy_out

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from rollcall.expectations.judge import Broken, Judge
 from rollcall.expectations.rules import Rule
 from rollcall.expectations.suites import SUITES
-from rollcall.landing.contracts import REJECT_SCHEMA, Finding, Severity
-from rollcall.landing.rejects import reject_record
+from rollcall.landing.rejects import REJECT_SCHEMA, reject_record
+from rollcall.landing.validated import Finding, Severity
 from rollcall.model.tables import Table
 
 # Whether the parents of orgs and sessions end somewhere, or lead in a circle.

@@ -19,7 +19,7 @@ from rollcall.expectations.judge import ROW, Judge
 from rollcall.expectations.rules import Share
 from rollcall.expectations.suites import SUITES
 from rollcall.expectations.vocabularies import RELATIVES
-from rollcall.landing.contracts import Finding
+from rollcall.landing.validated import Finding
 from rollcall.warehouse.schemas import STAGING
 
 #: A share may grow by so much of all people, and always by so many people: a small school has large percentages.

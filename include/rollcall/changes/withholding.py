@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from rollcall.changes.comparison import OWNER_REMOVED, TableChanges
 from rollcall.changes.coverage import coverage
 from rollcall.changes.published import PublishedRows, read_rows_by_key
-from rollcall.landing.contracts import LEFT_OUT_SCHEMA, Mapped, change_schema
+from rollcall.landing.change_set import change_schema
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA, Mapped
 from rollcall.model.digests import row_keys
 from rollcall.model.tables import Table
 

@@ -27,7 +27,8 @@ from rollcall.diff.lines import (
 from rollcall.diff.newest import Newest, at_school
 from rollcall.explain.words import field_words
 from rollcall.history.published import rows_at
-from rollcall.landing.contracts import HELD_ROWS_SCHEMA, ChangeSet, change_schema, read_rows
+from rollcall.landing.change_set import HELD_ROWS_SCHEMA, ChangeSet, change_schema
+from rollcall.landing.manifests import read_rows
 from rollcall.model.tables import TABLES
 
 #: Changes of a user that are not told: stamps, and what is told by the roles.

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rollcall.changes.comparison import ABSENT_TWICE, MOVED_AWAY, NOT_IN_RECORD, OWNER_REMOVED, TOMBSTONE
-from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.landing.mapping import LEFT_OUT_REASONS
 
 # Why something changes: the short reason to count by, and the sentence.
 

@@ -9,7 +9,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, RollcallError
-from rollcall.landing.contracts import ChangeSet, RunKind, load
+from rollcall.landing.change_set import ChangeSet
+from rollcall.landing.manifests import load
+from rollcall.landing.pull import RunKind
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.settings import District
 from rollcall.warehouse.models import runs

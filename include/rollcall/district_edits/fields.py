@@ -17,7 +17,7 @@ from rollcall.district_edits.file import DistrictFile, Edit, with_setting
 from rollcall.district_edits.impact import Impact, compute_impact
 from rollcall.district_edits.persons import Person, described, person_roles
 from rollcall.district_edits.published import PublishedRoster, frame
-from rollcall.landing.contracts import accepted_schema
+from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.model.username_text import username_keys
 from rollcall.settings import District, Usernames, UsernameSource, files

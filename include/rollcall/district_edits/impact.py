@@ -9,7 +9,7 @@ import pandas as pd
 
 from rollcall.accounts.mapping import map_accounts
 from rollcall.district_edits.published import PublishedRoster, frame
-from rollcall.landing.contracts import Mapped
+from rollcall.landing.mapping import Mapped
 from rollcall.settings import District
 from rollcall.warehouse.site_targets import with_targets
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rollcall.accounts.roles import is_current
 from rollcall.changes.published import district_state, read_live_rows
 from rollcall.errors import ActionRequired, redact_errors
-from rollcall.landing.contracts import BIRTH_DATES_SCHEMA, InClasses, People
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, People
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, night_of
 from rollcall.warehouse.holds import living_rows

@@ -14,7 +14,7 @@ from typing import Literal
 import great_expectations.expectations as gxe
 from great_expectations.expectations.row_conditions import Column
 
-from rollcall.landing.contracts import Severity
+from rollcall.landing.validated import Severity
 
 Version = Literal["1.1", "1.2"]
 VERSIONS: tuple[Version, ...] = ("1.1", "1.2")

@@ -17,7 +17,7 @@ import msgspec
 from rollcall.errors import ActionRequired
 from rollcall.expectations.rules import Rule, Share
 from rollcall.expectations.suites import SUITES, every_record, rules_of
-from rollcall.landing.contracts import Severity
+from rollcall.landing.validated import Severity
 from rollcall.settings import District, RuleChange
 from rollcall.settings.sections import nearest
 

@@ -14,7 +14,7 @@ from rollcall.explain.context import DistrictContext, becomes, current, derive_u
 from rollcall.explain.people import Row
 from rollcall.explain.person import Person
 from rollcall.explain.words import counted, day, field_words, full_name, joined, moment
-from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.settings import night_of
 from rollcall.warehouse.models import runs
 

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.files.private import read_if_there, replace_private
-from rollcall.landing.contracts import accepted_schema
+from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES, Table
 from rollcall.warehouse.bulk import copy_out
 from rollcall.warehouse.models import state

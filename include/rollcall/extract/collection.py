@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rollcall.extract.unfinished import LandedSoFar
-from rollcall.landing.contracts import REJECT_SCHEMA, LandedCollection, Part, Proof, Pull, landed_schema, write_rows
-from rollcall.landing.rejects import reject_record
+from rollcall.landing.manifests import Part, write_rows
+from rollcall.landing.pull import LandedCollection, Proof, Pull, landed_schema
+from rollcall.landing.rejects import REJECT_SCHEMA, reject_record
 from rollcall.landing.zone import PullFolder
 from rollcall.model.tables import tables_of
 from rollcall.oneroster.columns import columns

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
-from rollcall.landing.contracts import LandedCollection, Proof
+from rollcall.landing.pull import LandedCollection, Proof
 
 log = logging.getLogger(__name__)
 

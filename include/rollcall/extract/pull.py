@@ -18,17 +18,8 @@ from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.extract.progress import Progress, ProgressReporter
 from rollcall.extract.reading import Landed, Reading, named
 from rollcall.extract.unfinished import PullRequest, Unfinished
-from rollcall.landing.contracts import (
-    LandedCollection,
-    Mode,
-    Pull,
-    PullRef,
-    RunKind,
-    Usage,
-    landed_schema,
-    read_rows,
-    save,
-)
+from rollcall.landing.manifests import read_rows, save
+from rollcall.landing.pull import LandedCollection, Mode, Pull, PullRef, RunKind, Usage, landed_schema
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import TABLES
 from rollcall.oneroster.client import OneRosterClient

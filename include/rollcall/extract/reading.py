@@ -13,7 +13,9 @@ from rollcall.errors import RollcallError
 from rollcall.extract.collection import CollectionLanding
 from rollcall.extract.progress import ProgressReporter
 from rollcall.extract.unfinished import Begun, LandedSoFar, Unfinished
-from rollcall.landing.contracts import REJECT_SCHEMA, LandedCollection, Part, landed_schema, read_rows
+from rollcall.landing.manifests import Part, read_rows
+from rollcall.landing.pull import LandedCollection, landed_schema
+from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.zone import PullFolder
 from rollcall.model.tables import TABLES
 from rollcall.oneroster.client import FilterAnswer, OneRosterClient

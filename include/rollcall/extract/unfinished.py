@@ -17,19 +17,8 @@ import fsspec
 import msgspec
 
 from rollcall.errors import RollcallError
-from rollcall.landing.contracts import (
-    Contract,
-    LandedCollection,
-    Made,
-    Mode,
-    Part,
-    Pull,
-    PullRef,
-    Usage,
-    from_json,
-    load,
-    to_json,
-)
+from rollcall.landing.manifests import Contract, Made, Part, from_json, load, to_json
+from rollcall.landing.pull import LandedCollection, Mode, Pull, PullRef, Usage
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.oneroster.source import Checkpoint
 

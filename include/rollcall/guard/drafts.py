@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from rollcall.landing.contracts import HoldKind
+from rollcall.landing.change_set import HoldKind
 
 #: What is known of a held row: where it is, what would happen to it and because of what, its nearest school, and what a
 #: decision about it is about beside that.

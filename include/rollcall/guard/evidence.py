@@ -12,7 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.landing.contracts import LandedCollection, TableCounts, ValidatedCollection
+from rollcall.landing.change_set import TableCounts
+from rollcall.landing.pull import LandedCollection
+from rollcall.landing.validated import ValidatedCollection
 from rollcall.model.tables import TABLES
 
 #: A change row's key as one text, beside the columns of `change_schema`.

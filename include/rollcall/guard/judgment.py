@@ -20,7 +20,9 @@ from rollcall.guard.evidence import KEY, Evidence
 from rollcall.guard.identity import detect_identity_changes, judge_migration, same_people
 from rollcall.guard.removals import judge_removals, judge_updates
 from rollcall.guard.usernames import judge_lost_accounts, judge_names, moved_accounts
-from rollcall.landing.contracts import CAME_BACK_SCHEMA, FIRST_ROWS, HELD_ROWS_SCHEMA, Hold, LandedCollection, Mapped
+from rollcall.landing.change_set import CAME_BACK_SCHEMA, FIRST_ROWS, HELD_ROWS_SCHEMA, Hold
+from rollcall.landing.mapping import Mapped
+from rollcall.landing.pull import LandedCollection
 from rollcall.model.tables import TABLES
 from rollcall.settings import District
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from rollcall.guard.drafts import ROW, HoldDrafts, as_rows
 from rollcall.guard.evidence import Evidence
 from rollcall.guard.removals import too_many
-from rollcall.landing.contracts import Mapped
+from rollcall.landing.mapping import Mapped
 from rollcall.settings import District
 
 #: Held one by one, however few: somebody has to agree that the name comes from elsewhere or was another person's.

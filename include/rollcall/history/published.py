@@ -16,7 +16,10 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
-from rollcall.landing.contracts import LEFT_OUT_SCHEMA, ChangeSet, accepted_schema, change_schema, load, read_rows
+from rollcall.landing.change_set import ChangeSet, change_schema
+from rollcall.landing.manifests import load, read_rows
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA
+from rollcall.landing.validated import accepted_schema
 from rollcall.landing.zone import PullFolder
 from rollcall.model.tables import TABLES, Table
 from rollcall.settings import District

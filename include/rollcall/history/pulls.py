@@ -13,7 +13,9 @@ import sqlalchemy as sa
 
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.extract.pull import Plan
-from rollcall.landing.contracts import Pull, PullRef, Validated, load
+from rollcall.landing.manifests import load
+from rollcall.landing.pull import Pull, PullRef
+from rollcall.landing.validated import Validated
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.pipeline import run as nights
 from rollcall.pipeline.plan import plan_refetch

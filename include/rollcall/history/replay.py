@@ -18,7 +18,9 @@ import sqlalchemy as sa
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.history.pulls import Known, judged_today, known_pulls
 from rollcall.history.roster_at import RosterAt, rosters
-from rollcall.landing.contracts import Published, Pull, PullRef, accepted_schema
+from rollcall.landing.change_set import Published
+from rollcall.landing.pull import Pull, PullRef
+from rollcall.landing.validated import accepted_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.digests import row_digests
 from rollcall.model.tables import TABLES

@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.exports.parquet import export_where_wanted
 from rollcall.history.published import require_kept
-from rollcall.landing.contracts import LEFT_OUT_SCHEMA, ChangeSet, load, read_rows
+from rollcall.landing.change_set import ChangeSet
+from rollcall.landing.manifests import load, read_rows
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import TABLES, Table
 from rollcall.pipeline import run as nights

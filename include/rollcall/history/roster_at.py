@@ -26,16 +26,10 @@ from rollcall.changes.references import Targets, facts, judged
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
 from rollcall.history.pulls import Known, judged_today
-from rollcall.landing.contracts import (
-    BIRTH_DATES_SCHEMA,
-    REJECT_SCHEMA,
-    InClasses,
-    People,
-    Validated,
-    ValidatedCollection,
-    accepted_schema,
-    read_rows,
-)
+from rollcall.landing.manifests import read_rows
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, People
+from rollcall.landing.rejects import REJECT_SCHEMA
+from rollcall.landing.validated import Validated, ValidatedCollection, accepted_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import COLLECTIONS, TABLES, Table, tables_of
 from rollcall.settings import District

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rollcall.errors import ActionRequired, redact_errors
 from rollcall.files.spreadsheet import to_csv
 from rollcall.history.published import generation_seen, require_kept, rows_at
-from rollcall.landing.contracts import accepted_schema
+from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District
 from rollcall.settings.schedule import EVENING

@@ -13,6 +13,13 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+
+#: Refused records: collection, its sourcedId if readable, rule, reason in words, field, and the record as JSON
+#: without password and demographics.
+REJECT_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("collection", "sourced_id", "rule", "reason", "field", "record")]
+)
 
 #: Parts of the names of members that are left away, and whole names, in lower case and letters only.
 _PARTS = ("password", "birth", "ethnic", "gender", "demographic", "americanindian", "africanamerican", "hawaiian")

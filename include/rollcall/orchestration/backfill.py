@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.history.pulls import begin_replay, pulls_of_night, refetched
 from rollcall.history.replay import replay
-from rollcall.landing.contracts import PullRef
+from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.orchestration.terminal import Terminal, published, pulled, terminal_run_id

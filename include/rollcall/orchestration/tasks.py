@@ -16,7 +16,8 @@ from rollcall.errors import RollcallError, redact_errors
 from rollcall.extract.pull import Plan
 from rollcall.history.pulls import begin_replay
 from rollcall.history.replay import replay
-from rollcall.landing.contracts import PullRef, from_json, to_json
+from rollcall.landing.manifests import from_json, to_json
+from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing, default_landing
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.pipeline import run

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from rollcall.extract.pull import Plan
-from rollcall.landing.contracts import Published, PullRef
+from rollcall.landing.change_set import Published
+from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.connection import OneRosterConnection

@@ -33,7 +33,11 @@ from rollcall.changes.published import ColumnFilter
 from rollcall.changes.published_lookups import PublishedLookups
 from rollcall.guard.evidence import KEY, Evidence
 from rollcall.guard.judgment import came_back, judge, judge_accounts
-from rollcall.landing.contracts import COMPARED_OF_ACCOUNTS, Hold, Mapped, Part, Pull, ValidatedCollection
+from rollcall.landing.change_set import COMPARED_OF_ACCOUNTS, Hold
+from rollcall.landing.manifests import Part
+from rollcall.landing.mapping import Mapped
+from rollcall.landing.pull import Pull
+from rollcall.landing.validated import ValidatedCollection
 from rollcall.model.username_text import username_key
 from rollcall.runtime.memory import give_back_what_is_free
 from rollcall.settings import District, night_of, rules_digest

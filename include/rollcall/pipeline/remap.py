@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, redact_errors
-from rollcall.landing.contracts import Pull, PullRef, Validated, save
+from rollcall.landing.manifests import save
+from rollcall.landing.pull import Pull, PullRef
+from rollcall.landing.validated import Validated
 from rollcall.landing.zone import Landing
 from rollcall.pipeline import run
 from rollcall.settings import District, night_of

@@ -30,22 +30,12 @@ from rollcall.changes.published import district_state
 from rollcall.errors import ActionRequired, GenerationMoved, RollcallError, redact_errors
 from rollcall.exports.parquet import export_where_wanted
 from rollcall.extract.pull import FULL, Plan
-from rollcall.landing.contracts import (
-    LEFT_OUT_SCHEMA,
-    REJECT_SCHEMA,
-    ChangeSet,
-    Finding,
-    Part,
-    Published,
-    Pull,
-    PullRef,
-    RunKind,
-    Validated,
-    load,
-    read_rows,
-    save,
-    write_rows,
-)
+from rollcall.landing.change_set import ChangeSet, Published
+from rollcall.landing.manifests import Part, load, read_rows, save, write_rows
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA
+from rollcall.landing.pull import Pull, PullRef, RunKind
+from rollcall.landing.rejects import REJECT_SCHEMA
+from rollcall.landing.validated import Finding, Validated
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.pipeline.change_set import approved_removals, build_change_set
 from rollcall.pipeline.plan import plan_night, plan_without_warehouse

@@ -16,7 +16,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
-from rollcall.landing.contracts import TableCounts
+from rollcall.landing.change_set import TableCounts
 from rollcall.model.tables import TABLES, Table
 from rollcall.warehouse.bulk import copy_in
 from rollcall.warehouse.history import touched_table

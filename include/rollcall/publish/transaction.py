@@ -12,23 +12,21 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, GenerationMoved, RollcallError
-from rollcall.landing.contracts import (
+from rollcall.landing.change_set import (
     CAME_BACK_SCHEMA,
     COMPARED_OF_ACCOUNTS,
     FIRST_ROWS,
     HELD_ROWS_SCHEMA,
-    LEFT_OUT_SCHEMA,
-    PERSON_FINDINGS_SCHEMA,
-    REJECT_SCHEMA,
     ChangeSet,
     Published,
-    Pull,
-    Validated,
-    accepted_schema,
     change_schema,
     digest_schema,
-    read_rows,
 )
+from rollcall.landing.manifests import read_rows
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
+from rollcall.landing.pull import Pull
+from rollcall.landing.rejects import REJECT_SCHEMA
+from rollcall.landing.validated import Validated, accepted_schema
 from rollcall.landing.zone import PullFolder
 from rollcall.model.tables import TABLES
 from rollcall.publish.apply import apply_changes, renew_digests, write_left_out, write_person_findings

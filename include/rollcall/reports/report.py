@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from rollcall.history import published
-from rollcall.landing.contracts import LEFT_OUT_REASONS
+from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.landing.zone import Landing
 from rollcall.warehouse.models import COUNTS, findings, holds, left_out, rejects, run_counts, run_holds, runs, staging
 

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from rollcall.errors import RollcallError, redact_errors
-from rollcall.landing.contracts import Pull, load
+from rollcall.landing.manifests import load
+from rollcall.landing.pull import Pull
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.publish.invariants import Scope, check_roster

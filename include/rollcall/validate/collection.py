@@ -20,8 +20,8 @@ from rollcall.expectations.judge import Broken, Judge
 from rollcall.expectations.rules import VERSION, Rule, Version
 from rollcall.expectations.suites import SUITES, every_record
 from rollcall.expectations.vocabularies import RELATIVES
-from rollcall.landing.contracts import REJECT_SCHEMA, Finding, Severity, accepted_schema
-from rollcall.landing.rejects import reject_record
+from rollcall.landing.rejects import REJECT_SCHEMA, reject_record
+from rollcall.landing.validated import Finding, Severity, accepted_schema
 from rollcall.model.tables import Table, tables_of
 from rollcall.validate.copies import each_once, with_role_key
 from rollcall.validate.storable import storable_facts
@@ -56,7 +56,7 @@ def rule_inputs(typed: Typed, facts: Mapping[str, pa.Array], rules: list[Rule], 
 class Judged:
     """What came out of one collection.
 
-    :param accepted: per table its rows, in :func:`rollcall.landing.contracts.accepted_schema`, tombstones included.
+    :param accepted: per table its rows, in :func:`rollcall.landing.validated.accepted_schema`, tombstones included.
     :param rejects: one row per refused record, in REJECT_SCHEMA: the first rule it broke, the reasons of all of them.
     :param unidentified: records among the rejects whose sourcedId cannot be used.
     """

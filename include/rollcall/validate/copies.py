@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.landing.contracts import landed_schema
+from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import Table
 from rollcall.validate.types import Typed, typed, with_status
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.landing.contracts import accepted_schema
+from rollcall.landing.validated import accepted_schema
 from rollcall.model.no_value import says_no_value
 from rollcall.model.tables import MADE_IN_VALIDATE, Table
 
@@ -53,7 +53,7 @@ _SAY_NONE = ("email", "username", "identifier")
 class Typed:
     """A table's rows in the table's types.
 
-    :param rows: as :func:`rollcall.landing.contracts.accepted_schema`, without the columns that validate makes itself.
+    :param rows: as :func:`rollcall.landing.validated.accepted_schema`, without the columns that validate makes itself.
     :param said: per column that is no text, where anything was sent.
     """
 

@@ -17,21 +17,10 @@ from msgspec.structs import replace
 from rollcall.errors import redact_errors
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities, rules_in_force
-from rollcall.landing.contracts import (
-    REJECT_SCHEMA,
-    Finding,
-    LandedCollection,
-    Part,
-    Pull,
-    PullRef,
-    Validated,
-    ValidatedCollection,
-    landed_schema,
-    load,
-    read_rows,
-    save,
-    write_rows,
-)
+from rollcall.landing.manifests import Part, load, read_rows, save, write_rows
+from rollcall.landing.pull import LandedCollection, Pull, PullRef, landed_schema
+from rollcall.landing.rejects import REJECT_SCHEMA
+from rollcall.landing.validated import Finding, Validated, ValidatedCollection
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import tables_of
 from rollcall.runtime.memory import give_back_what_is_free

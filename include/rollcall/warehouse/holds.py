@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rollcall.landing.contracts import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, LIVING_HOLD_ROWS_SCHEMA, ChangeSet, Hold
+from rollcall.landing.change_set import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, LIVING_HOLD_ROWS_SCHEMA, ChangeSet, Hold
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.models import holds, run_holds
 from rollcall.warehouse.schemas import OPS

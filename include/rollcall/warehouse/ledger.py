@@ -10,7 +10,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from rollcall.errors import RollcallError
-from rollcall.landing.contracts import ChangeSet, Finding, Pull, RunKind, TableCounts, to_json
+from rollcall.landing.change_set import ChangeSet, TableCounts
+from rollcall.landing.manifests import to_json
+from rollcall.landing.pull import Pull, RunKind
+from rollcall.landing.validated import Finding
 from rollcall.settings import District
 from rollcall.warehouse import holds
 from rollcall.warehouse.bulk import copy_in

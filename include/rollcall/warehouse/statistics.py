@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from rollcall.errors import RollcallError, redact_errors
-from rollcall.landing.contracts import TableCounts
+from rollcall.landing.change_set import TableCounts
 from rollcall.model.tables import TABLES, Table
 from rollcall.warehouse.schemas import HISTORY, STAGING
 from rollcall.warehouse.session import update_statistics

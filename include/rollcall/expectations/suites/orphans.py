@@ -7,7 +7,7 @@ Who reads it has to know whom to ask: the district (nobody was sent), the record
 from __future__ import annotations
 
 from rollcall.expectations.rules import Rule, is_true
-from rollcall.landing.contracts import Pull
+from rollcall.landing.pull import Pull
 
 NO_PERSON = (
     "Its person did not arrive: probably no user account in the student information system (no Campus account, or "

@@ -1,0 +1,183 @@
+"""The manifest of the mapping stage: the change set with its holds, and what publishing it did."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+
+from rollcall.landing.manifests import Contract, Part
+from rollcall.landing.pull import Mode
+from rollcall.landing.validated import Finding, accepted_schema
+from rollcall.model.tables import Table
+
+#: What a hold withholds of a collection.
+HoldKind = Literal["removals", "updates", "usernames", "identities", "additions"]
+
+
+#: The one row a hold of `additions` names: all first rows of a collection, whichever they are.
+FIRST_ROWS = "*"
+
+
+class TableCounts(Contract, frozen=True):
+    """What a run did, or would do, to one table. `published` were live before; `held` rows are left as they were."""
+
+    published: int = 0
+    received: int = 0
+    rejected: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    returned: int = 0
+    missing: int = 0
+    removed: int = 0
+    held: int = 0
+
+    def touched(self) -> int:
+        """Rows whose content or life changed."""
+        return self.added + self.changed + self.returned + self.removed
+
+
+class Hold(Contract, frozen=True):
+    """Something withheld from publication until a person decides (rule 4).
+
+    :param kind: what is withheld of the collection.
+    :param school: the org it is about; empty for the whole collection.
+    :param rows: how many rows it names; `published` is what readers have of the same.
+    :param looks_like: the cause the numbers speak for, in words; `looks_not_like` the causes they speak against.
+    :param is_announced: first absences: they are recorded as missing, readers lose nothing by that, so nothing is
+        withheld yet; the second complete pull will hold their removal.
+    """
+
+    collection: str
+    kind: HoldKind
+    school: str = ""
+    rows: int = 0
+    published: int = 0
+    looks_like: str = ""
+    looks_not_like: str = ""
+    is_announced: bool = False
+
+
+class ChangeSet(Contract, frozen=True):
+    """The manifest of map_roster: merge's changes, extended by map with accounts, judged by the guard.
+
+    :param generation: the district's generation merge saw; publish refuses if it has moved.
+    :param full_required: why the next night has to be a full pull; empty if it need not.
+    :param parts: per table the rows that change, in the schema :func:`change_schema`.
+    :param digests: per table the rows that are as they were under another digest: key and the new one, in
+        :func:`digest_schema`.
+    :param person_findings: what is found about single people, in `PERSON_FINDINGS_SCHEMA`.
+    :param held_rows: the rows each hold names, in `HELD_ROWS_SCHEMA`.
+    :param came_back: rows that living holds name and that tonight's pull brought again, in `CAME_BACK_SCHEMA`.
+    :param coverage: people received, with a site, a username, an account.
+    :param decisions: a digest of what people had decided about holds when this was worked out; publish refuses if they
+        have decided otherwise since.
+    :param is_everybody_mapped: whether mapping was asked about everybody; then `expected_accounts` are all accounts as
+        they have to be after this, the columns `COMPARED_OF_ACCOUNTS`.
+    """
+
+    STAGE: ClassVar[str] = "map"
+
+    district: str
+    pull_id: str
+    run_id: str
+    as_of: datetime
+    mode: Mode
+    generation: int
+    rules_digest: str
+    parts: dict[str, list[Part]]
+    counts: dict[str, TableCounts]
+    digests: dict[str, list[Part]] = {}
+    rejects: list[Part] = []
+    left_out: list[Part] = []
+    person_findings: list[Part] = []
+    findings: list[Finding] = []
+    holds: list[Hold] = []
+    held_rows: list[Part] = []
+    came_back: list[Part] = []
+    coverage: dict[str, int] = {}
+    full_required: str = ""
+    decisions: str = ""
+    is_everybody_mapped: bool = False
+    expected_accounts: list[Part] = []
+
+
+class Published(Contract, frozen=True):
+    """What a publication did; small enough for XCom, the ledger and the asset event.
+
+    :param status: `already_published` when this very pull was published before: nothing was done. `paused`: all is
+        worked out and nothing published, until somebody resumes. `replayed`: history was written, readers' tables not.
+    :param why: in words, where something else than a publication came of it.
+    """
+
+    district: str
+    run_id: str
+    pull_id: str
+    status: Literal["published", "already_published", "dry_run", "paused", "replayed"]
+    generation: int
+    counts: dict[str, TableCounts]
+    accounts: int
+    left_out: int
+    holds: list[Hold] = []
+    why: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 3 published but something is held, or all of it because publication is paused.
+
+        What is only announced keeps nothing back.
+        """
+        is_held = any(not hold.is_announced for hold in self.holds)
+        return 3 if is_held or self.status == "paused" else 0
+
+
+def change_schema(table: Table) -> pa.Schema:
+    """What merge and map write and publish reads: the row, its digest, what happens to it and because of what.
+
+    `_change` is added, changed, returned (it was removed), found (it was missing, and is as it was), missing, removed,
+    confirmed (it was removed with its owner, and goes by itself now). `_changed_fields` names the columns that differ,
+    comma-separated. Rows `missing`, `removed` and `confirmed` carry the key only.
+    """
+    extra = [
+        ("_digest", pa.int64()),
+        ("_change", pa.string()),
+        ("_because", pa.string()),
+        ("_changed_fields", pa.string()),
+    ]
+    return pa.schema([*accepted_schema(table), *(pa.field(name, kind) for name, kind in extra)])
+
+
+def digest_schema(table: Table) -> pa.Schema:
+    """The key of a row and its digest."""
+    return pa.schema([*((name, pa.string()) for name in table.key), ("_digest", pa.int64())])
+
+
+#: What of every account is compared after a publication with what mapping gives.
+COMPARED_OF_ACCOUNTS = ("user_sourced_id", "site_id", "account_id", "role", "is_primary_site", "username", "email")
+
+
+#: The rows a hold names: which hold (collection, kind, school), which row (table and its key as one text, see
+#: `rollcall.model.digests.row_keys`), what would happen to it and because of what, the school it belongs to, and what a
+#: decision about it is about beside all that: a digest of whom a record turned into.
+HELD_ROWS_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("collection", "kind", "school", "table_name", "row_key", "change")),
+        *((name, pa.string()) for name in ("because", "row_school", "about")),
+    ]
+)
+
+
+#: Rows of living holds whose reason is gone.
+CAME_BACK_SCHEMA = pa.schema([(name, pa.string()) for name in ("hold_id", "table_name", "row_key")])
+
+
+#: Rows of living holds, as the guard sees them; approved ones may flow.
+LIVING_HOLD_ROWS_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("hold_id", "collection", "kind", "school", "table_name", "row_key")),
+        *((name, pa.string()) for name in ("change", "because", "about")),
+        ("is_approved", pa.bool_()),
+    ]
+)

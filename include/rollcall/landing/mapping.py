@@ -1,0 +1,116 @@
+"""What mapping needs and what it makes: people in, accounts out. In memory, within one task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from rollcall.landing.validated import Finding
+
+#: Why somebody has no account, in the order in which it is asked. A role's reason is the first that holds for it; of
+#: several roles the one that came furthest gives the person's. The words are for a school secretary.
+LEFT_OUT_REASONS: dict[str, str] = {
+    "decided": "was left out by a decision about this one person",
+    "no_role": "has no role in the roster",
+    "role_left_out": "has only roles that get no account here, such as guardian",
+    "role_undecided": "has only roles that nobody has decided about yet",
+    "filtered_role": "has only roles that are not among those this district chose",
+    "role_ended": "had a role here until the date the school gave for its end",
+    "role_not_begun": "has a role here that has not begun yet",
+    "no_school": "is at no school that was shared",
+    "school_left_out": "is only at schools that were deliberately left out",
+    "school_undecided": "is only at schools that nobody has mapped to a site yet",
+    "filtered_school": "is only at schools that are not among those this district chose",
+    "filtered_grade": "is in a grade that is not among those this district chose, or has none",
+    "no_class": "is enrolled in no class, or only in classes that are over or have not begun",
+    "no_username": "has nothing in the fields the username is made from",
+    "username_pattern": "has a username that does not have the required form",
+    "username_collision": "would have the same username as somebody else",
+    "same_person": "is a second record of a person who has the account already",
+}
+
+
+#: People without an account: their sourcedId, the one first reason, and what it is about (a school, a role, …).
+LEFT_OUT_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourced_id", "reason", "detail")])
+
+
+#: What is found about single people: their sourcedId, the rule, and what it is about: the field, or the sourcedId of
+#: another record and what contradicts it.
+PERSON_FINDINGS_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourced_id", "rule", "detail")])
+
+
+#: Accounts whose username tonight is not the one readers have, or comes from another field (rule 10). `kind` is
+#: `renamed` (same field, other value), `field_changed` (the field changed; the username may be the same) or `exchanged`
+#: (the new username was another person's until tonight). A username decided by hand is agreed already and is not told.
+NAME_CHANGES_SCHEMA = pa.schema(
+    [
+        (name, pa.string())
+        for name in (
+            "user_sourced_id",
+            "site_id",
+            "kind",
+            "old_username",
+            "new_username",
+            "old_field",
+            "new_field",
+        )
+    ]
+)
+
+
+@dataclass(frozen=True)
+class InClasses:
+    """Who is in which class, and when its terms begin and end.
+
+    :param enrollments: user_sourced_id, class_sourced_id, begin_date, end_date.
+    :param class_terms: class_sourced_id, term_sourced_id.
+    :param academic_sessions: sourced_id, start_date, end_date.
+    """
+
+    enrollments: pa.Table
+    class_terms: pa.Table
+    academic_sessions: pa.Table
+
+
+#: Birth dates by person.
+BIRTH_DATES_SCHEMA = pa.schema([("sourced_id", pa.string()), ("birth_date", pa.date32())])
+
+
+@dataclass(frozen=True)
+class People:
+    """The roster as it will be after tonight, as far as accounts depend on it; in memory, within one task.
+
+    :param orgs: sourced_id, name, type.
+    :param users: the columns of the table that accounts depend on, or more.
+    :param user_roles: all columns of the table.
+    :param accounts: the accounts readers have now.
+    :param in_classes: who is in which class; None unless `filters.require_class` asks for it, for it is much to read.
+    :param birth_dates: in `BIRTH_DATES_SCHEMA`, where the district shares demographics.
+    """
+
+    orgs: pa.Table
+    users: pa.Table
+    user_roles: pa.Table
+    accounts: pa.Table
+    in_classes: InClasses | None = None
+    birth_dates: pa.Table = field(default_factory=BIRTH_DATES_SCHEMA.empty_table)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What mapping makes of people.
+
+    :param accounts: every account as it will be, in the table's schema.
+    :param left_out: everybody without one, in `LEFT_OUT_SCHEMA`.
+    :param coverage: how many people came, have a role that gets an account, a site, a username, an account.
+    :param name_changes: the accounts whose username or its field changes, in `NAME_CHANGES_SCHEMA`.
+    :param person_findings: what is found about single people, in `PERSON_FINDINGS_SCHEMA`.
+    """
+
+    accounts: pa.Table
+    left_out: pa.Table
+    coverage: dict[str, int]
+    findings: list[Finding]
+    name_changes: pa.Table = field(default_factory=NAME_CHANGES_SCHEMA.empty_table)
+    person_findings: pa.Table = field(default_factory=PERSON_FINDINGS_SCHEMA.empty_table)

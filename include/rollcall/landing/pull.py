@@ -1,0 +1,125 @@
+"""The manifest of extract: what a pull asked for, what it received, and the proof that it is complete."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+import msgspec
+import pyarrow as pa
+
+from rollcall.landing.manifests import Contract, Part
+from rollcall.landing.zone import Landing, PullFolder
+from rollcall.model.tables import MADE_IN_VALIDATE, Table
+
+#: `full` asks for everything; `delta` for what was modified since the last time, orgs and academic sessions in full.
+Mode = Literal["full", "delta"]
+
+
+#: What a run is: `sync` pulls, `remap` maps again what is published, `replay` writes a past night anew from its pull,
+#: `refetch` asks for what was modified since a night whose pull is gone, `rollback` gives readers an earlier roster
+#: back.
+RunKind = Literal["sync", "remap", "replay", "refetch", "rollback"]
+
+
+class PullRef(Contract, frozen=True):
+    """Which pull a run works on, and to what end: the only thing that goes through XCom.
+
+    :param pull_id: of a replay the newest pull of its night.
+    """
+
+    district: str
+    pull_id: str
+    run_id: str
+    kind: RunKind = "sync"
+
+    def folder(self, landing: Landing) -> PullFolder:
+        return landing.pull(self.district, self.pull_id)
+
+
+class Proof(Contract, frozen=True):
+    """How it is known that a collection is complete (rule 1), or why it is not.
+
+    :param kind: `total` matched, an `empty_page` after the last, the `link_end` of a chain, or `unproven`.
+    :param expected: the total the provider stated, if any.
+    :param received: rows received, duplicates included; `unique` without them.
+    :param rows_per_page: the largest page received, beside the number of pages: "5,000 of 9,871" reads as truncation.
+    """
+
+    kind: Literal["total", "empty_page", "link_end", "unproven"]
+    expected: int | None
+    received: int
+    unique: int
+    pages: int
+    rows_per_page: int
+    why: str = ""
+
+    @property
+    def proven(self) -> bool:
+        return self.kind != "unproven"
+
+
+class LandedCollection(Contract, frozen=True):
+    """One collection of a pull, as it came.
+
+    :param parts: per table (`users`, `user_roles`, …) the files.
+    :param since: only records modified since then were asked for; None: the whole collection.
+    :param unreadable: records that could not be decoded; they are in the pull's rejects.
+    :param unidentified: those of them whose sourcedId could not be read: then the collection proves no absence tonight.
+    :param not_landed: people who have no other role than those that stay outside (`do_not_land`).
+    """
+
+    collection: str
+    parts: dict[str, list[Part]]
+    proof: Proof
+    since: datetime | None = None
+    unreadable: int = 0
+    unidentified: int = 0
+    not_landed: int = 0
+
+    def rows(self, table: str) -> int:
+        return sum(part.rows for part in self.parts.get(table, []))
+
+
+class Usage(Contract, frozen=True):
+    """What a pull cost the provider. Requests count tokens too; peak hours are the district's own."""
+
+    requests: int = 0
+    requests_in_peak: int = 0
+    token_requests: int = 0
+    bytes_received: int = 0
+    most_at_once: int = 0
+    seconds_waited: float = 0.0
+
+
+class Pull(Contract, frozen=True):
+    """The manifest of extract.
+
+    :param as_of: the instant before the first request; all order in time is by it. A remap asks nobody: it has that of
+        the roster it maps again.
+    :param largest_limit: rows per page the provider accepts at most, if this pull found that it refuses more.
+    :param is_by_own_clock: whether `as_of` is by the machine's clock alone, because the warehouse did not answer.
+    :param kind: what the run that made it is: a `remap` brings nothing, a `refetch` moves no watermark.
+    """
+
+    STAGE: ClassVar[str] = "extract"
+
+    district: str
+    pull_id: str
+    run_id: str
+    as_of: datetime
+    mode: Mode
+    version: Literal["1.1", "1.2"]
+    base_url: str
+    collections: list[LandedCollection]
+    rejects: list[Part] = []
+    usage: Usage = msgspec.field(default_factory=Usage)
+    kind: RunKind = "sync"
+    largest_limit: int | None = None
+    is_by_own_clock: bool = False
+
+
+def landed_schema(table: Table) -> pa.Schema:
+    """What extract writes: everything as text, so that validate can judge a date that is none."""
+    made_later = MADE_IN_VALIDATE.get(table.name, ())
+    return pa.schema([(name, pa.string()) for name in table.names if name not in made_later])
