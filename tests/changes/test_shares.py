@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rollcall.changes.shares import MAY_GROW_BY, MAY_GROW_BY_PEOPLE, are_too_few
+from rollcall.changes.shares import MAY_GROW_BY, MAY_GROW_BY_PEOPLE, is_too_small_to_jump
 
 NAMES = [f"child{number:02}" for number in range(40)]
 
@@ -71,7 +71,7 @@ def test_a_delta_is_judged_on_the_whole_roster(nights, without):
 def test_who_are_too_few_to_be_counted_never_make_a_share_jump(with_fact, without_it, lose_it, leave, come):
     """At worst those who leave had the fact, and those who come have not."""
     assume(lose_it + leave <= with_fact)
-    assume(are_too_few(lose_it + leave + come, with_fact + without_it))
+    assume(is_too_small_to_jump(lose_it + leave + come, with_fact + without_it))
     before, now = with_fact + without_it, with_fact + without_it - leave + come
     now_without = without_it + lose_it + come
     share = without_it / before if before else 0.0

@@ -12,11 +12,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.accounts import people, persons
-from rollcall.accounts.name_changes import as_table, name_changes
-from rollcall.accounts.people import assign_usernames, decisions, positions
-from rollcall.accounts.roles import RANK, AtSites, EvaluatedRoles, at_sites, held_roles, reasons_of_roles
-from rollcall.accounts.rows import COPIED, account_rows, one_per_person_and_site, published_accounts, second_records
+from rollcall.accounts import assignment as people
+from rollcall.accounts import person_matching as persons
+from rollcall.accounts.account_rows import (
+    COPIED,
+    account_rows,
+    choose_account_rows,
+    find_second_records,
+    published_accounts,
+)
+from rollcall.accounts.assignment import assign_usernames, current_decisions, positions
+from rollcall.accounts.name_changes import find_name_changes, name_changes_table
+from rollcall.accounts.roles import (
+    RANK,
+    EvaluatedRoles,
+    RolesAtSites,
+    evaluate_roles,
+    group_by_site,
+    reasons_without_site,
+)
 from rollcall.accounts.usernames import as_text, source_columns
 from rollcall.changes.coverage import coverage
 from rollcall.landing.mapping import LEFT_OUT_SCHEMA, NAME_CHANGES_SCHEMA, PERSON_FINDINGS_SCHEMA, Mapped, People
@@ -27,7 +41,7 @@ from rollcall.settings import District, PersonDecision
 # What nobody has decided yet, and decisions that decide nothing.
 
 
-def undecided(held: EvaluatedRoles) -> list[Finding]:
+def undecided_findings(held: EvaluatedRoles) -> list[Finding]:
     """Schools and roles nobody has decided about, with how many people wait for it."""
     schools = _people_per(held.rows, "school_undecided", "org")
     roles = _people_per(held.rows, "role_undecided", "source_role")
@@ -44,7 +58,7 @@ def undecided(held: EvaluatedRoles) -> list[Finding]:
     return made
 
 
-def decisions_about_nobody(district: District, users: pa.ChunkedArray) -> list[Finding]:
+def unknown_person_decisions(district: District, users: pa.ChunkedArray) -> list[Finding]:
     """Decisions about people who are not in the roster: they left long ago, or the sourcedId has a slip in it."""
     count = int((positions(pa.array(list(district.people), pa.string()), users) < 0).sum())
     message = "Decisions in `people` are about sourcedIds that are not in the roster."
@@ -68,7 +82,7 @@ _ABOUT_PEOPLE = {
 _EXAMPLES = 3
 
 
-def findings_about_people(found: pa.Table) -> list[Finding]:
+def summarize_person_findings(found: pa.Table) -> list[Finding]:
     """One finding per rule, with examples that name the records.
 
     :param found: in `PERSON_FINDINGS_SCHEMA`, about everybody.
@@ -81,18 +95,18 @@ def findings_about_people(found: pa.Table) -> list[Finding]:
             few = theirs.sort_values("user_sourced_id").head(2 * _EXAMPLES)
             # of two records that name each other one example is enough
             pairs = {
-                frozenset(_told(rule, *row).split()): row for row in few[["user_sourced_id", "detail"]].values[::-1]
+                frozenset(_example(rule, *row).split()): row for row in few[["user_sourced_id", "detail"]].values[::-1]
             }
-            told = "; ".join(_told(rule, *row) for row in [*pairs.values()][::-1][:_EXAMPLES])
+            told = "; ".join(_example(rule, *row) for row in [*pairs.values()][::-1][:_EXAMPLES])
             made.append(_warning("users", rule, message.format(examples=told), len(theirs)))
     return made
 
 
-def is_about_people(finding: Finding) -> bool:
+def is_person_finding(finding: Finding) -> bool:
     return finding.rule in _ABOUT_PEOPLE
 
 
-def _told(rule: str, who: str, detail: str) -> str:
+def _example(rule: str, who: str, detail: str) -> str:
     if rule not in (persons.CONTRADICTED, persons.PLACEHOLDER):
         return f"{who} ({detail})"
     other, _, what = detail.rpartition(": ")
@@ -112,7 +126,7 @@ def _warning(collection: str, rule: str, message: str, count: int) -> Finding:
 _PERSON = ("sourced_id", "identifier", "given_name", "family_name", "grades", "email", "username")
 
 
-def columns_of_users(district: District) -> list[str]:
+def required_user_columns(district: District) -> list[str]:
     """The columns of `users` that the district's accounts depend on."""
     return sorted({*_PERSON, "primary_org_sourced_id", *COPIED, *source_columns(district)})
 
@@ -126,25 +140,25 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
     """
     if not people.users.num_rows:
         empty = accepted_schema(TABLES["accounts"]).empty_table(), LEFT_OUT_SCHEMA.empty_table()
-        findings = decisions_about_nobody(district, people.users["sourced_id"])
+        findings = unknown_person_decisions(district, people.users["sourced_id"])
         return Mapped(*empty, coverage(0, empty[1]), findings, NAME_CHANGES_SCHEMA.empty_table())
     from_user = source_columns(district)
-    users = people.users.select(columns_of_users(district)).combine_chunks().sort_by("sourced_id")
-    held = held_roles(district, people, users, night)
-    places = at_sites(held)
+    users = people.users.select(required_user_columns(district)).combine_chunks().sort_by("sourced_id")
+    held = evaluate_roles(district, people, users, night)
+    places = group_by_site(held)
     published = published_accounts(people.accounts, users, held)
-    decided = decisions(district, users["sourced_id"], night)
+    decided = current_decisions(district, users["sourced_id"], night)
     candidates = _candidates(users, places, from_user, people.birth_dates)
     names, about_people = assign_usernames(district, candidates, decided, published)
     person_findings = _person_findings(about_people, users)
     with_name = names[names["reason"].isna()]
-    rows = one_per_person_and_site(places, with_name, published)
+    rows = choose_account_rows(places, with_name, published)
     without = np.setdiff1d(np.arange(users.num_rows), places.rows["user"])
     reasons = pd.concat(
         [
-            _by_decision(reasons_of_roles(held, without), decided),
+            _apply_exclusions(reasons_without_site(held, without), decided),
             names.loc[names["reason"].notna(), ["user", "reason", "detail"]],
-            second_records(rows, with_name, users),
+            find_second_records(rows, with_name, users),
         ]
     )
     left_out = _left_out(reasons, users)
@@ -153,16 +167,16 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
         left_out=left_out,
         coverage=coverage(users.num_rows, left_out),
         findings=[
-            *undecided(held),
-            *decisions_about_nobody(district, users["sourced_id"]),
-            *findings_about_people(person_findings),
+            *undecided_findings(held),
+            *unknown_person_decisions(district, users["sourced_id"]),
+            *summarize_person_findings(person_findings),
         ],
-        name_changes=as_table(name_changes(rows, published), users["sourced_id"], held.site_ids),
+        name_changes=name_changes_table(find_name_changes(rows, published), users["sourced_id"], held.site_ids),
         person_findings=person_findings,
     )
 
 
-def _candidates(users: pa.Table, places: AtSites, from_user: list[str], birth_dates: pa.Table) -> pd.DataFrame:
+def _candidates(users: pa.Table, places: RolesAtSites, from_user: list[str], birth_dates: pa.Table) -> pd.DataFrame:
     """Everybody with a role at a site, and what they are: the role at the primary site, else staff before student."""
     rows = places.rows
     order = np.lexsort((~rows["is_staff"], ~rows["is_primary"], ~rows["is_primary_org"], rows["user"]))
@@ -181,7 +195,7 @@ def _candidates(users: pa.Table, places: AtSites, from_user: list[str], birth_da
     return pd.concat([made, first[["user", "role", "is_primary", "is_primary_org"]]], axis=1)
 
 
-def _by_decision(reasons: pd.DataFrame, decided: dict[int, PersonDecision]) -> pd.DataFrame:
+def _apply_exclusions(reasons: pd.DataFrame, decided: dict[int, PersonDecision]) -> pd.DataFrame:
     """A decision about one person is asked first, also about somebody who would have no account anyway."""
     because = {user: one.because for user, one in decided.items() if one.leave_out}
     theirs = reasons["user"].isin(list(because))

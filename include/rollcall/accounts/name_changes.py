@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from rollcall.accounts.people import BY_HAND
+from rollcall.accounts.assignment import MANUAL
 from rollcall.landing.mapping import NAME_CHANGES_SCHEMA
 from rollcall.model.username_text import username_keys, visible_texts
 
 
-def name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+def find_name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """The changes, by position: what somebody has to agree to before readers see it.
 
     A user who moves to another site is compared with the account of the site before: a move is no way round.
@@ -38,7 +38,7 @@ def name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     changed = changed.assign(kind="renamed")
     changed.loc[moved[changed.index], "kind"] = "field_changed"
     changed.loc[exchanged, "kind"] = "exchanged"
-    agreed = (changed["new_field"] == BY_HAND) & ~exchanged
+    agreed = (changed["new_field"] == MANUAL) & ~exchanged
     return changed[~agreed]
 
 
@@ -53,7 +53,7 @@ def _was_anothers(changed: pd.DataFrame, rows: pd.DataFrame, old: pd.DataFrame) 
     return pd.Series(changed.index.isin(pairs.loc[pairs["owner"] != pairs["person"], "row"]), index=changed.index)
 
 
-def as_table(changes: pd.DataFrame, users: pa.ChunkedArray, site_ids: list[str]) -> pa.Table:
+def name_changes_table(changes: pd.DataFrame, users: pa.ChunkedArray, site_ids: list[str]) -> pa.Table:
     """Changes by position as rows of `NAME_CHANGES_SCHEMA`, in the order of users and sites."""
     made = {
         "user_sourced_id": users.take(pa.array(changes["user"], pa.int64())),

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.accounts.people import Flags, Ints, codes, distinct_lists, flags, positions, starts_of
+from rollcall.accounts.assignment import Flags, Ints, codes, distinct_lists, flags, positions, starts_of
 from rollcall.landing.mapping import LEFT_OUT_REASONS, InClasses, People
 from rollcall.settings import District, Filters
 from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
@@ -27,7 +27,7 @@ from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
 # out until somebody decides; a person with any mapped school stays.
 
 
-def places(district: District, orgs: pd.DataFrame) -> pd.DataFrame:
+def map_orgs_to_sites(district: District, orgs: pd.DataFrame) -> pd.DataFrame:
     """What becomes of each org: `org`, `place`, `site_id`, `site_name`.
 
     A site's name is the one its target has, whatever the SIS calls the school tonight.
@@ -72,15 +72,15 @@ def is_current(begin_date: pa.ChunkedArray, end_date: pa.ChunkedArray, night: da
 # Who is enrolled in a class, for districts that give an account to nobody else (`filters.require_class`).
 
 
-def in_a_class(in_classes: InClasses, users: pa.ChunkedArray, filters: Filters, night: date) -> Flags:
+def find_users_in_class(in_classes: InClasses, users: pa.ChunkedArray, filters: Filters, night: date) -> Flags:
     """For each user whether an enrollment counts: one that has begun and has not ended by that night.
 
-    With `terms: active` its class must be going on too, see :func:`_not_going_on`.
+    With `terms: active` its class must be going on too, see :func:`_inactive_classes`.
     """
     enrollments = in_classes.enrollments
     counts = is_current(enrollments["begin_date"], enrollments["end_date"], night, filters.days_early)
     if filters.terms == "active":
-        without = _not_going_on(in_classes, night, filters.days_early)
+        without = _inactive_classes(in_classes, night, filters.days_early)
         counts = pc.and_(counts, pc.invert(pc.is_in(enrollments["class_sourced_id"], value_set=without)))
     enrolled = positions(enrollments["user_sourced_id"].filter(counts), users)
     made = np.zeros(len(users) + 1, dtype=np.bool_)
@@ -88,7 +88,7 @@ def in_a_class(in_classes: InClasses, users: pa.ChunkedArray, filters: Filters, 
     return made[:-1]
 
 
-def _not_going_on(in_classes: InClasses, night: date, days_early: int) -> pa.ChunkedArray:
+def _inactive_classes(in_classes: InClasses, night: date, days_early: int) -> pa.ChunkedArray:
     """The classes that are over or have not begun.
 
     A class of several terms lasts from the begin of the first to the end of the last, so that nobody loses an account
@@ -133,7 +133,7 @@ class EvaluatedRoles:
 
 
 @dataclass(frozen=True)
-class AtSites:
+class RolesAtSites:
     """Who has a role at which site, one row for a person's roles there, in the order of users and sites.
 
     :param rows: `user`, `site`, `is_staff`, `is_primary`, `is_primary_org`.
@@ -145,7 +145,7 @@ class AtSites:
     schools: pa.Array
 
 
-def held_roles(district: District, people: People, users: pa.Table, night: date) -> EvaluatedRoles:
+def evaluate_roles(district: District, people: People, users: pa.Table, night: date) -> EvaluatedRoles:
     """Every role judged.
 
     :param users: in the order of their sourcedIds.
@@ -155,7 +155,7 @@ def held_roles(district: District, people: People, users: pa.Table, night: date)
     user = positions(held["user_sourced_id"], users["sourced_id"])
     orgs = people.orgs.sort_by("sourced_id")
     frame = orgs.to_pandas()
-    place = places(district, frame)
+    place = map_orgs_to_sites(district, frame)
     site_of_org, site_ids = codes(pa.array(place["site_id"], pa.string(), from_pandas=True))
     names = dict(zip(place["site_id"], place["site_name"], strict=True))
     org = positions(held["org_sourced_id"], orgs["sourced_id"])
@@ -182,7 +182,7 @@ def held_roles(district: District, people: People, users: pa.Table, night: date)
         "no_school": (where == "no_school")[org],
         "school_left_out": (where == "left_out")[org],
         "school_undecided": (where == "undecided")[org],
-        **_filtered(district.filters, rows, users, source_roles, orgs, people, night),
+        **_apply_filters(district.filters, rows, users, source_roles, orgs, people, night),
     }
     asked = [reason for reason in LEFT_OUT_REASONS if reason in reasons]
     rows["reason"] = np.select([reasons[reason] for reason in asked], [RANK[reason] for reason in asked], default=-1)
@@ -190,7 +190,7 @@ def held_roles(district: District, people: People, users: pa.Table, night: date)
     return EvaluatedRoles(rows[user >= 0], frame, source_roles, site_ids, [_text(names[site]) for site in site_ids])
 
 
-def at_sites(held: EvaluatedRoles) -> AtSites:
+def group_by_site(held: EvaluatedRoles) -> RolesAtSites:
     """A person's roles at one site together: the primary one decides, then staff before student."""
     rows = held.rows[held.rows["reason"] < 0]
     keys = (rows["org"], ~rows["is_staff"], ~rows["is_primary"], rows["site"], rows["user"])
@@ -202,10 +202,10 @@ def at_sites(held: EvaluatedRoles) -> AtSites:
     made["is_primary_org"] = np.logical_or.reduceat(at_primary_org, first) if len(first) else at_primary_org
     _, source_roles = distinct_lists(spot, rows["source_role"].to_numpy(), _json_texts(held.source_roles))
     _, schools = distinct_lists(spot, rows["org"].to_numpy(), _json_texts(list(held.orgs["sourced_id"])))
-    return AtSites(made, source_roles, schools)
+    return RolesAtSites(made, source_roles, schools)
 
 
-def reasons_of_roles(held: EvaluatedRoles, without: Ints) -> pd.DataFrame:
+def reasons_without_site(held: EvaluatedRoles, without: Ints) -> pd.DataFrame:
     """The reason of everybody who has no role at a site: that of the role which came furthest.
 
     :param without: the users.
@@ -225,7 +225,7 @@ def reasons_of_roles(held: EvaluatedRoles, without: Ints) -> pd.DataFrame:
     return pd.concat([made, pd.DataFrame({"user": none, "reason": "no_role", "detail": ""})])
 
 
-def _filtered(
+def _apply_filters(
     filters: Filters,
     rows: pd.DataFrame,
     users: pa.Table,
@@ -248,7 +248,7 @@ def _filtered(
     if filters.require_class:
         if people.in_classes is None:
             raise ValueError("require_class needs to know who is in which class")
-        made["no_class"] = ~in_a_class(people.in_classes, users["sourced_id"], filters, night)[user]
+        made["no_class"] = ~find_users_in_class(people.in_classes, users["sourced_id"], filters, night)[user]
     return made
 
 

@@ -53,11 +53,11 @@ def keys_from_any_source(district: District, users: pa.Table) -> set[str]:
     """
     frame = users.to_pandas(types_mapper=as_text)
     sources = [*district.username_sources("student"), *district.username_sources("staff")]
-    names = (_made(field_values(frame, source.field), source)["name"].dropna() for source in sources)
+    names = (_derive_from_source(field_values(frame, source.field), source)["name"].dropna() for source in sources)
     return {username_key(name) for made in names for name in made if name}
 
 
-def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFrame:
+def derive_usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFrame:
     """Each user's username and where it came from.
 
     :param users: columns of the table `users`.
@@ -70,7 +70,7 @@ def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFram
     made = pd.DataFrame({name: pd.Series(None, index=users.index, dtype="str") for name in texts})
     made["fails_pattern"] = False
     for source in sources:
-        value = _made(field_values(users, source.field), source)
+        value = _derive_from_source(field_values(users, source.field), source)
         tried = made["username"].isna() & ~made["fails_pattern"]
         made["cleaned"] = made["cleaned"].mask(tried & value["is_cleaned"] & made["cleaned"].isna(), source.field)
         take = tried & value["name"].notna()
@@ -86,8 +86,8 @@ def usernames(users: pd.DataFrame, sources: list[UsernameSource]) -> pd.DataFram
     return made
 
 
-def by_hand(usernames: pd.Series) -> pd.DataFrame:
-    """Usernames somebody decided on, as `usernames` gives them: `username`, `is_cleaned`, `is_refused`."""
+def check_manual_usernames(usernames: pd.Series) -> pd.DataFrame:
+    """Usernames somebody decided on, as `derive_usernames` gives them: `username`, `is_cleaned`, `is_refused`."""
     name = visible_texts(usernames)
     return pd.DataFrame(
         {
@@ -98,7 +98,7 @@ def by_hand(usernames: pd.Series) -> pd.DataFrame:
     )
 
 
-def _made(values: pd.Series, source: UsernameSource) -> pd.DataFrame:
+def _derive_from_source(values: pd.Series, source: UsernameSource) -> pd.DataFrame:
     """What a source makes of a field's values: `name` (null where there is nothing), `is_cleaned`, `is_refused`."""
     seen = visible_texts(values)
     name, has_lost = _transformed(seen, source.transform)
@@ -232,7 +232,7 @@ def _apply(values: pd.Series, name: str, argument: Any) -> pd.Series:
 # agrees, and until then the name is not free. Where nobody has it, nobody gets it.
 
 
-def collisions(candidates: pd.DataFrame, holders: pd.DataFrame) -> pd.Series:
+def find_collisions(candidates: pd.DataFrame, holders: pd.DataFrame) -> pd.Series:
     """Who of the candidates must go without, because another person has or wants the same username.
 
     Two who exchange their names both get them: they are told as name changes, and those wait for a person one by one.
@@ -268,7 +268,7 @@ def collisions(candidates: pd.DataFrame, holders: pd.DataFrame) -> pd.Series:
     exchanges = renames & _only_one(claims["name"], renames) & is_held[claims.index] & ~wanted_by_its_owner
     refused = pd.concat([claims[~(keeps | exchanges)], every[yields]])
     contested = every[every["name"].isin(refused["name"])]
-    return _others(refused, wanted, contested, held, candidates.index)
+    return _name_opponents(refused, wanted, contested, held, candidates.index)
 
 
 def _yielding(claims: pd.DataFrame, held: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
@@ -297,7 +297,7 @@ def _only_one(names: pd.Series, which: pd.Series) -> pd.Series:
     return names.map(names[which].value_counts()) == 1
 
 
-def _others(
+def _name_opponents(
     refused: pd.DataFrame, wanted: pd.DataFrame, claims: pd.DataFrame, held: pd.DataFrame, index: pd.Index
 ) -> pd.Series:
     """Whom to name to each who is refused: who has the name, else the first of the others who want it."""

@@ -25,7 +25,7 @@ REMOVED_WITH = {"user_removed": OWNER_REMOVED["users"], "class_removed": OWNER_R
 MOVED_AWAY = "its person has no role at this site any more"
 
 #: The changes a table's counts tell one by one.
-_TOLD = ("added", "changed", "returned", "missing", "removed")
+_COUNTED = ("added", "changed", "returned", "missing", "removed")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class TableChanges:
         counts = msgspec.structs.replace(
             self.counts,
             held=self.counts.held + away.num_rows,
-            **{name: getattr(self.counts, name) - tally.get(name, 0) for name in _TOLD},
+            **{name: getattr(self.counts, name) - tally.get(name, 0) for name in _COUNTED},
         )
         has_arrived = pc.is_in(change, value_set=pa.array(["added", "returned", "changed"]))
         stays = keys.filter(pc.is_in(change, value_set=pa.array(["changed", "removed"])))
@@ -101,7 +101,7 @@ class TableChanges:
         counts = msgspec.structs.replace(
             self.counts,
             unchanged=self.counts.unchanged + rows.num_rows - arrived,
-            **{name: getattr(self.counts, name) - less.get(name, 0) + more.get(name, 0) for name in _TOLD},
+            **{name: getattr(self.counts, name) - less.get(name, 0) + more.get(name, 0) for name in _COUNTED},
         )
         waiting = self.waiting.filter(pc.invert(pc.is_in(row_keys(self.table, self.waiting), value_set=keys)))
         return replace(
@@ -123,7 +123,7 @@ def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
     return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
 
 
-def arrivals(table: Table, accepted: pa.Table, published: PublishedRows) -> pa.Table:
+def find_arrivals(table: Table, accepted: pa.Table, published: PublishedRows) -> pa.Table:
     """Accepted rows that are new, changed, returned or found again, in `change_schema`; unchanged ones are left out."""
     digests = row_digests(table, accepted)
     at = pc.index_in(row_keys(table, accepted), value_set=published.keys)
@@ -148,7 +148,7 @@ def arrivals(table: Table, accepted: pa.Table, published: PublishedRows) -> pa.T
     return rows.select(change_schema(table).names)
 
 
-def departures(
+def find_departures(
     table: Table,
     published: PublishedRows,
     *,
@@ -202,10 +202,10 @@ def departures(
         agreed,
     )
     change = pc.case_when(pc.make_struct(pc.is_valid(because), is_first_absence), "removed", "missing")
-    return _departing(table, rows, change, because)
+    return _departure_rows(table, rows, change, because)
 
 
-def confirmed(table: Table, published: PublishedRows, tombstones: pa.ChunkedArray) -> pa.Table:
+def find_confirmed_removals(table: Table, published: PublishedRows, tombstones: pa.ChunkedArray) -> pa.Table:
     """Rows that went with their owner and are marked as to be deleted by now: they will not return with it.
 
     :param tombstones: keys marked so tonight.
@@ -214,10 +214,12 @@ def confirmed(table: Table, published: PublishedRows, tombstones: pa.ChunkedArra
     went_along = pc.is_in(rows["_removed_because"], value_set=pa.array(list(OWNER_REMOVED.values())))
     rows = rows.filter(pc.and_(went_along, pc.is_in(rows["_key"], value_set=tombstones)))
     change, because = (pa.array([said] * rows.num_rows, pa.string()) for said in ("confirmed", TOMBSTONE))
-    return _departing(table, rows, change, because)
+    return _departure_rows(table, rows, change, because)
 
 
-def leaving(table: Table, published: PublishedRows, because: pa.Table, alive: pa.ChunkedArray) -> pa.Table:
+def find_account_departures(
+    table: Table, published: PublishedRows, because: pa.Table, alive: pa.ChunkedArray
+) -> pa.Table:
     """Live rows of a derived table that tonight's mapping does not yield: removed at once, each with its cause.
 
     :param published: beside what mapping yields.
@@ -230,10 +232,10 @@ def leaving(table: Table, published: PublishedRows, because: pa.Table, alive: pa
     at = pc.index_in(rows[table.key[0]], value_set=because["owner"])
     otherwise = pc.if_else(pc.is_in(rows[table.key[0]], value_set=alive), MOVED_AWAY, OWNER_REMOVED["users"])
     said = pc.coalesce(because["because"].take(at), otherwise)
-    return _departing(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), said)
+    return _departure_rows(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), said)
 
 
-def _departing(table: Table, rows: pa.Table, change: pa.Array, because: pa.Array) -> pa.Table:
+def _departure_rows(table: Table, rows: pa.Table, change: pa.Array, because: pa.Array) -> pa.Table:
     rows = rows.append_column("_change", change).append_column("_because", because)
     rows = rows.filter(pc.is_valid(rows["_change"]))
     schema = change_schema(table)
@@ -254,7 +256,7 @@ def with_changed_fields(table: Table, changed: pa.Table, before: pa.Table) -> pa
     for name in table.content:
         now, then = changed[name], before[name]
         if name in json_columns:
-            now, then = _canonical(now), _canonical(then)
+            now, then = _canonical_json(now), _canonical_json(then)
         differs = pc.or_(pc.fill_null(pc.not_equal(now, then), False), pc.not_equal(pc.is_null(now), pc.is_null(then)))
         names.append(pc.if_else(differs, name, pa.scalar(None, pa.string())))
     # a row of which all is null would be dropped by the join
@@ -262,7 +264,7 @@ def with_changed_fields(table: Table, changed: pa.Table, before: pa.Table) -> pa
     return changed.set_column(changed.column_names.index("_changed_fields"), "_changed_fields", fields)
 
 
-def _canonical(values: pa.ChunkedArray) -> pa.Array:
+def _canonical_json(values: pa.ChunkedArray) -> pa.Array:
     """JSON text in one spelling: PostgreSQL spaces and orders it in its own way."""
     encoded = pc.dictionary_encode(values).combine_chunks()
     spelled = [
@@ -272,7 +274,7 @@ def _canonical(values: pa.ChunkedArray) -> pa.Array:
     return pa.array(spelled, pa.string()).take(encoded.indices)
 
 
-def counted(rows: pa.Table, *, accepted: int, received: int, rejected: int) -> TableCounts:
+def count_changes(rows: pa.Table, *, accepted: int, received: int, rejected: int) -> TableCounts:
     """The counts of one table's changes; a row found again was never lost to readers and counts as unchanged."""
     tally = _tally(rows)
     arrived = sum(tally.get(name, 0) for name in ("added", "changed", "returned"))
@@ -280,5 +282,5 @@ def counted(rows: pa.Table, *, accepted: int, received: int, rejected: int) -> T
         received=received,
         rejected=rejected,
         unchanged=accepted - arrived,
-        **{name: tally.get(name, 0) for name in _TOLD},
+        **{name: tally.get(name, 0) for name in _COUNTED},
     )

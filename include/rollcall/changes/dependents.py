@@ -21,7 +21,7 @@ _NONE = pa.chunked_array([], pa.string())
 
 
 @dataclass(frozen=True)
-class ByOwner:
+class RowsByOwner:
     """Received rows of a table by what becomes of their owners.
 
     :param settled: whose owners stay, or are not known: those are judged.
@@ -36,7 +36,9 @@ class ByOwner:
     gone: pa.Table
 
 
-def by_owner(rows: pa.Table, table: Table, targets: Targets, tonight: Mapping[str, pa.ChunkedArray]) -> ByOwner:
+def split_by_owner(
+    rows: pa.Table, table: Table, targets: Targets, tonight: Mapping[str, pa.ChunkedArray]
+) -> RowsByOwner:
     """Part received rows by what becomes of their owners.
 
     :param tonight: per table the keys that are to be removed tonight.
@@ -62,10 +64,10 @@ def by_owner(rows: pa.Table, table: Table, targets: Targets, tonight: Mapping[st
     has_cause = pc.is_valid(cause)
     if not pc.any(has_cause).as_py():  # nearly always, and then nothing is copied
         none = rows.slice(0, 0)
-        return ByOwner(rows, none, _NONE, pa.table({"sourced_id": _NONE, "because": _NONE}))
+        return RowsByOwner(rows, none, _NONE, pa.table({"sourced_id": _NONE, "because": _NONE}))
     waits = pc.and_(has_cause, waits)
     goes = pc.and_(has_cause, pc.invert(waits))
-    return ByOwner(
+    return RowsByOwner(
         settled=rows.filter(pc.invert(has_cause)),
         waiting=rows.filter(waits),
         causes=cause.filter(waits),
@@ -73,7 +75,7 @@ def by_owner(rows: pa.Table, table: Table, targets: Targets, tonight: Mapping[st
     )
 
 
-def as_if_staying(targets: Targets, tonight: Mapping[str, pa.ChunkedArray]) -> Targets:
+def with_pending_removals_live(targets: Targets, tonight: Mapping[str, pa.ChunkedArray]) -> Targets:
     """The same targets as they are if nobody goes tonight."""
     live = {
         name: pa.chunked_array([*keys.chunks, *tonight.get(name, _NONE).chunks], pa.string())

@@ -22,49 +22,51 @@ _USERS = pa.schema([("user_sourced_id", pa.string())])
 _SOME_DAYS = timedelta(days=2)
 
 
-def sharing_identifiers(connection: sa.Connection, district: str, identifiers: pa.ChunkedArray) -> pa.ChunkedArray:
+def users_sharing_identifiers(
+    connection: sa.Connection, district: str, identifiers: pa.ChunkedArray
+) -> pa.ChunkedArray:
     """Users with one of these identifiers; white space around one does not count."""
     given = pc.unique(pc.utf8_trim_whitespace(identifiers.drop_null()))
     given = given.filter(pc.greater(pc.utf8_length(given), 0))
     beside = load_temp_keys(connection, "given_identifiers", ["identifier"], pa.table({"identifier": given}))
     shared = f"u._removed_at IS NULL AND {IDENTIFIER.format('u.identifier')} = {IDENTIFIER.format('g.identifier')}"
-    query = _looked_up(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
-    return _users(connection, district, query)
+    query = _lookup_query(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
+    return _read_users(connection, district, query)
 
 
-def sharing_emails(connection: sa.Connection, district: str, emails: pa.ChunkedArray) -> pa.ChunkedArray:
+def users_sharing_emails(connection: sa.Connection, district: str, emails: pa.ChunkedArray) -> pa.ChunkedArray:
     """Users with one of these e-mail addresses, compared as usernames are, and all whose address PostgreSQL cannot
     compare like that.
     """
     given = pa.array({username_key(email) for email in emails.drop_null().unique().to_pylist()} - {""}, pa.string())
     beside = load_temp_keys(connection, "given_emails", ["email"], pa.table({"email": given}))
     shared = f"u._removed_at IS NULL AND {EMAIL.format('u.email')} = g.email"
-    query = _looked_up(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
+    query = _lookup_query(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
     unusual = f"""
         SELECT sourced_id FROM {STAGING}.users
         WHERE district_id = %(district)s AND _removed_at IS NULL AND {UNUSUAL_EMAIL.format("email")}"""
-    return _users(connection, district, f"{query} UNION {unusual}")
+    return _read_users(connection, district, f"{query} UNION {unusual}")
 
 
-def person_findings_now(connection: sa.Connection, district: str) -> pa.Table:
+def read_person_findings(connection: sa.Connection, district: str) -> pa.Table:
     """What is found about single people, in `PERSON_FINDINGS_SCHEMA`."""
     listed = ", ".join(PERSON_FINDINGS_SCHEMA.names)
     query = f"SELECT {listed} FROM {OPS}.person_findings WHERE district_id = %(district)s"
     return copy_out(connection, query, {"district": district}, PERSON_FINDINGS_SCHEMA)
 
 
-def having_usernames(connection: sa.Connection, district: str, keys: Collection[str]) -> pa.ChunkedArray:
+def users_with_usernames(connection: sa.Connection, district: str, keys: Collection[str]) -> pa.ChunkedArray:
     """Users who have one of these usernames, given as keys (`rollcall.model.username_text.username_key`)."""
     given = pa.table({"username_key": pa.array(sorted(keys), pa.string())})
     beside = load_temp_keys(connection, "given_usernames", ["username_key"], given)
     same = "a.username_key = g.username_key"
-    query = _looked_up(
+    query = _lookup_query(
         beside, f"SELECT a.user_sourced_id FROM {STAGING}.accounts a", f"a._removed_at IS NULL AND {same}"
     )
-    return _users(connection, district, query)
+    return _read_users(connection, district, query)
 
 
-def whose_day_it_is(
+def users_with_role_dates_between(
     connection: sa.Connection, district: str, since: date, night: date, days_early: int
 ) -> pa.ChunkedArray:
     """Users one of whose roles ended or began after the night of the last publication.
@@ -77,27 +79,27 @@ def whose_day_it_is(
         UNION {live} AND begin_date BETWEEN %(begin_since)s AND %(begin_night)s"""
     early = timedelta(days=days_early)
     first, last = since - _SOME_DAYS, night + _SOME_DAYS
-    return _users(
+    return _read_users(
         connection, district, query, since=first, night=last, begin_since=first + early, begin_night=last + early
     )
 
 
-def waiting_for_a_username(connection: sa.Connection, district: str) -> pa.ChunkedArray:
+def users_in_username_collisions(connection: sa.Connection, district: str) -> pa.ChunkedArray:
     """Users who are left out because somebody else has, or wants, the username they would have."""
     query = f"""
         SELECT user_sourced_id FROM {OPS}.left_out
         WHERE district_id = %(district)s AND reason = 'username_collision'"""
-    return _users(connection, district, query)
+    return _read_users(connection, district, query)
 
 
-def left_out_now(connection: sa.Connection, district: str) -> pa.Table:
+def read_left_out(connection: sa.Connection, district: str) -> pa.Table:
     """Everybody who has no account, in `LEFT_OUT_SCHEMA`."""
     listed = ", ".join(LEFT_OUT_SCHEMA.names)
     query = f"SELECT {listed} FROM {OPS}.left_out WHERE district_id = %(district)s"
     return copy_out(connection, query, {"district": district}, LEFT_OUT_SCHEMA)
 
 
-def has_undecided(connection: sa.Connection, district: str, run_id: str | None) -> bool:
+def has_undecided_findings(connection: sa.Connection, district: str, run_id: str | None) -> bool:
     """Whether a run found schools or roles that nobody has decided about."""
     found = sa.text(f"""
         SELECT EXISTS (SELECT FROM {OPS}.findings WHERE district_id = :district AND run_id = :run_id
@@ -105,7 +107,7 @@ def has_undecided(connection: sa.Connection, district: str, run_id: str | None) 
     return bool(connection.execute(found, {"district": district, "run_id": run_id}).scalar_one())
 
 
-def was_anything_held(connection: sa.Connection, district: str, run_id: str | None) -> bool:
+def had_holds_or_rollback(connection: sa.Connection, district: str, run_id: str | None) -> bool:
     """Whether the last publication left somebody other than mapping would: it held something, which may be over by now,
     or it gave readers an earlier roster back.
     """
@@ -116,12 +118,12 @@ def was_anything_held(connection: sa.Connection, district: str, run_id: str | No
     return bool(connection.execute(held, {"district": district, "run_id": run_id}).scalar_one())
 
 
-def _looked_up(given: str, select: str, where: str) -> str:
+def _lookup_query(given: str, select: str, where: str) -> str:
     """Each given value looked up by itself: of what an index computes the planner knows too little to do so unasked."""
     return f"""
         SELECT found.* FROM {given} g
         CROSS JOIN LATERAL ({select} WHERE district_id = %(district)s AND {where} OFFSET 0) found"""
 
 
-def _users(connection: sa.Connection, district: str, query: str, **params: object) -> pa.ChunkedArray:
+def _read_users(connection: sa.Connection, district: str, query: str, **params: object) -> pa.ChunkedArray:
     return copy_out(connection, query, {"district": district, **params}, _USERS)["user_sourced_id"]

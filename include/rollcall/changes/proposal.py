@@ -13,9 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from rollcall.changes.comparison import TableChanges, arrivals, confirmed, counted, departures
-from rollcall.changes.dependents import ByOwner, as_if_staying, by_owner
-from rollcall.changes.merged import IN_CLASSES, NONE, Merged, concat_keys
+from rollcall.changes.comparison import (
+    TableChanges,
+    count_changes,
+    find_arrivals,
+    find_confirmed_removals,
+    find_departures,
+)
+from rollcall.changes.dependents import RowsByOwner, split_by_owner, with_pending_removals_live
 from rollcall.changes.published import (
     DistrictState,
     KeyFilter,
@@ -25,9 +30,10 @@ from rollcall.changes.published import (
     read_published,
     with_owners,
 )
-from rollcall.changes.references import REFERENCES, Targets, Verdict, facts, judged
-from rollcall.changes.shares import jumps, may_jump, people_with_facts, read_published_shares
-from rollcall.changes.withholding import returned, returning
+from rollcall.changes.references import REFERENCES, Targets, Verdict, compute_facts, judge_rows
+from rollcall.changes.roster_changes import IN_CLASSES, NONE, RosterChanges, concat_keys
+from rollcall.changes.shares import find_jumps, may_jump, people_with_facts, read_published_shares
+from rollcall.changes.withholding import find_returns, returned_keys
 from rollcall.errors import RollcallError
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
@@ -49,7 +55,7 @@ from rollcall.warehouse.clock import require_not_in_future, warehouse_now
 _NEEDED_LATER = ("orgs", "academic_sessions", "class_terms", "users", "user_roles")
 
 
-def merge(
+def propose_changes(
     connection: sa.Connection,
     folder: PullFolder,
     pull: Pull,
@@ -58,7 +64,7 @@ def merge(
     *,
     approved: pa.Table,
     with_enrollments: bool = False,
-) -> Merged:
+) -> RosterChanges:
     """Lay tonight over the published roster.
 
     :param connection: in a transaction whose snapshot does not move (repeatable read).
@@ -72,7 +78,7 @@ def merge(
     state = district_state(connection, pull.district)
     refuse_older(state, pull, warehouse_now(connection))
     judge = Judge(Severities(rules, pull.district))
-    merged = Merged(connection, pull.district, state, judge, approved, with_enrollments=with_enrollments)
+    merged = RosterChanges(connection, pull.district, state, judge, approved, with_enrollments=with_enrollments)
     collections = {collection.collection: collection for collection in validated.collections}
     refused = read_rows(folder, validated.rejects, REJECT_SCHEMA, ["collection", "sourced_id"])
     for name in COLLECTIONS:
@@ -106,7 +112,12 @@ def refuse_older(state: DistrictState, pull: Pull, now: datetime) -> None:
 
 
 def _merge_table(
-    merged: Merged, folder: PullFolder, pull: Pull, collection: ValidatedCollection, table: Table, refused: pa.Table
+    merged: RosterChanges,
+    folder: PullFolder,
+    pull: Pull,
+    collection: ValidatedCollection,
+    table: Table,
+    refused: pa.Table,
 ) -> None:
     everything = read_rows(folder, collection.parts.get(table.name, []), accepted_schema(table))
     is_own = table.parent is None
@@ -122,7 +133,7 @@ def _merge_table(
     asked = _asked(merged, table, concat_keys(row_keys(table, active), tombstones)) if is_delta else None
     published = read_published(merged.connection, pull.district, table, asked)
     about = _about(merged, table, active, tombstones, refused)
-    parted = by_owner(active, table, about.targets, about.going_tonight) if is_own and table.owners else None
+    parted = split_by_owner(active, table, about.targets, about.going_tonight) if is_own and table.owners else None
     if parted is not None:
         active = parted.settled
     verdict = _judged(merged, pull, table, active, about)
@@ -133,9 +144,9 @@ def _merge_table(
     active = verdict.accepted
     excused = refused.filter(pc.equal(refused["collection"], collection.collection))["sourced_id"]
     keys = row_keys(table, active)
-    published = with_owners(merged.connection, pull.district, table, published.met(keys))
-    arrived = merged.explained(table, arrivals(table, active, published), published)
-    departed = departures(
+    published = with_owners(merged.connection, pull.district, table, published.with_received(keys))
+    arrived = merged.with_changed_fields(table, find_arrivals(table, active, published), published)
+    departed = find_departures(
         table,
         published,
         tombstones=tombstones,
@@ -150,8 +161,8 @@ def _merge_table(
     helped = is_own and not collection.proves_absence
     spoken_of = concat_keys(keys, tombstones)
     restored = _returning(merged, table, published, spoken_of) if helped else change_schema(table).empty_table()
-    rows = pa.concat_tables([arrived, departed, confirmed(table, published, tombstones), restored])
-    counts = counted(
+    rows = pa.concat_tables([arrived, departed, find_confirmed_removals(table, published, tombstones), restored])
+    counts = count_changes(
         rows,
         accepted=active.num_rows + restored.num_rows,
         received=collection.received if is_own else came,
@@ -188,7 +199,9 @@ class _About:
     going_tonight: Mapping[str, pa.ChunkedArray]
 
 
-def _about(merged: Merged, table: Table, active: pa.Table, tombstones: pa.ChunkedArray, refused: pa.Table) -> _About:
+def _about(
+    merged: RosterChanges, table: Table, active: pa.Table, tombstones: pa.ChunkedArray, refused: pa.Table
+) -> _About:
     """The roster as it will be, as far as these rows refer to it."""
     live, gone = _targets(merged, table, active)
     staying = active.slice(0, 0)
@@ -208,7 +221,7 @@ def _about(merged: Merged, table: Table, active: pa.Table, tombstones: pa.Chunke
     return _About(targets, staying, tonight)
 
 
-def _judged(merged: Merged, pull: Pull, table: Table, active: pa.Table, about: _About) -> Verdict:
+def _judged(merged: RosterChanges, pull: Pull, table: Table, active: pa.Table, about: _About) -> Verdict:
     """Tonight's rows of a table, judged against the roster as it will be."""
 
     def after(name: str, columns: list[str]) -> pa.Table:
@@ -216,32 +229,32 @@ def _judged(merged: Merged, pull: Pull, table: Table, active: pa.Table, about: _
             return merged.parts_after(name, "class_sourced_id", active["class_sourced_id"])
         return merged.after(name, columns)
 
-    found = facts(table, active, about.targets, about.staying, after)
-    return judged(merged.judge, active, table, found, reasons_while_unproven(pull))
+    found = compute_facts(table, active, about.targets, about.staying, after)
+    return judge_rows(merged.judge, active, table, found, reasons_while_unproven(pull))
 
 
-def _not_taken(parted: ByOwner | None) -> pa.ChunkedArray:
+def _not_taken(parted: RowsByOwner | None) -> pa.ChunkedArray:
     return NONE if parted is None else concat_keys(parted.gone["sourced_id"], parted.waiting["sourced_id"])
 
 
 def _keep_waiting(
-    merged: Merged, pull: Pull, table: Table, published: PublishedRows, parted: ByOwner, about: _About
+    merged: RosterChanges, pull: Pull, table: Table, published: PublishedRows, parted: RowsByOwner, about: _About
 ) -> TableChanges:
     """Work out what becomes of the rows whose owners are to go tonight if those stay; what goes along is counted."""
     causes = [parted.gone["because"]]
     made = merged.tables[table.name]
     if parted.waiting.num_rows:
-        targets = as_if_staying(about.targets, about.going_tonight)
+        targets = with_pending_removals_live(about.targets, about.going_tonight)
         verdict = _judged(merged, pull, table, parted.waiting, replace(about, targets=targets))
         fine = pc.is_in(parted.waiting["sourced_id"], value_set=verdict.accepted["sourced_id"])
         causes.append(parted.causes.filter(pc.invert(fine)))
-        rows = merged.explained(table, arrivals(table, verdict.accepted, published), published)
+        rows = merged.with_changed_fields(table, find_arrivals(table, verdict.accepted, published), published)
         rows = pa.concat_tables([rows, _without_change(table, verdict.accepted, rows)])
         at = pc.index_in(rows["sourced_id"], value_set=parted.waiting["sourced_id"])
         rows = rows.set_column(rows.column_names.index("_because"), "_because", parted.causes.take(at))
         made = merged.tables[table.name] = replace(made, waiting=rows)
         merged.waiting[table.name] = verdict.accepted
-    merged.went_along[table.name] = causes
+    merged.removed_with_owner[table.name] = causes
     return made
 
 
@@ -256,7 +269,7 @@ def _without_change(table: Table, accepted: pa.Table, changed: pa.Table) -> pa.T
 
 
 def _targets(
-    merged: Merged, table: Table, rows: pa.Table
+    merged: RosterChanges, table: Table, rows: pa.Table
 ) -> tuple[dict[str, pa.ChunkedArray], dict[str, pa.ChunkedArray]]:
     """What the references of these rows may lead to, per table: keys that will be live, and keys that are gone."""
     live: dict[str, pa.ChunkedArray] = {}
@@ -273,7 +286,7 @@ def _targets(
     return live, gone
 
 
-def _asked(merged: Merged, table: Table, received: pa.ChunkedArray) -> KeyFilter:
+def _asked(merged: RosterChanges, table: Table, received: pa.ChunkedArray) -> KeyFilter:
     """What a delta has to know of a table: the rows that came or may go by an agreement, and those of owners of whom
     tonight takes something away, brings something back or, of the record they are part of, says all there is.
     """
@@ -282,11 +295,11 @@ def _asked(merged: Merged, table: Table, received: pa.ChunkedArray) -> KeyFilter
         if owner in merged.tables:
             changes = merged.tables[owner]
             whole = changes.received if table.parent == owner else NONE
-            owners[column] = concat_keys(changes.removed, returned(changes), whole)
+            owners[column] = concat_keys(changes.removed, returned_keys(changes), whole)
     return KeyFilter(keys=concat_keys(received, _of(merged.approved, table)["row_key"]), owners=owners)
 
 
-def _judge_shares(merged: Merged) -> None:
+def _judge_shares(merged: RosterChanges) -> None:
     """Whether suddenly many people are without e-mail, class or school; asked when everything else is settled."""
     if not may_jump(merged.connection, merged.district, merged.tables):
         return
@@ -299,18 +312,18 @@ def _judge_shares(merged: Merged) -> None:
         merged.after("orgs", ["sourced_id"])["sourced_id"],
         enrolled,
     )
-    merged.findings.extend(jumps(merged.judge, people, read_published_shares(merged.connection, merged.district)))
+    merged.findings.extend(find_jumps(merged.judge, people, read_published_shares(merged.connection, merged.district)))
 
 
-def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
+def _follow_owners(merged: RosterChanges, pull: Pull, table: Table) -> None:
     """A table that was not pulled changes only where the owners of its rows were removed."""
     owners = [merged.tables[owner] for owner in table.owners.values() if owner in merged.tables]
     approved = _of(merged.approved, table)
     if not approved.num_rows and not any(len(changes.removed) or changes.counts.returned for changes in owners):
         return
     removed = {changes.table.name: changes.removed for changes in owners}
-    published = read_published(merged.connection, pull.district, table, _asked(merged, table, NONE)).met(NONE)
-    departed = departures(
+    published = read_published(merged.connection, pull.district, table, _asked(merged, table, NONE)).with_received(NONE)
+    departed = find_departures(
         table,
         published,
         tombstones=NONE,
@@ -324,13 +337,13 @@ def _follow_owners(merged: Merged, pull: Pull, table: Table) -> None:
     restored = _returning(merged, table, published, NONE)
     rows = pa.concat_tables([departed, restored])
     if rows.num_rows:
-        counts = counted(rows, accepted=restored.num_rows, received=0, rejected=0)
+        counts = count_changes(rows, accepted=restored.num_rows, received=0, rejected=0)
         merged.settle(table, rows, counts, published, NONE)
         merged.accepted[table.name] = restored.select(table.names)
 
 
-def _returning(merged: Merged, table: Table, published: PublishedRows, received: pa.ChunkedArray) -> pa.Table:
-    return returning(
+def _returning(merged: RosterChanges, table: Table, published: PublishedRows, received: pa.ChunkedArray) -> pa.Table:
+    return find_returns(
         merged.connection,
         merged.district,
         table,

@@ -93,7 +93,7 @@ class PublishedRows:
     def is_live(self) -> pa.ChunkedArray:
         return pc.is_null(self.rows["_removed_at"])
 
-    def met(self, received: pa.ChunkedArray) -> PublishedRows:
+    def with_received(self, received: pa.ChunkedArray) -> PublishedRows:
         """The same beside what came tonight, its keys: with a column `_is_received`."""
         is_received = pc.is_in(self.keys, value_set=received)
         return replace(self, rows=self.rows.append_column("_is_received", is_received))

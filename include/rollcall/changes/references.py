@@ -24,7 +24,7 @@ from rollcall.model.tables import Table
 # Whether the parents of orgs and sessions end somewhere, or lead in a circle.
 
 
-def parent_ends(rows: pa.Table, staying: pa.Table) -> pa.Array:
+def find_parent_ends(rows: pa.Table, staying: pa.Table) -> pa.Array:
     """False for each row that is its own ancestor.
 
     Every node has one parent, so all parents are followed at once, twice as far each time. After log2(n) steps whoever
@@ -49,7 +49,7 @@ def parent_ends(rows: pa.Table, staying: pa.Table) -> pa.Array:
 # Whether a person has one primary role per org (OneRoster 1.2, `roleType`).
 
 
-def is_only_primary(user_roles: pa.Table) -> pa.ChunkedArray:
+def find_only_primary(user_roles: pa.Table) -> pa.ChunkedArray:
     """False for primary roles of which a person has another at the same org.
 
     All roles of a user come in one record, so those accepted tonight are all the person will have.
@@ -68,7 +68,7 @@ def is_only_primary(user_roles: pa.Table) -> pa.ChunkedArray:
 _A_DAY = pa.scalar(np.timedelta64(1, "D").astype("timedelta64[s]"))
 
 
-def is_inside_session(enrollments: pa.Table, class_terms: pa.Table, sessions: pa.Table) -> pa.ChunkedArray:
+def find_inside_session(enrollments: pa.Table, class_terms: pa.Table, sessions: pa.Table) -> pa.ChunkedArray:
     """True where no date of the enrollment lies outside, or where there is nothing to compare it with.
 
     A class of several terms lasts from the begin of the first to the end of the last.
@@ -138,7 +138,7 @@ class Targets:
     removed: Mapping[str, pa.ChunkedArray]
 
 
-def resolved(rows: pa.Table, table: Table, targets: Targets) -> dict[str, pa.ChunkedArray]:
+def resolve_references(rows: pa.Table, table: Table, targets: Targets) -> dict[str, pa.ChunkedArray]:
     """The columns the suites ask for: `<column>_resolves`, and for needed ones which of three causes it is not."""
     facts: dict[str, pa.ChunkedArray] = {}
     for reference in REFERENCES:
@@ -178,7 +178,7 @@ def _in(values: pa.ChunkedArray, keys: pa.ChunkedArray | None) -> pa.ChunkedArra
 After = Callable[[str, list[str]], pa.Table]
 
 
-def facts(
+def compute_facts(
     table: Table, rows: pa.Table, targets: Targets, staying: pa.Table, after: After
 ) -> dict[str, pa.Array | pa.ChunkedArray]:
     """Everything the suite asks about this table, by the names of its columns.
@@ -186,15 +186,15 @@ def facts(
     :param rows: accepted tonight, without tombstones.
     :param staying: published rows of this table that stay without having been received; sourced_id and parent.
     """
-    made: dict[str, pa.Array | pa.ChunkedArray] = dict(resolved(rows, table, targets))
+    made: dict[str, pa.Array | pa.ChunkedArray] = dict(resolve_references(rows, table, targets))
     if "parent_sourced_id" in table.names:
-        made["parent_ends"] = parent_ends(rows, staying)
+        made["parent_ends"] = find_parent_ends(rows, staying)
     if table.name == "user_roles":
-        made["is_only_primary"] = is_only_primary(rows)
+        made["is_only_primary"] = find_only_primary(rows)
     if table.name == "enrollments":
         terms = after("class_terms", ["class_sourced_id", "term_sourced_id"])
         sessions = after("academic_sessions", ["sourced_id", "start_date", "end_date"])
-        made["is_inside_session"] = is_inside_session(rows, terms, sessions)
+        made["is_inside_session"] = find_inside_session(rows, terms, sessions)
     return made
 
 
@@ -213,7 +213,7 @@ class Verdict:
     findings: list[Finding]
 
 
-def judged(
+def judge_rows(
     judge: Judge,
     rows: pa.Table,
     table: Table,
@@ -253,7 +253,7 @@ def judged(
     return Verdict(rows.filter(pa.array(keeps)), rejects, findings)
 
 
-def went_along(judge: Judge, table: Table, name: str, count: int) -> Finding:
+def removed_with_owner_finding(judge: Judge, table: Table, name: str, count: int) -> Finding:
     """What is told about received records that went along with their person or class; none of them is a reject."""
     collection = table.collection or table.name
     [rule] = [rule for rule in SUITES[collection].roster[table.name] if rule.name == name]

@@ -60,7 +60,7 @@ _STUDENTS = sa.text(
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedShares:
     """What readers have now.
 
     :param of: per fact, how many people it is asked of.
@@ -79,16 +79,16 @@ def may_jump(connection: sa.Connection, district: str, tables: Mapping[str, Tabl
 
     There are at least as many people as students with an account.
     """
-    touched = _who_may_lose(tables)
+    touched = _count_affected_people(tables)
     if touched is None:
         return True
-    if are_too_few(touched, 0):
+    if is_too_small_to_jump(touched, 0):
         return False
     students = connection.execute(_STUDENTS, {"district": district}).scalar_one()
-    return not are_too_few(touched, students)
+    return not is_too_small_to_jump(touched, students)
 
 
-def are_too_few(touched: int, people: int) -> bool:
+def is_too_small_to_jump(touched: int, people: int) -> bool:
     """Whether no share of so many people can jump by what becomes of a few of them.
 
     Of n people let t be those who may lose a fact, or who come or go. Then w of n becomes at most (w + t) of (n - t),
@@ -97,7 +97,7 @@ def are_too_few(touched: int, people: int) -> bool:
     return touched <= MAY_GROW_BY_PEOPLE or 2 * touched <= MAY_GROW_BY * (people - touched)
 
 
-def _who_may_lose(tables: Mapping[str, TableChanges]) -> int | None:
+def _count_affected_people(tables: Mapping[str, TableChanges]) -> int | None:
     """How many people at most come, go, or may lose e-mail, class or school tonight; None where an org goes, with which
     any number may.
     """
@@ -120,12 +120,12 @@ def _who_may_lose(tables: Mapping[str, TableChanges]) -> int | None:
     return int(pc.count_distinct(people).as_py()) + int(moved)
 
 
-def read_published_shares(connection: sa.Connection, district: str) -> Published:
+def read_published_shares(connection: sa.Connection, district: str) -> PublishedShares:
     """Counted where the rows are: they need not be read for it."""
     row = connection.execute(_PUBLISHED, {"district": district, "relatives": list(RELATIVES)}).one()
     without = {fact: getattr(row, fact) for fact in ("has_email", "has_class", "has_school")}
     of = {"has_email": row.people, "has_class": row.students, "has_school": row.people}
-    return Published(of, without)
+    return PublishedShares(of, without)
 
 
 def people_with_facts(users: pa.Table, user_roles: pa.Table, orgs: pa.Array, enrolled: pa.Array) -> pa.Table:
@@ -153,7 +153,7 @@ def people_with_facts(users: pa.Table, user_roles: pa.Table, orgs: pa.Array, enr
     )
 
 
-def jumps(judge: Judge, people: pa.Table, published: Published) -> list[Finding]:
+def find_jumps(judge: Judge, people: pa.Table, published: PublishedShares) -> list[Finding]:
     """The shares that jumped, one finding each; none on a first night, which has nothing to jump from."""
     suites = [(collection, share) for collection, suite in SUITES.items() for share in suite.shares]
     asked = [
@@ -165,12 +165,12 @@ def jumps(judge: Judge, people: pa.Table, published: Published) -> list[Finding]
     return [_finding(judge, share, count, people, published) for share, count in found]
 
 
-def _allowed(published: Published, fact: str, now_of: int) -> float:
+def _allowed(published: PublishedShares, fact: str, now_of: int) -> float:
     some_people = (published.without[fact] + MAY_GROW_BY_PEOPLE) / now_of if now_of else 1.0
     return min(1.0, max(published.share(fact) + MAY_GROW_BY, some_people))
 
 
-def _finding(judge: Judge, share: Share, count: int, people: pa.Table, published: Published) -> Finding:
+def _finding(judge: Judge, share: Share, count: int, people: pa.Table, published: PublishedShares) -> Finding:
     now_of = people.num_rows - people[share.fact].null_count
     before, before_of = published.without[share.fact], published.of[share.fact]
     return Finding(

@@ -56,7 +56,7 @@ class _Names:
         return np.asarray(pc.or_(is_taken, has_two)) & self.is_arrival
 
 
-def hold_accounts(
+def withhold_accounts(
     changes: TableChanges, mapped: Mapped, published: pa.Table, keys: pa.Array | pa.ChunkedArray
 ) -> tuple[TableChanges, Mapped]:
     """The changes of `accounts` without those rows, and what is left of the mapping.
@@ -161,15 +161,15 @@ def withhold(
     made = dict(tables)
     for name, rows in work.items():
         changes = tables[name]
-        staying = _staying(changes, work)
+        staying = _released_rows(changes, work)
         away = rows.away & ~_in(rows.keys, row_keys(changes.table, staying))
         if away.any():
             changes = changes.without(pa.array(away))
-        made[name] = _told_why(changes.with_staying(staying), work)
+        made[name] = _corrected_reasons(changes.with_staying(staying), work)
     return made
 
 
-def _staying(changes: TableChanges, work: Mapping[str, _Rows]) -> pa.Table:
+def _released_rows(changes: TableChanges, work: Mapping[str, _Rows]) -> pa.Table:
     """Of the received rows that wait for what becomes of their owners, those whose owners all stay."""
     if changes.waiting is None:
         return changes.rows.slice(0, 0)
@@ -268,7 +268,7 @@ def _keep_owners(mine: _Rows, work: Mapping[str, _Rows]) -> bool:
     return grew
 
 
-def _told_why(changes: TableChanges, work: Mapping[str, _Rows]) -> TableChanges:
+def _corrected_reasons(changes: TableChanges, work: Mapping[str, _Rows]) -> TableChanges:
     """Rows that go because of the one owner who leaves, where it was put down to another who stays."""
     owners = {column: name for column, name in changes.table.owners.items() if name in work}
     if len(owners) < 2:
@@ -300,7 +300,7 @@ def _flags(values: pa.ChunkedArray | pa.Array) -> Flags:
 # Rows that were removed with their owner and return with it, though nobody sends them again (rule 3).
 
 
-def returning(
+def find_returns(
     connection: sa.Connection,
     district: str,
     table: Table,
@@ -322,7 +322,7 @@ def returning(
     taken_along = [
         pc.and_(
             pc.fill_null(pc.equal(rows["_removed_because"], OWNER_REMOVED[owner]), False),
-            pc.is_in(rows[column], value_set=returned(settled[owner])),
+            pc.is_in(rows[column], value_set=returned_keys(settled[owner])),
         )
         for column, owner in owners.items()
     ]
@@ -339,7 +339,7 @@ def returning(
     return pa.table(columns, names=[*whole.column_names, *said]).cast(change_schema(table))
 
 
-def returned(changes: TableChanges) -> pa.ChunkedArray:
+def returned_keys(changes: TableChanges) -> pa.ChunkedArray:
     """The keys of a table's rows that come back tonight."""
     rows = changes.rows.filter(pc.equal(changes.rows["_change"], "returned"))
     return row_keys(changes.table, rows)

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rollcall.accounts.persons import persons
-from rollcall.accounts.usernames import field_values, usernames
+from rollcall.accounts.person_matching import match_persons
+from rollcall.accounts.usernames import derive_usernames, field_values
 from rollcall.district_edits.file import DistrictFile, Edit, with_setting
 from rollcall.district_edits.impact import Impact, compute_impact
 from rollcall.district_edits.persons import Person, described, person_roles
@@ -123,7 +123,7 @@ def _facts(users: pd.DataFrame, field: str, role: Role, person_key: str, before:
     values = field_values(users, field).str.strip()
     values = values.where(values.str.len() > 0)
     folded = username_keys(values)
-    sharing = persons(users, person_key)[0].groupby(folded).nunique()
+    sharing = match_persons(users, person_key)[0].groupby(folded).nunique()
     shared = folded.map(sharing).fillna(0) > 1
     changed = None
     if before is not None:
@@ -324,6 +324,6 @@ def _wanted(roster: PublishedRoster, choice: District, role_of: pd.Series, keys:
     made: dict[str, str] = {}
     for role in ROLES:
         theirs = users[users["sourced_id"].map(role_of) == role]
-        names = usernames(theirs, choice.username_sources(role))["username"]
+        names = derive_usernames(theirs, choice.username_sources(role))["username"]
         made |= dict(zip(theirs["sourced_id"], names.fillna(""), strict=True))
     return made

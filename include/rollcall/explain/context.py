@@ -11,8 +11,8 @@ import pandas as pd
 import sqlalchemy as sa
 from msgspec import json
 
-from rollcall.accounts.roles import places
-from rollcall.accounts.usernames import field_values, usernames
+from rollcall.accounts.roles import map_orgs_to_sites
+from rollcall.accounts.usernames import derive_usernames, field_values
 from rollcall.explain.people import Row
 from rollcall.explain.words import date_words, joined, moment
 from rollcall.model.tables import TABLES
@@ -160,7 +160,7 @@ def site_of(district: District, org: str | None, name: str | None, kind: str | N
     """
     if org is None or kind is None:
         return None, "it is no school that was shared"
-    place = places(district, pd.DataFrame([{"sourced_id": org, "name": name, "type": kind}])).iloc[0]
+    place = map_orgs_to_sites(district, pd.DataFrame([{"sourced_id": org, "name": name, "type": kind}])).iloc[0]
     if place["place"] != "site":
         return None, _WHY_NOT[place["place"]]
     site = str(place["site_name"]) if isinstance(place["site_name"], str) else str(place["site_id"])
@@ -220,7 +220,7 @@ def derive_username(district: District, user: Row, role: str) -> Made:
     frame = pd.DataFrame([{name: _as_text(user[name], name) for name in TABLES["users"].names}])
     sources = district.username_sources("staff" if role == "staff" else "student")
     sent = {source.field: _only(field_values(frame, source.field)) for source in sources}
-    result = usernames(frame, sources)
+    result = derive_usernames(frame, sources)
     first_filled = next((field for field, value in sent.items() if value), sources[0].field)
     field = _only(result["username_field"]) or first_filled
     return Made(field, sent[field], _only(result["username"]))

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rollcall.accounts.people import BY_HAND
-from rollcall.accounts.persons import CONTRADICTED, PLACEHOLDER
+from rollcall.accounts.assignment import MANUAL
+from rollcall.accounts.person_matching import CONTRADICTED, PLACEHOLDER
 from rollcall.changes.comparison import ABSENT_TWICE, TOMBSTONE
 from rollcall.explain.changes import Change
 from rollcall.explain.context import (
@@ -121,7 +121,7 @@ class Decider:
         return "no_class_yet" if is_student and not classes else "has_account", values
 
     def _blank_taken_away(self, account: Row) -> Decision | None:
-        if account["username_field"] == BY_HAND:
+        if account["username_field"] == MANUAL:
             return None
         source = derive_username(self._district, self._person.user, account["role"])
         same = source.field == account["username_field"] and source.was_cleaned

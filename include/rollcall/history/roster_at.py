@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.changes.dependents import by_owner
-from rollcall.changes.references import Targets, facts, judged
+from rollcall.changes.dependents import split_by_owner
+from rollcall.changes.references import Targets, compute_facts, judge_rows
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
 from rollcall.history.pulls import Known, judged_today
@@ -174,15 +174,15 @@ class _Laid:
         refused = {name: tonight.refused_of(name) for name in COLLECTIONS}
         targets = Targets(live=live, refused=refused, removed=self.gone)
         if table.parent is None and table.owners:
-            parted = by_owner(rows, table, targets, {})
+            parted = split_by_owner(rows, table, targets, {})
             tonight.refuse(table, parted.gone["sourced_id"])
             rows = parted.settled
-        made = facts(table, rows, targets, staying, self.rows_of)
+        made = compute_facts(table, rows, targets, staying, self.rows_of)
         # looking back nobody counts what is fine: only what some rows break can refuse one
         broken = {name: values for name, values in made.items() if not pc.all(values, min_count=0).as_py()}
         if not broken:
             return rows
-        verdict = judged(self.judge, rows, table, broken)
+        verdict = judge_rows(self.judge, rows, table, broken)
         tonight.refused = pa.concat_tables([tonight.refused, verdict.rejects.select(tonight.refused.column_names)])
         return verdict.accepted
 

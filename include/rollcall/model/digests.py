@@ -2,7 +2,7 @@
 
 The encoding is ours, so that no version of a library changes what is compared, and the number carries its version in
 the highest byte. A null is not part of it: a column that is added changes no digest of a row that has nothing in it.
-Equal digests mean equal content. Different ones only say that the fields have to be compared (`Merged.explained`): a
+Equal digests mean equal content. Different ones only say that the fields have to be compared: a
 row without a changed field is no update, whatever its digest.
 """
 

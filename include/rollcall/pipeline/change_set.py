@@ -13,24 +13,24 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.accounts.mapping import columns_of_users, findings_about_people, is_about_people, map_accounts
+from rollcall.accounts.mapping import is_person_finding, map_accounts, required_user_columns, summarize_person_findings
 from rollcall.accounts.usernames import keys_from_any_source, source_columns
 from rollcall.changes.comparison import TableChanges
 from rollcall.changes.coverage import coverage
 from rollcall.changes.lookups import (
-    has_undecided,
-    having_usernames,
-    left_out_now,
-    person_findings_now,
-    sharing_emails,
-    sharing_identifiers,
-    waiting_for_a_username,
-    was_anything_held,
-    whose_day_it_is,
+    had_holds_or_rollback,
+    has_undecided_findings,
+    read_left_out,
+    read_person_findings,
+    users_in_username_collisions,
+    users_sharing_emails,
+    users_sharing_identifiers,
+    users_with_role_dates_between,
+    users_with_usernames,
 )
-from rollcall.changes.merged import Merged, concat_keys, difference
 from rollcall.changes.published import ColumnFilter
 from rollcall.changes.published_lookups import PublishedLookups
+from rollcall.changes.roster_changes import RosterChanges, concat_keys, difference
 from rollcall.guard.evidence import KEY, Evidence
 from rollcall.guard.judgment import came_back, judge, judge_accounts
 from rollcall.landing.change_set import COMPARED_OF_ACCOUNTS, Hold
@@ -60,7 +60,7 @@ _NOTICED = ("added", "changed", "returned", "removed")
 
 
 def affected_users(
-    district: District, merged: Merged, pull: Pull, living: pa.Table, night: date
+    district: District, merged: RosterChanges, pull: Pull, living: pa.Table, night: date
 ) -> pa.ChunkedArray | None:
     """The users to map, each once; None for everybody.
 
@@ -72,9 +72,9 @@ def affected_users(
         return None
     connection, key = merged.connection, merged.district
     decided = pa.array(list(district.people), pa.string())
-    waiting = waiting_for_a_username(connection, key)
+    waiting = users_in_username_collisions(connection, key)
     since = night_of(before, district.schedule.timezone)
-    today = whose_day_it_is(connection, key, since, night, district.filters.days_early)
+    today = users_with_role_dates_between(connection, key, since, night, district.filters.days_early)
     found = concat_keys(_touched(merged.tables), pa.chunked_array([decided]), waiting, today)
     names = {username_key(one.username) for one in district.people.values() if one.username is not None}
     most = _MANY * merged.count_after("users")
@@ -85,35 +85,35 @@ def affected_users(
             return None
         users = _as_they_were_and_will_be(district, merged, found)
         names |= keys_from_any_source(district, users)
-        found = having_usernames(connection, key, names)
+        found = users_with_usernames(connection, key, names)
         if district.person_key == "identifier":
-            found = concat_keys(found, sharing_identifiers(connection, key, users["identifier"]))
+            found = concat_keys(found, users_sharing_identifiers(connection, key, users["identifier"]))
         elif district.person_key == "email":
-            found = concat_keys(found, sharing_emails(connection, key, users["email"]))
+            found = concat_keys(found, users_sharing_emails(connection, key, users["email"]))
     return whom
 
 
-def with_unaffected_users(merged: Merged, mapped: Mapped, whom: pa.ChunkedArray) -> Mapped:
+def with_unaffected_users(merged: RosterChanges, mapped: Mapped, whom: pa.ChunkedArray) -> Mapped:
     """What mapping makes of everybody when only these users were mapped."""
-    others = left_out_now(merged.connection, merged.district)
+    others = read_left_out(merged.connection, merged.district)
     others = others.filter(pc.invert(pc.is_in(others["user_sourced_id"], value_set=whom)))
     left_out = pa.concat_tables([others, mapped.left_out]).sort_by("user_sourced_id")
-    found = person_findings_now(merged.connection, merged.district)
+    found = read_person_findings(merged.connection, merged.district)
     found = found.filter(pc.invert(pc.is_in(found["user_sourced_id"], value_set=whom)))
     found = pa.concat_tables([found, mapped.person_findings]).sort_by(
         [("user_sourced_id", "ascending"), ("rule", "ascending")]
     )
-    findings = [finding for finding in mapped.findings if not is_about_people(finding)]
+    findings = [finding for finding in mapped.findings if not is_person_finding(finding)]
     return replace(
         mapped,
         left_out=left_out,
         coverage=coverage(merged.count_after("users"), left_out),
-        findings=[*findings, *findings_about_people(found)],
+        findings=[*findings, *summarize_person_findings(found)],
         person_findings=found,
     )
 
 
-def _is_about_some(district: District, merged: Merged, pull: Pull, living: pa.Table) -> bool:
+def _is_about_some(district: District, merged: RosterChanges, pull: Pull, living: pa.Table) -> bool:
     state = merged.state
     if pull.mode != "delta" or pull.kind != "sync" or living.num_rows:
         return False
@@ -124,9 +124,9 @@ def _is_about_some(district: District, merged: Merged, pull: Pull, living: pa.Ta
         if pc.any(pc.is_in(change, value_set=pa.array(_NOTICED))).as_py():
             return False
     connection, run_id = merged.connection, state.current_run_id
-    if was_anything_held(connection, merged.district, run_id):
+    if had_holds_or_rollback(connection, merged.district, run_id):
         return False
-    return not has_undecided(connection, merged.district, run_id)
+    return not has_undecided_findings(connection, merged.district, run_id)
 
 
 def _touched(tables: Mapping[str, TableChanges]) -> pa.ChunkedArray:
@@ -134,7 +134,7 @@ def _touched(tables: Mapping[str, TableChanges]) -> pa.ChunkedArray:
     return concat_keys(*(tables[name].rows[column] for name, column in columns if name in tables))
 
 
-def _as_they_were_and_will_be(district: District, merged: Merged, keys: pa.ChunkedArray) -> pa.Table:
+def _as_they_were_and_will_be(district: District, merged: RosterChanges, keys: pa.ChunkedArray) -> pa.Table:
     columns = sorted({"sourced_id", "identifier", "email", *source_columns(district)})
     of = ColumnFilter("sourced_id", keys)
     return pa.concat_tables([merged.before("users", columns, of), merged.after("users", columns, of)])
@@ -177,7 +177,7 @@ def approved_removals(living: pa.Table) -> pa.Table:
 
 def build_change_set(
     district: District,
-    merged: Merged,
+    merged: RosterChanges,
     pull: Pull,
     collections: list[ValidatedCollection],
     living: pa.Table,
@@ -196,16 +196,16 @@ def build_change_set(
     del evidence
     if records.withheld.num_rows:
         merged.withhold(records.withheld)
-    merged.count_what_went_along()
-    columns = columns_of_users(district)
+    merged.count_removed_with_owner()
+    columns = required_user_columns(district)
     merged.spill_to_landing(write, columns)
     give_back_what_is_free()
     whom = affected_users(district, merged, pull, living, night)
-    mapped = map_accounts(district, merged.people(columns, whom), night)
+    mapped = map_accounts(district, merged.mapping_input(columns, whom), night)
     if whom is not None:
         mapped = with_unaffected_users(merged, mapped, whom)
     give_back_what_is_free()
-    merged.extend(mapped, whom)
+    merged.add_accounts(mapped, whom)
     expected = mapped.accounts.select(COMPARED_OF_ACCOUNTS) if whom is None else None
     with_accounts = _evidence(district, merged, pull, collections, living, night)
     accounts = judge_accounts(district, with_accounts, mapped)
@@ -230,7 +230,7 @@ def build_change_set(
 
 def _evidence(
     district: District,
-    merged: Merged,
+    merged: RosterChanges,
     pull: Pull,
     collections: list[ValidatedCollection],
     living: pa.Table,
@@ -250,7 +250,7 @@ def _evidence(
     )
 
 
-def _readers(district: District, merged: Merged) -> PublishedLookups:
+def _readers(district: District, merged: RosterChanges) -> PublishedLookups:
     students, others = measured_apart(district.roles)
     decided = {} if district.sites is None else district.sites.map
     sites = {school: site for school, site in decided.items() if site not in (LEAVE_OUT, UNDECIDED)}

@@ -24,9 +24,9 @@ import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rollcall.changes.merged import Merged
-from rollcall.changes.proposal import merge
+from rollcall.changes.proposal import propose_changes
 from rollcall.changes.published import district_state
+from rollcall.changes.roster_changes import RosterChanges
 from rollcall.errors import ActionRequired, GenerationMoved, RollcallError, redact_errors
 from rollcall.exports.parquet import export_where_wanted
 from rollcall.extract.pull import FULL, Plan
@@ -198,7 +198,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
         district = with_targets(connection, district)
         needed = district.filters.require_class
         living = living_rows(connection, ref.district)
-        merged = merge(
+        merged = propose_changes(
             connection,
             folder,
             pull,
@@ -364,7 +364,7 @@ def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
         connection.rollback()
 
 
-def _full_required(pull: Pull, merged: Merged) -> str:
+def _full_required(pull: Pull, merged: RosterChanges) -> str:
     """Why the next night has to be full: who was absent needs a second look, so that leavers go within two nights."""
     if merged.lacks_targets:
         return "records came whose people or classes were not pulled with them"

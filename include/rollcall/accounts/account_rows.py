@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.accounts.people import positions
-from rollcall.accounts.roles import AtSites, EvaluatedRoles
+from rollcall.accounts.assignment import positions
+from rollcall.accounts.roles import EvaluatedRoles, RolesAtSites
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.model.username_text import key_column
@@ -32,7 +32,7 @@ COPIED = (
 )
 
 
-def one_per_person_and_site(places: AtSites, named: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+def choose_account_rows(places: RolesAtSites, named: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Of several records of one person at one site the one that has the account keeps it, else the first has it; one
     that is disabled only where all are.
 
@@ -51,7 +51,7 @@ def one_per_person_and_site(places: AtSites, named: pd.DataFrame, published: pd.
     return kept.assign(is_primary_site=kept.index.isin(primary)).sort_index()
 
 
-def second_records(rows: pd.DataFrame, named: pd.DataFrame, users: pa.Table) -> pd.DataFrame:
+def find_second_records(rows: pd.DataFrame, named: pd.DataFrame, users: pa.Table) -> pd.DataFrame:
     """Records that have no account because another record of their person has: `user`, `reason`, `detail`."""
     spare = named[~named["user"].isin(rows["user"])]
     first = rows[rows["is_primary_site"]].set_index("person")["user"]
@@ -61,7 +61,7 @@ def second_records(rows: pd.DataFrame, named: pd.DataFrame, users: pa.Table) -> 
 
 
 def account_rows(
-    rows: pd.DataFrame, places: AtSites, held: EvaluatedRoles, users: pa.Table, published: pa.Table
+    rows: pd.DataFrame, places: RolesAtSites, held: EvaluatedRoles, users: pa.Table, published: pa.Table
 ) -> pa.Table:
     """The accounts in the table's schema, in the order of users and sites."""
     row, user, site = pa.array(rows.index), pa.array(rows["user"]), pa.array(rows["site"])

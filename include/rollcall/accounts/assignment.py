@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.accounts import persons
-from rollcall.accounts.usernames import by_hand, collisions, usernames
+from rollcall.accounts import person_matching as persons
+from rollcall.accounts.usernames import check_manual_usernames, derive_usernames, find_collisions
 from rollcall.model.username_text import looks_like_other_letters, username_keys, where_unusual
 from rollcall.settings import District, PersonDecision
 
@@ -61,10 +61,10 @@ def distinct_lists(groups: Ints, members: Ints, texts: pa.Array) -> tuple[Ints, 
 
 
 #: Where a username comes from that somebody decided about one person.
-BY_HAND = "by hand"
+MANUAL = "by hand"
 
 
-def decisions(district: District, users: pa.ChunkedArray, night: date) -> dict[int, PersonDecision]:
+def current_decisions(district: District, users: pa.ChunkedArray, night: date) -> dict[int, PersonDecision]:
     """The decisions about one person that hold that night, by the user's position."""
     holding = {key: one for key, one in district.people.items() if one.holds_on(night)}
     found = positions(pa.array(list(holding), pa.string()), users)
@@ -91,21 +91,21 @@ def assign_usernames(
     made["user"] = candidates["user"]
     made["is_enabled"] = candidates["is_enabled"]
     sources = {role: [one.field for one in district.username_sources(role)] for role in persons.ROLES}
-    made["person"], found = persons.persons(candidates, district.person_key, sources)
-    _by_hand(made, decided)
-    found = pd.concat([found, *_about_usernames(made)], ignore_index=True)
-    _one_per_person(made, candidates, accounts)
+    made["person"], found = persons.match_persons(candidates, district.person_key, sources)
+    _apply_manual_usernames(made, decided)
+    found = pd.concat([found, *_username_findings(made)], ignore_index=True)
+    _share_within_person(made, candidates, accounts)
     made["reason"] = pd.Series(None, index=made.index, dtype="str")
     made["detail"] = pd.Series("", index=made.index, dtype="str")
     without = made["username"].isna()
     made.loc[without, "reason"] = np.where(made.loc[without, "fails_pattern"], "username_pattern", "no_username")
-    _left_out(made, decided)
+    _apply_exclusions(made, decided)
     asking = made[made["reason"].isna()]
     holders = accounts[accounts["user"].isin(made.loc[made["reason"] != "decided", "user"])]
     person_of = made.set_index("user")["person"]
     name = persons.name_keys(candidates)
     asking = asking.assign(name=name[asking.index])
-    other = collisions(asking, holders.assign(person=holders["user"].map(person_of))).dropna()
+    other = find_collisions(asking, holders.assign(person=holders["user"].map(person_of))).dropna()
     made.loc[other.index, "reason"] = "username_collision"
     made.loc[other.index, "detail"] = candidates.set_index("user")["sourced_id"].reindex(other.to_numpy()).to_numpy()
     return made, found
@@ -114,26 +114,26 @@ def assign_usernames(
 def _from_sources(district: District, candidates: pd.DataFrame) -> pd.DataFrame:
     student, staff = district.username_sources("student"), district.username_sources("staff")
     if student == staff:
-        return usernames(candidates, student)
+        return derive_usernames(candidates, student)
     is_student = candidates["role"] == "student"
-    made = [usernames(candidates[is_student], student), usernames(candidates[~is_student], staff)]
+    made = [derive_usernames(candidates[is_student], student), derive_usernames(candidates[~is_student], staff)]
     return pd.concat(made).reindex(candidates.index)
 
 
-def _by_hand(made: pd.DataFrame, decided: dict[int, PersonDecision]) -> None:
+def _apply_manual_usernames(made: pd.DataFrame, decided: dict[int, PersonDecision]) -> None:
     given = {user: one.username for user, one in decided.items() if one.username is not None}
     is_given = made["user"].isin(list(given))
     if not is_given.any():
         return
-    name = by_hand(made.loc[is_given, "user"].map(given).astype("str"))
+    name = check_manual_usernames(made.loc[is_given, "user"].map(given).astype("str"))
     made.loc[is_given, "username"] = name["username"].mask(name["is_refused"])
-    made.loc[is_given, "username_field"] = BY_HAND
+    made.loc[is_given, "username_field"] = MANUAL
     made.loc[is_given, "fails_pattern"] = name["is_refused"]
     for column in ("cleaned", "refused"):
-        made.loc[is_given, column] = pd.Series(BY_HAND, index=name.index, dtype="str").where(name[f"is_{column}"])
+        made.loc[is_given, column] = pd.Series(MANUAL, index=name.index, dtype="str").where(name[f"is_{column}"])
 
 
-def _about_usernames(made: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def _username_findings(made: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """What is found about usernames: what was taken away or refused, and what can be taken for another."""
     for rule, column in ((CLEANED, "cleaned"), (REFUSED, "refused")):
         rows = made[made[column].notna()]
@@ -142,7 +142,7 @@ def _about_usernames(made: pd.DataFrame) -> Iterator[pd.DataFrame]:
     yield pd.DataFrame({"user": rows["user"], "rule": LOOK_ALIKE, "detail": rows["username_field"]})
 
 
-def _one_per_person(made: pd.DataFrame, candidates: pd.DataFrame, accounts: pd.DataFrame) -> None:
+def _share_within_person(made: pd.DataFrame, candidates: pd.DataFrame, accounts: pd.DataFrame) -> None:
     """Records of one person take the username of one of them: that decided by hand, else the one the person has, else
     that of a record that is not disabled, at the primary school."""
     several = made["person"].duplicated(keep=False)
@@ -156,7 +156,7 @@ def _one_per_person(made: pd.DataFrame, candidates: pd.DataFrame, accounts: pd.D
     live = pd.DataFrame({"user": accounts["user"].map(person_of), "name": username_keys(accounts["username"])})
     rank = (
         records["username"].isna(),
-        records["username_field"] != BY_HAND,
+        records["username_field"] != MANUAL,
         ~has.isin(pd.MultiIndex.from_frame(live)),
         ~records["is_enabled"],
         ~candidates.loc[several, "is_primary_org"],
@@ -170,7 +170,7 @@ def _one_per_person(made: pd.DataFrame, candidates: pd.DataFrame, accounts: pd.D
         made.loc[several, column] = records["person"].map(first[column])
 
 
-def _left_out(made: pd.DataFrame, decided: dict[int, PersonDecision]) -> None:
+def _apply_exclusions(made: pd.DataFrame, decided: dict[int, PersonDecision]) -> None:
     """Whoever is left out by a decision is so with every record."""
     because = {user: one.because for user, one in decided.items() if one.leave_out}
     people = made.loc[made["user"].isin(list(because)), ["user", "person"]].drop_duplicates("person")

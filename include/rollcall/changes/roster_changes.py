@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from rollcall.changes.comparison import REMOVED_WITH, TableChanges, arrivals, counted, leaving, with_changed_fields
+from rollcall.changes.comparison import (
+    REMOVED_WITH,
+    TableChanges,
+    count_changes,
+    find_account_departures,
+    find_arrivals,
+    with_changed_fields,
+)
 from rollcall.changes.published import (
     ColumnFilter,
     DistrictState,
@@ -23,8 +30,8 @@ from rollcall.changes.published import (
     read_rows_by_key,
     split_key,
 )
-from rollcall.changes.references import went_along
-from rollcall.changes.withholding import hold_accounts, withhold
+from rollcall.changes.references import removed_with_owner_finding
+from rollcall.changes.withholding import withhold, withhold_accounts
 from rollcall.expectations.judge import Judge
 from rollcall.landing.change_set import TableCounts
 from rollcall.landing.manifests import Part
@@ -46,7 +53,7 @@ IN_CLASSES = ["sourced_id", "user_sourced_id", "class_sourced_id", "begin_date",
 
 
 @dataclass
-class Merged:
+class RosterChanges:
     """The change set in the making, in memory, within one task.
 
     :param renewed: per table the key and the new digest of rows that are as they were.
@@ -66,7 +73,7 @@ class Merged:
     with_enrollments: bool = False
     lacks_targets: bool = False
     waiting: dict[str, pa.Table] = field(default_factory=dict)
-    went_along: dict[str, list[pa.ChunkedArray]] = field(default_factory=dict)
+    removed_with_owner: dict[str, list[pa.ChunkedArray]] = field(default_factory=dict)
     parts: dict[str, list[Part]] = field(default_factory=dict)
     renewed: dict[str, list[pa.Table]] = field(default_factory=dict)
 
@@ -137,7 +144,7 @@ class Merged:
         """
         return name in self.tables or has_rows(self.connection, self.district, TABLES[name])
 
-    def people(self, of_users: Sequence[str], whom: pa.ChunkedArray | None = None) -> People:
+    def mapping_input(self, of_users: Sequence[str], whom: pa.ChunkedArray | None = None) -> People:
         """What mapping works on.
 
         :param of_users: the columns of `users` it looks at.
@@ -163,7 +170,7 @@ class Merged:
             academic_sessions=self.after("academic_sessions", ["sourced_id", "start_date", "end_date"]),
         )
 
-    def extend(self, mapped: Mapped, whom: pa.ChunkedArray | None = None) -> None:
+    def add_accounts(self, mapped: Mapped, whom: pa.ChunkedArray | None = None) -> None:
         """Add what mapping decided: accounts are a table like others, only that what mapping does not yield goes.
 
         :param whom: the users who were mapped; None for everybody.
@@ -171,12 +178,12 @@ class Merged:
         table = TABLES["accounts"]
         keys = row_keys(table, mapped.accounts)
         asked = None if whom is None else KeyFilter(keys=keys, owners={"user_sourced_id": whom})
-        published = read_published(self.connection, self.district, table, asked).met(keys)
-        arrived = self.explained(table, arrivals(table, mapped.accounts, published), published)
+        published = read_published(self.connection, self.district, table, asked).with_received(keys)
+        arrived = self.with_changed_fields(table, find_arrivals(table, mapped.accounts, published), published)
         because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
         alive, _ = self.targets("users", published.rows["user_sourced_id"])
-        rows = pa.concat_tables([arrived, leaving(table, published, because, alive)])
-        counts = counted(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
+        rows = pa.concat_tables([arrived, find_account_departures(table, published, because, alive)])
+        counts = count_changes(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
         self.settle(table, rows, counts, published, keys)
 
     def withhold(self, named: pa.Table) -> None:
@@ -198,15 +205,15 @@ class Merged:
                 columns = self.accepted[name].column_names
                 self.accepted[name] = pa.concat_tables([self.accepted[name], staying.select(columns)])
 
-    def count_what_went_along(self) -> None:
+    def count_removed_with_owner(self) -> None:
         """Tell how many received records were not taken because their person or class is gone: nobody's mistake."""
-        for name, causes in self.went_along.items():
+        for name, causes in self.removed_with_owner.items():
             now = self.tables[name].waiting if name in self.tables else None
             every = concat_keys(*causes, NONE if now is None else now["_because"])
             for rule, because in REMOVED_WITH.items():
                 count = pc.sum(pc.equal(every, because), min_count=0).as_py()
                 if count:
-                    self.findings.append(went_along(self.judge, TABLES[name], rule, count))
+                    self.findings.append(removed_with_owner_finding(self.judge, TABLES[name], rule, count))
 
     def spill_to_landing(self, write: Callable[[str, pa.Table], list[Part]], of_users: Sequence[str]) -> None:
         """Write what is settled, and keep in memory what is still looked at: of people and what is theirs, keys.
@@ -226,7 +233,7 @@ class Merged:
         changes, columns = self.tables["accounts"], ["user_sourced_id", "site_id", "username_key"]
         of = ColumnFilter("user_sourced_id", changes.rows["user_sourced_id"])
         published = read_live_rows(self.connection, self.district, changes.table, columns, of)
-        self.tables["accounts"], mapped = hold_accounts(changes, mapped, published, keys)
+        self.tables["accounts"], mapped = withhold_accounts(changes, mapped, published, keys)
         return mapped
 
     def with_published_accounts(self, accounts: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
@@ -255,7 +262,7 @@ class Merged:
         made = self.tables[table.name] = _changes(table, rows, counts, published, received, live)
         return made
 
-    def explained(self, table: Table, rows: pa.Table, published: PublishedRows) -> pa.Table:
+    def with_changed_fields(self, table: Table, rows: pa.Table, published: PublishedRows) -> pa.Table:
         """Arrivals, the changed ones with the names of the columns that differ. A row with another digest and no such
         column is as it was: it is left out, and its digest is renewed.
         """

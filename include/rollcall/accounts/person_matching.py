@@ -41,7 +41,7 @@ Role = Literal["student", "staff"]
 ROLES: tuple[Role, ...] = ("student", "staff")
 
 
-def persons(
+def match_persons(
     users: pd.DataFrame, key: str, sources: Mapping[Role, Sequence[str]] | None = None
 ) -> tuple[pd.Series, Findings]:
     """A person per record, as the user of its first one, and what is found about shared keys.
@@ -74,13 +74,13 @@ def persons(
     notes = [*_placeholders(shared, within, is_placeholder)]
     if key == "identifier":
         notes += _other_names(shared[~is_placeholder & (names > 1)], within)
-    own = _own(shared, key, sources or {"student": (), "staff": ()})
+    own = _personal_values(shared, key, sources or {"student": (), "staff": ()})
     contradicted = pd.Series(False, index=shared.index)
     for values in own.values():
         contradicted |= values.groupby(group).transform("nunique") > 1
     contradicted &= ~is_placeholder
     if contradicted.any():
-        apart, told = _all_apart(shared[contradicted], group[contradicted], own)
+        apart, told = _split_groups(shared[contradicted], group[contradicted], own)
         person[contradicted] = apart
         notes += told
     first = person.astype("int64").set_axis(shared["user"]).reindex(users["user"]).set_axis(users.index)
@@ -113,27 +113,27 @@ def _other_names(shared: pd.DataFrame, within: list[str]) -> Iterator[Note]:
             yield user, CONTRADICTED, f"{other}: name"
 
 
-def _own(shared: pd.DataFrame, key: str, sources: Mapping[Role, Sequence[str]]) -> dict[str, pd.Series]:
+def _personal_values(shared: pd.DataFrame, key: str, sources: Mapping[Role, Sequence[str]]) -> dict[str, pd.Series]:
     """What one person has once, by what it is called; null where a record does not say it."""
-    own = {"username": _said(username_keys(shared["username"]), _NO_VALUE)}
+    own = {"username": _provided(username_keys(shared["username"]), _NO_VALUE)}
     if "birth_date" in shared:
         own["birth date"] = shared["birth_date"]
     is_student = shared["role"] == "student"
     own["grade"] = shared["grades"].map(_grades, na_action="ignore").where(is_student)
     if key == "identifier":
-        own["e-mail address"] = _said(username_keys(shared["email"]), _NO_EMAIL)
+        own["e-mail address"] = _provided(username_keys(shared["email"]), _NO_EMAIL)
     for role in ROLES:
         is_role = shared["role"] == role
         if key == "email":  # a person may have a number as a student and another one as staff
-            own[f"number ({role})"] = _said(shared["identifier"].str.strip(), _NO_VALUE).where(is_role)
+            own[f"number ({role})"] = _provided(shared["identifier"].str.strip(), _NO_VALUE).where(is_role)
         for field in sources[role]:
             if field not in _COMPARED:
-                made = _said(username_keys(field_values(shared, field)), _NO_VALUE)
+                made = _provided(username_keys(field_values(shared, field)), _NO_VALUE)
                 own[f"{field} ({role})"] = made.where(is_role)
     return own
 
 
-def _said(values: pd.Series, no_value: str) -> pd.Series:
+def _provided(values: pd.Series, no_value: str) -> pd.Series:
     return values.mask(values.str.lower().str.fullmatch(no_value).fillna(True).astype(bool))
 
 
@@ -145,20 +145,22 @@ def _grades(text: str) -> str | None:
     return " ".join(sorted(grades)) or None
 
 
-def _all_apart(rows: pd.DataFrame, group: pd.Series, own: Mapping[str, pd.Series]) -> tuple[list[int], list[Note]]:
+def _split_groups(rows: pd.DataFrame, group: pd.Series, own: Mapping[str, pd.Series]) -> tuple[list[int], list[Note]]:
     """Records of groups that contradict themselves: the person of each, and why."""
     users, ids = rows["user"].tolist(), rows["sourced_id"].tolist()
     said = {what: [None if pd.isna(value) else value for value in values[rows.index]] for what, values in own.items()}
     apart, notes = list(users), []
     for places in group.reset_index(drop=True).groupby(group.to_numpy()).indices.values():
-        person, against = _apart(list(map(int, places)), ids, said)
+        person, against = _split_group(list(map(int, places)), ids, said)
         for place, first in person.items():
             apart[place] = users[first]
         notes += [(users[place], CONTRADICTED, detail) for place, detail in against.items()]
     return apart, notes
 
 
-def _apart(places: list[int], ids: list[str], said: Mapping[str, list[Any]]) -> tuple[dict[int, int], dict[int, str]]:
+def _split_group(
+    places: list[int], ids: list[str], said: Mapping[str, list[Any]]
+) -> tuple[dict[int, int], dict[int, str]]:
     """Records of one key and name, not all of which agree: which are one person all the same, and what speaks against
     the others.
 
@@ -174,7 +176,7 @@ def _apart(places: list[int], ids: list[str], said: Mapping[str, list[Any]]) -> 
         if what:
             against.setdefault(one, f"{ids[other]}: {what}")
             against.setdefault(other, f"{ids[one]}: {what}")
-    for together in _together(places, [pair for pair, what in differs.items() if not what]):
+    for together in _connected(places, [pair for pair, what in differs.items() if not what]):
         if not any(differs[pair] for pair in combinations(together, 2)):
             person |= dict.fromkeys(together, together[0])
         else:
@@ -190,7 +192,7 @@ def _differences(said: Mapping[str, list[Any]], one: int, other: int) -> str:
     return ", ".join(what for what, mine, theirs in pairs if None not in (mine, theirs) and mine != theirs)
 
 
-def _together(places: list[int], pairs: list[tuple[int, int]]) -> list[list[int]]:
+def _connected(places: list[int], pairs: list[tuple[int, int]]) -> list[list[int]]:
     """Places joined by pairs, directly or through others; each in order."""
     lowest = {place: place for place in places}
     for one, other in pairs:
