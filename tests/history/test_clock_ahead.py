@@ -21,12 +21,12 @@ from rollcall.warehouse.clock import warehouse_now
 
 
 def _instants(nights):
-    """Every instant of the district there is."""
+    """Every instant of the district that must not be in the future. `late_from` is a deadline."""
     with nights.engine.connect() as connection:
         for table in models.metadata.tables.values():
             if "district_id" in table.c:
                 for column in table.c:
-                    if isinstance(column.type, sa.DateTime):
+                    if isinstance(column.type, sa.DateTime) and column.name != "late_from":
                         query = sa.select(column).where(table.c.district_id == "elm", column.is_not(None))
                         yield from connection.execute(query).scalars()
 
@@ -68,7 +68,9 @@ def test_a_roster_of_the_future_is_said_and_set_back_by_one_command(nights, rost
     assert file("resume", "elm", "--clock")["in_future"]
     assert nights.live("users", "sourced_id") == users
     with nights.engine.connect() as connection:
-        assert max(_instants(nights)) <= warehouse_now(connection)
+        now = warehouse_now(connection)
+    assert max(_instants(nights)) <= now
+    assert nights.scalar("SELECT late_from FROM roster_ops.state") <= now + timedelta(days=3)
     assert file("resume", "elm", "--clock") == {"district": "elm", "in_future": {}}
     assert run.start_run(nights.engine, nights.district, "run-later", "auto").mode == "full"
     later = datetime.now(UTC)

@@ -28,9 +28,8 @@ from rollcall.oneroster.errors import BaseUrlWrong, OneRosterError, PermissionRe
 from rollcall.oneroster.identity import district_org
 from rollcall.settings import District, find_district, load_districts
 from rollcall.warehouse.lease import HostLease
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.profiles import StoredProfile, last_profile, store_profile
-from rollcall.warehouse.session import ConnectionFields, connect, require_reachable, url_of
+from rollcall.warehouse.session import ConnectionFields, connect, url_of, warehouse_transaction
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,7 @@ def _last(engine: sa.Engine | None, district: District) -> tuple[StoredProfile |
     if engine is None:
         return None, "No warehouse is named: no profile is kept, and whose connection it was before is not known."
     try:
-        require_reachable(engine)
-        with engine.connect() as connection:
-            require_version(connection)
+        with warehouse_transaction(engine, "check", district=district.district) as connection:
             return last_profile(connection, district.district), ""
     except RollcallError as error:
         return None, f"{error.message} No profile is kept, and whose connection it was before is not known."

@@ -143,14 +143,10 @@ def _tell(done: Decision, as_json: bool) -> None:
 
 @contextmanager
 def _connected(warehouse: str | None) -> Iterator[sa.Connection]:
-    from rollcall.errors import redact_errors
-    from rollcall.warehouse.migrate import require_version
-    from rollcall.warehouse.session import connect, require_reachable, warehouse_from_environment
+    from rollcall.warehouse.session import connect, warehouse_from_environment, warehouse_transaction
 
     engine = connect(warehouse_from_environment(warehouse))
-    require_reachable(engine)
-    with redact_errors("holds"), engine.begin() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "holds") as connection:
         yield connection
     engine.dispose()
 

@@ -23,13 +23,10 @@ def status(every: bool, as_json: bool, warehouse: str | None) -> None:
     from rollcall.status.airflow_dags import holds_notes
     from rollcall.status.digest import totals
     from rollcall.status.status import statuses
-    from rollcall.warehouse.migrate import require_version
-    from rollcall.warehouse.session import connect, require_reachable, warehouse_from_environment
+    from rollcall.warehouse.session import connect, warehouse_from_environment, warehouse_transaction
 
     engine = connect(warehouse_from_environment(warehouse))
-    require_reachable(engine)
-    with engine.connect() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "status") as connection:
         told = statuses(connection, *load_districts())
     shown = [one for one in told if every or one.action_required]
     if as_json:

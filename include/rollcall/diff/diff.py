@@ -13,12 +13,12 @@ from rollcall.diff.between import Between
 from rollcall.diff.change_set import ChangeSetLines
 from rollcall.diff.newest import newest
 from rollcall.errors import ActionRequired
-from rollcall.explain.explain import warehouse_snapshot
 from rollcall.explain.words import moment
 from rollcall.history.published import generation_of_night
 from rollcall.landing.zone import Landing
 from rollcall.settings import District
 from rollcall.warehouse.models import runs
+from rollcall.warehouse.session import warehouse_snapshot
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def next_publish(engine: sa.Engine, district: District, landing: Landing, school
 
     :raises ActionRequired: `no_change_set`; `school_unknown`.
     """
-    with warehouse_snapshot(engine, district.district) as connection:
+    with warehouse_snapshot(engine, "reading", district=district.district) as connection:
         found = newest(connection, district, landing)
         lines = ChangeSetLines(connection, found).lines(school)
     changes, zone = found.changes, district.schedule.timezone
@@ -78,7 +78,7 @@ def between_nights(engine: sa.Engine, district: District, first: date, second: d
     :raises ActionRequired: `nothing_published` when a night has no publication; `school_unknown`.
     """
     first, second = sorted((first, second))
-    with warehouse_snapshot(engine, district.district) as connection:
+    with warehouse_snapshot(engine, "reading", district=district.district) as connection:
         generations = [_generation(connection, district, night) for night in (first, second)]
         lines = Between(connection, district.district, *generations).lines(school)
     return Diff(

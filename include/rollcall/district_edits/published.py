@@ -15,14 +15,13 @@ import sqlalchemy as sa
 
 from rollcall.accounts.roles import is_current
 from rollcall.changes.published import district_state, read_live_rows
-from rollcall.errors import ActionRequired, redact_errors
+from rollcall.errors import ActionRequired
 from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, People
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, night_of
 from rollcall.warehouse.holds import living_rows
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.models import staging
-from rollcall.warehouse.session import require_reachable
+from rollcall.warehouse.session import warehouse_snapshot
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,8 @@ def published_roster(engine: sa.Engine, district: District) -> Iterator[Publishe
 
     :raises ActionRequired: `nothing_published` before the first publication.
     """
-    require_reachable(engine)
     key = district.district
-    with (
-        redact_errors("deciding", district=key),
-        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
-    ):
-        require_version(connection)
+    with warehouse_snapshot(engine, "deciding", district=key) as connection:
         state = district_state(connection, key)
         if state.current_as_of is None:
             raise ActionRequired(
@@ -93,7 +87,6 @@ def published_roster(engine: sa.Engine, district: District) -> Iterator[Publishe
         people = _people(connection, district)
         night = night_of(datetime.now(UTC), district.schedule.timezone)
         yield PublishedRoster(connection, district, people, state.current_as_of, night)
-        connection.rollback()
 
 
 def _people(connection: sa.Connection, district: District) -> People:

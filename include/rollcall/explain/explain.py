@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from rollcall.errors import redact_errors
 from rollcall.explain.changes import changes_of, renamed_schools
 from rollcall.explain.context import DistrictContext, district_context, site_of
 from rollcall.explain.decide import Decider, Decision, about_nobody, site_kept
@@ -17,9 +14,8 @@ from rollcall.explain.person import read_person
 from rollcall.explain.timeline import Explanation, PersonMatches, build_timeline, fill_answer
 from rollcall.explain.words import counted, day, full_name, joined
 from rollcall.settings import District
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.models import history, staging
-from rollcall.warehouse.session import require_reachable
+from rollcall.warehouse.session import warehouse_snapshot
 from rollcall.warehouse.site_targets import with_targets
 
 # A school that somebody asked about instead of a person: its site, and its name now and before.
@@ -73,19 +69,6 @@ def _people(connection: sa.Connection, district: str, org: str) -> str:
 _RECORDS_OF_ONE = 4
 
 
-@contextmanager
-def warehouse_snapshot(engine: sa.Engine, district: str) -> Iterator[sa.Connection]:
-    """One unmoving view of the warehouse, in which nothing can be written but temporary tables."""
-    require_reachable(engine)
-    with (
-        redact_errors("reading", district=district),
-        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
-    ):
-        require_version(connection)
-        yield connection
-        connection.rollback()
-
-
 def explain(
     engine: sa.Engine, district: District, who: str, now: datetime | None = None
 ) -> Explanation | PersonMatches:
@@ -94,7 +77,7 @@ def explain(
     :param who: sourcedId, username, e-mail, number, part of a name, or a school.
     :param now: when it is asked, for the next pull; the present by default.
     """
-    with warehouse_snapshot(engine, district.district) as connection:
+    with warehouse_snapshot(engine, "reading", district=district.district) as connection:
         stands = district_context(connection, with_targets(connection, district), now or datetime.now(UTC))
         found = find_people(connection, district.district, who)
         if not found:

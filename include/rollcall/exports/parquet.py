@@ -25,7 +25,7 @@ from rollcall.model.tables import TABLES, Table
 from rollcall.warehouse.bulk import copy_out
 from rollcall.warehouse.models import state
 from rollcall.warehouse.schemas import LIVE
-from rollcall.warehouse.session import TAKE_LOCK
+from rollcall.warehouse.session import TAKE_LOCK, snapshot
 
 
 def export_where_wanted(engine: sa.Engine, district: str) -> str | None:
@@ -45,7 +45,7 @@ def export(engine: sa.Engine, district: str, url: str) -> str:
     :raises ActionRequired: `export_is_newer` where `current.json` names a generation this warehouse has not come to.
     """
     root = f"{url.rstrip('/')}/district={district}"
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with snapshot(engine) as connection:
         columns = (state.c.generation, state.c.current_as_of, state.c.current_run_id)
         row = connection.execute(sa.select(*columns).where(state.c.district_id == district)).one_or_none()
         if row is None:
@@ -65,7 +65,6 @@ def export(engine: sa.Engine, district: str, url: str) -> str:
                 "files": files,
             }
             replace_private(f"{folder}/manifest.json", json.dumps(manifest, indent=1).encode())
-        connection.rollback()
     _move_current(engine, district, f"{root}/current.json", row.generation)
     return folder
 

@@ -11,10 +11,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from rollcall.errors import redact_errors
-from rollcall.settings import District
+from rollcall.settings import District, Nights
 from rollcall.warehouse.clock import warehouse_now
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.models import (
     history,
     holds,
@@ -26,7 +24,7 @@ from rollcall.warehouse.models import (
     state,
     watermarks,
 )
-from rollcall.warehouse.session import TAKE_LOCK, require_reachable
+from rollcall.warehouse.session import TAKE_LOCK, warehouse_transaction
 
 _WHY = "a clock was ahead when the roster was published"
 
@@ -38,9 +36,7 @@ def set_back(engine: sa.Engine, district: District) -> dict[str, int]:
     :raises RollcallError: `warehouse_unreachable`.
     """
     key = district.district
-    require_reachable(engine)
-    with redact_errors("resume", district=key), engine.begin() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "resume", district=key) as connection:
         connection.execute(TAKE_LOCK, {"name": f"publish {key}"})
         now = warehouse_now(connection)
         found: dict[str, int] = {}
@@ -49,7 +45,11 @@ def set_back(engine: sa.Engine, district: District) -> dict[str, int]:
                 found[str(table)] = found.get(str(table), 0) + number
         if found:
             # runs that have merged already do so again, over what is so now
-            moved = {"generation": state.c.generation + 1, "full_required": _WHY}
+            moved = {
+                "generation": state.c.generation + 1,
+                "full_required": _WHY,
+                "late_from": Nights(district).late_from(now),
+            }
             connection.execute(sa.update(state).where(state.c.district_id == key).values(**moved))
     return found
 

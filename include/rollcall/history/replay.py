@@ -29,11 +29,10 @@ from rollcall.settings import District
 from rollcall.warehouse import ledger
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.history import Interval, write_interval
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.models import runs, staging, state, watermarks
 from rollcall.warehouse.publish_lock import acquire_publish_lock
 from rollcall.warehouse.schemas import HISTORY
-from rollcall.warehouse.session import require_reachable, temporary, update_statistics
+from rollcall.warehouse.session import temporary, update_statistics, warehouse_transaction
 from rollcall.warehouse.site_targets import with_targets
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,6 @@ def replay(engine: sa.Engine, district: District, ref: PullRef, landing: Landing
     :raises ActionRequired: `no_full_pull` where no complete pull at or before the night is kept.
     :raises RollcallError: what mapping and validating raise, and what publishing does.
     """
-    require_reachable(engine)
     pulls = known_pulls(landing, district.district)
     newest = next(known for known in pulls if known.pull.pull_id == ref.pull_id)
     chosen = [known for known in pulls if known.night(district) == newest.night(district)]
@@ -83,8 +81,7 @@ def _published_if_newer(
     engine: sa.Engine, district: District, ref: PullRef, landing: Landing, newest: Known, *, is_newest: bool
 ) -> Published | None:
     """Publish the newest pull there is, where readers have an older roster and the pull fits on it."""
-    with redact_errors("replay", district=district.district), engine.connect() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "replay", district=district.district) as connection:
         fits = is_newest and _is_newer(connection, newest.pull) and _fits(connection, newest.pull)
     if not fits:
         return None

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from rollcall.errors import ActionRequired, RollcallError, redact_errors
+from rollcall.errors import ActionRequired, RollcallError
 from rollcall.exports.parquet import export_where_wanted
 from rollcall.history.published import require_kept
 from rollcall.landing.change_set import ChangeSet
@@ -28,11 +28,10 @@ from rollcall.settings import District, Nights, night_of
 from rollcall.warehouse import ledger
 from rollcall.warehouse.clock import warehouse_now
 from rollcall.warehouse.history import Interval, write_published
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.models import LINEAGE, pulls, runs, state, watermarks
 from rollcall.warehouse.publish_lock import acquire_publish_lock
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
-from rollcall.warehouse.session import require_reachable, temporary_like
+from rollcall.warehouse.session import temporary_like, warehouse_transaction
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +69,7 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
     :raises RollcallError: `warehouse_unreachable`.
     """
     key = district.district
-    require_reachable(engine)
-    with redact_errors("rollback", district=key), engine.begin() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "rollback", district=key) as connection:
         now = warehouse_now(connection)
         ledger.start_run(connection, key, run_id, night_of(now, district.schedule.timezone), "rollback")
     with nights.recorded_stage(engine, key, run_id, "rollback"), engine.begin() as connection:
@@ -132,9 +129,7 @@ def resume(engine: sa.Engine, district: District) -> str:
     :returns: why it was paused; empty when it was not.
     """
     key = district.district
-    require_reachable(engine)
-    with redact_errors("resume", district=key), engine.begin() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "resume", district=key) as connection:
         was = connection.execute(sa.select(state.c.paused).where(state.c.district_id == key)).scalar_one_or_none()
         connection.execute(sa.update(state).where(state.c.district_id == key).values(paused=""))
     return was or ""

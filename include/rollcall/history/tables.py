@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from rollcall.errors import ActionRequired, redact_errors
+from rollcall.errors import ActionRequired
 from rollcall.files.spreadsheet import to_csv
 from rollcall.history.published import generation_seen, require_kept, rows_at
 from rollcall.landing.validated import accepted_schema
@@ -21,10 +21,9 @@ from rollcall.model.tables import TABLES
 from rollcall.settings import District
 from rollcall.settings.schedule import EVENING
 from rollcall.warehouse.bulk import copy_out
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.models import runs
 from rollcall.warehouse.schemas import HISTORY
-from rollcall.warehouse.session import require_reachable
+from rollcall.warehouse.session import warehouse_transaction
 
 # A table as CSV, JSON or Parquet, for a file or standard output.
 
@@ -60,9 +59,7 @@ def as_published(engine: sa.Engine, district: District, night: date, table: str)
     :raises ActionRequired: `nothing_published` when readers had nothing yet, `no_longer_kept`.
     """
     key = district.district
-    require_reachable(engine)
-    with redact_errors("roster", district=key), engine.connect() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "roster", district=key) as connection:
         generation = generation_seen(connection, district, night)
         if generation is None:
             raise ActionRequired(
@@ -89,9 +86,7 @@ def as_of_night(engine: sa.Engine, district: District, night: date, table: str) 
         " AND (_valid_to IS NULL OR _valid_to >= %(evening)s)"
     )
     evening = datetime.combine(night, EVENING, ZoneInfo(district.schedule.timezone)).astimezone(UTC)
-    require_reachable(engine)
-    with redact_errors("roster", district=key), engine.connect() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "roster", district=key) as connection:
         rows = copy_out(connection, query, {"district": key, "evening": evening}, schema)
         known = sa.select(sa.func.max(runs.c.as_of)).where(
             runs.c.district_id == key, runs.c.status.in_(["published", "replayed"]), runs.c.as_of < evening

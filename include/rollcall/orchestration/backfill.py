@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import sqlalchemy as sa
 
-from rollcall.errors import ActionRequired, RollcallError, redact_errors
+from rollcall.errors import ActionRequired, RollcallError
 from rollcall.history.pulls import begin_replay, pulls_of_night, refetched
 from rollcall.history.replay import replay
 from rollcall.landing.pull import PullRef
@@ -19,9 +19,8 @@ from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.orchestration.terminal import Terminal, published, pulled, terminal_run_id
 from rollcall.pipeline import run as nights
 from rollcall.settings import District, night_of
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.models import runs
-from rollcall.warehouse.session import require_reachable
+from rollcall.warehouse.session import warehouse_transaction
 
 
 @dataclass(frozen=True)
@@ -69,15 +68,13 @@ def in_ledger(engine: sa.Engine, district: District, night: date) -> InLedger:
 
     :raises RollcallError: `warehouse_unreachable`, `warehouse_version`.
     """
-    require_reachable(engine)
     query = sa.select(runs.c.night, runs.c.kind, runs.c.as_of).where(
         runs.c.district_id == district.district,
         runs.c.status.in_(["published", "replayed"]),
         runs.c.kind.in_(["sync", "replay", "refetch"]),
         runs.c.night <= night,
     )
-    with redact_errors("backfill", district=district.district), engine.connect() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "backfill", district=district.district) as connection:
         found = connection.execute(query).all()
     zone = district.schedule.timezone
     return InLedger(

@@ -46,7 +46,7 @@ from rollcall.warehouse import ledger
 from rollcall.warehouse.clock import TOLERANCE, require_not_in_future, warehouse_now
 from rollcall.warehouse.holds import decisions, living_rows
 from rollcall.warehouse.migrate import require_version
-from rollcall.warehouse.session import require_reachable
+from rollcall.warehouse.session import require_reachable, snapshot, warehouse_transaction
 from rollcall.warehouse.site_targets import with_targets
 from rollcall.warehouse.statistics import refresh_statistics
 
@@ -116,9 +116,7 @@ def enter_run(engine: sa.Engine, district: District, run_id: str, night: date, k
     :raises RollcallError: `warehouse_unreachable`.
     """
     _require_enabled(district)
-    require_reachable(engine)
-    with engine.begin() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "start", district=district.district) as connection:
         ledger.start_run(connection, district.district, run_id, night, kind)
 
 
@@ -185,16 +183,14 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
     """Merge, map and guard: the change set, written to the landing zone and nowhere else."""
     folder = ref.folder(landing)
     pull, validated = load(folder, Pull), load(folder, Validated)
-    require_reachable(engine)
-    with redact_errors("map_roster", district=district.district), engine.begin() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "map_roster", district=district.district) as connection:
         if pull.is_by_own_clock and pull.as_of > (now := warehouse_now(connection)):
             # it was pulled before now, whatever that machine's clock said
             pull = msgspec.structs.replace(pull, as_of=now)
             save(folder, pull)
         night = night_of(pull.as_of, district.schedule.timezone)
         ledger.ensure_run(connection, ref.district, ref.run_id, night)
-    with redact_errors("map_roster", district=district.district), _snapshot(engine) as connection:
+    with redact_errors("map_roster", district=district.district), snapshot(engine) as connection:
         district = with_targets(connection, district)
         needed = district.filters.require_class
         living = living_rows(connection, ref.district)
@@ -253,8 +249,7 @@ def publish_night(engine: sa.Engine, district: District, ref: PullRef, landing: 
     for _ in range(_TURNS):
         changes = load(folder, ChangeSet)
         try:
-            with redact_errors("publish", district=district.district), engine.begin() as connection:
-                require_version(connection)
+            with warehouse_transaction(engine, "publish", district=district.district) as connection:
                 published = publish(connection, folder, district, pull, validated, changes)
         except GenerationMoved:
             map_night(engine, district, ref, landing)
@@ -354,14 +349,6 @@ def _ended_by_signal() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One unmoving view of the warehouse; temporary tables are all it may write."""
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        yield connection
-        connection.rollback()
 
 
 def _full_required(pull: Pull, merged: RosterChanges) -> str:

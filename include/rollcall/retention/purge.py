@@ -12,14 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from rollcall.errors import ActionRequired, RollcallError, redact_errors
+from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing
 from rollcall.retention.folders import Deleted, DistrictFolder, export_folder
 from rollcall.settings import districts_folder
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.models import purges, runs
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
-from rollcall.warehouse.session import TRY_LOCK, require_reachable
+from rollcall.warehouse.session import TRY_LOCK, warehouse_transaction
 
 #: A run of Airflow's is ended after six hours; what the ledger calls running for longer was killed.
 _RUNS_END = timedelta(hours=6)
@@ -67,9 +66,7 @@ def holding(engine: sa.Engine, district: str, landing: Landing) -> Holding:
 
     :raises RollcallError: `warehouse_unreachable`, `warehouse_version`.
     """
-    require_reachable(engine)
-    with redact_errors("purge", district=district), engine.connect() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "purge", district=district) as connection:
         count = "SELECT count(*) FROM {} WHERE district_id = :district"
         rows = {table: _number(connection, count, table, district) for table in _tables(connection)}
         files = sum((folder.size() for folder in _folders(landing, district)), Deleted())
@@ -82,10 +79,8 @@ def purge(engine: sa.Engine, district: str, landing: Landing, *, by: str) -> Rec
     :param by: who does it, for the receipt.
     :raises RollcallError: `district_publishing` while a run publishes the district.
     """
-    require_reachable(engine)
     now = datetime.now(UTC)
-    with redact_errors("purge", district=district), engine.begin() as connection:
-        require_version(connection)
+    with warehouse_transaction(engine, "purge", district=district) as connection:
         _take_turn(connection, district)
         under_way = _under_way(connection, district)
         delete = "DELETE FROM {} WHERE district_id = :district"

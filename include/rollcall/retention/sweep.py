@@ -23,9 +23,8 @@ from rollcall.publish.invariants import Scope, check_roster
 from rollcall.retention.folders import Deleted, DistrictFolder, export_folder
 from rollcall.settings import District
 from rollcall.warehouse.clock import warehouse_now
-from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
-from rollcall.warehouse.session import TAKE_LOCK
+from rollcall.warehouse.session import TAKE_LOCK, warehouse_transaction
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +58,7 @@ def sweep(engine: sa.Engine, district: District, landing: Landing, now: datetime
     """
     with redact_errors("retention", district=district.district):
         pulls, landed = _sweep_landing(district, landing, now)
-        with engine.begin() as connection:
-            require_version(connection)
+        with warehouse_transaction(engine, "retention", district=district.district) as connection:
             rows = _sweep_rows(connection, district, now)
     return Swept(pulls, landed, rows)
 

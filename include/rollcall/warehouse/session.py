@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB as JSON
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from rollcall.errors import ENCODING, ActionRequired, RollcallError, known_fault
+from rollcall.errors import ENCODING, ActionRequired, RollcallError, known_fault, redact_errors
+from rollcall.warehouse.migrate import require_version
 
 # What PostgreSQL says in words of its own; whoever brings another warehouse begins here.
 #
@@ -255,3 +257,34 @@ def require_reachable(engine: sa.Engine) -> None:
             f"The warehouse {engine.url.database!r} on {where} does not answer or refuses the login.",
             remedy="Check the connection `warehouse` and that the database runs.",
         ) from None
+
+
+@contextmanager
+def warehouse_transaction(engine: sa.Engine, stage: str, *, district: str = "") -> Iterator[sa.Connection]:
+    """A transaction in a warehouse that answers and has the tables of this version. It commits at the end.
+
+    :param stage: named in the error when something unexpected fails, see :func:`redact_errors`.
+    :raises ActionRequired: `warehouse_version`, and what :func:`require_reachable` raises.
+    :raises RollcallError: `warehouse_unreachable`.
+    """
+    require_reachable(engine)
+    with redact_errors(stage, district=district), engine.begin() as connection:
+        require_version(connection)
+        yield connection
+
+
+@contextmanager
+def warehouse_snapshot(engine: sa.Engine, stage: str, *, district: str = "") -> Iterator[sa.Connection]:
+    """The same with a :func:`snapshot`, for reading."""
+    require_reachable(engine)
+    with redact_errors(stage, district=district), snapshot(engine) as connection:
+        require_version(connection)
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One fixed state of the warehouse. It is rolled back at the end, so only temporary tables can be written."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        yield connection
+        connection.rollback()
