@@ -1,8 +1,8 @@
-"""One DAG for all connections: are they alive, and do they belong to the district they name?
+"""One DAG checks every connection: does it work, and does it belong to its district?
 
-At 20:30 UTC it is half past three or four in New York and about one in Los Angeles: the districts' offices are open,
-and no night has begun (22:00 in New York is 02:00 or 03:00 UTC), so who finds a failing connection can still get help.
-A check asks one thing at a time, as peak hours allow, and waits for its turn where a pull is under way.
+20:30 UTC is 3:30 or 4:30 pm in New York and about 1 pm in Los Angeles. District offices are open and no night has
+started (22:00 in New York is 02:00 or 03:00 UTC), so there is time to get help. A check sends one request at a time, as
+peak hours allow, and waits while a pull is running.
 """
 
 from datetime import datetime, timedelta
@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import DAG, Connection, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task
 
 DOCS = """
-Every afternoon, before the nights begin: each district's connection **step by step**, as `rollcall check` does it, with
-what is wrong in a sentence and what to do. What a provider does is kept as its profile, and a change is said.
+Every afternoon, before the nights start, this DAG checks each district's connection **step by step**, like
+`rollcall check`. The log shows what is wrong and what to do.
 
-A district that fails stops no other; the run fails at the end and names those that did. Trigger it with a `district` to
-check one.
+- A failing district does not stop the others. The run fails at the end and names the districts that failed.
+- Each provider's behavior is stored as its profile. The log reports any change.
+- To check one district, trigger this DAG with its ID in `district`.
 """
 
 DEFAULTS = {
@@ -23,7 +24,13 @@ DEFAULTS = {
     "retries": 2,
     "retry_delay": timedelta(minutes=5),
     "retry_policy": ExceptionRetryPolicy(
-        [RetryRule("rollcall.errors.ActionRequired", RetryAction.FAIL, reason="Somebody has to mend this first.")]
+        [
+            RetryRule(
+                "rollcall.errors.ActionRequired",
+                RetryAction.FAIL,
+                reason="Needs action before it can succeed; not retried.",
+            )
+        ]
     ),
     "execution_timeout": timedelta(hours=2),
 }
@@ -31,7 +38,7 @@ DEFAULTS = {
 
 @task
 def check_connections(params):
-    """Check each district's connection, one request at a time, and print its steps."""
+    """Check each district's connection, one request at a time, and log every step."""
     from oneroster_provider.hook import OneRosterHook
     from rollcall.check.connections import check_connections
 
@@ -41,7 +48,7 @@ def check_connections(params):
 with DAG(
     dag_id="roster_connections",
     dag_display_name="Connections",
-    description="Whether every district's connection works, before the nights begin",
+    description="Checks every district's connection before the nights start",
     doc_md=DOCS,
     schedule="30 20 * * *",
     start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
@@ -52,7 +59,10 @@ with DAG(
     tags=["roster", "connections"],
     params={
         "district": Param(
-            None, type=["string", "null"], title="District", description_md="Its id, as `maple`; empty means all."
+            None,
+            type=["string", "null"],
+            title="District",
+            description_md="The district ID, such as `maple`. Leave empty to check all districts.",
         )
     },
     default_args=DEFAULTS,

@@ -1,6 +1,6 @@
-"""One DAG per district: its roster, every night, from the student information system into the warehouse.
+"""One DAG per district: every night, its roster moves from the student information system to the warehouse.
 
-The tasks only carry things to the stages in `include/`; each district is described by one YAML file and nowhere else.
+The tasks only call the stages in `rollcall`. One YAML file describes each district.
 """
 
 from datetime import datetime, timedelta
@@ -26,21 +26,26 @@ from airflow.sdk import (
 from rollcall.settings import COLLECTIONS, District, Nights, load_districts
 
 DOCS = """
-**{name}** (OneRoster {version}), every night at `{cron}` {timezone}.
+**{name}** · OneRoster {version} · runs at `{cron}` ({timezone})
 
-`extract` pulls every collection and proves that it is complete · `validate` judges each record · `map_roster` works out
-what changes, gives people their accounts and lets the guard look at it · `publish` applies it in one transaction ·
-`report` tells. Trigger it for a sync now; with `dry_run` nothing is published. A backfill replays past nights into
-history.
+| Task | What it does |
+|---|---|
+| `extract` | Pulls every collection and proves that each one is complete. |
+| `validate` | Checks each record against the rules and rejects invalid ones, with reasons. |
+| `map_roster` | Compares with the published roster, assigns accounts, and holds unusual changes for a decision. |
+| `publish` | Applies the changes in one transaction. |
+| `report` | Logs the results, asks about holds, and emits the asset event. |
 
-Described in `{district}.yaml`; credentials in the connection `{connection}`.
+- **Sync now:** trigger this DAG. With `dry_run`, nothing is published.
+- **Past nights:** a backfill replays them into history.
+- **Settings:** `{district}.yaml`. **Credentials:** connection `{connection}`.
 """
 
 MODES = {
-    "auto": "What the night needs",
-    "full": "Everything",
-    "delta": "What was modified since the last pull",
-    "remap": "Nothing: map again what is published",
+    "auto": "Auto (delta, or full when due)",
+    "full": "Full (all records)",
+    "delta": "Delta (changes since the last pull)",
+    "remap": "Remap only (no SIS requests)",
 }
 PARAMS = {
     "mode": Param("auto", enum=list(MODES), values_display=MODES, title="Mode"),
@@ -50,15 +55,23 @@ PARAMS = {
         items={"type": "string", "enum": list(COLLECTIONS)},
         examples=list(COLLECTIONS),
         title="Collections",
-        description_md="Empty means all. What is not pulled stays as published.",
+        description_md="Leave empty to pull all. Collections you do not pull stay as published.",
     ),
-    "dry_run": Param(False, type="boolean", title="Dry run", description_md="Say what would change, publish nothing."),
+    "dry_run": Param(
+        False, type="boolean", title="Dry run", description_md="Report what would change without publishing it."
+    ),
 }
 DEFAULTS = {
     "retries": 2,
     "retry_delay": timedelta(minutes=2),
     "retry_policy": ExceptionRetryPolicy(
-        [RetryRule("rollcall.errors.ActionRequired", RetryAction.FAIL, reason="Somebody has to mend this first.")]
+        [
+            RetryRule(
+                "rollcall.errors.ActionRequired",
+                RetryAction.FAIL,
+                reason="Needs action before it can succeed; not retried.",
+            )
+        ]
     ),
     "execution_timeout": timedelta(hours=4),
 }
@@ -66,7 +79,7 @@ DEFAULTS = {
 
 @task
 def extract(district, run_id, dag_run, params):
-    """Pull all collections of the district into the landing zone, within the provider's budget."""
+    """Pull the district's collections into the landing zone, within the provider's request limit."""
     from oneroster_provider.hook import OneRosterHook
     from rollcall.orchestration import tasks
 
@@ -76,7 +89,7 @@ def extract(district, run_id, dag_run, params):
 
 @task
 def validate(district, pull, run_id):
-    """Judge each record by itself; refused ones go to the rejects with their reasons."""
+    """Check each record against the rules. Rejected records are stored with their reasons."""
     from rollcall.orchestration import tasks
 
     return tasks.validate(district, pull, run_id, Connection.get("warehouse"))
@@ -84,7 +97,7 @@ def validate(district, pull, run_id):
 
 @task
 def map_roster(district, pull, run_id):
-    """Lay tonight over the published roster, give people their accounts, let the guard judge what would change."""
+    """Compare with the published roster, assign accounts, and hold unusual changes for a decision."""
     from rollcall.orchestration import tasks
 
     return tasks.map_roster(district, pull, run_id, Connection.get("warehouse"))
@@ -92,7 +105,7 @@ def map_roster(district, pull, run_id):
 
 @task
 def publish(district, pull, run_id, params):
-    """Apply the change set in one transaction: readers see yesterday's roster or today's."""
+    """Apply the change set in one transaction: every table shows yesterday's roster or today's."""
     from rollcall.orchestration import tasks
 
     return tasks.publish(district, pull, run_id, Connection.get("warehouse"), dry_run=params["dry_run"])
@@ -100,7 +113,7 @@ def publish(district, pull, run_id, params):
 
 @task
 def report(district, published, run_id, outlets):
-    """Tell what was done: people in the log, other DAGs by an asset event with the counts."""
+    """Log the results, ask about holds, and emit an asset event with the counts."""
     from airflow.sdk.exceptions import AirflowSkipException
 
     from rollcall.orchestration import tasks
@@ -108,14 +121,14 @@ def report(district, published, run_id, outlets):
     tasks.report(district, run_id, Connection.get("warehouse"))
     ask_about_holds(district)
     if published["status"] != "published":
-        raise AirflowSkipException("Nothing was committed, so there is no asset event.")
+        raise AirflowSkipException("Nothing was published, so there is no asset event.")
     yield Metadata(outlets[0], published)
 
 
 def ask_about_holds(district):
-    """Start a run of `roster_holds` for each decision that waits, unless there is one; a refusal holds up nothing.
+    """Start a run of `roster_holds` for each pending decision that has none. If Airflow refuses, the task continues.
 
-    Airflow's operator for this starts one run per task, and a task per hold would cost the district a second each.
+    Airflow's operator starts one run per task, and a task per hold would cost the district a second each.
     """
     from airflow.sdk.exceptions import AirflowRuntimeError
     from airflow.sdk.execution_time import task_runner
@@ -131,17 +144,17 @@ def ask_about_holds(district):
 
 
 def deadline(district: District) -> list[DeadlineAlert]:
-    """Where the district says by when readers must have the night's roster: one alert for each time a night may have.
+    """Alerts for the district's `publish_by`: one for each length a night can have.
 
-    A deadline of Airflow is so long after the run was queued, and when clocks change a night is longer or shorter: the
-    alert that is not that of the night tells nothing.
+    An Airflow deadline is a fixed time after the run was queued, but a night is longer or shorter when clocks change.
+    The callback ignores the alert that does not match the night.
     """
     return [
         DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
             interval=allowed,
             callback=SyncCallback(
-                "oneroster_provider.notifier.tell_if_urgent",
+                "oneroster_provider.notifier.notify_if_urgent",
                 {"district": district.district, "minutes": int(allowed / timedelta(minutes=1))},
             ),
             name=f"publish_by after {allowed}",
@@ -150,20 +163,20 @@ def deadline(district: District) -> list[DeadlineAlert]:
     ]
 
 
-def tell_if_readers_are_affected(context):
-    """A night that failed is told at once only where readers have none of the last two; else in the morning."""
-    from oneroster_provider.notifier import tell_if_urgent
+def notify_on_failure(context):
+    """Notify at once only if neither of the last two nights was published; otherwise the morning digest reports it."""
+    from oneroster_provider.notifier import notify_if_urgent
     from rollcall.orchestration import tasks
 
     district = context["dag"].dag_id.removeprefix("roster_")
     tasks.ended(district, context["run_id"], Connection.get("warehouse"))
-    tell_if_urgent(context, district)
+    notify_if_urgent(context, district)
 
 
 def build(district: District) -> DAG:
-    """A district's DAG, the stages top to bottom."""
+    """Build the district's DAG; its stages read top to bottom."""
     key, schedule = district.district, district.schedule
-    said = {
+    texts = {
         "name": district.name,
         "version": district.version,
         "cron": schedule.cron(key),
@@ -175,7 +188,7 @@ def build(district: District) -> DAG:
         dag_id=district.dag_id,
         dag_display_name=district.name,
         description=f"Nightly roster of {district.name}",
-        doc_md=DOCS.format(**said),
+        doc_md=DOCS.format(**texts),
         schedule=CronDataIntervalTimetable(schedule.cron(key), schedule.timezone) if district.enabled else None,
         start_date=datetime.combine(district.starts_on, datetime.min.time(), ZoneInfo(schedule.timezone)),
         catchup=False,
@@ -185,18 +198,18 @@ def build(district: District) -> DAG:
         tags=["roster", f"oneroster-{district.version}"],
         params=PARAMS,
         deadline=deadline(district),
-        on_failure_callback=tell_if_readers_are_affected,
+        on_failure_callback=notify_on_failure,
         default_args={**DEFAULTS, "owner": district.owner, "pool": district.pool},
     ) as dag:
         roster = Asset(name=district.dag_id, uri=f"rollcall://roster/{key}")
         pulled = extract(key)
-        judged = validate(key, pulled)
-        mapped = map_roster(key, judged)
+        validated = validate(key, pulled)
+        mapped = map_roster(key, validated)
         published = publish(key, mapped)
         report.override(outlets=[roster])(key, published)
     return dag
 
 
-only = get_parsing_context().dag_id
-for found in load_districts(only.removeprefix("roster_") if only else None)[0]:
-    globals()[found.dag_id] = build(found)
+requested = get_parsing_context().dag_id
+for settings in load_districts(requested.removeprefix("roster_") if requested else None)[0]:
+    globals()[settings.dag_id] = build(settings)

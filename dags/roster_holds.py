@@ -1,8 +1,7 @@
-"""Decisions that wait for a person: one run per hold, whose waiting task shows under Airflow's required actions.
+"""Pending decisions: one run per hold, with a task that waits under Required Actions in Airflow.
 
-A district's own DAG never waits for anybody: its `report` starts a run here for each question and ends. Whoever decides
-by the command line instead, or whatever brings the people back, ends the waiting task too: it looks every few minutes
-whether it is still asked for.
+A district's own DAG never waits. Its `report` task starts a run here for each hold and ends. The waiting task also ends
+if the decision is made on the command line or the hold closes: it checks every few minutes.
 """
 
 from datetime import datetime, timedelta
@@ -11,14 +10,18 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import DAG, Connection, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task
 
 DOCS = """
-What the guard holds waits here for **Approve** or **Reject**, under *Required Actions*. Nothing else waits: the
-district's nights go on, and what is held stays published as it is until somebody decides.
+When the guard holds a change, it waits here for **Approve** or **Reject**, under *Required Actions*. Only that change
+waits. The district's nights go on, and the held rows stay published as they are until you decide.
 
-`decision` asks · `apply` writes the decision down, with who took it · `publish` starts the district's DAG, so that what
-was approved is published now. `rollcall holds` does the same from a terminal, and can leave people out.
+| Task | What it does |
+|---|---|
+| `decision` | Asks for the decision and waits. |
+| `apply` | Records the decision and who made it. |
+| `publish` | Starts the district's DAG, which publishes what you approved. |
 
-A run that ends with `apply` skipped was decided elsewhere, or its hold has changed: more rows joined it, and a newer
-run asks about them all. Runs are started by the districts' DAGs.
+- **On the command line:** `rollcall holds` does the same. It can also leave out single people.
+- **`apply` was skipped:** the decision was made elsewhere, or more rows joined the hold and a newer run asks about all.
+- **Do not trigger this DAG yourself.** The districts' DAGs start its runs.
 """
 
 DEFAULTS = {
@@ -26,33 +29,39 @@ DEFAULTS = {
     "retries": 2,
     "retry_delay": timedelta(minutes=2),
     "retry_policy": ExceptionRetryPolicy(
-        [RetryRule("rollcall.errors.ActionRequired", RetryAction.FAIL, reason="Somebody has to mend this first.")]
+        [
+            RetryRule(
+                "rollcall.errors.ActionRequired",
+                RetryAction.FAIL,
+                reason="Needs action before it can succeed; not retried.",
+            )
+        ]
     ),
 }
 
 
 def decision():
-    """The task that asks: it waits without a worker's place, and ends by itself where nothing is asked any more."""
+    """The task that asks. It waits without a worker slot and ends once no decision is needed."""
     from airflow.providers.standard.operators.hitl import HITLOperator
     from airflow.sdk.exceptions import TaskAwaitingInput
 
     class Decision(HITLOperator):
-        """Approve or Reject; the hold is read when the task runs, and looked at again at every timeout."""
+        """Asks for Approve or Reject. Reads the hold when the task starts and again at every timeout."""
 
         def execute(self, context):
-            asked = self.question(context)
-            if asked is None:
-                return self.decided_elsewhere()
-            self.subject, self.body = asked
-            self.response_timeout = timedelta(minutes=context["params"]["look_again"])
+            question = self.question(context)
+            if question is None:
+                return self.no_decision_needed()
+            self.subject, self.body = question
+            self.response_timeout = timedelta(minutes=context["params"]["recheck_minutes"])
             return super().execute(context)
 
         def execute_complete(self, context, event):
             if event.get("error_type") != "timeout":
                 return super().execute_complete(context, event)
             if self.question(context) is None:
-                return self.decided_elsewhere()
-            pause = timedelta(minutes=context["params"]["look_again"])
+                return self.no_decision_needed()
+            pause = timedelta(minutes=context["params"]["recheck_minutes"])
             raise TaskAwaitingInput(method_name="execute_complete", timeout=pause)
 
         def question(self, context):
@@ -60,8 +69,8 @@ def decision():
 
             return required_actions.question(context["params"], Connection.get("warehouse"))
 
-        def decided_elsewhere(self):
-            self.log.info("Nothing is asked any more: somebody decided elsewhere, or the hold has changed or ended.")
+        def no_decision_needed(self):
+            self.log.info("No decision is needed: it was made elsewhere, or the hold has changed or closed.")
             return {"chosen_options": [], "params_input": {}, "responded_by_user": None}
 
     return Decision(
@@ -69,13 +78,13 @@ def decision():
         subject="A hold",
         options=["Approve", "Reject"],
         params={"because": Param("", type="string", title="Because", description_md="Why; it is kept with the hold.")},
-        doc_md="Ask for a decision about the hold, and wait for it.",
+        doc_md="Ask for a decision about the hold and wait for it.",
     )
 
 
 @task(execution_timeout=timedelta(minutes=30))
 def apply(given, params):
-    """Write the decision down as `rollcall holds` would; skipped where somebody decided elsewhere."""
+    """Record the decision, as `rollcall holds` does. Skipped if it was made elsewhere."""
     from airflow.sdk.exceptions import AirflowSkipException
 
     from rollcall.orchestration import required_actions
@@ -84,12 +93,12 @@ def apply(given, params):
     because = given["params_input"].get("because", "")
     run = required_actions.answer(params, given["chosen_options"], by, because, Connection.get("warehouse"))
     if run is None:
-        raise AirflowSkipException("There is nothing to publish.")
+        raise AirflowSkipException("Nothing to publish.")
     return run
 
 
 def publish():
-    """The task that starts the district's DAG, so that what was approved is published now."""
+    """The task that starts the district's DAG, which publishes what was approved."""
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
     return TriggerDagRunOperator(
@@ -107,24 +116,31 @@ def publish():
 with DAG(
     dag_id="roster_holds",
     dag_display_name="Holds",
-    description="What was held, and waits for somebody to approve or reject it",
+    description="Held changes that wait for approval or rejection",
     doc_md=DOCS,
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
     catchup=False,
     is_paused_upon_creation=False,
-    # a run that waits is an active one, and no hold may wait behind another
+    # A waiting run counts as active, and no hold may wait for another.
     max_active_runs=10_000,
     tags=["roster", "holds"],
     params={
-        "hold": Param("", type="string", title="Hold", description_md="Its id, as `rollcall holds list` shows it."),
-        "asked_at": Param("", type="string", title="Asked at", description_md="Which of the hold's questions it is."),
-        "look_again": Param(
+        "hold": Param(
+            "", type="string", title="Hold", description_md="The hold ID, as shown by `rollcall holds list`."
+        ),
+        "asked_at": Param(
+            "",
+            type="string",
+            title="Asked at",
+            description_md="When this hold was last asked about. Set by the district's DAG.",
+        ),
+        "recheck_minutes": Param(
             10,
             type="number",
             exclusiveMinimum=0,
-            title="Look again",
-            description_md="Minutes until the waiting task looks again whether somebody has decided elsewhere.",
+            title="Recheck interval (minutes)",
+            description_md="How often the waiting task checks whether the decision was made elsewhere.",
         ),
     },
     default_args=DEFAULTS,

@@ -1,7 +1,7 @@
-"""One message per morning: which roster readers have, and only the districts that need a person, worst first.
+"""One message per morning: the published rosters, and the districts that need action, worst first.
 
-When, and on whose clock, says `ROLLCALL_MORNING` (a cron expression) and `ROLLCALL_TIMEZONE`; where it goes, the
-connection `rollcall_notify`.
+`ROLLCALL_MORNING` (a cron expression) and `ROLLCALL_TIMEZONE` set the time. The connection `rollcall_notify` sets the
+recipient.
 """
 
 from datetime import datetime, timedelta
@@ -12,18 +12,24 @@ from airflow.sdk import DAG, Connection, CronTriggerTimetable, task
 from rollcall.settings import morning_schedule
 
 DOCS = """
-The digest of all districts, as `rollcall status` shows it. It goes where the connection `rollcall_notify` says: of
-type `smtp` by e-mail (extra `to`), of type `webhook` to Slack, Teams or Mattermost. Without that connection it stands
-in this DAG's log only. What cannot wait, because readers are affected or a district's `publish_by` has passed, is told
-at once by the district's own DAG.
+Every morning, this DAG sends a digest of all districts: the same content as `rollcall status`.
+
+The connection `rollcall_notify` decides where it goes:
+
+- Type `smtp`: email to the addresses in its extra `to`.
+- Type `webhook`: Slack, Teams, or Mattermost.
+- No connection: this DAG's log only.
+
+Urgent messages do not wait for the morning. If the published roster is too old, or `publish_by` has passed, the
+district's own DAG sends one at once.
 """
 
 CRON, ZONE = morning_schedule()
 
 
 @task(retries=3, retry_delay=timedelta(minutes=5), execution_timeout=timedelta(minutes=10))
-def tell():
-    """Work out the digest and send it."""
+def send_digest():
+    """Build the digest and send it."""
     from oneroster_provider.notifier import RollcallNotifier
     from rollcall.status.digest import HOLDS_DAG, holds_dag_notes, morning_digest
 
@@ -32,7 +38,7 @@ def tell():
 
 
 def is_paused(dag_id):
-    """Whether a DAG is paused; None where Airflow does not have it."""
+    """Whether the DAG is paused; None if Airflow does not have it."""
     from airflow.sdk.exceptions import AirflowRuntimeError
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import GetDag
@@ -41,22 +47,22 @@ def is_paused(dag_id):
         found = task_runner.SUPERVISOR_COMMS.send(GetDag(dag_id=dag_id))
     except AirflowRuntimeError as error:
         detail = error.error.detail or {}
-        return None if detail.get("status_code") == 404 else False  # what is not known is not told
+        return None if detail.get("status_code") == 404 else False  # no warning without evidence
     return found.is_paused
 
 
 @task(execution_timeout=timedelta(hours=1))
-def tidy():
-    """Delete what is older than districts keep it, also of districts whose nights do not reach their end."""
-    from rollcall.status import digest as telling
+def apply_retention():
+    """Delete data past each district's retention period, even if the district's nights fail."""
+    from rollcall.status import digest
 
-    telling.apply_retention(Connection.get("warehouse"))
+    digest.apply_retention(Connection.get("warehouse"))
 
 
 with DAG(
     dag_id="roster_morning",
     dag_display_name="Morning",
-    description="One message per morning: the districts that need a person",
+    description="One message per morning: the districts that need action",
     doc_md=DOCS,
     schedule=CronTriggerTimetable(CRON, timezone=ZONE),
     start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo(ZONE)),
@@ -67,5 +73,5 @@ with DAG(
     tags=["roster", "morning"],
     default_args={"owner": "data-engineering"},
 ):
-    tell()
-    tidy()
+    send_digest()
+    apply_retention()

@@ -1,7 +1,7 @@
 """The Airflow provider `rollcall`: the connection type `oneroster` and its hook.
 
-Airflow asks for this description in every process, so that importing it must cost nothing: no Airflow, no requests.
-The form is declared; nothing of it is code (since Airflow 3.2).
+Every Airflow process imports this module, so it imports neither Airflow nor requests. The connection form is
+declarative (Airflow 3.2 and newer).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _OPTIONAL_TEXT = ["string", "null"]
 
 
 def get_provider_info() -> dict[str, Any]:
-    """What Airflow shows and loads; `package-name` has to be the distribution's name."""
+    """The provider's description for Airflow. `package-name` must be the distribution's name."""
     return {
         "package-name": "rollcall",
         "name": "Rollcall",
@@ -31,7 +31,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "oneroster_provider.notifier.WebhookHook",
                 "ui-field-behaviour": {
                     "hidden-fields": ["host", "login", "schema", "port"],
-                    "relabeling": {"password": "Address of the incoming webhook"},
+                    "relabeling": {"password": "URL of the incoming webhook"},
                     "placeholders": {"password": "https://hooks.slack.com/services/…"},
                 },
                 "conn-fields": {},
@@ -41,7 +41,7 @@ def get_provider_info() -> dict[str, Any]:
 
 
 def _fields() -> dict[str, Any]:
-    """Airflow's own fields, called as the district's screen calls them."""
+    """Airflow's standard fields, with the labels of the district's screen."""
     return {
         "hidden-fields": ["schema", "port"],
         "relabeling": {
@@ -51,53 +51,53 @@ def _fields() -> dict[str, Any]:
         },
         "placeholders": {
             "host": "https://sis.example.org/campus/api/oneroster/v1p2/maple/ims/oneroster",
-            "login": "exactly as the district's screen shows it",
-            "password": "for a fixed bearer token: the token",
+            "login": "exactly as shown on the district's screen",
+            "password": "for a fixed bearer token, paste the token",
         },
     }
 
 
 def _extra_fields() -> dict[str, Any]:
-    """The keys of `extra`. Airflow masks extras by their name: `auth_url` is none it would hide."""
+    """The keys of `extra`. Airflow would mask `token_url`, so the key is `auth_url`."""
     return {
         "auth_url": {
             "label": "Token URL",
-            "description": "OAuth 2 only; copy it whole, with `?appName=…`.",
+            "description": "OAuth 2 only. Copy the full URL, including `?appName=…`.",
             "schema": {"type": _OPTIONAL_TEXT},
         },
         "auth": {
             "label": "Authentication",
-            "description": "Empty: OAuth 2 if there is a Token URL, else OAuth 1 (Consumer Key and Secret).",
+            "description": "Default: OAuth 2 with a Token URL, otherwise OAuth 1 (Consumer Key and Secret).",
             "schema": {"type": _OPTIONAL_TEXT, "enum": ["oauth2", "oauth1", "bearer"]},
         },
         "client_auth": {
-            "label": "Client ID and Secret go into",
-            "description": "OAuth 2: the header (basic) or the body; the other is tried if one is refused.",
+            "label": "Send Client ID and Secret in",
+            "description": "OAuth 2 only: the header (basic) or the body. If one is refused, the other is tried.",
             "schema": {"type": _OPTIONAL_TEXT, "enum": ["basic", "body"]},
         },
         "signature": {
             "label": "Signature",
-            "description": "OAuth 1. Empty: HMAC-SHA256. Some classic connections take HMAC-SHA1 only; Test says so.",
+            "description": "OAuth 1 only. Default: HMAC-SHA256. Test shows if the provider accepts only HMAC-SHA1.",
             "schema": {"type": _OPTIONAL_TEXT, "enum": ["HMAC-SHA256", "HMAC-SHA1"]},
         },
         "scopes": {
             "label": "Scopes",
-            "description": "OAuth 2, one a line; empty: the least the version needs.",
+            "description": "OAuth 2 only, one per line. Leave empty for the minimum that the version needs.",
             "schema": {"type": ["array", "null"], "items": {"type": "string"}},
         },
         "expires_on": {
             "label": "Expires on",
-            "description": "The day the credentials end (Infinite Campus 1.1: a year after they were made).",
+            "description": "When the credentials expire (Infinite Campus 1.1: one year after creation).",
             "schema": {"type": _OPTIONAL_TEXT, "format": "date"},
         },
         "headers": {
             "label": "Headers",
-            "description": "Sent to the Base URL's host with every request.",
+            "description": "Sent with every request to the host of the Base URL.",
             "schema": {"type": ["object", "null"]},
         },
         "secret_headers": {
             "label": "Secret headers",
-            "description": "The same, masked.",
+            "description": "Like Headers, but masked.",
             "schema": {"type": ["object", "null"]},
         },
     }

@@ -1,4 +1,4 @@
-"""An Airflow connection in, a OneRoster client out. `rollcall.oneroster` holds what the client can do."""
+"""Turns an Airflow connection into a OneRoster client. The client itself is in `rollcall.oneroster`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollcall.oneroster.errors import ConnectionInvalid
 class OneRosterHook(BaseHook):
     """Connects to the OneRoster service of a district's student information system.
 
-    :param oneroster_conn_id: the Airflow connection, of type `oneroster`.
+    :param oneroster_conn_id: ID of an Airflow connection of type `oneroster`.
     """
 
     conn_name_attr = "oneroster_conn_id"
@@ -29,14 +29,14 @@ class OneRosterHook(BaseHook):
         self.oneroster_conn_id = oneroster_conn_id
 
     def connection(self) -> OneRosterConnection:
-        """The connection's fields, checked.
+        """The checked connection.
 
-        :raises ConnectionInvalid: there is no such connection, or its fields make no usable one.
+        :raises ConnectionInvalid: if there is no such connection or a field is not valid.
         """
         return self.pasted().connection()
 
     def pasted(self) -> Pasted:
-        """The connection's fields as somebody entered them.
+        """The connection's fields as entered.
 
         :raises ConnectionInvalid: `connection_missing`.
         """
@@ -46,8 +46,8 @@ class OneRosterHook(BaseHook):
         except AirflowNotFoundException:
             raise ConnectionInvalid(
                 "connection_missing",
-                f"There is no connection {conn_id}.",
-                remedy=f"Add it in Airflow under Admin > Connections: connection id {conn_id}, type OneRoster.",
+                f"Connection {conn_id} not found.",
+                remedy=f"Add it in Airflow under Admin > Connections: connection ID {conn_id}, type OneRoster.",
             ) from None
         return Pasted(conn_id, fields.host or "", fields.login or "", fields.password or "", fields.extra_dejson)
 
@@ -60,13 +60,13 @@ class OneRosterHook(BaseHook):
         demographics: bool = False,
         budget: Budget | None = None,
     ) -> OneRosterClient:
-        """A client; nothing is sent before it is read from.
+        """A client. It sends no request until the first read.
 
-        :param version: of the service the district shares.
-        :param page_size: rows asked for per page.
-        :param concurrency: requests at once, token requests included.
-        :param demographics: whether they will be read, which takes a scope of its own.
-        :param budget: asked for leave before each request; left out, it is `concurrency` in this process.
+        :param version: the OneRoster version of the district's service.
+        :param page_size: rows per page.
+        :param concurrency: maximum simultaneous requests, including token requests.
+        :param demographics: request the extra scope that demographics need.
+        :param budget: grants each request. By default, `concurrency` applies in this process only.
         """
         return OneRosterClient(
             self.connection(),
@@ -78,5 +78,5 @@ class OneRosterHook(BaseHook):
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the district's service answers, and which; on failure what is wrong and who can put it right."""
+        """Whether the district's service answers, and which one. On failure: what is wrong and who can fix it."""
         return quick_check(self.pasted)

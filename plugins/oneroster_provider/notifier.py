@@ -1,8 +1,7 @@
-"""Where Rollcall's messages go: the connection `rollcall_notify`, the one place in which that is configured.
+"""Sends Rollcall's messages through the connection `rollcall_notify`, the only place that configures the recipient.
 
-Of type `smtp` it is an e-mail (extra `to`, and `from_email`); of type `webhook` a JSON POST in the form that Slack,
-Mattermost or Teams takes (extra `format`, else what the address says). Without the connection a message stands in the
-log only.
+Type `smtp` sends an email (extra `to` and `from_email`). Type `webhook` sends a JSON POST in the format of Slack,
+Mattermost, or Teams (extra `format`; by default, the URL decides). Without the connection, messages go to the log only.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class WebhookHook(BaseHook):
-    """An incoming webhook. Its address is a secret, so it is the connection's password."""
+    """An incoming webhook. Its URL is a secret, so it is the connection's password."""
 
     conn_name_attr = "webhook_conn_id"
     default_conn_name = CONNECTION
@@ -36,7 +35,7 @@ class RollcallNotifier(BaseNotifier):
     """Sends one message, in plain text.
 
     :param subject: one line.
-    :param message: its first line says which roster readers have now.
+    :param message: the first line names the roster that is published now.
     """
 
     template_fields = ("subject", "message")
@@ -48,21 +47,21 @@ class RollcallNotifier(BaseNotifier):
         self.conn_id = conn_id
 
     def notify(self, context: Any) -> None:
-        """Send it.
+        """Send the message.
 
-        :raises ActionRequired: `notify_setting` for a connection that cannot be used.
-        :raises RollcallError: `not_told` when it did not go out.
+        :raises ActionRequired: `notify_setting` if the connection cannot be used.
+        :raises RollcallError: `notification_failed` if the message was not accepted.
         """
         try:
             connection = BaseHook.get_connection(self.conn_id)
         except AirflowNotFoundException:
-            self.log.info("There is no connection %s, so this is told here only.\n\n%s", self.conn_id, self.message)
+            self.log.info("No connection %s; the message is in this log only.\n\n%s", self.conn_id, self.message)
             return
         if connection.conn_type == "smtp":
             self._mail(connection, context)
         else:
             self._post(connection.password or "", connection.extra_dejson.get("format", ""))
-        self.log.info("Told through %s.\n\n%s", self.conn_id, self.message)
+        self.log.info("Sent through %s.\n\n%s", self.conn_id, self.message)
 
     def _mail(self, connection: Any, context: Any) -> None:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
@@ -71,8 +70,8 @@ class RollcallNotifier(BaseNotifier):
         if not to:
             raise ActionRequired(
                 "notify_setting",
-                f"The connection {self.conn_id} does not say to whom e-mails go.",
-                remedy='Add {"to": "somebody@example.org", "from_email": "rollcall@example.org"} to its extra.',
+                f"Connection {self.conn_id} has no email recipient.",
+                remedy='Add {"to": "team@example.org", "from_email": "rollcall@example.org"} to its extra.',
             )
         SmtpNotifier(
             smtp_conn_id=self.conn_id,
@@ -86,44 +85,44 @@ class RollcallNotifier(BaseNotifier):
         if form and form not in FORMATS:
             raise ActionRequired(
                 "notify_setting",
-                f"The connection {self.conn_id} has a `format` in its extra that is none.",
-                remedy=f"It is one of: {', '.join(FORMATS)}.",
+                f"Connection {self.conn_id} has an unknown `format` in its extra.",
+                remedy=f"Use one of: {', '.join(FORMATS)}.",
             )
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise ActionRequired(
                 "notify_setting",
-                f"The connection {self.conn_id} has no webhook address that begins with https.",
-                remedy="Paste the address of the incoming webhook as its password.",
+                f"Connection {self.conn_id} has no webhook URL that starts with https.",
+                remedy="Paste the URL of the incoming webhook into its password field.",
             )
         body = content(form or format_of(url), self.subject, self.message)
         try:
             answer = requests.post(url, json=body, timeout=30, allow_redirects=False)
         except requests.RequestException as error:
-            problem = type(error).__name__  # its text quotes the address, which is a secret
+            problem = type(error).__name__  # the exception's text quotes the URL, which is a secret
         else:
             if answer.ok:
                 return
             problem = f"status {answer.status_code}"
         raise RollcallError(
-            "not_told",
-            f"The webhook of {self.conn_id} did not take the message: {problem}.",
-            remedy="It is tried again; if it goes on, make a new webhook and put its address into the connection.",
+            "notification_failed",
+            f"The webhook of {self.conn_id} rejected the message: {problem}.",
+            remedy="The task retries. If it keeps failing, create a new webhook and put its URL into the connection.",
         )
 
 
-def tell_if_urgent(context: Any = None, district: str = "", minutes: int | None = None) -> None:
-    """Tell at once where readers are affected or `publish_by` has passed; else leave it to the morning's digest.
+def notify_if_urgent(context: Any = None, district: str = "", minutes: int | None = None) -> None:
+    """Send a message at once if the published roster is too old or `publish_by` has passed.
 
-    Called by a district's DAG when it has failed and when its deadline has passed.
+    Everything else waits for the morning digest. A district's DAG calls this on failure and when its deadline passes.
 
-    :param minutes: of a deadline, how long after the begin of a night it comes.
+    :param minutes: for a deadline, the minutes from the start of the night to the deadline.
     """
     from airflow.sdk import Connection
 
     from rollcall.status.digest import urgent_alert
 
     allowed = None if minutes is None else timedelta(minutes=minutes)
-    found = urgent_alert(Connection.get("warehouse"), district, allowed=allowed)
-    if found is not None:
-        RollcallNotifier(*found).notify(context or {})
+    message = urgent_alert(Connection.get("warehouse"), district, allowed=allowed)
+    if message is not None:
+        RollcallNotifier(*message).notify(context or {})

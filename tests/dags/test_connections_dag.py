@@ -116,8 +116,8 @@ def test_the_log_shows_each_district_and_the_end_names_those_that_fail(
     )
     printed = capsys.readouterr().out
     assert "Maple Unified School District (oneroster_maple)\n  pass     connection" in printed
-    assert "There is no connection oneroster_oak." in printed
-    assert "Add it in Airflow under Admin > Connections: connection id oneroster_oak, type OneRoster." in printed
+    assert "Connection oneroster_oak not found." in printed
+    assert "Add it in Airflow under Admin > Connections: connection ID oneroster_oak, type OneRoster." in printed
     assert "planted" not in printed
 
 

@@ -129,6 +129,6 @@ def test_publish_by_is_a_deadline_of_the_districts_dag(districts, parse):
     # on the night on which clocks go forward, between begin and deadline, an hour less
     assert [deadline.interval for deadline in deadlines] == [timedelta(minutes=165), timedelta(minutes=225)]
     for deadline in deadlines:
-        assert deadline.callback.path == "oneroster_provider.notifier.tell_if_urgent"
+        assert deadline.callback.path == "oneroster_provider.notifier.notify_if_urgent"
         minutes = deadline.interval / timedelta(minutes=1)
         assert deadline.callback.kwargs == {"district": "maple", "minutes": minutes}

@@ -105,7 +105,7 @@ def test_a_webhook_that_refuses_fails_without_showing_its_address(webhook, conne
     status[0] = 403
     with pytest.raises(RollcallError) as caught:
         RollcallNotifier("subject", "message").notify({})
-    assert caught.value.code == "not_told"
+    assert caught.value.code == "notification_failed"
     assert SECRET not in str(caught.value)
     connected(address.replace("127.0.0.1", "example.org"))
     with pytest.raises(ActionRequired) as refused:
@@ -114,17 +114,17 @@ def test_a_webhook_that_refuses_fails_without_showing_its_address(webhook, conne
 
 
 def test_only_what_cannot_wait_for_the_morning_is_told_at_once(nights, roster, webhook, connected):
-    from oneroster_provider.notifier import tell_if_urgent
+    from oneroster_provider.notifier import notify_if_urgent
 
     address, posted, _ = webhook
     connected(address)
     nights.publish(roster("ada"), as_of=datetime.now(UTC))
-    tell_if_urgent({}, "elm")
+    notify_if_urgent({}, "elm")
     assert posted == []
     with nights.engine.begin() as connection:
         late = datetime.now(UTC) - timedelta(hours=50)
         connection.execute(sa.text("UPDATE roster_ops.state SET current_as_of = :late"), {"late": late})
-    tell_if_urgent({}, "elm")
+    notify_if_urgent({}, "elm")
     ((_, body),) = posted
     assert body["text"].splitlines()[0].endswith("Elm (elm) is late.")
 
@@ -291,6 +291,6 @@ def test_an_e_mail_without_an_address_says_where_it_belongs(connected):
     from oneroster_provider.notifier import RollcallNotifier
 
     connected(conn_type="smtp", host="127.0.0.1")
-    with pytest.raises(ActionRequired, match="does not say to whom") as caught:
+    with pytest.raises(ActionRequired, match="has no email recipient") as caught:
         RollcallNotifier("subject", "message").notify({})
     assert "to its extra" in caught.value.remedy

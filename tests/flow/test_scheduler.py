@@ -157,7 +157,7 @@ def test_three_in_ten_students_lost_are_told_held_and_approved_in_airflow(stack,
     waiting = f"/dags/roster_holds/dagRuns/{asked['dag_run_id']}"
     _until(stack, lambda: api.task_states("roster_holds", asked["dag_run_id"])["decision"] == "awaiting_input")
     # another run asks the same, and looks again every few seconds
-    twin = api.trigger("roster_holds", {**asked["conf"], "look_again": 0.05})
+    twin = api.trigger("roster_holds", {**asked["conf"], "recheck_minutes": 0.05})
     _until(stack, lambda: api.task_states("roster_holds", twin).get("decision") == "awaiting_input")
     detail = api._get(f"{waiting}/taskInstances/decision/-1/hitlDetails")
     assert detail["options"] == ["Approve", "Reject"]
