@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from rollcall.accounts.assignment import positions
 from rollcall.accounts.roles import EvaluatedRoles, RolesAtSites
 from rollcall.landing.validated import accepted_schema
+from rollcall.model.keys import join_columns
 from rollcall.model.tables import TABLES
 from rollcall.model.username_text import key_column
 
@@ -88,8 +89,8 @@ def account_rows(
 
 def _account_ids(users: pa.Array, sites: pa.Array, published: pa.Table) -> pa.Array:
     """The published id of each account; a new one is a UUID of version 5 of its key."""
-    keys = pc.binary_join_element_wise(users, sites, "\x1f")
-    known = pc.binary_join_element_wise(published["user_sourced_id"], published["site_id"], "\x1f")
+    keys = join_columns(users, sites)
+    known = join_columns(published["user_sourced_id"], published["site_id"])
     found = positions(keys, known)
     is_new = pa.array(found < 0)
     ids = published["account_id"].combine_chunks().take(pa.array(found, mask=found < 0))

@@ -16,6 +16,7 @@ import msgspec
 import pandas as pd
 
 from rollcall.accounts.usernames import field_values
+from rollcall.model.keys import join_series
 from rollcall.model.username_text import username_keys
 
 #: Rules of what is found about people with one key.
@@ -94,7 +95,7 @@ Note = tuple[int, str, str]
 def name_keys(users: pd.DataFrame) -> pd.Series:
     """Given and family name as they are compared."""
     given, family = (username_keys(users[name].fillna("")) for name in ("given_name", "family_name"))
-    return given + "\x1f" + family
+    return join_series(given, family)
 
 
 def _placeholders(shared: pd.DataFrame, within: list[str], is_placeholder: pd.Series) -> Iterator[Note]:

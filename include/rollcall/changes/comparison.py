@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from rollcall.changes.published import PublishedRows
 from rollcall.landing.change_set import TableCounts, change_schema
-from rollcall.model.digests import row_digests, row_keys
+from rollcall.model.digests import row_digests
+from rollcall.model.keys import row_keys
 from rollcall.model.tables import Table
 
 #: The causes of a removal (rule 3), as they stand in `_removed_because`.

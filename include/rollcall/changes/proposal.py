@@ -45,7 +45,7 @@ from rollcall.landing.pull import Pull
 from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.validated import Validated, ValidatedCollection, accepted_schema
 from rollcall.landing.zone import PullFolder
-from rollcall.model.digests import row_keys
+from rollcall.model.keys import row_keys
 from rollcall.model.tables import COLLECTIONS, Table, tables_of
 from rollcall.runtime.memory import give_back_what_is_free
 from rollcall.settings import RuleChange

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from rollcall.landing.validated import accepted_schema
-from rollcall.model.digests import KEY_SEPARATOR, row_keys
+from rollcall.model.keys import row_keys, split_keys
 from rollcall.model.tables import Table
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.models import state
@@ -136,7 +136,7 @@ def with_owners(connection: sa.Connection, district: str, table: Table, publishe
     if not columns:
         return published
     unseen = published.keys.filter(pc.invert(published.rows["_is_received"]))
-    found = read_rows_by_key(connection, district, table, split_key(table, unseen), [*table.key, *columns])
+    found = read_rows_by_key(connection, district, table, split_keys(table, unseen), [*table.key, *columns])
     at = pc.index_in(published.keys, value_set=row_keys(table, found))
     rows = published.rows
     for name in columns:
@@ -151,7 +151,7 @@ def _owners_beside_key(table: Table) -> list[str]:
 def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str], asked: KeyFilter) -> str:
     """The query for some rows, whose keys and owners are put beside the table for it."""
     listed = ", ".join(f's."{name}"' for name in columns)
-    wanted = {"keys": (table.key, split_key(table, asked.keys))}
+    wanted = {"keys": (table.key, split_keys(table, asked.keys))}
     wanted |= {column: ((column,), pa.table({column: owners})) for column, owners in asked.owners.items()}
     queries = []
     for name, (match, values) in wanted.items():
@@ -187,14 +187,6 @@ def has_rows(connection: sa.Connection, district: str, table: Table) -> bool:
     """Whether a table has any row of the district, live or removed."""
     asking = sa.text(f"SELECT EXISTS (SELECT FROM {STAGING}.{table.name} WHERE district_id = :district)")
     return bool(connection.execute(asking, {"district": district}).scalar_one())
-
-
-def split_key(table: Table, keys: pa.ChunkedArray) -> pa.Table:
-    """The key columns of keys that are one text each."""
-    if len(table.key) == 1:
-        return pa.table({table.key[0]: keys})
-    split = pc.split_pattern(keys, KEY_SEPARATOR, max_splits=len(table.key) - 1)
-    return pa.table({name: pc.list_element(split, index) for index, name in enumerate(table.key)})
 
 
 def read_rows_by_key(

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
+from rollcall.model.keys import sql_join_key, sql_key_part
 from rollcall.model.tables import COLLECTIONS, TABLES
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.schemas import STAGING
@@ -58,7 +59,7 @@ _PERSON_IS = f"""
     WHERE r.district_id = %%(district)s AND r._removed_at IS NULL AND k.is_so"""
 
 _OF_ROLE = "CASE WHEN r.role = ANY(%(students)s) THEN 'students' ELSE 'staff' END"
-_ACCOUNT = "r.user_sourced_id || chr(31) || r.site_id"
+_ACCOUNT = sql_join_key(["r.user_sourced_id", "r.site_id"])
 
 # per table, where its live rows are; the lower `turn` is the nearer school
 _PLACES = {
@@ -113,8 +114,8 @@ _EVERY_ROW = {"asked": "", "asked_owners": "", "asked_accounts": ""}
 _ASKED = {
     "asked": "JOIN asked a ON a.key = r.sourced_id",
     "asked_owners": "JOIN asked a ON a.key = r.user_sourced_id",
-    "asked_accounts": "JOIN asked a ON r.user_sourced_id = split_part(a.key, chr(31), 1) "
-    "AND r.site_id = split_part(a.key, chr(31), 2)",
+    "asked_accounts": f"JOIN asked a ON r.user_sourced_id = {sql_key_part('a.key', 1)} "
+    f"AND r.site_id = {sql_key_part('a.key', 2)}",
 }
 
 
@@ -227,7 +228,7 @@ class PublishedLookups:
         """The live roles at these orgs: `key` of `user_roles`, and the org as `school`."""
         self._ask(orgs)
         query = f"""
-            SELECT r.user_sourced_id || chr(31) || r.role_key, r.org_sourced_id
+            SELECT {sql_join_key(["r.user_sourced_id", "r.role_key"])}, r.org_sourced_id
             FROM {STAGING}.user_roles r JOIN asked a ON a.key = r.org_sourced_id
             WHERE r.district_id = %(district)s AND r._removed_at IS NULL"""
         return copy_out(self.connection, query, self._named, _AT_SCHOOLS)
@@ -274,7 +275,7 @@ class PublishedLookups:
             rows = _ONE_SCHOOL[table].format(**asked)
             return f"SELECT k.*, s.site FROM ({rows}) k LEFT JOIN school_sites s ON s.school = k.school"
         places = _PLACES.get(table, _NOWHERE).format(**asked)
-        site = "split_part(k.key, chr(31), 2)" if table == "accounts" else "s.site"
+        site = sql_key_part("k.key", 2) if table == "accounts" else "s.site"
         return f"""
             SELECT k.key, k.kind, l.school, {site} AS site, l.turn FROM ({_kinds(table, asked)}) k
             LEFT JOIN ({places}) l ON l.key = k.key LEFT JOIN school_sites s ON s.school = l.school"""

@@ -19,6 +19,7 @@ from rollcall.expectations.rules import Rule
 from rollcall.expectations.suites import SUITES
 from rollcall.landing.rejects import REJECT_SCHEMA, reject_record
 from rollcall.landing.validated import Finding, Severity
+from rollcall.model.keys import join_columns
 from rollcall.model.tables import Table
 
 # Whether the parents of orgs and sessions end somewhere, or lead in a circle.
@@ -56,7 +57,7 @@ def find_only_primary(user_roles: pa.Table) -> pa.ChunkedArray:
     """
     is_primary = pc.fill_null(pc.equal(user_roles["role_type"], "primary"), False)
     org = pc.fill_null(user_roles["org_sourced_id"], "")
-    place = pc.binary_join_element_wise(user_roles["user_sourced_id"], org, "\x1f")
+    place = join_columns(user_roles["user_sourced_id"], org)
     counted = pc.value_counts(place.filter(is_primary))
     several = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
     return pc.invert(pc.and_(is_primary, pc.is_in(place, value_set=several)))

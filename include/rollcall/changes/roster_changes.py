@@ -28,7 +28,6 @@ from rollcall.changes.published import (
     read_live_rows,
     read_published,
     read_rows_by_key,
-    split_key,
 )
 from rollcall.changes.references import removed_with_owner_finding
 from rollcall.changes.withholding import withhold, withhold_accounts
@@ -37,7 +36,7 @@ from rollcall.landing.change_set import TableCounts
 from rollcall.landing.manifests import Part
 from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, Mapped, People
 from rollcall.landing.validated import Finding
-from rollcall.model.digests import row_keys
+from rollcall.model.keys import row_keys, split_keys
 from rollcall.model.tables import TABLES, Table
 
 NONE = pa.chunked_array([], pa.string())
@@ -88,7 +87,7 @@ class RosterChanges:
             return read_live_rows(self.connection, self.district, table, wanted, of)
         changes = self.tables[name]
         if changes.is_whole and of is None:
-            kept = split_key(table, changes.kept)
+            kept = split_keys(table, changes.kept)
             stays = read_rows_by_key(self.connection, self.district, table, kept, wanted)
         else:
             columns = list(dict.fromkeys([*wanted, *table.key]))
@@ -239,7 +238,7 @@ class RosterChanges:
     def with_published_accounts(self, accounts: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
         """Accounts of a mapping, but these by key as they are published."""
         table = TABLES["accounts"]
-        of = ColumnFilter("user_sourced_id", split_key(table, keys)["user_sourced_id"])
+        of = ColumnFilter("user_sourced_id", split_keys(table, keys)["user_sourced_id"])
         published = read_live_rows(self.connection, self.district, table, accounts.column_names, of)
         published = published.filter(pc.is_in(row_keys(table, published), value_set=keys))
         return pa.concat_tables([_without_keys(table, accounts, keys), published])

@@ -21,7 +21,7 @@ from rollcall.changes.coverage import coverage
 from rollcall.changes.published import PublishedRows, read_rows_by_key
 from rollcall.landing.change_set import change_schema
 from rollcall.landing.mapping import LEFT_OUT_SCHEMA, Mapped
-from rollcall.model.digests import row_keys
+from rollcall.model.keys import row_keys
 from rollcall.model.tables import Table
 
 # Accounts that a hold leaves as they are, and what follows: nobody else gets a name that somebody keeps.

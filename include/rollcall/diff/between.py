@@ -25,6 +25,7 @@ from rollcall.diff.lines import (
 from rollcall.diff.newest import at_school
 from rollcall.explain.words import field_words
 from rollcall.history.published import rows_at
+from rollcall.model.keys import join_series
 from rollcall.model.tables import TABLES
 
 _USERS = (*SHOWN, "email", "identifier", "username", "is_enabled", "_removed_at", "_removed_because")
@@ -122,7 +123,7 @@ class Between:
         same = pd.Series(True, index=both.index)
         for column in ("email", "identifier", "username"):
             same &= same_columns(both[f"{column}_before"], both[f"{column}_after"])
-        keys = [rows["user_sourced_id"] + "\x1f" + rows["role_key"] for rows in self._roles]
+        keys = [join_series(rows["user_sourced_id"], rows["role_key"]) for rows in self._roles]
         other_roles = pd.concat(
             [
                 self._roles[0].loc[~keys[0].isin(keys[1]), "user_sourced_id"],

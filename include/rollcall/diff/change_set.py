@@ -29,6 +29,7 @@ from rollcall.explain.words import field_words
 from rollcall.history.published import rows_at
 from rollcall.landing.change_set import HELD_ROWS_SCHEMA, ChangeSet, change_schema
 from rollcall.landing.manifests import read_rows
+from rollcall.model.keys import first_parts
 from rollcall.model.tables import TABLES
 
 #: Changes of a user that are not told: stamps, and what is told by the roles.
@@ -36,8 +37,6 @@ _SILENT = frozenset({"metadata", "status", "user_master_identifier", "user_profi
 
 #: Changes of an account that are its own; the others are copied from the user.
 _OF_ACCOUNT = ("username", "username_field", "site_name", "role", "is_primary_site")
-
-_KEY_SEPARATOR = "\x1f"
 
 
 class ChangeSetLines:
@@ -205,7 +204,7 @@ class ChangeSetLines:
         rows = rows[rows["table_name"].isin(["users", "accounts"])]
         if rows.empty:
             return
-        users = rows["row_key"].str.split(_KEY_SEPARATOR, n=1).str[0]
+        users = first_parts(rows["row_key"])
         what = "held: " + rows["table_name"].map({"users": "person ", "accounts": "account "}) + rows["change"]
         sentence = rows["because"].map(SENTENCES).fillna(rows["because"])
         made.add(users, what, reason=rows["because"].map(REASONS).fillna("changed"), because=sentence)

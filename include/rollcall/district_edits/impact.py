@@ -10,6 +10,7 @@ import pandas as pd
 from rollcall.accounts.mapping import map_accounts
 from rollcall.district_edits.published import PublishedRoster, frame
 from rollcall.landing.mapping import Mapped
+from rollcall.model.keys import join_key
 from rollcall.settings import District
 from rollcall.warehouse.site_targets import with_targets
 
@@ -77,6 +78,6 @@ def _by_person(mapped: Mapped) -> pd.DataFrame:
     people = pd.DataFrame({"sites": first["site_id"], "names": first["site_name"], "username": first["username"]})
     many = accounts[accounts["user_sourced_id"].isin(several[several].index)]
     if len(many):
-        texts = many.groupby("user_sourced_id").agg(sites=("site_id", "\x1f".join), names=("site_name", ", ".join))
+        texts = many.groupby("user_sourced_id").agg(sites=("site_id", join_key), names=("site_name", ", ".join))
         people.update(texts)
     return people

@@ -8,10 +8,8 @@ import sqlalchemy as sa
 
 from rollcall.explain.people import Row, other_records, rows
 from rollcall.explain.words import full_name
+from rollcall.model.keys import key_prefix
 from rollcall.warehouse.models import hold_rows, holds, left_out, rejects, runs, staging
-
-#: Joins the parts of a row's key in `hold_rows`.
-_KEY_SEPARATOR = "\x1f"
 
 #: Tables whose rows belong to a person by the first part of their key.
 _BY_KEY = ("users", "user_roles", "user_agents", "demographics", "accounts")
@@ -163,7 +161,7 @@ def held_rows(connection: sa.Connection, district: str, user: str, enrollments: 
     theirs = sa.or_(
         sa.and_(
             hold_rows.c.table_name.in_(_BY_KEY),
-            sa.or_(by_key == user, by_key.startswith(f"{user}{_KEY_SEPARATOR}", autoescape=True)),
+            sa.or_(by_key == user, by_key.startswith(key_prefix(user), autoescape=True)),
         ),
         sa.and_(hold_rows.c.table_name == "enrollments", by_key.in_(enrollments)),
     )

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from rollcall.guard.drafts import ROW, HoldDrafts, as_rows
 from rollcall.guard.evidence import KEY, Evidence
 from rollcall.guard.removals import too_many
+from rollcall.model.keys import join_key, join_series
 from rollcall.settings import District
 
 _COMES = ("added", "returned")
@@ -121,7 +122,7 @@ def detect_identity_changes(evidence: Evidence, claims: HoldDrafts) -> None:
 def _who(people: pd.DataFrame) -> pd.Series:
     """A digest of whom each record is about, by what tells people apart."""
     told = [_folded(people[name].astype("str").where(people[name].notna())).fillna("") for name in _APART]
-    joined = ("\x1f".join(parts) for parts in zip(*told, strict=True))
+    joined = (join_key(parts) for parts in zip(*told, strict=True))
     digests = [hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in joined]
     return pd.Series(digests, index=people.index, dtype="object")
 
@@ -139,7 +140,7 @@ def _joined(people: pd.DataFrame, other: str) -> pd.Series:
     parts = [
         _folded(people[name].astype("str").where(people[name].notna())) for name in ("given_name", "family_name", other)
     ]
-    return parts[0] + "\x1f" + parts[1] + "\x1f" + parts[2]
+    return join_series(*parts)
 
 
 def _folded(values: pd.Series) -> pd.Series:

@@ -23,6 +23,7 @@ from rollcall.guard.usernames import judge_lost_accounts, judge_names, moved_acc
 from rollcall.landing.change_set import CAME_BACK_SCHEMA, FIRST_ROWS, HELD_ROWS_SCHEMA, Hold
 from rollcall.landing.mapping import Mapped
 from rollcall.landing.pull import LandedCollection
+from rollcall.model.keys import join_series
 from rollcall.model.tables import TABLES
 from rollcall.settings import District
 
@@ -164,7 +165,7 @@ def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
             changes_still[rows.index] = rows["row_key"].isin(
                 evidence.leaving(str(table), "added", "returned", "changed")
             )
-    named = (name_changes["user_sourced_id"].to_pandas() + "\x1f" + name_changes["site_id"].to_pandas()).astype(
+    named = join_series(name_changes["user_sourced_id"].to_pandas(), name_changes["site_id"].to_pandas()).astype(
         "object"
     )
     about_names = living["kind"] == "usernames"

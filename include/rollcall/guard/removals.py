@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from rollcall.guard.drafts import ROW, HoldDrafts, as_rows
 from rollcall.guard.evidence import Evidence
+from rollcall.model.keys import first_parts
 from rollcall.model.tables import COLLECTIONS, TABLES, tables_of
 from rollcall.settings import District
 
@@ -215,7 +216,7 @@ def _accounts_that_go_along(district: District, evidence: Evidence, claims: Hold
         return
     keys = evidence.readers.accounts_of(pa.array(people["key"], pa.string())).to_pandas().astype("object")
     for found in too_many(district, evidence, "accounts", "accounts", keys):
-        named = found.rows.assign(key=found.rows["key"].str.partition("\x1f")[0]).drop_duplicates("key")
+        named = found.rows.assign(key=first_parts(found.rows["key"])).drop_duplicates("key")
         claims.add("users", "removals", as_rows("users", people.merge(named, on="key")), school=found.school)
 
 

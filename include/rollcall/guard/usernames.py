@@ -10,6 +10,7 @@ from rollcall.guard.drafts import ROW, HoldDrafts, as_rows
 from rollcall.guard.evidence import Evidence
 from rollcall.guard.removals import too_many
 from rollcall.landing.mapping import Mapped
+from rollcall.model.keys import join_series
 from rollcall.settings import District
 
 #: Held one by one, however few: somebody has to agree that the name comes from elsewhere or was another person's.
@@ -78,7 +79,7 @@ def _name_rows(name_changes: pa.Table) -> pd.DataFrame:
     rows = name_changes.to_pandas()
     return pd.DataFrame(
         {
-            "key": rows["user_sourced_id"] + "\x1f" + rows["site_id"],
+            "key": join_series(rows["user_sourced_id"], rows["site_id"]),
             "change": "changed",
             "because": _told(rows),
             "row_school": "",

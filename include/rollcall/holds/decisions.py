@@ -16,6 +16,7 @@ from rollcall.changes.comparison import ABSENT_TWICE
 from rollcall.errors import ActionRequired
 from rollcall.holds import reading
 from rollcall.holds.reading import Held
+from rollcall.model.keys import sql_join_key, sql_key_part, sql_key_parts
 from rollcall.model.tables import TABLES
 from rollcall.warehouse.models import holds
 from rollcall.warehouse.schemas import OPS, STAGING
@@ -145,7 +146,7 @@ def _schools(connection: sa.Connection, held: Held, asked: Sequence[str]) -> lis
 #: Whether a row is one of the excepted records' own, belongs to one of them, or is the same person's other id.
 _EXCEPTED = " OR ".join(
     [
-        "split_part(r.row_key, chr(31), 1) = ANY(:who)",
+        f"{sql_key_part('r.row_key', 1)} = ANY(:who)",
         f"r.because LIKE '% -> %' AND r.because IN (SELECT o.because FROM {OPS}.hold_rows o "
         "WHERE o.hold_id = :hold AND o.row_key = ANY(:who))",
         *(
@@ -177,21 +178,21 @@ def _drop_what_no_longer_holds(connection: sa.Connection, held: Held) -> list[tu
     """Look at the newest roster: what is gone, live again, or there already needs no decision."""
     dropped: list[tuple[str, list[str]]] = []
     for table in TABLES.values():
-        key = ", ".join(f's."{name}"' for name in table.key)
+        key = sql_join_key([f's."{name}"' for name in table.key])
         query = f"""
             WITH newest AS (
                 SELECT n.row_key, s.district_id IS NOT NULL AND s._removed_at IS NULL AS is_live, s._missing_since
                 FROM {OPS}.hold_rows n LEFT JOIN {STAGING}.{table.name} s
-                    ON s.district_id = :district AND concat_ws(chr(31), {key}) = n.row_key
+                    ON s.district_id = :district AND {key} = n.row_key
                 WHERE n.hold_id = :hold AND n.table_name = :table)
             DELETE FROM {OPS}.hold_rows r USING newest n
             WHERE r.hold_id = :hold AND r.table_name = :table AND r.row_key = n.row_key AND CASE
                 WHEN :kind = 'usernames' THEN NOT EXISTS (SELECT FROM {STAGING}.users u WHERE u.district_id = :district
-                    AND u.sourced_id = split_part(r.row_key, chr(31), 1) AND u._removed_at IS NULL)
+                    AND u.sourced_id = {sql_key_part("r.row_key", 1)} AND u._removed_at IS NULL)
                 WHEN r.change IN ('added', 'returned') THEN n.is_live
                 WHEN r.because = :absent OR r.change = 'missing' THEN NOT n.is_live OR n._missing_since IS NULL
                 ELSE NOT n.is_live END
-            RETURNING string_to_array(r.row_key, chr(31))"""
+            RETURNING {sql_key_parts("r.row_key")}"""
         params = {"hold": held.hold_id, "table": table.name, "district": held.district, "absent": ABSENT_TWICE}
         params["kind"] = held.kind
         dropped += [(table.name, key) for key in connection.execute(sa.text(query), params).scalars()]

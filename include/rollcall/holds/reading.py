@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
+from rollcall.model.keys import sql_key_part, sql_key_parts
 from rollcall.model.tables import TABLES
 from rollcall.warehouse.schemas import OPS, STAGING
 
@@ -126,7 +127,7 @@ def schools(connection: sa.Connection, held: Held) -> list[dict[str, Any]]:
 def named_rows(connection: sa.Connection, held: Held) -> list[dict[str, Any]]:
     """Every row the hold names: table, key (its parts as a list), what would happen, because of what, where."""
     query = f"""
-        SELECT table_name, string_to_array(row_key, chr(31)) AS key, change, because, school, is_approved
+        SELECT table_name, {sql_key_parts("row_key")} AS key, change, because, school, is_approved
         FROM {OPS}.hold_rows WHERE hold_id = :hold
         ORDER BY table_name <> :main, table_name, row_key"""
     params = {"hold": held.hold_id, "main": held.main_table}
@@ -140,7 +141,7 @@ def people(connection: sa.Connection, held: Held, limit: int) -> list[str]:
     query = f"""
         SELECT DISTINCT u.sourced_id || ' (' || concat_ws(' ', u.given_name, u.family_name) || ')' AS who
         FROM {OPS}.hold_rows r JOIN {STAGING}.users u
-            ON u.district_id = r.district_id AND u.sourced_id = split_part(r.row_key, chr(31), 1)
+            ON u.district_id = r.district_id AND u.sourced_id = {sql_key_part("r.row_key", 1)}
         WHERE r.hold_id = :hold AND r.table_name = :main ORDER BY who LIMIT :limit"""
     params = {"hold": held.hold_id, "main": held.main_table, "limit": limit}
     return list(connection.execute(sa.text(query), params).scalars())

@@ -159,7 +159,7 @@ COMPARED_OF_ACCOUNTS = ("user_sourced_id", "site_id", "account_id", "role", "is_
 
 
 #: The rows a hold names: which hold (collection, kind, school), which row (table and its key as one text, see
-#: `rollcall.model.digests.row_keys`), what would happen to it and because of what, the school it belongs to, and what a
+#: `rollcall.model.keys.row_keys`), what would happen to it and because of what, the school it belongs to, and what a
 #: decision about it is about beside all that: a digest of whom a record turned into.
 HELD_ROWS_SCHEMA = pa.schema(
     [

@@ -19,8 +19,6 @@ from rollcall.model.tables import Table
 #: Of the encoding below; another encoding gets another number. At most 127, the sign stays free.
 VERSION = 1
 
-#: Stands between the parts of what is one text: a character OneRoster ids cannot hold.
-KEY_SEPARATOR = "\x1f"
 #: Stands between names and values: the one character a PostgreSQL text cannot hold.
 _SEPARATOR = "\x00"
 #: Rows that are text, and then Python's bytes, at a time: a row takes a kilobyte until it is a number.
@@ -63,10 +61,3 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     elif pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
     return column.cast(pa.string())
-
-
-def row_keys(table: Table, rows: pa.Table) -> pa.ChunkedArray:
-    """A row's key as one text column; its parts joined by the separator."""
-    if len(table.key) == 1:
-        return rows[table.key[0]]
-    return pc.binary_join_element_wise(*(rows[name] for name in table.key), KEY_SEPARATOR)

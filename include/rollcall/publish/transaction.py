@@ -28,6 +28,7 @@ from rollcall.landing.pull import Pull
 from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.validated import Validated, accepted_schema
 from rollcall.landing.zone import PullFolder
+from rollcall.model.keys import row_keys
 from rollcall.model.tables import TABLES
 from rollcall.publish.apply import apply_changes, renew_digests, write_left_out, write_person_findings
 from rollcall.publish.invariants import Scope, check_accounts, check_counts, check_roster
@@ -148,7 +149,7 @@ def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, ch
     for name, named in holds.living_keys(connection, changes.district).items():
         table = TABLES[name]
         rows = read_rows(folder, changes.parts.get(name, []), change_schema(table), [*table.key, "_change"])
-        keys = pc.binary_join_element_wise(*(rows[column] for column in table.key), "\x1f")
+        keys = row_keys(table, rows)
         of_table = pa.array([name] * rows.num_rows, pa.string())
         rows = pa.table([of_table, keys, rows["_change"]], schema=holds.APPLIED_SCHEMA)
         written.append(rows.filter(pc.is_in(rows["row_key"], value_set=named)))

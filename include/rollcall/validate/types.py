@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rollcall.landing.validated import accepted_schema
+from rollcall.model.keys import contains_separator
 from rollcall.model.no_value import says_no_value
 from rollcall.model.tables import MADE_IN_VALIDATE, Table
 
@@ -41,9 +42,6 @@ _INSTANT = r"^[12]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[
 #: OneRoster limits a GUID to 255 characters; PostgreSQL refuses index entries above some 2,700 bytes, and with one of
 #: them the whole night.
 MAX_ID_LENGTH = 255
-
-#: Stands between the parts of a key (:mod:`rollcall.model.digests`): an id with it in it could be two ids.
-KEY_SEPARATOR = "\x1f"
 
 #: What usernames are made from and people are known by; elsewhere `None` may be a name.
 _SAY_NONE = ("email", "username", "identifier")
@@ -169,7 +167,7 @@ def _series(text: pa.Array | pd.Series) -> pd.Series:
 
 def usable_ids(ids: pa.Array | pa.ChunkedArray) -> pa.Array | None:
     """Which of these can be part of a key; None for all, which is nearly always."""
-    is_separated = pc.match_substring(ids, KEY_SEPARATOR)
+    is_separated = contains_separator(ids)
     if longest(ids) <= MAX_ID_LENGTH and not pc.any(is_separated).as_py():
         return None
     return pc.and_not(pc.less_equal(pc.utf8_length(ids), MAX_ID_LENGTH), is_separated)

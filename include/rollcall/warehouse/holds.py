@@ -16,6 +16,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from rollcall.landing.change_set import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, LIVING_HOLD_ROWS_SCHEMA, ChangeSet, Hold
+from rollcall.model.keys import join_key
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.models import holds, run_holds
 from rollcall.warehouse.schemas import OPS
@@ -158,7 +159,7 @@ def _go_on(connection: sa.Connection, changes: ChangeSet, hold: Hold, *, complet
 
 def _opening(changes: ChangeSet, hold: Hold) -> dict[str, Any]:
     """A new hold's row. Its id tells what it is about; the end tells it from others of the kind."""
-    tail = hashlib.blake2b(f"{hold.school}\x1f{changes.run_id}".encode(), digest_size=4).hexdigest()
+    tail = hashlib.blake2b(join_key([hold.school, changes.run_id]).encode(), digest_size=4).hexdigest()
     return {
         "hold_id": f"{changes.district}-{hold.collection}-{hold.kind}-{tail}",
         "district_id": changes.district,
