@@ -45,7 +45,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
 
 PROVEN = Proof(kind="total", expected=None, received=0, unique=0, pages=1, rows_per_page=0)
-UNPROVEN = Proof(kind="unproven", expected=9, received=5, unique=5, pages=1, rows_per_page=5, why="5 of 9 came.")
+UNPROVEN = Proof(kind="unproven", expected=9, received=5, unique=5, pages=1, rows_per_page=5, reason="5 of 9 came.")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -191,14 +191,16 @@ class TestEveryLibraryInEveryStage:
 
     def test_extract(self, nights: Any, silence: Silence) -> None:
         ref = nights.prepare({"orgs": []})
-        usage = SimpleNamespace(requests=0, token_requests=0, bytes_received=0, most_at_once=0, seconds_waited=0.0)
+        usage = SimpleNamespace(
+            requests=0, requests_in_peak=0, token_requests=0, bytes_received=0, most_at_once=0, seconds_waited=0.0
+        )
         for library in LIBRARIES:
             client: Any = SimpleNamespace(
                 version="1.2",
                 base_url="http://127.0.0.1/",
                 connection=SimpleNamespace(base_url="http://127.0.0.1/"),
                 usage=usage,
-                under_way=0,
+                requests_in_flight=0,
                 budget=None,
                 pages=_failing(nights.engine, library),
                 close=lambda: None,

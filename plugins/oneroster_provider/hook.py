@@ -8,9 +8,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from rollcall.check.connections import quick_check
 from rollcall.check.pasted import Pasted
 from rollcall.oneroster import OneRosterClient, OneRosterConnection
-from rollcall.oneroster.backoff import Budget
 from rollcall.oneroster.connection import Version
 from rollcall.oneroster.errors import ConnectionInvalid
+from rollcall.oneroster.http import Budget
 
 
 class OneRosterHook(BaseHook):

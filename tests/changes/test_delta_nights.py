@@ -136,7 +136,7 @@ def test_watermarks_move_only_forwards_and_only_for_proven_collections(nights, r
 
 
 def test_the_first_night_is_full_and_the_next_a_delta_with_overlap(nights, roster):
-    assert (_plan(nights).mode, _plan(nights).why) == ("full", "the first pull")
+    assert (_plan(nights).mode, _plan(nights).reason) == ("full", "the first pull")
     assert _plan(nights, "delta").mode == "full"
     nights.publish(roster("ada"))
     plan = _plan(nights, days=1)
@@ -155,7 +155,7 @@ def test_the_day_of_the_full_pull_has_one(nights, roster):
     nights.settings(schedule=Schedule(timezone="UTC", full_on="wednesday"))
     nights.began = datetime(2026, 11, 2, 2, tzinfo=UTC)  # a Monday; the first night is Tuesday's
     nights.publish(roster("ada"))
-    assert _plan(nights, days=1).why == "Wednesday is the day of the full pull"
+    assert _plan(nights, days=1).reason == "Wednesday is the day of the full pull"
     nights.publish(roster("ada"))
     assert _plan(nights, days=0.2).mode == "delta"
     assert _plan(nights, days=1).mode == "delta"
@@ -166,13 +166,13 @@ def test_after_seven_days_without_a_complete_full_pull_there_is_one(nights, rost
     nights.began = datetime(2026, 11, 1, 8, tzinfo=UTC)  # the first night is Monday's
     nights.publish(roster("ada"))
     assert _plan(nights, days=5).mode == "delta"
-    assert "the last complete full pull was on 2026-11-02" in _plan(nights, days=7.5).why
+    assert "the last complete full pull was on 2026-11-02" in _plan(nights, days=7.5).reason
 
 
 def test_a_full_pull_that_was_not_proven_is_none(nights, roster):
     nights.publish({"orgs": roster("ada")["orgs"]})
     nights.publish(roster("ada"), unproven=("users",))
-    assert _plan(nights, days=1).why == "there has been no complete full pull yet"
+    assert _plan(nights, days=1).reason == "there has been no complete full pull yet"
 
 
 def test_a_partial_pull_is_no_full_pull(nights, roster):
@@ -184,10 +184,10 @@ def test_a_partial_pull_is_no_full_pull(nights, roster):
 def test_a_full_that_finds_absences_makes_the_next_night_a_full_too(nights, roster):
     nights.publish(roster("ada", "ben"))
     nights.publish(roster("ada"))
-    assert "confirm" in _plan(nights, days=1).why
+    assert "confirm" in _plan(nights, days=1).reason
     nights.publish(roster("ada"))
     assert nights.live("users", "sourced_id") == ["ada"]
-    assert _plan(nights, days=1).why == "this provider never marks what it deletes"
+    assert _plan(nights, days=1).reason == "this provider never marks what it deletes"
 
 
 def test_a_provider_that_sends_tombstones_is_trusted_with_deltas(nights, roster):

@@ -23,8 +23,7 @@ from rollcall.landing.pull import Pull, PullRef
 from rollcall.landing.validated import Validated
 from rollcall.oneroster import COLLECTIONS
 from rollcall.oneroster.decode import decode_page
-from rollcall.oneroster.proof import Proof
-from rollcall.oneroster.source import Page
+from rollcall.oneroster.pages import Page, Proof
 from rollcall.pipeline import run
 from rollcall.settings import Guards
 from rollcall.warehouse import ledger

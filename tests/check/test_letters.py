@@ -89,7 +89,7 @@ UNKNOWN = """\
 The OneRoster connection of Maple Unified School District does not work yet
 
 What we saw on 21 November 2026:
-- Signing in: The Token URL http://127.0.0.1:{port}/nowhere answered 404 Not
+- Signing in: The Token URL http://127.0.0.1:{port}/nowhere returned 404 Not
   Found.
 
 Would you look at the connection with the Client ID

@@ -17,9 +17,8 @@ from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import TABLES
 from rollcall.oneroster.decode import decode_page
-from rollcall.oneroster.proof import Proof
+from rollcall.oneroster.pages import Page, Proof
 from rollcall.oneroster.records import COLLECTIONS
-from rollcall.oneroster.source import Page
 
 NAME, PASSWORD = "Ramona-Geraldine", "beezus-secret-1955"
 

@@ -10,7 +10,7 @@ import pytest
 
 from rollcall.extract.pull import ALWAYS_FULL, Plan
 from rollcall.model.tables import COLLECTIONS
-from rollcall.oneroster.http import Answer
+from rollcall.oneroster.http import Response
 from rollcall.oneroster.source import Source
 
 #: Elm's first night passes in the small hours of 23 November, its second a day later.
@@ -131,9 +131,9 @@ def test_a_filter_that_is_answered_without_a_list_on_the_second_page_is_a_full_p
     elm.sandbox.pass_night("elm", 2)
     read = Source._read
 
-    def broken(self: Source, answer: Answer, offset: int, limit: int) -> Any:
+    def broken(self: Source, answer: Response, offset: int, limit: int) -> Any:
         if self._filter is not None and offset:
-            answer = Answer(200, answer.url, {}, b"")
+            answer = Response(200, answer.url, {}, b"")
         return read(self, answer, offset, limit)
 
     monkeypatch.setattr(Source, "_read", broken)

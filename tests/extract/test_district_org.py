@@ -8,12 +8,12 @@ import pytest
 
 from rollcall.errors import ActionRequired
 from rollcall.extract.pull import Plan
-from rollcall.oneroster.identity import Org, district_org
+from rollcall.oneroster.records import OrgSummary, district_org
 
-STATE = Org("s", "state", None, "Oregon")
-DISTRICT = Org("d", "district", "s", "Maple")
-LOCAL = Org("l", "local", "s", "Maple")
-SCHOOL = Org("k", "school", "l", "Klickitat School")
+STATE = OrgSummary("s", "state", None, "Oregon")
+DISTRICT = OrgSummary("d", "district", "s", "Maple")
+LOCAL = OrgSummary("l", "local", "s", "Maple")
+SCHOOL = OrgSummary("k", "school", "l", "Klickitat School")
 
 
 @pytest.mark.parametrize(
@@ -21,23 +21,23 @@ SCHOOL = Org("k", "school", "l", "Klickitat School")
     [
         pytest.param([SCHOOL, LOCAL, DISTRICT, STATE], "d", id="district"),
         pytest.param([SCHOOL, LOCAL, STATE], "l", id="local"),
-        pytest.param([Org("l2", "local", "l", "North"), SCHOOL, LOCAL], "l", id="topmost-local"),
-        pytest.param([Org("a", "district", "d", "East"), DISTRICT], "d", id="topmost-district"),
-        pytest.param([SCHOOL, Org("top", "ext:network", None, "Maple")], "top", id="without-parent"),
-        pytest.param([Org("k2", "school", "elsewhere", "Glenwood")], "k2", id="parent-not-shared"),
-        pytest.param([Org("b", "local", "c", "one"), Org("c", "local", "b", "other")], "b", id="circle"),
-        pytest.param([Org("own", "District", "own", "Maple")], "own", id="its-own-parent"),
+        pytest.param([OrgSummary("l2", "local", "l", "North"), SCHOOL, LOCAL], "l", id="topmost-local"),
+        pytest.param([OrgSummary("a", "district", "d", "East"), DISTRICT], "d", id="topmost-district"),
+        pytest.param([SCHOOL, OrgSummary("top", "ext:network", None, "Maple")], "top", id="without-parent"),
+        pytest.param([OrgSummary("k2", "school", "elsewhere", "Glenwood")], "k2", id="parent-not-shared"),
+        pytest.param([OrgSummary("b", "local", "c", "one"), OrgSummary("c", "local", "b", "other")], "b", id="circle"),
+        pytest.param([OrgSummary("own", "District", "own", "Maple")], "own", id="its-own-parent"),
         pytest.param([], None, id="none"),
     ],
 )
-def test_one_org_stands_for_the_district(orgs: list[Org], found: str | None) -> None:
+def test_one_org_stands_for_the_district(orgs: list[OrgSummary], found: str | None) -> None:
     org = district_org(orgs)
     assert (org.sourced_id if org else None) == found
 
 
 @pytest.mark.parametrize(("pinned", "found"), [(None, "a"), ("b", "b"), ("gone", "a")])
 def test_of_several_at_the_top_the_pinned_one_stays(pinned: str | None, found: str) -> None:
-    org = district_org([Org("b", "district", None, "Cedar"), Org("a", "district", None, "Maple")], pinned)
+    org = district_org([OrgSummary("b", "district", None, "Cedar"), OrgSummary("a", "district", None, "Maple")], pinned)
     assert org is not None
     assert org.sourced_id == found
 

@@ -37,7 +37,7 @@ def test_progress_is_told_page_by_page(maple: Any) -> None:
 def test_between_pages_it_is_told_and_logged_at_intervals(
     cedar: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(progress, "TOLD_EVERY", 0.02)
+    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.02)
     told: Told = []
     with caplog.at_level(logging.INFO, "rollcall.extract"), cedar.quirks("slow-answers"):
         cedar.pull(progress=lambda *page: told.append(page))
@@ -52,7 +52,7 @@ def test_between_pages_it_is_told_and_logged_at_intervals(
 def test_waiting_out_a_429_is_told_as_waiting_with_the_seconds_left(
     cedar: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(progress, "TOLD_EVERY", 0.05)
+    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.05)
     told: Told = []
     with caplog.at_level(logging.INFO), cedar.quirks("http-429-seconds"), cedar.client(retry=Retry()) as client:
         extract(client, cedar.district(), cedar.landing, run_id="waits", progress=lambda *page: told.append(page))
@@ -61,7 +61,7 @@ def test_waiting_out_a_429_is_told_as_waiting_with_the_seconds_left(
     assert all(0 <= seconds <= 2 for seconds in waits)
     assert min(waits) < 0.5 < max(waits)  # it counts down
     assert {collection for collection, *_, seconds in told if seconds is not None} >= {"orgs"}
-    assert re.search(r"answered 429 Too Many Requests; waiting \d seconds", caplog.text)
+    assert re.search(r"returned 429 Too Many Requests; waiting \d seconds", caplog.text)
     assert re.search(r"orgs: 0 of an unknown total rows, waiting \d s more, for the provider answered 429", caplog.text)
 
 
@@ -105,7 +105,7 @@ CUT_OFF = "exactly 5,000 of 9,871 rows came, in 1 full page of 5,000: cut off?"
 
 
 def landed(*proof: Any, **rest: Any) -> LandedCollection:
-    fields = ("kind", "expected", "received", "unique", "pages", "rows_per_page", "why")
+    fields = ("kind", "expected", "received", "unique", "pages", "rows_per_page", "reason")
     made = Proof(**dict(zip(fields, proof, strict=False)))
     return LandedCollection(collection="users", parts={}, proof=made, **rest)
 

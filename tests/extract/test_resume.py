@@ -98,7 +98,7 @@ def test_collections_and_pages_that_are_read_in_parallel_go_on_too(elm: Any) -> 
     for table in ("users", "user_roles", "enrollments", "classes", "class_terms"):
         assert pulled.rows(table) == undisturbed.rows(table)
     for name in COLLECTIONS:  # the request behind a total may have been dropped too, which the proof then says
-        assert msgspec.structs.replace(pulled[name].proof, why="") == undisturbed[name].proof
+        assert msgspec.structs.replace(pulled[name].proof, reason="") == undisturbed[name].proof
 
 
 def test_what_was_refused_is_kept_and_counted_once(elm: Any) -> None:
@@ -109,7 +109,7 @@ def test_what_was_refused_is_kept_and_counted_once(elm: Any) -> None:
         users = pull(elm)["users"]
     assert again["/users"] == 1 + pages(elm, "users") - 1 + 1
     assert (users.rows("users"), users.unreadable, users.unidentified) == (elm.truth()["users"] - 2, 2, 1)
-    assert (users.proof.kind, users.proof.why) == ("total", "")
+    assert (users.proof.kind, users.proof.reason) == ("total", "")
 
 
 def test_after_a_finished_pull_only_the_pull_is_left(elm: Any) -> None:
@@ -146,9 +146,9 @@ def test_otherwise_a_new_pull_begins(changed: dict[str, Any], elm: Any) -> None:
 
 
 def test_the_reason_may_be_told_in_other_words(elm: Any) -> None:
-    drop(elm, plan=Plan("full", why="it is Sunday"))
+    drop(elm, plan=Plan("full", reason="it is Sunday"))
     with elm.counting() as again:
-        pull(elm, plan=Plan("full", why="everything was asked for"))
+        pull(elm, plan=Plan("full", reason="everything was asked for"))
     assert "/enrollments" not in again
 
 

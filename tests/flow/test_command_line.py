@@ -249,7 +249,7 @@ def test_a_mistake_in_the_connection_is_said_in_words_and_loses_nothing(
     ready, sandbox, connect_as, mistake, monkeypatch
 ):
     from rollcall.oneroster import client as client_module
-    from rollcall.oneroster.backoff import Retry
+    from rollcall.oneroster.requester import Retry
 
     monkeypatch.setattr(client_module, "Retry", lambda: Retry(attempts=1))
     _sync("maple")

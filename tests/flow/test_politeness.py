@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from rollcall.extract.pull import FULL
+from rollcall.extract.pull import FULL_PULL
 from rollcall.landing.zone import Landing
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.connection import OneRosterConnection
@@ -38,7 +38,7 @@ def _pull(engine: sa.Engine, district: District, folder: str, at: datetime) -> d
         HostLease(engine.url, district, now=lambda: at) as lease,
         OneRosterClient(connection, budget=lease, **district.client_options()) as client,
     ):
-        run.extract_night(client, district, Landing(folder), run_id=f"run-{district.district}", plan=FULL)
+        run.extract_night(client, district, Landing(folder), run_id=f"run-{district.district}", plan=FULL_PULL)
         return {"requests": client.usage.requests, "in_peak": lease.requests_in_peak}
 
 

@@ -18,7 +18,7 @@ _TABLES = ("orgs", "academic_sessions", "courses", "classes", "users", "user_rol
 
 def _cut_off(received: int, of: int | None = 9) -> Proof:
     return Proof(
-        kind="unproven", expected=of, received=received, unique=received, pages=1, rows_per_page=5, why="cut off?"
+        kind="unproven", expected=of, received=received, unique=received, pages=1, rows_per_page=5, reason="cut off?"
     )
 
 

@@ -100,7 +100,7 @@ def test_every_collection_is_read_to_the_last_row(sandbox, client, app, collecti
     assert (proof.kind, proof.expected, proof.received, proof.unique) == ("total", *[true["total"]] * 3)
     assert len(set(table["sourced_id"])) == len(table["sourced_id"]) == true["total"]
     assert table["status"].count("tobedeleted") == true["tobedeleted"]
-    assert proof.why == ""
+    assert proof.reason == ""
 
 
 @pytest.mark.parametrize(

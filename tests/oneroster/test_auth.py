@@ -11,9 +11,8 @@ import pytest
 from rollcall.oneroster import OneRosterConnection
 from rollcall.oneroster import auth as auth_module
 from rollcall.oneroster.auth import OAuth1, OAuth2
-from rollcall.oneroster.backoff import TryAgain
-from rollcall.oneroster.errors import ConnectionInvalid, CredentialsRefused, PermissionRefused
-from rollcall.oneroster.http import Answer
+from rollcall.oneroster.errors import ConnectionInvalid, CredentialsRefused, PermissionRefused, RetryableError
+from rollcall.oneroster.http import Response
 
 V1P1 = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
 V1P2 = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
@@ -236,7 +235,7 @@ def test_a_token_that_is_never_accepted_ends_after_one_renewal(provide, connect,
         read(connect(provider))
 
     assert len(tokens(provider)) == 2
-    assert "a token the Token URL had just given was not accepted" in str(refused.value)
+    assert "a token that the Token URL just issued was not accepted" in str(refused.value)
 
 
 def test_many_threads_ask_for_one_token(provide, connect, paged, said):
@@ -259,14 +258,14 @@ def test_threads_that_waited_for_a_token_that_did_not_come_do_not_ask_for_it_eac
         requests.append(url)
         asked.set()
         answered.wait(5)
-        return Answer(429, url, {"Retry-After": "30"}, b"")
+        return Response(429, url, {"Retry-After": "30"}, b"")
 
     connection = OneRosterConnection("https://sis.maple.example", "id", "secret", "https://sis.maple.example/token")
     auth = OAuth2(connection, (), send)
 
     def prepare():
         waiting.release()
-        with pytest.raises(TryAgain) as trouble:
+        with pytest.raises(RetryableError) as trouble:
             auth.prepare()
         outcomes.append(trouble.value.retry_after)
 
@@ -364,7 +363,7 @@ def test_credentials_past_their_day_say_so(provide, connect, said):
     with pytest.raises(CredentialsRefused) as refused:
         read(client)
 
-    assert "ended on 2020-07-01" in refused.value.remedy
+    assert "expired on 2020-07-01" in refused.value.remedy
 
 
 # -- bearer

@@ -19,10 +19,10 @@ from cryptography.x509.oid import NameOID
 
 from rollcall.oneroster import OneRosterClient, OneRosterConnection, Retry
 from rollcall.oneroster.errors import (
-    AnswerUnusable,
     BaseUrlWrong,
     CredentialsRefused,
-    NotOffered,
+    EndpointNotFound,
+    InvalidResponse,
     PermissionRefused,
     ProviderUnavailable,
     RequestRefused,
@@ -138,8 +138,8 @@ def failing_at(collection, answer, said):
         (400, RequestRefused, "request_refused"),
         (401, CredentialsRefused, "credentials_refused"),
         (403, PermissionRefused, "permission_refused"),
-        (404, NotOffered, "not_offered"),
-        (405, NotOffered, "not_offered"),
+        (404, EndpointNotFound, "not_offered"),
+        (405, EndpointNotFound, "not_offered"),
         (422, RequestRefused, "request_refused"),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_refusal_fails_at_once_with_url_and_remedy(provide, connect, said, sta
     assert len(provider.data_requests()) == tried
     assert refused.value.code == code
     assert refused.value.remedy
-    assert f"{provider.base_url}/users?limit=5000&offset=0 was answered {status}" in str(refused.value)
+    assert f"{provider.base_url}/users?limit=5000&offset=0 returned {status}" in str(refused.value)
     assert "planted" not in str(refused.value)
 
 
@@ -240,7 +240,7 @@ def test_a_wrong_clock_is_named_where_signing_with_the_providers_time_did_not_he
 )
 def test_200_with_something_else_is_an_error_and_not_tried_again(provide, connect, said, body, code):
     provider = provide(failing_at("users", said(body), said))
-    with pytest.raises(AnswerUnusable) as refused:
+    with pytest.raises(InvalidResponse) as refused:
         read(connect(provider), "users")
 
     assert refused.value.code == code
@@ -253,7 +253,7 @@ def test_a_web_page_of_a_service_that_was_found_may_pass_and_else_says_what_it_i
 
     assert len(read(connect(provide(after([page, page], said, paged))))) == 7
     provider = provide(failing_at("users", page, said))
-    with pytest.raises(AnswerUnusable) as refused:
+    with pytest.raises(InvalidResponse) as refused:
         read(connect(provider), "users")
     assert refused.value.code == "html_answer"
     assert len(provider.data_requests()) == 3
@@ -474,18 +474,18 @@ def test_a_redirect_on_the_same_host_is_followed_with_a_new_signature(provide, c
 def test_a_redirect_to_another_host_is_not_followed(provide, connect, said):
     thief = provide(lambda asked: said(GOOD))
     provider = provide(failing_at("users", said(b"", 302, {"Location": f"{thief.base_url}/users?token=planted"}), said))
-    with pytest.raises(AnswerUnusable) as refused:
+    with pytest.raises(InvalidResponse) as refused:
         read(connect(provider), "users")
 
     assert thief.asked == []
     assert refused.value.code == "redirected"
-    assert f"redirects to {thief.base_url}/users, which is not followed" in str(refused.value)
+    assert f"redirects to {thief.base_url}/users. Rollcall does not follow it" in str(refused.value)
     assert "planted" not in str(refused.value)
 
 
 def test_redirects_in_a_circle_end(provide, connect, said):
     provider = provide(failing_at("users", said(b"", 301, {"Location": "/ims/oneroster/users"}), said))
-    with pytest.raises(AnswerUnusable):
+    with pytest.raises(InvalidResponse):
         read(connect(provider), "users")
 
     assert len([asked for asked in provider.asked if asked.path.endswith("users")]) == 4

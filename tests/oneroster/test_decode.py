@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from rollcall.oneroster.backoff import TryAgain
 from rollcall.oneroster.columns import columns
 from rollcall.oneroster.decode import decode_page
-from rollcall.oneroster.errors import AnswerUnusable
+from rollcall.oneroster.errors import InvalidResponse, RetryableError
 from rollcall.oneroster.records import COLLECTIONS
 
 ORGS, USERS = COLLECTIONS["orgs"], COLLECTIONS["users"]
@@ -205,8 +204,8 @@ def test_what_json_does_not_have_costs_its_own_record(member, code, field, page_
 
 
 def test_a_record_larger_than_any_costs_no_other(monkeypatch):
-    monkeypatch.setattr("rollcall.oneroster.odd_records.MOST_BYTES", 200)
-    monkeypatch.setattr("rollcall.oneroster.decode.MOST_BYTES", 200)
+    monkeypatch.setattr("rollcall.oneroster.lenient_decode.MAX_RECORD_BYTES", 200)
+    monkeypatch.setattr("rollcall.oneroster.decode.MAX_RECORD_BYTES", 200)
     decoded = decode_page(USERS, page(user(1), user(2, metadata={"photo": "x" * 200}), user(3)))
 
     assert [record.sourced_id for record in decoded.records] == ["u1", "u3"]
@@ -238,7 +237,7 @@ def test_another_name_for_the_list_is_taken_if_it_is_the_only_one():
     ],
 )
 def test_200_without_a_list_is_an_error_and_never_zero_rows(body):
-    with pytest.raises(AnswerUnusable) as refused:
+    with pytest.raises(InvalidResponse) as refused:
         decode_page(USERS, body)
 
     assert refused.value.code == "envelope_missing"
@@ -282,7 +281,7 @@ def test_raw_control_characters_become_spaces_and_cost_nothing():
 
 @pytest.mark.parametrize("body", [b"", b'{"users": [', page(user(1))[:-3], page(user(1), user(2))[:-20]])
 def test_a_cut_off_answer_is_to_be_tried_again(body):
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryableError):
         decode_page(USERS, body)
 
 
@@ -299,7 +298,7 @@ def test_a_cut_off_answer_is_to_be_tried_again(body):
     ],
 )
 def test_what_is_no_json_is_an_error_that_quotes_nothing(body, code):
-    with pytest.raises(AnswerUnusable) as refused:
+    with pytest.raises(InvalidResponse) as refused:
         decode_page(USERS, body)
 
     assert refused.value.code == code

@@ -8,14 +8,14 @@ from datetime import date
 import pytest
 
 from rollcall.oneroster import OneRosterConnection, Retry
-from rollcall.oneroster.backoff import BackoffGate
 from rollcall.oneroster.errors import (
     ConnectionInvalid,
     CredentialsRefused,
-    NotOffered,
+    EndpointNotFound,
     PermissionRefused,
     ProviderUnavailable,
 )
+from rollcall.oneroster.requester import BackoffGate
 
 PATIENT = Retry(attempts=40, first_wait=0.001, longest_wait=0.002)
 
@@ -362,7 +362,7 @@ def test_a_401_of_the_token_url_means_the_secret_or_the_connection(provide, conn
 
     assert error.message.startswith("The Token URL ")
     assert "Client ID and Client Secret were not accepted" in error.message
-    assert "If the secret was made anew or the connection switched off there" in error.remedy
+    assert "If the district created a new secret or turned the connection off" in error.remedy
     assert "Digital Learning Applications Configuration" in error.remedy
     assert "Data to Share" not in error.remedy
 
@@ -370,9 +370,9 @@ def test_a_401_of_the_token_url_means_the_secret_or_the_connection(provide, conn
 def test_a_401_of_a_collection_means_scope_or_data_to_share(provide, connect, said):
     error = refused_with(provide, connect, said, CredentialsRefused, data=401)
 
-    assert "a token the Token URL had just given was not accepted" in error.message
-    assert error.remedy.startswith("Client ID and Client Secret are right, for they got the token.")
-    assert "Data to Share and at the schools in scope" in error.remedy
+    assert "a token that the Token URL just issued was not accepted" in error.message
+    assert error.remedy.startswith("Client ID and Client Secret are correct: they got the token.")
+    assert "Data to Share and the schools in scope" in error.remedy
     assert "`scopes` in the connection oneroster_maple" in error.remedy
 
 
@@ -380,12 +380,12 @@ def test_a_403_names_the_switch_the_schools_and_where_the_district_can_look(prov
     error = refused_with(provide, connect, said, PermissionRefused, data=403)
 
     assert "Data to Share and the schools in scope" in error.remedy
-    assert "without a further licence" in error.remedy
+    assert "without an additional license" in error.remedy
     assert "Troubleshooting Documentation > OneRoster API Documentation" in error.remedy
 
 
 def test_a_404_of_a_collection_says_where_the_district_can_look(provide, connect, said):
-    error = refused_with(provide, connect, said, NotOffered, data=404)
+    error = refused_with(provide, connect, said, EndpointNotFound, data=404)
 
     assert "Troubleshooting Documentation > OneRoster API Documentation" in error.remedy
 
@@ -393,9 +393,9 @@ def test_a_404_of_a_collection_says_where_the_district_can_look(provide, connect
 def test_a_classic_key_that_is_refused_may_have_to_be_renewed(provide, connect, said):
     old = {"version": "1.1", "auth_url": None, "collection": "orgs", "data": 401}
     unknown = refused_with(provide, connect, said, CredentialsRefused, **old)
-    assert "a year after they were made: then the district clicks Renew there" in unknown.remedy
+    assert "after one year. Then the district clicks Renew there" in unknown.remedy
     ended = refused_with(provide, connect, said, CredentialsRefused, **old, expires_on=date(2020, 7, 1))
-    assert ended.remedy.startswith("They ended on 2020-07-01: the district clicks Renew on the connection's page")
+    assert ended.remedy.startswith("They expired on 2020-07-01. The district clicks Renew on the connection's page")
     assert "Digital Learning Applications Configuration" in ended.remedy
 
 

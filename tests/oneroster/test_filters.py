@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from rollcall.oneroster import modified_since
-from rollcall.oneroster.errors import FilterUnanswered, NotOffered, PermissionRefused, ProviderUnavailable
+from rollcall.oneroster.errors import EndpointNotFound, FilterUnanswered, PermissionRefused, ProviderUnavailable
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_moment_without_a_time_zone_is_refused():
 def test_a_provider_that_serves_rows_of_the_future_ignores_the_filter(provide, connect, paged, total):
     provider = provide(paged(3, total=total))
 
-    assert connect(provider).filter_answer("orgs") == "ignored"
+    assert connect(provider).filter_support("orgs") == "ignored"
     (asked,) = provider.data_requests()
     assert (asked.query["limit"], asked.query["filter"]) == ("1", "dateLastModified>'2079-01-01T00:00:00.000Z'")
 
@@ -64,7 +64,7 @@ def filtering(paged, behind):
 def test_every_way_to_say_nothing(provide, connect, paged, said, status, body, headers, answer):
     provider = provide(filtering(paged, said(body, status, headers)))
 
-    assert connect(provider).filter_answer("orgs") == answer
+    assert connect(provider).filter_support("orgs") == answer
 
 
 SINCE = modified_since(datetime(2026, 11, 20, tzinfo=UTC))
@@ -111,10 +111,10 @@ def test_an_empty_answer_without_a_filter_stays_an_error(provide, connect, said)
 def test_a_collection_that_is_missing_is_so_with_a_filter_too(provide, connect, paged, said):
     pages = paged(3, total=3)
     provider = provide(lambda asked: said({}, 404) if asked.path.endswith("courses") else pages(asked))
-    with pytest.raises(NotOffered):
+    with pytest.raises(EndpointNotFound):
         list(connect(provider).pages("courses", filter=SINCE))
 
 
 def test_what_is_not_shared_says_nothing_of_the_filter(provide, connect, paged, said):
     with pytest.raises(PermissionRefused):
-        connect(provide(filtering(paged, said({}, 403)))).filter_answer("orgs")
+        connect(provide(filtering(paged, said({}, 403)))).filter_support("orgs")

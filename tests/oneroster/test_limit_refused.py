@@ -71,7 +71,7 @@ def test_it_is_found_once_for_all_collections(provide, connect, paged, said):
 def test_what_was_found_before_is_asked_for_at_once(provide, connect, paged, said):
     provider = provide(strict(paged, said, 100, 150, total=150))
     client = connect(provider)
-    client.expect_limit(100)
+    client.assume_limit(100)
 
     assert read(client)[0] == expected(150)
     assert set(limits(provider)) == {100}
@@ -81,7 +81,7 @@ def test_what_was_found_before_is_asked_for_at_once(provide, connect, paged, sai
 def test_what_was_found_before_and_is_refused_now_is_found_again(provide, connect, paged, said):
     provider = provide(strict(paged, said, 50, 150, total=150))
     client = connect(provider)
-    client.expect_limit(100)
+    client.assume_limit(100)
 
     assert read(client)[0] == expected(150)
     assert client.largest_limit == 50

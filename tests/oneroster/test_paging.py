@@ -3,7 +3,13 @@
 import pytest
 
 from rollcall.oneroster import paging
-from rollcall.oneroster.errors import AnswerUnusable, NotOffered, PagingBroken, ProviderUnavailable, RequestRefused
+from rollcall.oneroster.errors import (
+    EndpointNotFound,
+    InvalidResponse,
+    PagingBroken,
+    ProviderUnavailable,
+    RequestRefused,
+)
 from tests.oneroster.conftest import orgs
 
 
@@ -40,7 +46,7 @@ def test_all_headers_and_no_clamp(roster, paged):
 
     assert ids == expected(1250)
     assert (proof.kind, proof.expected, proof.received, proof.unique) == ("total", 1250, 1250, 1250)
-    assert (proof.pages, proof.rows_per_page, proof.why, proof.proven) == (2, 1000, "", True)
+    assert (proof.pages, proof.rows_per_page, proof.reason, proof.proven) == (2, 1000, "", True)
     assert [asked.offset for asked in provider.data_requests()] == [0, 1000, 1250]
     assert {asked.query["limit"] for asked in provider.data_requests()} == {"1000"}
 
@@ -105,7 +111,7 @@ def test_204_with_a_total_above_zero_is_no_empty_collection(roster, paged, said)
     other = paged(1, total=1)
     nothing = said(b"", 204, {"X-Total-Count": "500"})
     _, client = roster(lambda asked: other(asked) if asked.path.endswith("/orgs") else nothing)
-    with pytest.raises(AnswerUnusable) as refused:
+    with pytest.raises(InvalidResponse) as refused:
         read(client, "courses")
 
     assert refused.value.code == "envelope_missing"
@@ -134,7 +140,7 @@ def test_204_is_an_empty_collection_and_404_is_none(roster, said, paged):
     empty = roster(lambda asked: other(asked) if asked.path.endswith("/orgs") else said(b"", 204))[1]
     assert read(empty, "courses")[1].kind == "empty_page"
     missing = roster(lambda asked: other(asked) if asked.path.endswith("/orgs") else said(b"", 404))[1]
-    with pytest.raises(NotOffered):
+    with pytest.raises(EndpointNotFound):
         read(missing, "courses")
 
 
@@ -175,7 +181,7 @@ def test_fewer_rows_than_the_total_prove_nothing(roster, paged):
     ids, proof = read(roster(paged(1250, most=500, total=1300))[1])
 
     assert (len(ids), proof.kind, proof.proven) == (1250, "unproven", False)
-    assert proof.why == "1,250 of 1,300 rows came, in 3 pages of at most 500; it was read twice"
+    assert proof.reason == "1,250 of 1,300 rows came, in 3 pages of at most 500; it was read twice"
     assert (proof.attempt, proof.pages) == (2, 3)
 
 
@@ -199,9 +205,9 @@ def test_a_round_number_of_too_few_rows_reads_as_truncation(roster, paged):
     _, proof = read(roster(paged(5000, total=9871), page_size=5000)[1])
 
     assert (proof.kind, proof.expected, proof.received, proof.pages) == ("unproven", 9871, 5000, 1)
-    assert proof.why == "exactly 5,000 of 9,871 rows came, in 1 full page of 5,000: cut off?; it was read twice"
+    assert proof.reason == "exactly 5,000 of 9,871 rows came, in 1 full page of 5,000: cut off?; it was read twice"
     _, proof = read(roster(paged(5000, total=9871, most=500), page_size=5000)[1])
-    assert proof.why.startswith("exactly 5,000 of 9,871 rows came, in 10 full pages of 500: cut off?")
+    assert proof.reason.startswith("exactly 5,000 of 9,871 rows came, in 10 full pages of 500: cut off?")
 
 
 @pytest.mark.parametrize("member", ["totalCount", "total", "count"])
@@ -246,10 +252,10 @@ def test_another_envelope_or_none_is_read_to_its_end(roster, paged, said, collec
 
 
 def test_an_empty_bare_list_is_no_end_where_pages_have_an_envelope(roster, paged, said):
-    with pytest.raises(AnswerUnusable) as refused:
+    with pytest.raises(InvalidResponse) as refused:
         read(roster(paged(1250, most=500, behind=said([])))[1])
     assert refused.value.code == "envelope_missing"
-    with pytest.raises(AnswerUnusable):
+    with pytest.raises(InvalidResponse):
         read(roster(lambda asked: said([] if "offset" in asked.query else _orgs(1)))[1])
 
 
@@ -281,7 +287,7 @@ def test_whatever_proves_nothing_is_read_once_more_and_may_then_be_proven(roster
         ids, proof = read(client)
 
         assert ids == expected(1000)
-        assert (proof.kind, proof.attempt, proof.received, proof.why) == ("total", 2, 1000, "")
+        assert (proof.kind, proof.attempt, proof.received, proof.reason) == ("total", 2, 1000, "")
         assert [asked.offset for asked in provider.data_requests()].count(0) == 2
 
 
@@ -304,8 +310,8 @@ def test_an_unstable_order_is_noticed(roster, paged, said):
 
     ids, proof = read(roster(unstable)[1])
     assert (len(ids), proof.kind, proof.attempt) == (999, "unproven", 2)
-    assert "999 of 1,000 rows came" in proof.why
-    assert "came again on a later page: 1" in proof.why
+    assert "999 of 1,000 rows came" in proof.reason
+    assert "came again on a later page: 1" in proof.reason
 
 
 # -- data that moves
@@ -341,7 +347,7 @@ def test_a_total_that_changes_twice_is_unproven_and_read_to_its_end(roster, said
 
     assert len(ids) == proof.unique == 1252
     assert (proof.kind, proof.attempt) == ("unproven", 2)
-    assert "changed from 1251 to 1252" in proof.why
+    assert "changed from 1251 to 1252" in proof.reason
 
 
 def test_a_total_that_changes_on_the_empty_page_restarts_too(roster, paged, said):
@@ -378,7 +384,7 @@ def test_a_row_that_comes_again_on_a_later_page_is_dropped_and_makes_it_unproven
 
     assert ids == expected(999)
     assert (proof.kind, proof.received, proof.unique) == ("unproven", 1000, 999)
-    assert "came again on a later page: 1" in proof.why
+    assert "came again on a later page: 1" in proof.reason
 
 
 def test_a_row_twice_on_one_page_is_dropped_and_counted(roster, said):
@@ -388,7 +394,7 @@ def test_a_row_twice_on_one_page_is_dropped_and_counted(roster, said):
 
     assert ids == expected(3)
     assert (proof.kind, proof.received, proof.unique) == ("total", 4, 3)
-    assert "stood twice on a page: 1" in proof.why
+    assert "stood twice on a page: 1" in proof.reason
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 9])
@@ -406,7 +412,7 @@ def test_equally_new_rows_with_one_sourced_id_that_differ_are_all_handed_on_what
 
     assert ids == ["o0", "o1", "o2", "o1", "o4"]
     assert (proof.received, proof.unique, proof.attempt) == (5, 4, 1)
-    assert (proof.proven, proof.why) == (True, "rows that share a sourcedId with a different one: 1")
+    assert (proof.proven, proof.reason) == (True, "rows that share a sourcedId with a different one: 1")
 
 
 # -- pages that repeat
@@ -431,7 +437,7 @@ def test_a_repeated_page_of_records_nobody_can_identify_fails(roster, said):
 
 
 def test_pages_without_end_fail(roster, said, monkeypatch):
-    monkeypatch.setattr(paging, "MOST_PAGES", 20)
+    monkeypatch.setattr(paging, "MAX_PAGES", 20)
     _, client = roster(lambda asked: said({"orgs": [{"sourcedId": f"o{asked.offset}"}]}))
     with pytest.raises(PagingBroken) as broken:
         read(client)
@@ -452,7 +458,7 @@ def test_unreadable_records_count_as_received(roster, said):
     assert [(bad.sourced_id, bad.code) for bad in page.unreadable] == [
         (None, "not_an_object"), ("o9", "wrong_type"), (None, "no_sourced_id"),
     ]  # fmt: skip
-    assert (reader.proof.kind, reader.proof.received, reader.proof.unique, reader.proof.why) == ("total", 6, 4, "")
+    assert (reader.proof.kind, reader.proof.received, reader.proof.unique, reader.proof.reason) == ("total", 6, 4, "")
 
 
 def test_there_is_no_proof_before_the_last_page(roster, paged):

@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollcall.oneroster import COLLECTIONS, PageReader, columns
-from rollcall.oneroster.backoff import TryAgain
 from rollcall.oneroster.decode import Decoded, decode_page
-from rollcall.oneroster.errors import AnswerUnusable, PagingBroken
-from rollcall.oneroster.prefetch import Prefetcher, PrefetchSlots
+from rollcall.oneroster.errors import InvalidResponse, PagingBroken, RetryableError
+from rollcall.oneroster.pages import Fetched
 from rollcall.oneroster.records import Org
-from rollcall.oneroster.source import Fetched
+from rollcall.oneroster.source import Prefetcher, PrefetchSlots
 
 ORGS = COLLECTIONS["orgs"]
 
@@ -118,7 +117,7 @@ def test_a_truthful_provider_is_proven_in_one_reading(model, width):
     pages, proof = read(model, width)
 
     assert rows(pages)[0] == known(model.ids)
-    assert (proof.proven, proof.attempt, proof.expected, proof.why) == (True, 1, model.total, "")
+    assert (proof.proven, proof.attempt, proof.expected, proof.reason) == (True, 1, model.total, "")
 
 
 @steady
@@ -258,7 +257,7 @@ def test_no_password_comes_out_of_metadata_or_profiles(collection, data):
 def decoded_or_refused(body):
     try:
         return decode_page(ORGS, body)
-    except (AnswerUnusable, TryAgain) as error:
+    except (InvalidResponse, RetryableError) as error:
         return error
 
 

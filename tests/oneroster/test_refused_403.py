@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from rollcall.oneroster.errors import Blocked, CredentialsRefused, PermissionRefused
-from rollcall.oneroster.http import Answer
-from rollcall.oneroster.refusals import says_token_ended
+from rollcall.oneroster.errors import BlockedByFirewall, CredentialsRefused, PermissionRefused
+from rollcall.oneroster.http import Response
+from rollcall.oneroster.refusals import reports_expired_token
 
 WITH_A_WORD = {"message": "The incoming token has expired"}
 
@@ -134,7 +134,7 @@ def test_a_fixed_token_that_ended_is_said_to_have_ended(provide, connect, said):
         read(connect(provider, "1.1", fields=fields))
 
     assert refused.value.code == "token_refused"
-    assert "the bearer token is invalid or has ended" in refused.value.message
+    assert "the bearer token is invalid or expired" in refused.value.message
     assert "Data to Share" not in refused.value.remedy
     assert len(provider.asked) == 1
 
@@ -149,7 +149,7 @@ PAGE = b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>Inc
 )
 def test_a_firewall_is_not_called_data_to_share(provide, connect, said, body, headers):
     provider = provide(lambda asked: said(body, 403, headers))
-    with pytest.raises(Blocked) as refused:
+    with pytest.raises(BlockedByFirewall) as refused:
         read(connect(provider))
 
     assert refused.value.code == "blocked_by_firewall"
@@ -160,7 +160,7 @@ def test_a_firewall_is_not_called_data_to_share(provide, connect, said, body, he
 
 def test_a_firewall_before_the_token_url_is_not_a_wrong_secret(provide, connect, paged, said):
     provider = provide(paged(3), lambda asked: said(PAGE, 403, {"Content-Type": "text/html"}))
-    with pytest.raises(Blocked) as refused:
+    with pytest.raises(BlockedByFirewall) as refused:
         read(connect(provider))
 
     assert refused.value.code == "blocked_by_firewall"
@@ -186,4 +186,4 @@ def test_a_firewall_before_the_token_url_is_not_a_wrong_secret(provide, connect,
     ],
 )
 def test_the_words_for_a_token_that_ended(text, ended):
-    assert says_token_ended(Answer(403, "https://sis.maple.example/users", {}, text.encode())) is ended
+    assert reports_expired_token(Response(403, "https://sis.maple.example/users", {}, text.encode())) is ended

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from oneroster_provider import get_provider_info
-from rollcall.oneroster.connection import _READERS
+from rollcall.oneroster.connection import _PARSERS
 from rollcall_sandbox import Sandbox, SandboxDistrict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +101,7 @@ def test_the_form_has_a_field_for_every_key_of_extra_and_no_other(airflow):
     told, _, _ = airflow
     kind, _webhook = get_provider_info()["connection-types"]
 
-    assert kind["conn-fields"].keys() == _READERS.keys() == set(told["extra"])
+    assert kind["conn-fields"].keys() == _PARSERS.keys() == set(told["extra"])
     assert kind["conn-fields"]["auth_url"]["label"] == "Token URL"
 
 

@@ -50,8 +50,8 @@ def _check_proof(came: Came, total: int, expected: Expected) -> None:
     assert (proof.kind, proof.attempt) == (expected.kind, expected.attempt)
     assert proof.received == total - expected.lost + expected.doubled
     assert proof.unique == total - expected.lost - sum(not known for _, _, known in expected.unreadable)
-    assert expected.says in proof.why
-    assert bool(proof.why) == bool(expected.says)
+    assert expected.says in proof.reason
+    assert bool(proof.reason) == bool(expected.says)
 
 
 def _check_requests(made: int, pages: int, expected: Expected, *, others: int) -> None:

@@ -54,7 +54,7 @@ class Expected:
     """What comes of one collection.
 
     :param kind: of its proof, or that reading it is refused with `code`.
-    :param says: what the proof's `why` has to contain; empty: it says nothing.
+    :param says: what the proof's `reason` has to contain; empty: it says nothing.
     :param lost: rows of the truth that do not come, `lost_tombstones` of them marked as to be deleted, `doubled` rows
         that come once more.
     :param unreadable: code, field, and whether the sourcedId is known, of the records set aside.

@@ -100,10 +100,10 @@ def test_a_filter_that_is_ignored_shows_in_one_request(sandbox, collection, dist
     with client_of(sandbox, WAYS[district], TABLE["filter-ignored"]) as client:
         assert client.base_url
         before = sandbox.seen(district)["requests"].get(path, 0)
-        assert client.filter_answer(collection) == "obeyed"
+        assert client.filter_support(collection) == "obeyed"
         sandbox.set_quirks(district, ["filter-ignored"])
         try:
-            assert client.filter_answer(collection) == "ignored"
+            assert client.filter_support(collection) == "ignored"
         finally:
             sandbox.set_quirks(district, [])
     assert sandbox.seen(district)["requests"][path] - before == 2

@@ -25,7 +25,7 @@ from rollcall.check.table import plain_step, print_checked
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.oneroster.connection import OneRosterConnection, Version
 from rollcall.oneroster.errors import BaseUrlWrong, OneRosterError, PermissionRefused
-from rollcall.oneroster.identity import district_org
+from rollcall.oneroster.records import district_org
 from rollcall.settings import District, find_district, load_districts
 from rollcall.warehouse.lease import HostLease
 from rollcall.warehouse.profiles import StoredProfile, last_profile, store_profile

@@ -9,9 +9,15 @@ from urllib.parse import urlsplit
 
 from rollcall.check.requests import Asking
 from rollcall.check.steps import Found, Recognised
-from rollcall.oneroster.backoff import Budget
 from rollcall.oneroster.connection import OneRosterConnection, Version
-from rollcall.oneroster.errors import BaseUrlWrong, Blocked, CredentialsRefused, OneRosterError, PermissionRefused
+from rollcall.oneroster.errors import (
+    BaseUrlWrong,
+    BlockedByFirewall,
+    CredentialsRefused,
+    OneRosterError,
+    PermissionRefused,
+)
+from rollcall.oneroster.http import Budget
 
 #: What people call the collections.
 TITLES = {
@@ -46,7 +52,7 @@ class Explainer:
 
     def no_token(self, error: OneRosterError) -> Found:
         """The Token URL refuses."""
-        if isinstance(error, Blocked):
+        if isinstance(error, BlockedByFirewall):
             return self._blocked("Token URL", self._connection.auth_url)
         if isinstance(error, CredentialsRefused):
             return _found("wrong_secret", self._credentials(f"the Token URL at {_host(self._connection.auth_url)}"))
@@ -56,7 +62,7 @@ class Explainer:
 
     def no_service(self, error: OneRosterError, asking: Asking) -> Found:
         """The Base URL refuses, or nothing of ours is there."""
-        if isinstance(error, Blocked):
+        if isinstance(error, BlockedByFirewall):
             return self._blocked("Base URL", self._connection.base_url)
         if isinstance(error, CredentialsRefused):
             return self._refused_signature(error)
@@ -73,7 +79,7 @@ class Explainer:
 
     def no_collection(self, error: OneRosterError, collection: str) -> Found:
         """A collection is refused although the service is there."""
-        if isinstance(error, Blocked):
+        if isinstance(error, BlockedByFirewall):
             return self._blocked("Base URL", self._connection.base_url)
         if error.code == "token_refused":
             return as_said(error)

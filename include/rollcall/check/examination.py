@@ -18,9 +18,9 @@ from rollcall.check.profile import Org, ProviderProfile, changes
 from rollcall.check.requests import Asking
 from rollcall.check.steps import Checked, Found, Recognised, Steps, Stopped
 from rollcall.check.survey import Survey
-from rollcall.oneroster.backoff import Budget
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.oneroster.errors import OneRosterError, PermissionRefused
+from rollcall.oneroster.http import Budget
 from rollcall.settings import District
 
 # The way to the provider's hosts: their names, and the certificates they prove themselves with.
@@ -226,7 +226,7 @@ class _Examination:
             return Found("given, but not for demographics")
         except OneRosterError as error:
             return explain.no_token(error)
-        if self._settings.demographics and not self._asking.may_use("roster-demographics.readonly"):
+        if self._settings.demographics and not self._asking.has_scope("roster-demographics.readonly"):
             self._without_demographics = True
             return Found("given, but not for demographics")
         return Found("given")

@@ -16,14 +16,13 @@ from urllib.parse import quote, urlencode
 from requests.utils import parse_header_links
 
 from rollcall.model.vocabularies import token
-from rollcall.oneroster.backoff import Budget, Retry, TryAgain
-from rollcall.oneroster.client import FilterAnswer, OneRosterClient
+from rollcall.oneroster.client import FilterSupport, OneRosterClient
 from rollcall.oneroster.connection import OneRosterConnection, Version
 from rollcall.oneroster.decode import decode_page
-from rollcall.oneroster.errors import OneRosterError, ProviderUnavailable
-from rollcall.oneroster.http import Answer
-from rollcall.oneroster.identity import Org
-from rollcall.oneroster.records import COLLECTIONS, Collection
+from rollcall.oneroster.errors import OneRosterError, ProviderUnavailable, RetryableError
+from rollcall.oneroster.http import Budget, Response
+from rollcall.oneroster.records import COLLECTIONS, Collection, OrgSummary
+from rollcall.oneroster.requester import Retry
 
 #: A person waits: few more tries, and less time for them.
 _IMPATIENT = Retry(attempts=4, first_wait=0.5, patience=15)
@@ -85,7 +84,7 @@ class Asking:
         """
         try:
             self._client.sign_in()
-        except TryAgain:
+        except RetryableError:
             self._sign_in_again()
 
     @property
@@ -111,25 +110,25 @@ class Asking:
 
         :raises OneRosterError: as `peek`.
         """
-        return self._client.largest_page(limit, lambda accepted: self.peek(collection, limit=accepted))
+        return self._client.fetch_with_largest_limit(limit, lambda accepted: self.peek(collection, limit=accepted))
 
     @property
     def largest_limit(self) -> int | None:
         """The largest limit that was accepted after a larger one was refused."""
         return self._client.largest_limit
 
-    def filter_answer(self, collection: str) -> FilterAnswer:
+    def filter_support(self, collection: str) -> FilterSupport:
         """What the provider does with a filter by `dateLastModified`."""
-        return self._client.filter_answer(collection)
+        return self._client.filter_support(collection)
 
-    def may_use(self, scope: str) -> bool:
+    def has_scope(self, scope: str) -> bool:
         """Whether a scope is ours. Without OAuth 2 there are none, and where nobody can tell, asking shows it."""
-        return self._client.may_use(scope) is not False
+        return self._client.has_scope(scope) is not False
 
-    def orgs(self) -> list[Org]:
+    def orgs(self) -> list[OrgSummary]:
         """The district's orgs, of which there are few, without the deleted ones."""
         return [
-            Org(str(org.sourced_id), _type(org.type), _parent(org.parent), _text(org.name))
+            OrgSummary(str(org.sourced_id), _type(org.type), _parent(org.parent), _text(org.name))
             for page in self._client.pages("orgs")
             for org in page.records
             if not _is_deleted(org)
@@ -149,7 +148,7 @@ class Asking:
         time.sleep(_IMPATIENT.first_wait)
         try:
             self._client.sign_in()
-        except TryAgain as trouble:
+        except RetryableError as trouble:
             raise trouble.becomes or ProviderUnavailable(
                 trouble.code,
                 f"No token: {trouble.reason}; tried twice.",
@@ -165,7 +164,7 @@ class Asking:
         self.close()
 
 
-def _read(collection: Collection, answer: Answer, *, is_filtered: bool) -> Peek:
+def _read(collection: Collection, answer: Response, *, is_filtered: bool) -> Peek:
     if answer.status == HTTPStatus.NO_CONTENT or (is_filtered and not answer.body.strip()):
         return Peek()
     decoded = decode_page(collection, answer.body)
@@ -184,7 +183,7 @@ def _stated(headers: Mapping[str, str]) -> int | None:
     return int(total) if total.isascii() and total.isdecimal() else None
 
 
-def _is_html(answer: Answer) -> bool:
+def _is_html(answer: Response) -> bool:
     return answer.body.lstrip()[:1] == b"<"
 
 

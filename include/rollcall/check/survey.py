@@ -10,17 +10,23 @@ from rollcall.check.diagnosis import Explainer
 from rollcall.check.profile import Org, ProviderProfile
 from rollcall.check.requests import Asking, Peek
 from rollcall.check.steps import Found, Recognised, School
-from rollcall.oneroster.client import FilterAnswer
+from rollcall.oneroster.client import FilterSupport
 from rollcall.oneroster.connection import Version
-from rollcall.oneroster.errors import NotOffered, OneRosterError, PagingBroken, ProviderUnavailable, RequestRefused
-from rollcall.oneroster.identity import Org as FoundOrg
-from rollcall.oneroster.identity import district_org
+from rollcall.oneroster.errors import (
+    EndpointNotFound,
+    OneRosterError,
+    PagingBroken,
+    ProviderUnavailable,
+    RequestRefused,
+)
+from rollcall.oneroster.records import OrgSummary as FoundOrg
+from rollcall.oneroster.records import district_org
 
 #: Counting a school's people takes two requests, so it is done for few schools only.
 _FEW_SCHOOLS = 12
 
 #: What a provider does with the delta filter, when it does not obey it.
-_NO_DELTA: Mapping[FilterAnswer, str] = {
+_NO_DELTA: Mapping[FilterSupport, str] = {
     "ignored": "dateLastModified is ignored: records modified in the far future were asked for, and some came.",
     "refused": "The filter on dateLastModified is refused.",
     "unanswered": "The filter on dateLastModified is answered without a list and without a total, which may mean that "
@@ -148,7 +154,7 @@ class Survey:
         name = "users" if self._has("users") else "orgs"
         if not self._has(name):
             return Found("there is nothing to filter", "skipped")
-        answer = self._asking.filter_answer(name)
+        answer = self._asking.filter_support(name)
         self._filter_obeyed = answer == "obeyed"
         if answer == "obeyed":
             return Found(f"obeyed; {self._on_deleted()}")
@@ -213,7 +219,7 @@ class Survey:
     def _first_at(self, name: str, offset: int) -> str:
         try:
             ids = self._peek(name, offset=offset).ids
-        except (NotOffered, RequestRefused):
+        except (EndpointNotFound, RequestRefused):
             return ""
         return ids[0] if ids else ""
 
@@ -236,7 +242,7 @@ class Survey:
     def _counted(self, schools: list[FoundOrg]) -> tuple[School, ...]:
         plain = tuple(School(org.sourced_id, org.name or org.sourced_id) for org in schools)
         counts = self._has("users") and self._peeks["users"].total is not None
-        counts = counts and self._asking.may_use("roster.readonly")  # which lists below a school need
+        counts = counts and self._asking.has_scope("roster.readonly")  # which lists below a school need
         if not self._count_people or not counts or len(schools) > _FEW_SCHOOLS:
             return plain
         try:

@@ -16,16 +16,15 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.extract.unfinished import LandedSoFar
+from rollcall.extract.resume import PartialCollection
 from rollcall.landing.manifests import Part, write_rows
-from rollcall.landing.pull import LandedCollection, Proof, Pull, landed_schema
+from rollcall.landing.pull import LandedCollection, Pull, landed_schema
 from rollcall.landing.rejects import REJECT_SCHEMA, reject_record
 from rollcall.landing.zone import PullFolder
 from rollcall.model.tables import tables_of
 from rollcall.oneroster.columns import columns
-from rollcall.oneroster.decode import Unreadable
-from rollcall.oneroster.proof import Proof as ReadersProof
-from rollcall.oneroster.source import Page
+from rollcall.oneroster.decode import UnreadableRecord
+from rollcall.oneroster.pages import Page, Proof
 
 #: Rows of a table that are kept in memory until they become a file, and that are read again after a sudden end.
 ROWS_PER_PART = 20_000
@@ -60,7 +59,7 @@ class CollectionLanding:
         not_landed: Iterable[str],
         *,
         attempt: int = 1,
-        found: LandedSoFar | None = None,
+        found: PartialCollection | None = None,
     ) -> None:
         self.attempt = attempt
         self.received = found.received if found else 0
@@ -93,13 +92,13 @@ class CollectionLanding:
         self._write()
         return True
 
-    def so_far(self, since: datetime | None, landed: LandedCollection | None = None) -> LandedSoFar:
+    def so_far(self, since: datetime | None, landed: LandedCollection | None = None) -> PartialCollection:
         """Write what is still in memory; what a retry finds, and where it goes on.
 
         :param landed: once the collection is complete.
         """
         self._write()
-        return LandedSoFar(
+        return PartialCollection(
             collection=self.collection,
             received=self.received,
             parts={name: parts.written for name, parts in self._tables.items()},
@@ -111,13 +110,13 @@ class CollectionLanding:
             landed=landed,
         )
 
-    def finish(self, proof: ReadersProof, since: datetime | None = None) -> tuple[LandedCollection, list[Part]]:
+    def finish(self, proof: Proof, since: datetime | None = None) -> tuple[LandedCollection, list[Part]]:
         """Write what is still in memory; the manifest's entry, and the parts of the rejects."""
         self._write()
         landed = LandedCollection(
             collection=self.collection,
             parts={name: parts.written for name, parts in self._tables.items()},
-            proof=_proof(proof),
+            proof=proof,
             since=since,
             unreadable=self._rejects.rows,
             unidentified=self._unidentified,
@@ -194,7 +193,7 @@ def _without_roles(tables: dict[str, pa.Table], not_landed: pa.Array) -> dict[st
     return {"users": users, **parts}
 
 
-def _rejects(collection: str, unreadable: list[Unreadable]) -> pa.Table:
+def _rejects(collection: str, unreadable: list[UnreadableRecord]) -> pa.Table:
     """Unreadable records as rejects; of demographics nothing but that there was one."""
     return pa.table(
         {
@@ -209,18 +208,6 @@ def _rejects(collection: str, unreadable: list[Unreadable]) -> pa.Table:
     )
 
 
-def _record(collection: str, unreadable: Unreadable) -> str | None:
+def _record(collection: str, unreadable: UnreadableRecord) -> str | None:
     """The record, as far as JSON could be made of it."""
     return reject_record(collection, msgspec.json.decode(unreadable.record)) if unreadable.record else None
-
-
-def _proof(proof: ReadersProof) -> Proof:
-    return Proof(
-        kind=proof.kind,
-        expected=proof.expected,
-        received=proof.received,
-        unique=proof.unique,
-        pages=proof.pages,
-        rows_per_page=proof.rows_per_page,
-        why=proof.why,
-    )

@@ -16,10 +16,10 @@ from rollcall.landing.pull import LandedCollection, Proof
 log = logging.getLogger(__name__)
 
 #: Seconds between two reports while collections are being read.
-TOLD_EVERY = 10.0
+REPORT_SECONDS = 10.0
 
 #: Seconds between two reports to a caller that draws them, while the provider has asked to wait: a countdown.
-COUNTED_DOWN_EVERY = 1.0
+COUNTDOWN_SECONDS = 1.0
 
 _PROOFS = {
     "total": "the provider's total was met",
@@ -29,8 +29,9 @@ _PROOFS = {
 
 
 class Progress(Protocol):
-    """Called after each page of a collection and every `TOLD_EVERY` seconds, while the provider has asked to wait every
-    `COUNTED_DOWN_EVERY` seconds; one call at a time, from any thread.
+    """Called after each page and every `REPORT_SECONDS`; every `COUNTDOWN_SECONDS` while the provider makes us wait.
+
+    Calls come from any thread, one at a time.
 
     :param rows: received so far of this collection; smaller than before where its reading began again.
     :param total: what the provider says there is, if it says.
@@ -130,9 +131,9 @@ class ProgressReporter:
 
     def _tick(self) -> None:
         last = time.monotonic()
-        while not self._over.wait(min(TOLD_EVERY, COUNTED_DOWN_EVERY)):
+        while not self._over.wait(min(REPORT_SECONDS, COUNTDOWN_SECONDS)):
             waiting, now = self._waiting(), time.monotonic()
-            if is_due := now - last >= TOLD_EVERY:
+            if is_due := now - last >= REPORT_SECONDS:
                 last = now
             if is_due or waiting is not None:
                 with self._lock:
@@ -156,9 +157,9 @@ def summary(landed: LandedCollection) -> str:
     users: 5,000 of 9,871 rows in 1 page of up to 5,000; NOT proven complete: exactly 5,000 of 9,871 rows came, …
     """
     proof = landed.proof
-    known = _PROOFS[proof.kind] if proof.kind != "unproven" else f"NOT proven complete: {proof.why}"
+    known = _PROOFS[proof.kind] if proof.kind != "unproven" else f"NOT proven complete: {proof.reason}"
     notes = [
-        proof.why if proof.proven else "",
+        proof.reason if proof.proven else "",
         f"modified since {landed.since:%Y-%m-%d %H:%M} UTC" if landed.since else "",
         f"{landed.unreadable:,} unreadable" if landed.unreadable else "",
         f"{landed.not_landed:,} people not landed" if landed.not_landed else "",

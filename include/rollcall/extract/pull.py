@@ -16,16 +16,16 @@ from datetime import UTC, datetime, timedelta
 
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.extract.progress import Progress, ProgressReporter
-from rollcall.extract.reading import Landed, Reading, named
-from rollcall.extract.unfinished import PullRequest, Unfinished
+from rollcall.extract.reading import CollectionReader, Landed, prefix_errors
+from rollcall.extract.resume import PullRequest, ResumeJournal
 from rollcall.landing.manifests import read_rows, save
 from rollcall.landing.pull import LandedCollection, Mode, Pull, PullRef, RunKind, Usage, landed_schema
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import TABLES
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.columns import columns
-from rollcall.oneroster.identity import Org, district_org
-from rollcall.oneroster.paging import Page, Proof
+from rollcall.oneroster.pages import Page, Proof
+from rollcall.oneroster.records import OrgSummary, district_org
 from rollcall.runtime.memory import without_cycles
 from rollcall.settings import District
 
@@ -46,7 +46,7 @@ class Plan:
         refused before anything is landed. None: not checked yet.
     :param base_url: where the provider's service answered the last time; empty: not known.
     :param largest_limit: rows per page that the provider accepted the last time, where it had refused more.
-    :param why: why it is what it is, in words for the log and the ledger.
+    :param reason: why it is what it is, in words for the log and the ledger.
     :param kind: what the pull is made for.
     :param clock_ahead: how far the warehouse's clock, by which pulls are ordered, is ahead of this machine's; None
         where the warehouse did not answer.
@@ -58,12 +58,12 @@ class Plan:
     pinned_org: str | None = None
     base_url: str = ""
     largest_limit: int | None = None
-    why: str = ""
+    reason: str = ""
     kind: RunKind = "sync"
     clock_ahead: timedelta | None = timedelta()
 
 
-FULL = Plan("full", why="everything was asked for")
+FULL_PULL = Plan("full", reason="everything was asked for")
 
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def extract(
     landing: Landing,
     *,
     run_id: str,
-    plan: Plan = FULL,
+    plan: Plan = FULL_PULL,
     collections: Sequence[str] = (),
     progress: Progress | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -99,13 +99,15 @@ def extract(
     with redact_errors("extract", district=district.district), without_cycles():
         wanted = _narrowed(district, collections)
         if plan.base_url:
-            client.expect_at(plan.base_url)
+            client.assume_base_url(plan.base_url)
         if plan.largest_limit:
-            client.expect_limit(plan.largest_limit)
+            client.assume_limit(plan.largest_limit)
         not_landed = sorted(role for role, target in district.roles.items() if target == "do_not_land")
         asked = _asked(client, plan, wanted, not_landed)
-        unfinished = Unfinished(landing, district.district, run_id, now)
-        with ProgressReporter(progress, lambda: client.under_way, lambda: client.waiting) as teller:
+        unfinished = ResumeJournal(landing, district.district, run_id, now)
+        with ProgressReporter(
+            progress, lambda: client.requests_in_flight, lambda: client.backoff_seconds_left
+        ) as teller:
             begun = unfinished.find(asked)
             orgs = None
             if begun is None:
@@ -116,7 +118,7 @@ def extract(
             ref = PullRef(district=district.district, pull_id=begun.pull_id, run_id=run_id)
             folder = ref.folder(landing)
             log.info("%s: pulling %s", ref.pull_id, ", ".join(wanted))
-            reading = Reading(client, ref.district, folder, unfinished, begun, not_landed, teller)
+            reading = CollectionReader(client, ref.district, folder, unfinished, begun, not_landed, teller)
             try:
                 mode, landed = _read(reading, folder, plan, wanted, orgs, district.politeness.concurrency)
             except BaseException:
@@ -186,13 +188,17 @@ def _orgs(client: OneRosterClient, district: District, plan: Plan, teller: Progr
     """
     if plan.pinned_org is None:
         return None
-    with named("orgs", district.district), teller.reading("orgs"):
+    with prefix_errors("orgs", district.district), teller.reading("orgs"):
         reader = client.pages("orgs")
         pages = list(reader)
     held = _Held([page for page in pages if page.attempt == reader.proof.attempt], reader.proof)
     made = columns("orgs", [record for page in held for record in page.records])["orgs"]
     fields = zip(made["sourced_id"], made["type"], made["parent_sourced_id"], made["name"], made["status"], strict=True)
-    orgs = [Org(str(org), kind, parent, name) for org, kind, parent, name, status in fields if status != "tobedeleted"]
+    orgs = [
+        OrgSummary(str(org), kind, parent, name)
+        for org, kind, parent, name, status in fields
+        if status != "tobedeleted"
+    ]
     shown = district_org(orgs, plan.pinned_org)
     if shown is not None and shown.sourced_id != plan.pinned_org:
         checked = next((org.name for org in orgs if org.sourced_id == plan.pinned_org), None) or district.name
@@ -209,7 +215,7 @@ def _orgs(client: OneRosterClient, district: District, plan: Plan, teller: Progr
 
 
 def _read(
-    reading: Reading, folder: PullFolder, plan: Plan, wanted: list[str], orgs: _Held | None, at_once: int
+    reading: CollectionReader, folder: PullFolder, plan: Plan, wanted: list[str], orgs: _Held | None, at_once: int
 ) -> tuple[Mode, dict[str, Landed]]:
     """The mode it came to, and what was landed."""
     landed: dict[str, Landed] = {}
@@ -242,7 +248,7 @@ def _usage(client: OneRosterClient, before: Usage) -> Usage:
     asked = client.usage
     return Usage(
         requests=before.requests + asked.requests,
-        requests_in_peak=before.requests_in_peak + getattr(client.budget, "requests_in_peak", 0),
+        requests_in_peak=before.requests_in_peak + asked.requests_in_peak,
         token_requests=before.token_requests + asked.token_requests,
         bytes_received=before.bytes_received + asked.bytes_received,
         most_at_once=max(before.most_at_once, asked.most_at_once),

@@ -12,21 +12,21 @@ from typing import Protocol
 from rollcall.errors import RollcallError
 from rollcall.extract.collection import CollectionLanding
 from rollcall.extract.progress import ProgressReporter
-from rollcall.extract.unfinished import Begun, LandedSoFar, Unfinished
+from rollcall.extract.resume import PartialCollection, ResumeJournal, StartedPull
 from rollcall.landing.manifests import Part, read_rows
 from rollcall.landing.pull import LandedCollection, landed_schema
 from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.zone import PullFolder
 from rollcall.model.tables import TABLES
-from rollcall.oneroster.client import FilterAnswer, OneRosterClient
-from rollcall.oneroster.errors import FilterUnanswered, ReadingStopped
-from rollcall.oneroster.proof import Proof
-from rollcall.oneroster.source import Page, modified_since
+from rollcall.oneroster.client import FilterSupport, OneRosterClient
+from rollcall.oneroster.errors import ClientClosed, FilterUnanswered
+from rollcall.oneroster.pages import Page, Proof
+from rollcall.oneroster.source import modified_since
 
 log = logging.getLogger(__name__)
 
 #: Why nothing can be asked for by when it was modified.
-_WITHOUT_FILTER: dict[FilterAnswer, str] = {
+_WITHOUT_FILTER: dict[FilterSupport, str] = {
     "ignored": "the provider ignores the filter on dateLastModified",
     "refused": "the provider refuses the filter on dateLastModified",
     "unanswered": "the provider answers the filter on dateLastModified without a list",
@@ -45,7 +45,7 @@ class Pages(Protocol):
     def __iter__(self) -> Iterator[Page]: ...
 
 
-class Reading:
+class CollectionReader:
     """Reads the collections of one pull; what an earlier try completed is taken as it is.
 
     :param district: its id, for errors.
@@ -57,8 +57,8 @@ class Reading:
         client: OneRosterClient,
         district: str,
         folder: PullFolder,
-        unfinished: Unfinished,
-        begun: Begun,
+        unfinished: ResumeJournal,
+        begun: StartedPull,
         not_landed: Iterable[str],
         teller: ProgressReporter,
     ) -> None:
@@ -86,7 +86,7 @@ class Reading:
                 pool.shutdown(cancel_futures=True)
         ended = [future.exception() for future in reading.values() if not future.cancelled()]
         if errors := [error for error in ended if error is not None]:
-            raise min(errors, key=lambda error: isinstance(error, ReadingStopped))
+            raise min(errors, key=lambda error: isinstance(error, ClientClosed))
         return {name: future.result() for name, future in reading.items()}
 
     def one(self, collection: str, *, since: datetime | None = None, pages: Pages | None = None) -> Landed:
@@ -99,10 +99,10 @@ class Reading:
             log.info("%s: complete since an earlier try of this pull", collection)
             return found.landed, found.rejects
         self._teller.begin(collection, found.received if found else 0)
-        with named(collection, self._district):
+        with prefix_errors(collection, self._district):
             if found is not None:
                 since = found.since
-            elif since is not None and (answer := self._client.filter_answer(collection)) != "obeyed":
+            elif since is not None and (answer := self._client.filter_support(collection)) != "obeyed":
                 log.info("%s: %s, so all of it is read", collection, _WITHOUT_FILTER[answer])
                 since = None
             made, reader = self._begin(collection, since, found)
@@ -121,7 +121,7 @@ class Reading:
             raise
 
     def _begin(
-        self, collection: str, since: datetime | None, found: LandedSoFar | None
+        self, collection: str, since: datetime | None, found: PartialCollection | None
     ) -> tuple[CollectionLanding, Pages]:
         """What to add pages to, and the pages to add.
 
@@ -158,7 +158,7 @@ class Reading:
         self._teller.done(landed)
         return landed, rejects
 
-    def _ids(self, collection: str, found: LandedSoFar) -> Iterator[str]:
+    def _ids(self, collection: str, found: PartialCollection) -> Iterator[str]:
         """The sourcedIds that came already, readable records or not; file by file."""
         schema = landed_schema(TABLES[collection])
         for part in found.parts[collection]:
@@ -169,7 +169,7 @@ class Reading:
 
 
 @contextmanager
-def named(collection: str, district: str) -> Iterator[None]:
+def prefix_errors(collection: str, district: str) -> Iterator[None]:
     """Put the collection's name before what is wrong with it."""
     try:
         yield

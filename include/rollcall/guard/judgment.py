@@ -64,7 +64,7 @@ def received_of(landed: LandedCollection) -> str:
     proof = landed.proof
     of = f" of {proof.expected:,}" if proof.expected is not None else ""
     what = landed.collection.replace("_", " ")
-    why = f" ({proof.why.rstrip('.')})" if proof.why else ""
+    why = f" ({proof.reason.rstrip('.')})" if proof.reason else ""
     return f"{proof.unique:,}{of} {what} received, and no proof that these are all{why}"
 
 

@@ -47,7 +47,7 @@ def load(folder: PullFolder, kind: type[Made]) -> Made:
     return from_json(folder.read_manifest(kind.STAGE), kind)
 
 
-def to_json(made: Contract) -> dict[str, Any]:
+def to_json(made: msgspec.Struct) -> dict[str, Any]:
     """A contract as plain values, for XCom and manifests."""
     plain: dict[str, Any] = msgspec.to_builtins(made)
     return plain

@@ -11,6 +11,8 @@ import pyarrow as pa
 from rollcall.landing.manifests import Contract, Part
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import MADE_IN_VALIDATE, Table
+from rollcall.oneroster.http import Usage
+from rollcall.oneroster.pages import Proof
 
 #: `full` asks for everything; `delta` for what was modified since the last time, orgs and academic sessions in full.
 Mode = Literal["full", "delta"]
@@ -37,28 +39,6 @@ class PullRef(Contract, frozen=True):
         return landing.pull(self.district, self.pull_id)
 
 
-class Proof(Contract, frozen=True):
-    """How it is known that a collection is complete (rule 1), or why it is not.
-
-    :param kind: `total` matched, an `empty_page` after the last, the `link_end` of a chain, or `unproven`.
-    :param expected: the total the provider stated, if any.
-    :param received: rows received, duplicates included; `unique` without them.
-    :param rows_per_page: the largest page received, beside the number of pages: "5,000 of 9,871" reads as truncation.
-    """
-
-    kind: Literal["total", "empty_page", "link_end", "unproven"]
-    expected: int | None
-    received: int
-    unique: int
-    pages: int
-    rows_per_page: int
-    why: str = ""
-
-    @property
-    def proven(self) -> bool:
-        return self.kind != "unproven"
-
-
 class LandedCollection(Contract, frozen=True):
     """One collection of a pull, as it came.
 
@@ -79,17 +59,6 @@ class LandedCollection(Contract, frozen=True):
 
     def rows(self, table: str) -> int:
         return sum(part.rows for part in self.parts.get(table, []))
-
-
-class Usage(Contract, frozen=True):
-    """What a pull cost the provider. Requests count tokens too; peak hours are the district's own."""
-
-    requests: int = 0
-    requests_in_peak: int = 0
-    token_requests: int = 0
-    bytes_received: int = 0
-    most_at_once: int = 0
-    seconds_waited: float = 0.0
 
 
 class Pull(Contract, frozen=True):

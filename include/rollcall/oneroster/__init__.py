@@ -3,17 +3,17 @@
 Knows HTTP and OneRoster only; what becomes of the records is for the stages to decide.
 """
 
-from rollcall.oneroster.backoff import Budget, LocalBudget, Retry
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.columns import columns
 from rollcall.oneroster.connection import OneRosterConnection
-from rollcall.oneroster.decode import Unreadable
+from rollcall.oneroster.decode import UnreadableRecord
 from rollcall.oneroster.errors import OneRosterError
-from rollcall.oneroster.http import Usage
+from rollcall.oneroster.http import Budget, LocalBudget, Usage
+from rollcall.oneroster.pages import Checkpoint, Page, Proof
 from rollcall.oneroster.paging import PageReader
-from rollcall.oneroster.proof import Proof
 from rollcall.oneroster.records import COLLECTIONS, Collection
-from rollcall.oneroster.source import Checkpoint, Page, modified_since
+from rollcall.oneroster.requester import Retry
+from rollcall.oneroster.source import modified_since
 
 __all__ = [
     "COLLECTIONS",
@@ -28,7 +28,7 @@ __all__ = [
     "PageReader",
     "Proof",
     "Retry",
-    "Unreadable",
+    "UnreadableRecord",
     "Usage",
     "columns",
     "modified_since",

@@ -16,15 +16,13 @@ from typing import Any, Protocol
 import msgspec
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA1, SIGNATURE_HMAC_SHA256, Client
 
-from rollcall.oneroster import http
-from rollcall.oneroster.backoff import TryAgain
 from rollcall.oneroster.connection import ClientAuth, OneRosterConnection, Version
-from rollcall.oneroster.errors import ConnectionInvalid, OneRosterError
-from rollcall.oneroster.http import Answer
-from rollcall.oneroster.refusals import refused_token, try_again
+from rollcall.oneroster.errors import ConnectionInvalid, OneRosterError, RetryableError
+from rollcall.oneroster.http import Response
+from rollcall.oneroster.refusals import MAX_CLOCK_SKEW, clock_skew, retryable_error, token_refusal
 
 #: Sends a form to the Token URL, in a slot of its own.
-SendForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Answer]
+SendForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Response]
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +44,7 @@ class Auth(Protocol):
     def headers(self, method: str, url: str) -> dict[str, str]:
         """What this very request has to carry, made at once."""
 
-    def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:
+    def renew(self, refused: Mapping[str, str], answer: Response, *, again: bool) -> bool:
         """A request with these headers was refused: is there something better to try it with?
 
         :param again: it was renewed for this request before.
@@ -87,7 +85,7 @@ class Bearer(_WithoutScopes):
     def headers(self, method: str, url: str) -> dict[str, str]:  # noqa: ARG002 - the interface's
         return {"Authorization": f"Bearer {self._token}"}
 
-    def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:  # noqa: ARG002
+    def renew(self, refused: Mapping[str, str], answer: Response, *, again: bool) -> bool:  # noqa: ARG002
         return False
 
 
@@ -116,9 +114,9 @@ class OAuth1(_WithoutScopes):
         _, headers, _ = signer.sign(url, http_method=method)
         return {"Authorization": headers["Authorization"]}
 
-    def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:  # noqa: ARG002
-        ahead = http.difference(answer)
-        if ahead is None or abs(ahead - self._ahead) < http.TOLERANCE:
+    def renew(self, refused: Mapping[str, str], answer: Response, *, again: bool) -> bool:  # noqa: ARG002
+        ahead = clock_skew(answer)
+        if ahead is None or abs(ahead - self._ahead) < MAX_CLOCK_SKEW:
             return False
         self._ahead = ahead
         log.warning(
@@ -159,7 +157,7 @@ class OAuth2:
         self._asked = 0
         self._in_vain = 0
         self._granted: frozenset[str] = frozenset()
-        self._trouble: TryAgain | None = None
+        self._trouble: RetryableError | None = None
 
     @property
     def has_opened(self) -> bool:
@@ -189,7 +187,7 @@ class OAuth2:
             except OneRosterError as error:
                 self._refused = error
                 raise
-            except TryAgain as trouble:
+            except RetryableError as trouble:
                 self._trouble = trouble
                 raise
             finally:
@@ -200,7 +198,7 @@ class OAuth2:
             self._uses += 1
         return {"Authorization": self._header}
 
-    def renew(self, refused: Mapping[str, str], answer: Answer, *, again: bool) -> bool:  # noqa: ARG002
+    def renew(self, refused: Mapping[str, str], answer: Response, *, again: bool) -> bool:  # noqa: ARG002
         """A new token is refused for good if no other thread had a share in it, for it may have ended by their use; or
         if the one before it opened nothing either: else each thread would ask for one of its own."""
         with self._lock:
@@ -219,7 +217,7 @@ class OAuth2:
                 self._ways.reverse()
                 answer = other
         if answer.status != 200:
-            raise refused_token(answer, self._connection, self._scopes)
+            raise token_refusal(answer, self._connection, self._scopes)
         token = _read_token(answer)
         self._header = f"Bearer {token.access_token}"
         self._ended, self._uses, self._in_vain = False, 0, self._in_vain + 1
@@ -227,7 +225,7 @@ class OAuth2:
         life = _seconds(token.expires_in)
         self._good_until = None if life is None else asked_at + life - min(_REFRESH_EARLY, life / 2)
 
-    def _send_in(self, way: ClientAuth) -> Answer:
+    def _send_in(self, way: ClientAuth) -> Response:
         headers = {"Accept": "application/json"}
         form = {"grant_type": "client_credentials"}
         if self._scopes:
@@ -238,7 +236,7 @@ class OAuth2:
         else:
             form |= {"client_id": client_id, "client_secret": secret}
         answer = self._send(str(self._connection.auth_url), headers, form)
-        if trouble := try_again(answer):
+        if trouble := retryable_error(answer):
             raise trouble
         return answer
 
@@ -247,12 +245,12 @@ def _is_ours(scope: str) -> bool:
     return "purl.imsglobal.org" in scope
 
 
-def _refuses_the_way(answer: Answer) -> bool:
+def _refuses_the_way(answer: Response) -> bool:
     """400 and 401 may mean that id and secret are looked for elsewhere; a wrong scope is wrong either way."""
     return answer.status in (400, 401) and b"invalid_scope" not in answer.body
 
 
-def _read_token(answer: Answer) -> _TokenAnswer:
+def _read_token(answer: Response) -> _TokenAnswer:
     try:
         token = msgspec.json.decode(answer.body, type=_TokenAnswer)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -17,30 +17,30 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Literal
 
-from rollcall.oneroster.backoff import BackoffGate, Budget, LocalBudget, Retry
+from msgspec import structs
+
 from rollcall.oneroster.connection import OneRosterConnection, Version
 from rollcall.oneroster.decode import Decoded, decode_page
 from rollcall.oneroster.errors import (
-    SCREEN,
-    AnswerUnusable,
+    CONNECTION_SCREEN,
     BaseUrlWrong,
+    EndpointNotFound,
     FilterUnanswered,
-    NotOffered,
+    InvalidResponse,
     OneRosterError,
     RequestRefused,
-    stopped,
+    client_closed,
 )
-from rollcall.oneroster.exchange import Exchange, T
-from rollcall.oneroster.http import Answer, Transport, Usage
-from rollcall.oneroster.limits import LargestLimit
+from rollcall.oneroster.http import Budget, LocalBudget, Response, Transport, Usage
+from rollcall.oneroster.pages import Checkpoint, Fetched
 from rollcall.oneroster.paging import PageReader
-from rollcall.oneroster.prefetch import Fetch, Prefetcher, PrefetchSlots
 from rollcall.oneroster.records import COLLECTIONS
-from rollcall.oneroster.source import FAR_FUTURE, Checkpoint, Fetched, Source, modified_since
+from rollcall.oneroster.requester import BackoffGate, Exchange, Retry, T
+from rollcall.oneroster.source import FAR_FUTURE, Fetch, LargestLimit, Prefetcher, PrefetchSlots, Source, modified_since
 
 log = logging.getLogger(__name__)
 
-FilterAnswer = Literal["obeyed", "ignored", "refused", "unanswered"]
+FilterSupport = Literal["obeyed", "ignored", "refused", "unanswered"]
 
 #: What stands between a Base URL as districts get it and the rostering service, by version; the first is "nothing".
 _SERVICE = {"1.1": ("", "/v1p1", "/rostering/v1p1"), "1.2": ("", "/rostering/v1p2")}
@@ -79,7 +79,9 @@ class OneRosterClient:
         self._waits = BackoffGate()
         #: What is asked for leave before each request; a lease also counts requests in peak hours.
         self.budget: Budget = budget or LocalBudget(concurrency)
-        self._transport = Transport(budget=self.budget, concurrency=concurrency, timeout=timeout, waits=self._waits)
+        self._transport = Transport(
+            budget=self.budget, concurrency=concurrency, timeout=timeout, check_open=self._waits.check
+        )
         self._exchange = Exchange(
             connection, version, self._transport, retry or Retry(), self._waits, demographics=demographics
         )
@@ -94,14 +96,18 @@ class OneRosterClient:
 
     @property
     def usage(self) -> Usage:
-        """What was asked of the provider so far."""
-        return self._transport.usage
+        """Load on the provider so far."""
+        return structs.replace(
+            self._transport.usage,
+            requests_in_peak=getattr(self.budget, "requests_in_peak", 0),
+            seconds_waited=self._waits.seconds,
+        )
 
-    def expect_at(self, base_url: str) -> None:
+    def assume_base_url(self, base_url: str) -> None:
         """Look first where the service answered the last time; it costs nothing where that is still right."""
         self._known_base_url = base_url
 
-    def expect_limit(self, limit: int) -> None:
+    def assume_limit(self, limit: int) -> None:
         """Ask for no more rows per page than the provider accepted the last time."""
         self._largest.expect(limit)
 
@@ -111,13 +117,13 @@ class OneRosterClient:
         return self._largest.found
 
     @property
-    def under_way(self) -> int:
-        """Requests under way now."""
-        return self._transport.under_way
+    def requests_in_flight(self) -> int:
+        """Requests in flight now."""
+        return self._transport.requests_in_flight
 
     @property
-    def waiting(self) -> float | None:
-        """Seconds until requests go on after a 429; None while nothing waits for that."""
+    def backoff_seconds_left(self) -> float | None:
+        """Seconds until requests resume after a 429. None: no back-off is active."""
         return self._waits.seconds_left
 
     @property
@@ -165,7 +171,7 @@ class OneRosterClient:
             seen=seen,
         )
 
-    def filter_answer(self, collection: str) -> FilterAnswer:
+    def filter_support(self, collection: str) -> FilterSupport:
         """What the provider does with a filter by `dateLastModified`: asked for what will be modified in the far
         future, one that obeys serves nothing, and one that ignores filters serves everything. Some refuse it (400), and
         some answer without a list, which may mean either.
@@ -180,7 +186,7 @@ class OneRosterClient:
         is_empty = fetched is None or (not fetched.decoded.rows and not fetched.total)
         return "obeyed" if is_empty else "ignored"
 
-    def largest_page(self, limit: int, page: Callable[[int], T]) -> T:
+    def fetch_with_largest_limit(self, limit: int, page: Callable[[int], T]) -> T:
         """A page with this limit, or with the largest smaller one if the provider refuses it.
 
         :param page: asks for it with a limit.
@@ -188,29 +194,29 @@ class OneRosterClient:
         """
         return self._largest.ask(limit, page)
 
-    def may_use(self, scope: str) -> bool | None:
+    def has_scope(self, scope: str) -> bool | None:
         """Whether the token has a scope such as `roster.readonly`; None where there are none, or nobody can tell."""
-        return self._exchange.may_use(scope)
+        return self._exchange.has_scope(scope)
 
     def sign_in(self) -> None:
         """Have a token, where that is how one signs in; reading does so by itself.
 
-        :raises TryAgain: the Token URL did not answer as it should.
+        :raises RetryableError: the Token URL did not answer as it should.
         :raises OneRosterError: it refused.
         """
         self._exchange.sign_in()
 
-    def get(self, url: str, read: Callable[[Answer], T]) -> T:
+    def get(self, url: str, read: Callable[[Response], T]) -> T:
         """What `read` makes of a single answer, for those who want to see what pages hide.
 
         :param url: at the provider's host.
-        :param read: may raise TryAgain, for an answer that was cut off.
+        :param read: may raise RetryableError, for an answer that was cut off.
         :raises OneRosterError: as reading a collection does.
         """
         return self._exchange.get(url, read)
 
     def close(self) -> None:
-        """End it: no request is begun any more, and who waits for one is told so by `ReadingStopped`."""
+        """End it: no request is begun any more, and who waits for one is told so by `ClientClosed`."""
         self._waits.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
@@ -230,7 +236,7 @@ class OneRosterClient:
         try:
             return self._threads.submit(fetch, offset, patient)
         except RuntimeError:  # the threads were shut down
-            raise stopped() from None
+            raise client_closed() from None
 
     def _resolve(self) -> str:
         tried = []
@@ -238,14 +244,14 @@ class OneRosterClient:
             url = f"{base}/orgs?limit=1"
             try:
                 self._exchange.get(url, _read_orgs)
-            except (NotOffered, AnswerUnusable) as error:
+            except (EndpointNotFound, InvalidResponse) as error:
                 tried.append(f"{url} ({_in_short(error)})")
             else:
                 return base
         raise BaseUrlWrong(
             "base_url_wrong",
             f"No OneRoster {self.version} service answers under the Base URL. Tried: {', '.join(tried)}.",
-            remedy=f"Compare Base URL and OneRoster version with {SCREEN}; the Base URL may have changed there.",
+            remedy=f"Compare the Base URL and the OneRoster version with {CONNECTION_SCREEN}.",
         )
 
 
@@ -255,9 +261,9 @@ def _candidates(base_url: str, version: Version, known: str) -> list[str]:
     return sorted(found, key=lambda url: url != known)
 
 
-def _in_short(error: NotOffered | AnswerUnusable) -> str:
-    return "not found" if isinstance(error, NotOffered) else error.code.replace("_", " ")
+def _in_short(error: EndpointNotFound | InvalidResponse) -> str:
+    return "not found" if isinstance(error, EndpointNotFound) else error.code.replace("_", " ")
 
 
-def _read_orgs(answer: Answer) -> Decoded | None:
+def _read_orgs(answer: Response) -> Decoded | None:
     return None if answer.status == HTTPStatus.NO_CONTENT else decode_page(COLLECTIONS["orgs"], answer.body)

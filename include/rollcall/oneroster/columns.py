@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from rollcall.model.vocabularies import token
-from rollcall.oneroster.odd_records import drop_passwords, shallow
+from rollcall.oneroster.lenient_decode import drop_passwords, truncate_nesting
 from rollcall.oneroster.records import COLLECTIONS, Ref, Role, Scalar, User, UserId, UserProfile
 
 # One column out of many records: makers of the functions that `columns` puts together to tables.
@@ -115,11 +115,11 @@ def metadata(records: Sequence[Any]) -> Texts:
     try:
         texts = [_json_text(value) for value in values]
     except RecursionError:
-        values = [shallow(value) for value in values]
+        values = [truncate_nesting(value) for value in values]
         texts = [_json_text(value) for value in values]
     for row, value in enumerate(texts):
         if value is not None and "password" in value.lower():
-            texts[row] = _json_text(drop_passwords(shallow(values[row])))
+            texts[row] = _json_text(drop_passwords(truncate_nesting(values[row])))
     return texts
 
 

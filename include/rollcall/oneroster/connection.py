@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
 
-from rollcall.oneroster.errors import SCREEN, ConnectionInvalid
+from rollcall.oneroster.errors import CONNECTION_SCREEN, ConnectionInvalid
 
 # The fields of an Airflow connection of type `oneroster`, from its form or from the environment, made ours.
 #
@@ -42,13 +42,13 @@ def optional_fields(conn_id: str, extra: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises ConnectionInvalid: unknown key, or a value of the wrong kind.
     """
-    _refuse_unknown(conn_id, extra, _READERS, "its extra")
+    _refuse_unknown(conn_id, extra, _PARSERS, "its extra")
     made: dict[str, Any] = {}
     for key, value in extra.items():
         if value in (None, "", [], {}):
             continue
         try:
-            made[key] = _READERS[key](value)
+            made[key] = _PARSERS[key](value)
         except (ValueError, TypeError, msgspec.DecodeError):
             raise _invalid(conn_id, f"`{key}` in its extra is not what it should be", _EXPECTED[key]) from None
     return made
@@ -119,7 +119,7 @@ def _headers(value: Any) -> dict[str, str]:
     return {name: _word(content) for name, content in _object(value).items()}
 
 
-_READERS: dict[str, Callable[[Any], Any]] = {
+_PARSERS: dict[str, Callable[[Any], Any]] = {
     "auth_url": _word,
     "auth": _word,
     "scopes": _words,
@@ -245,24 +245,26 @@ class OneRosterConnection:
 
     def _check_base_url(self) -> None:
         if not self.base_url:
-            raise self._invalid("it has no Base URL", f"Copy it from {SCREEN}; in Airflow it is the field Base URL.")
+            raise self._invalid(
+                "it has no Base URL", f"Copy it from {CONNECTION_SCREEN}; in Airflow it is the field Base URL."
+            )
         url = self._check_url("Base URL", self.base_url)
         if url.path.endswith("/token") or url.query:
             raise self._invalid(
                 "the Base URL looks like a Token URL",
-                f"The Base URL has no `?…` and does not end in /token; both stand on {SCREEN}.",
+                f"The Base URL has no `?…` and does not end in /token; both stand on {CONNECTION_SCREEN}.",
             )
 
     def _check_auth_url(self) -> None:
         if self.auth_url is None:
             if self.auth == "oauth2":
-                raise self._invalid("OAuth 2 needs a Token URL (`auth_url`)", f"Copy it from {SCREEN}.")
+                raise self._invalid("OAuth 2 needs a Token URL (`auth_url`)", f"Copy it from {CONNECTION_SCREEN}.")
             return
         url = self._check_url("Token URL", self.auth_url)
         if url.path.rstrip("/").endswith("/campus/oauth2/token") and not parse_qs(url.query).get("appName"):
             raise self._invalid(
                 "the Token URL ends before `?appName=…`, which Infinite Campus needs to know the district",
-                f"Copy the whole Token URL from {SCREEN}; it ends like /campus/oauth2/token?appName=maple.",
+                f"Copy the whole Token URL from {CONNECTION_SCREEN}; it ends like /campus/oauth2/token?appName=maple.",
             )
 
     def _check_url(self, label: str, value: str) -> SplitResult:
@@ -272,7 +274,9 @@ class OneRosterConnection:
         except ValueError:
             host, url = None, urlsplit("")
         if url.scheme not in ("http", "https") or not host:
-            raise self._invalid(f"the {label} is no address", f"It begins with https://; copy it from {SCREEN}.")
+            raise self._invalid(
+                f"the {label} is no address", f"It begins with https://; copy it from {CONNECTION_SCREEN}."
+            )
         if url.username or url.password or url.fragment:
             raise self._invalid(
                 f"the {label} holds a user, a password or a `#`", "Id and secret belong in their own fields."
@@ -283,9 +287,9 @@ class OneRosterConnection:
 
     def _check_secrets(self) -> None:
         if not self.client_id and self.auth != "bearer":
-            raise self._invalid(f"it has no {self.id_label}", f"Copy it from {SCREEN}.")
+            raise self._invalid(f"it has no {self.id_label}", f"Copy it from {CONNECTION_SCREEN}.")
         if not self.secret:
-            raise self._invalid(f"it has no {self.secret_label}", f"Copy it from {SCREEN}.")
+            raise self._invalid(f"it has no {self.secret_label}", f"Copy it from {CONNECTION_SCREEN}.")
         for name, value in (*self.headers.items(), *self.secret_headers.items()):
             if name.lower() == "authorization":
                 raise self._invalid(

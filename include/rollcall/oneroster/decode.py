@@ -14,11 +14,10 @@ from typing import Any
 
 import msgspec
 
-from rollcall.oneroster.backoff import TryAgain
-from rollcall.oneroster.errors import AnswerUnusable
-from rollcall.oneroster.odd_records import (
-    MOST_BYTES,
-    Unreadable,
+from rollcall.oneroster.errors import InvalidResponse, RetryableError
+from rollcall.oneroster.lenient_decode import (
+    MAX_RECORD_BYTES,
+    UnreadableRecord,
     children,
     drop_passwords,
     read_record,
@@ -26,7 +25,7 @@ from rollcall.oneroster.odd_records import (
 )
 from rollcall.oneroster.records import COLLECTIONS, Collection, Record
 
-__all__ = ["Decoded", "Unreadable", "decode_page", "drop_passwords", "envelope_missing"]
+__all__ = ["Decoded", "UnreadableRecord", "decode_page", "drop_passwords", "envelope_missing"]
 
 #: Members beside the data that are arrays and no data: status blocks of 1.1 in their several spellings, and links.
 _NO_DATA = {"statusinfoset", "imsx_statusinfo", "imsx_codeminor", "errors", "warnings", "links", "_links"}
@@ -53,7 +52,7 @@ class Decoded:
     """
 
     records: list[Any]
-    unreadable: list[Unreadable]
+    unreadable: list[UnreadableRecord]
     rows: int
     envelope: str
     total: int | None = None
@@ -64,14 +63,14 @@ def decode_page(collection: Collection, body: bytes) -> Decoded:
 
     A bare list is read too; whether an empty one is an end is for the caller to say, who knows the other pages.
 
-    :raises AnswerUnusable: a web page, malformed JSON, or no list where the collection should be.
-    :raises TryAgain: the JSON ends too early: the connection was cut.
+    :raises InvalidResponse: a web page, malformed JSON, or no list where the collection should be.
+    :raises RetryableError: the JSON ends too early: the connection was cut.
     """
     body = body.removeprefix(_BOM)
     if _HAS_ODD_ESCAPE.search(body):
         body = _ESCAPE.sub(_marked, body)
     bare = body.lstrip()[:1] == b"["
-    if rb"\u0000" in body or len(body) > MOST_BYTES:
+    if rb"\u0000" in body or len(body) > MAX_RECORD_BYTES:
         return _one_by_one(collection, body, bare)
     try:
         page = _page_decoder(collection.name, bare).decode(body)
@@ -130,10 +129,10 @@ def _identify(records: list[Any]) -> bool:
 def _one_by_one(collection: Collection, body: bytes, bare: bool) -> Decoded:
     envelope, rows, total = _rows(collection, with_control_characters_marked(body), bare)
     records: list[Record] = []
-    unreadable: list[Unreadable] = []
+    unreadable: list[UnreadableRecord] = []
     for row in rows:
         made = read_record(collection, row)
-        if isinstance(made, Unreadable):
+        if isinstance(made, UnreadableRecord):
             unreadable.append(made)
         else:
             records.append(made)
@@ -144,8 +143,8 @@ def _rows(collection: Collection, body: bytes, bare: bool) -> tuple[str, list[by
     """The list of records, still raw: under its own name, or the only list of the answer that is no status block.
 
     :returns: the name it stands under, the records, and the total beside them.
-    :raises AnswerUnusable: no such list, or JSON that is malformed elsewhere than in values of records.
-    :raises TryAgain: the JSON ends too early.
+    :raises InvalidResponse: no such list, or JSON that is malformed elsewhere than in values of records.
+    :raises RetryableError: the JSON ends too early.
     """
     if bare:
         return "", _elements(collection, body), None
@@ -162,8 +161,8 @@ def _rows(collection: Collection, body: bytes, bare: bool) -> tuple[str, list[by
 def _members(collection: Collection, body: bytes) -> dict[str, bytes]:
     """The members of the answer, each still JSON.
 
-    :raises AnswerUnusable: as :func:`_rows`.
-    :raises TryAgain: as :func:`_rows`.
+    :raises InvalidResponse: as :func:`_rows`.
+    :raises RetryableError: as :func:`_rows`.
     """
     try:
         raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
@@ -195,9 +194,9 @@ def _any(raw: bytes) -> Any:
         return None
 
 
-def envelope_missing(collection: Collection) -> AnswerUnusable:
+def envelope_missing(collection: Collection) -> InvalidResponse:
     """A success without the list, which is never zero rows (rule 1)."""
-    return AnswerUnusable(
+    return InvalidResponse(
         "envelope_missing",
         f"The provider answered {collection.path} with success, but without the list `{collection.envelope}`.",
         remedy="Such an answer is never taken for an empty collection. Ask the provider's support what it means.",
@@ -214,14 +213,14 @@ def _marked(escape: re.Match[bytes]) -> bytes:
 def _malformed(collection: Collection, body: bytes, error: Exception) -> Exception:
     """What to raise for a body that is no JSON; msgspec tells a cut one from a wrong one."""
     if body.lstrip()[:1] == b"<":
-        return AnswerUnusable(
+        return InvalidResponse(
             "html_answer",
             f"The provider answered 200 for {collection.path} with a web page instead of OneRoster data.",
             remedy="A sign-in or maintenance page stands at this address: check the Base URL, or run again later.",
         )
     if "truncated" in str(error):
-        return TryAgain(f"the answer for {collection.path} was cut off", code="answer_cut_off")
-    return AnswerUnusable(
+        return RetryableError(f"the answer for {collection.path} was cut off", code="answer_cut_off")
+    return InvalidResponse(
         "json_malformed",
         f"The provider answered 200 for {collection.path} with JSON that is malformed.",
         remedy="Run again; if it stays, the provider's support has to look at the answer.",

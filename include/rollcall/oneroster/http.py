@@ -9,21 +9,20 @@ from __future__ import annotations
 import codecs
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from email.message import Message
-from email.utils import parsedate_to_datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from rollcall.oneroster.backoff import BackoffGate, Budget, TryAgain
-from rollcall.oneroster.errors import AnswerUnusable, ProviderUnavailable
+from rollcall.oneroster.errors import InvalidResponse, ProviderUnavailable, RetryableError
 
 # The encoding an answer declares, and its body in UTF-8, which everything after the transport expects.
 #
@@ -82,14 +81,46 @@ _CHUNK = 1 << 18
 _READ_TIMEOUTS_PER_ANSWER = 5
 
 
-@dataclass(frozen=True)
-class Usage:
-    """What we asked of a provider. `requests` include the token requests; bytes are as they came over the wire.
+class Budget(Protocol):
+    """Permission to have a request under way."""
 
-    :param seconds_waited: seconds in which at least one thread waited to try again; parallel waits count once.
+    def slot(self, host: str) -> AbstractContextManager[None]:
+        """Hold one for the length of one request, a token request like any other; waits until one is free.
+
+        A thread never holds two.
+
+        :param host: the machine's name, without port.
+        """
+
+
+class LocalBudget:
+    """So many at once to each host, counted in this process alone."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._lock = threading.Lock()
+        self._hosts: dict[str, threading.BoundedSemaphore] = {}
+
+    @contextmanager
+    def slot(self, host: str) -> Iterator[None]:
+        with self._lock:
+            places = self._hosts.setdefault(host, threading.BoundedSemaphore(self._concurrency))
+        with places:
+            yield
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Load on the provider.
+
+    :param requests: token requests included.
+    :param requests_in_peak: requests in the district's peak hours.
+    :param bytes_received: as transferred, before decompression.
+    :param most_at_once: highest number of requests in flight.
+    :param seconds_waited: seconds in which at least one thread waited to retry. Parallel waits count once.
     """
 
     requests: int = 0
+    requests_in_peak: int = 0
     token_requests: int = 0
     bytes_received: int = 0
     most_at_once: int = 0
@@ -97,7 +128,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A complete answer, its body in UTF-8 whatever encoding it declared.
 
     Its `repr` has no body and no header, for both may hold what no log may.
@@ -109,7 +140,7 @@ class Answer:
     body: bytes
 
     def __repr__(self) -> str:
-        return f"Answer(status={self.status}, bytes={len(self.body)})"
+        return f"Response(status={self.status}, bytes={len(self.body)})"
 
 
 class Transport:
@@ -118,13 +149,15 @@ class Transport:
     :param budget: gives the slots.
     :param concurrency: connections kept alive.
     :param timeout: seconds to connect, and of silence while reading.
-    :param waits: tells when nobody wants an answer any more, and counts the seconds waited.
+    :param check_open: raises ClientClosed once the client is closed.
     """
 
-    def __init__(self, *, budget: Budget, concurrency: int, timeout: tuple[float, float], waits: BackoffGate) -> None:
+    def __init__(
+        self, *, budget: Budget, concurrency: int, timeout: tuple[float, float], check_open: Callable[[], None]
+    ) -> None:
         self._budget = budget
         self._timeout = timeout
-        self._waits = waits
+        self._check_open = check_open
         self._lock = threading.Lock()
         self._usage = Usage()
         self._in_flight = 0
@@ -139,25 +172,27 @@ class Transport:
     @property
     def usage(self) -> Usage:
         with self._lock:
-            return replace(self._usage, seconds_waited=self._waits.seconds)
+            return self._usage
 
     @contextmanager
     def slot(self, url: str) -> Iterator[None]:
         """Permission for one request to the URL's host.
 
-        :raises ReadingStopped: the client was closed before there was one.
+        :raises ClientClosed: the client was closed before there was one.
         """
         with self._budget.slot(urlsplit(url).hostname or ""):
-            self._waits.check()
+            self._check_open()
             yield
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None) -> Answer:
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
+    ) -> Response:
         """Send one request in the slot the caller holds and read the whole answer; redirects are not followed.
 
         :param form: of a token request.
-        :raises TryAgain: no connection, a time-out, an answer cut off.
+        :raises RetryableError: no connection, a time-out, an answer cut off.
         :raises ProviderUnavailable: the host's certificate is not to be trusted.
-        :raises ReadingStopped: the client was closed.
+        :raises ClientClosed: the client was closed.
         """
         host = urlsplit(url).netloc
         self._begin(token=form is not None)
@@ -169,7 +204,7 @@ class Transport:
                 body = self._read(response)
                 received = response.raw.tell()
                 body = as_utf8(response.headers.get("Content-Type"), body)
-                return Answer(response.status_code, url, CaseInsensitiveDict(response.headers), body)
+                return Response(response.status_code, url, CaseInsensitiveDict(response.headers), body)
         except requests.exceptions.SSLError:
             raise ProviderUnavailable(
                 "tls_failed",
@@ -177,13 +212,13 @@ class Transport:
                 remedy="Its operator has to renew the certificate; do not work around it: the secret would be exposed.",
             ) from None
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-            raise TryAgain(f"{host} did not answer in time", code="provider_timeout", heavy=True) from None
+            raise RetryableError(f"{host} did not answer in time", code="provider_timeout", heavy=True) from None
         except urllib3.exceptions.HTTPError:  # while reading, where requests does not translate
-            raise TryAgain(f"the answer of {host} was cut off", code="answer_cut_off") from None
+            raise RetryableError(f"the answer of {host} was cut off", code="answer_cut_off") from None
         except requests.exceptions.ConnectionError as error:
-            raise TryAgain(_unreachable(host, error), code="provider_unreachable") from None
+            raise RetryableError(_unreachable(host, error), code="provider_unreachable") from None
         except requests.exceptions.RequestException as error:
-            raise AnswerUnusable(
+            raise InvalidResponse(
                 "request_impossible",
                 f"No request could be made to {host} ({type(error).__name__}).",
                 remedy="Check the URLs and headers of the connection.",
@@ -192,8 +227,8 @@ class Transport:
             self._end(received)
 
     @property
-    def under_way(self) -> int:
-        """Requests under way now."""
+    def requests_in_flight(self) -> int:
+        """Requests in flight now."""
         return self._in_flight
 
     def close(self) -> None:
@@ -205,7 +240,7 @@ class Transport:
         # read1 returns what is there; iter_content would wait for a whole chunk, however slowly it drips in.
         while part := response.raw.read1(_CHUNK, decode_content=True):
             parts.append(part)
-            self._waits.check()
+            self._check_open()
             if time.monotonic() > until:
                 raise requests.exceptions.ReadTimeout
         return b"".join(parts)
@@ -213,7 +248,7 @@ class Transport:
     def _begin(self, *, token: bool) -> None:
         with self._lock:
             self._in_flight += 1
-            self._usage = replace(
+            self._usage = msgspec.structs.replace(
                 self._usage,
                 requests=self._usage.requests + 1,
                 token_requests=self._usage.token_requests + token,
@@ -223,7 +258,7 @@ class Transport:
     def _end(self, received: int) -> None:
         with self._lock:
             self._in_flight -= 1
-            self._usage = replace(self._usage, bytes_received=self._usage.bytes_received + received)
+            self._usage = msgspec.structs.replace(self._usage, bytes_received=self._usage.bytes_received + received)
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -238,27 +273,3 @@ def _unreachable(host: str, error: requests.exceptions.ConnectionError) -> str:
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return f"{host} could not be reached"
     return f"{host} closed the connection"
-
-
-# Two clocks, ours and the provider's: OAuth 1 signatures carry the time, and servers refuse one that is minutes off.
-#
-# A virtual machine that slept, or a school's server that nobody looks after, is enough; the `Date` of the refusal
-# tells.
-
-#: Seconds; servers accept about five minutes, some less. An answer may be a while on its way.
-TOLERANCE = 120.0
-
-
-def difference(answer: Answer) -> float | None:
-    """Seconds their clock is ahead of ours (negative: behind), by the answer's `Date`; None if it says nothing."""
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
-        return (theirs - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return None
-
-
-def apart(answer: Answer) -> str:
-    """The difference in words, such as `20 minutes`; empty if it is none that matters."""
-    seconds = difference(answer)
-    return "" if seconds is None or abs(seconds) < TOLERANCE else f"{abs(seconds) / 60:.0f} minutes"

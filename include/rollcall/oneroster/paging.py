@@ -24,11 +24,10 @@ from zlib import crc32
 import msgspec
 
 from rollcall.oneroster.decode import envelope_missing
-from rollcall.oneroster.errors import OneRosterError, PagingBroken, ReadingStopped
-from rollcall.oneroster.prefetch import Prefetcher
-from rollcall.oneroster.proof import Proof, ReadStats
+from rollcall.oneroster.errors import ClientClosed, OneRosterError, PagingBroken
+from rollcall.oneroster.pages import Checkpoint, Fetched, Page, Proof, ReadStats
 from rollcall.oneroster.records import Collection, Record
-from rollcall.oneroster.source import Checkpoint, Fetched, Page
+from rollcall.oneroster.source import Prefetcher
 
 __all__ = ["Checkpoint", "Page", "PageReader", "Proof"]
 
@@ -37,7 +36,7 @@ log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 #: Two million rows at the specification's default of 100; more means that a provider never ends.
-MOST_PAGES = 20_000
+MAX_PAGES = 20_000
 
 
 class PageReader:
@@ -79,7 +78,7 @@ class PageReader:
         yield from self._read(reading)
         proof = reading.proof()
         if reading.given_up or not proof.proven:
-            log.info("%s: %s; reading it again from the start", self._collection.path, reading.given_up or proof.why)
+            log.info("%s: %s; reading it again from the start", self._collection.path, reading.given_up or proof.reason)
             reading = _Reading(self._collection, attempt=2)
             yield from self._read(reading)
             proof = reading.proof()
@@ -115,7 +114,7 @@ class _Reading:
     received: int = 0
     pages: int = 0
     rows_per_page: int = 0
-    came_again: int = 0
+    repeated: int = 0
     unidentified: int = 0
     shared: int = 0
     changed: str = ""
@@ -140,7 +139,7 @@ class _Reading:
             received=at.received,
             pages=at.pages,
             rows_per_page=at.rows_per_page,
-            came_again=at.came_again,
+            repeated=at.repeated,
             unidentified=at.unidentified,
             shared=at.shared,
             chained=at.chained,
@@ -174,7 +173,7 @@ class _Reading:
             unique=len(self.ids),
             pages=self.pages,
             rows_per_page=self.rows_per_page,
-            came_again=self.came_again,
+            repeated=self.repeated,
             unidentified=self.unidentified,
             shared=self.shared,
             changed=self.changed,
@@ -201,17 +200,17 @@ class _Reading:
         ahead.expect(self.received, self.total, again)
 
     def _next(self, ahead: Prefetcher) -> Fetched | None:
-        if self.pages >= MOST_PAGES:
+        if self.pages >= MAX_PAGES:
             raise PagingBroken(
                 "pages_without_end",
-                f"{self.collection.path} did not end after {MOST_PAGES} pages.",
+                f"{self.collection.path} did not end after {MAX_PAGES} pages.",
                 remedy="The provider serves pages for ever; its support has to look at it.",
             )
         if not self._reached:
             return ahead.at(self.received)
         try:
             return ahead.at(self.received, patient=False)
-        except ReadingStopped:
+        except ClientClosed:
             raise
         except OneRosterError:  # it dislikes offsets behind the end, and has met its total all the same
             self.confirmed = False
@@ -220,8 +219,7 @@ class _Reading:
     def _is_empty(self, fetched: Fetched) -> bool:
         """Whether it is the end.
 
-        :raises AnswerUnusable: an empty bare list where the pages before were none and no total of zero is stated: that
-            is no envelope.
+        :raises InvalidResponse: an empty list without an envelope, after pages with one and without a total of zero.
         """
         envelope = fetched.decoded.envelope
         if not fetched.decoded.rows and not envelope and self.envelope != "" and (self.received or fetched.total != 0):
@@ -283,7 +281,7 @@ class _Reading:
         offset, chained = self.received, self.chained
         self.digests.add(fetched.digest)
         self.id_lists.add(fetched.ids_digest())
-        self.came_again += known
+        self.repeated += known
         self.shared += shared
         self.unidentified += decoded.rows - len(fetched.known_ids)
         records, unreadable = self._new(fetched, known + shared)
@@ -298,7 +296,7 @@ class _Reading:
             unique=len(self.ids),
             pages=self.pages,
             rows_per_page=self.rows_per_page,
-            came_again=self.came_again,
+            repeated=self.repeated,
             unidentified=self.unidentified,
             shared=self.shared,
             total=self.total,

@@ -1,4 +1,4 @@
-"""One collection as its provider serves it: where it lies, how much of it may be asked for at once, what comes."""
+"""How pages of one collection are requested: filter, limit, several at once."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import CancelledError, Future
 from datetime import UTC, datetime
-from functools import cached_property
 from http import HTTPStatus
-from itertools import chain
-from operator import attrgetter
-from typing import Any
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 from requests.utils import parse_header_links
 
-from rollcall.oneroster.backoff import Retry, TryAgain
-from rollcall.oneroster.decode import Decoded, Unreadable, decode_page, envelope_missing
-from rollcall.oneroster.errors import AnswerUnusable, FilterUnanswered, NotOffered
-from rollcall.oneroster.exchange import Exchange
-from rollcall.oneroster.http import Answer
-from rollcall.oneroster.limits import LargestLimit
+from rollcall.oneroster.decode import decode_page, envelope_missing
+from rollcall.oneroster.errors import (
+    EndpointNotFound,
+    FilterUnanswered,
+    InvalidResponse,
+    ParameterRefused,
+    RequestRefused,
+    RetryableError,
+    client_closed,
+)
+from rollcall.oneroster.http import Response
+from rollcall.oneroster.pages import Fetched
 from rollcall.oneroster.records import Collection
+from rollcall.oneroster.requester import Exchange, Retry
 
-# OneRoster filters that Rollcall asks with (1.1 and 1.2, section 3.4.4 of the specification).
+log = logging.getLogger(__name__)
 
 #: No record is modified after it. Some databases behind providers know no date past June 2079.
 FAR_FUTURE = datetime(2079, 1, 1, tzinfo=UTC)
@@ -44,93 +48,75 @@ def modified_since(moment: datetime) -> str:
     return f"dateLastModified>'{told}Z'"
 
 
-# What goes from hand to hand while a collection is read: an answer, a page of it, and the place to go on from.
+T = TypeVar("T")
 
-_SOURCED_ID = attrgetter("sourced_id")
+#: Maximums that providers document; the largest one that is accepted is used.
+_STEPS = (5000, 3000, 2000, 1000, 500, 250, 200, 100, 50, 25, 10)
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """One answer of a collection, decoded.
+class LargestLimit:
+    """Shared by the collections and threads of a client, for a maximum belongs to the provider.
 
-    :param total: what `X-Total-Count` says, or the body beside the list, if anything.
-    :param next_link: whether `Link` has a `next`; None where there is no `Link`.
-    :param limit: rows that were asked for.
+    :ivar found: the largest limit that was accepted after a larger one had been refused; None while none was refused.
     """
 
-    decoded: Decoded
-    total: int | None
-    next_link: bool | None
-    digest: bytes
-    limit: int
+    def __init__(self) -> None:
+        self.found: int | None = None
+        self._known: int | None = None
+        self._searching = threading.Lock()
 
-    @cached_property
-    def ids(self) -> list[str | None]:
-        """The sourcedIds of its rows, None for those that cannot be read."""
-        return list(map(_SOURCED_ID, chain(self.decoded.records, self.decoded.unreadable)))
+    def expect(self, limit: int) -> None:
+        """Ask for no more than this, which was found earlier."""
+        self._known = limit
 
-    @cached_property
-    def known_ids(self) -> list[str]:
-        """The sourcedIds that can be read."""
-        return [sourced_id for sourced_id in self.ids if sourced_id is not None]
+    def within(self, limit: int) -> int:
+        """The limit to ask with where this one is wanted."""
+        return min(limit, self.found or limit, self._known or limit)
 
-    def ids_digest(self) -> str:
-        """A digest of its sourcedIds in their order: the same page has the same, whatever else changed on it.
+    def ask(self, limit: int, page: Callable[[int], T]) -> T:
+        """A page with this limit, or with the largest smaller one where it is refused.
 
-        Rows without one can only be told apart by the whole answer.
+        One thread searches while the others wait for what it finds.
+
+        :param page: asks for the page with a limit.
+        :raises RequestRefused: the request is refused whatever the limit is.
         """
-        told = self.digest.hex() if None in self.ids else ""
-        return hashlib.blake2b(f"{told} {self.ids}".encode(), digest_size=16).hexdigest()
+        limit = self.within(limit)
+        try:
+            return page(limit)
+        except ParameterRefused as refused:
+            with self._searching:
+                if (known := self.within(limit)) == limit:
+                    return self._search(limit, page, refused)
+            return page(known)
+
+    def _search(self, limit: int, page: Callable[[int], T], refused: ParameterRefused) -> T:
+        smaller = [step for step in _STEPS if step < limit]
+        if not smaller or not _is_accepted(page):
+            raise refused
+        for step in smaller:
+            try:
+                found = page(step)
+            except ParameterRefused:
+                continue
+            self.found = step
+            log.info("the provider refuses a limit of %d and accepts %d; %d is asked for", limit, step, step)
+            return found
+        raise RequestRefused(
+            "limit_refused",
+            f"{refused.message.rstrip('.')}, and so was every smaller limit down to {smaller[-1]}.",
+            remedy="Ask the provider's support for the largest limit it accepts and set `politeness.page_size` to it.",
+        )
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """How far a reading came, to go on from in another process: plain values, JSON and back without loss.
+def _is_accepted(page: Callable[[int], T]) -> bool:
+    """Whether the same request passes with a limit of one, which no provider finds too large."""
+    try:
+        page(1)
+    except ParameterRefused:
+        return False
+    return True
 
-    :param offset: of the last good page, which was asked for with `page_size` and had the ids of `ids_digest`.
-    :param received: rows so far, that page's included; `unique` different sourcedIds among them.
-    :param pages: so far; the largest had `rows_per_page`.
-    :param came_again: rows that had come on an earlier page.
-    :param unidentified: rows without a readable sourcedId.
-    :param shared: rows that share sourcedId and dateLastModified with another and are not the same.
-    :param total: what the provider stated, if anything.
-    :param chained: whether a page before the last had a `next` link.
-    """
-
-    offset: int = 0
-    page_size: int = 0
-    ids_digest: str = ""
-    received: int = 0
-    unique: int = 0
-    pages: int = 0
-    rows_per_page: int = 0
-    came_again: int = 0
-    unidentified: int = 0
-    shared: int = 0
-    total: int | None = None
-    chained: bool = False
-
-
-@dataclass(frozen=True)
-class Page:
-    """Part of a collection.
-
-    :param records: new ones; one that came on an earlier page and was the same is dropped.
-    :param received: rows that stood on the page.
-    :param attempt: 1, or 2 after a restart: then everything of attempt 1, and from before a resumption, is void.
-    :param checkpoint: to go on from, once this page is safe.
-    """
-
-    records: list[Any]
-    unreadable: list[Unreadable]
-    offset: int
-    received: int
-    total: int | None
-    attempt: int
-    checkpoint: Checkpoint = Checkpoint()
-
-
-log = logging.getLogger(__name__)
 
 #: Behind the end nothing is worth a second try.
 _ONCE = Retry(attempts=1)
@@ -176,7 +162,7 @@ class Source:
             if not patient:
                 return self._page(offset, self._largest.within(self._limit), _ONCE)
             return self._largest.ask(self._limit, lambda limit: self._page(offset, limit))
-        except NotOffered:
+        except EndpointNotFound:
             if offset:
                 return None  # some providers have no page behind the last
             if not self._is_offered():
@@ -211,7 +197,7 @@ class Source:
             return False
         try:
             self._exchange.get(self._url(0, 1, filtered=False), lambda _: None)
-        except NotOffered:
+        except EndpointNotFound:
             return False
         return True
 
@@ -222,7 +208,7 @@ class Source:
         # Spaces as %20: OAuth 1 signs them so, and some servers read `+` as a plus.
         return f"{self._base_url()}/{self._collection.path}?{urlencode(query, quote_via=quote, safe='')}"
 
-    def _read(self, answer: Answer, offset: int, limit: int) -> Fetched | None:
+    def _read(self, answer: Response, offset: int, limit: int) -> Fetched | None:
         is_empty = not answer.body.strip()
         if self._filter is not None and is_empty:
             self._require_nothing(answer, offset)
@@ -233,9 +219,9 @@ class Source:
             return None
         try:
             decoded = decode_page(self._collection, answer.body)
-        except AnswerUnusable as error:
+        except InvalidResponse as error:
             if error.code == "html_answer":  # the service was found before: it is being maintained
-                raise TryAgain("a web page came", becomes=error) from None
+                raise RetryableError("a web page came", becomes=error) from None
             if error.code != "envelope_missing" or self._filter is None:
                 raise
             self._require_nothing(answer, offset)
@@ -252,7 +238,7 @@ class Source:
             limit,
         )
 
-    def _require_nothing(self, answer: Answer, offset: int) -> None:
+    def _require_nothing(self, answer: Response, offset: int) -> None:
         """Take an answer without a list to a filtered request for no rows, if a total says so or it is 204 behind rows.
 
         :raises FilterUnanswered: else, for a filter that is not understood may be answered so too.
@@ -279,3 +265,91 @@ def _has_next(header: str | None) -> bool | None:
     if not header:
         return None
     return any("next" in link.get("rel", "").lower().split() for link in parse_header_links(header))
+
+
+#: The rows at an offset; None where the provider says that there is nothing. `patient` is False for the one request
+#: behind a total that was reached, which need not succeed.
+Fetch = Callable[[int, bool], Fetched | None]
+Submit = Callable[[Fetch, int, bool], "Future[Fetched | None]"]
+
+#: After so many pages of another length for no reason we know, each guess would only cost the provider requests.
+_MOST_WRONG_GUESSES = 2
+
+
+class PrefetchSlots:
+    """How many pages may be asked for, or in memory, ahead of their turn: over all collections of a client together,
+    so that memory does not grow with how many are read at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._free = threading.Semaphore(count)
+
+    def take(self) -> bool:
+        """Take a place, unless none is free."""
+        return self._free.acquire(blocking=False)
+
+    def give_back(self) -> None:
+        self._free.release()
+
+
+class Prefetcher:
+    """The answers of one reading, some of which are asked for ahead of their turn.
+
+    :param submit: runs a fetch in another thread.
+    :param places: one is held by each page that is ahead; where none is free, pages are read in their turn.
+    """
+
+    def __init__(self, fetch: Fetch, submit: Submit, places: PrefetchSlots) -> None:
+        self._fetch = fetch
+        self._submit = submit
+        self._places = places
+        self._asked: dict[int, Future[Fetched | None]] = {}
+        self._stride = 0
+        self._limit = 0
+        self._wrong_guesses = 0
+
+    def at(self, offset: int, *, patient: bool = True) -> Fetched | None:
+        """The page at an offset, waited for or asked for now.
+
+        :raises OneRosterError: as the request for it does.
+        """
+        future = self._asked.pop(offset, None)
+        if future is None:
+            self.drop()
+            return self._fetch(offset, patient)
+        try:
+            return future.result()
+        except CancelledError:
+            raise client_closed() from None
+        finally:
+            self._places.give_back()
+
+    def expect(self, offset: int, total: int | None, page: Fetched) -> None:
+        """Ask for what follows a page that was taken.
+
+        :param offset: behind that page.
+        """
+        if total is None or offset >= total:
+            return
+        rows = page.decoded.rows
+        if self._stride and rows != self._stride:
+            self.drop()
+            # A provider that was asked for less serves less; else its pages follow no rule.
+            self._wrong_guesses += page.limit == self._limit
+        self._stride, self._limit = rows, page.limit
+        if self._wrong_guesses >= _MOST_WRONG_GUESSES:
+            return
+        for place in range(offset, min(total, offset + self._places.count * rows), rows or 1):
+            if place in self._asked:
+                continue
+            if not self._places.take():
+                return
+            self._asked[place] = self._submit(self._fetch, place, True)
+
+    def drop(self) -> None:
+        """Forget what was asked for; what has not begun never will."""
+        for future in self._asked.values():
+            future.cancel()
+            self._places.give_back()
+        self._asked.clear()

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from rollcall.changes.comparison import ABSENT_TWICE, TOMBSTONE
-from rollcall.extract.pull import ALWAYS_FULL, FULL, Plan
+from rollcall.extract.pull import ALWAYS_FULL, FULL_PULL, Plan
 from rollcall.settings import District, night_of
 from rollcall.settings.schedule import EVENING
 from rollcall.warehouse.clock import warehouse_now
@@ -39,7 +39,7 @@ def plan_night(connection: sa.Connection, district: District, requested: str, no
     if not marks:
         reason = "the first pull"
     if reason:
-        return Plan("full", pinned_org=pinned, base_url=base_url, largest_limit=limit, why=reason)
+        return Plan("full", pinned_org=pinned, base_url=base_url, largest_limit=limit, reason=reason)
     overlap = timedelta(hours=district.schedule.overlap_hours)
     return Plan(
         "delta",
@@ -48,7 +48,7 @@ def plan_night(connection: sa.Connection, district: District, requested: str, no
         pinned_org=pinned,
         base_url=base_url,
         largest_limit=limit,
-        why="what was modified since the last pull",
+        reason="what was modified since the last pull",
     )
 
 
@@ -64,17 +64,17 @@ def plan_refetch(connection: sa.Connection, district: District, night: date) -> 
     evening = datetime.combine(night - timedelta(days=1), EVENING, ZoneInfo(district.schedule.timezone))
     since = evening.astimezone(UTC) - timedelta(hours=district.schedule.overlap_hours)
     asked = {name: since for name in district.wanted() if name not in ALWAYS_FULL}
-    return replace(planned, since=asked, kind="refetch", why=f"what was modified since the night of {night}")
+    return replace(planned, since=asked, kind="refetch", reason=f"what was modified since the night of {night}")
 
 
 def plan_without_warehouse() -> Plan:
     """Extract works while the warehouse is down; without watermarks everything is asked for."""
-    return Plan("full", why=f"the warehouse does not answer, so {FULL.why}", clock_ahead=None)
+    return Plan("full", reason=f"the warehouse does not answer, so {FULL_PULL.reason}", clock_ahead=None)
 
 
 def _reason_for_full(connection: sa.Connection, district: District, requested: str, now: datetime) -> str:
     if requested == "full":
-        return FULL.why
+        return FULL_PULL.reason
     columns = (state.c.full_required, state.c.last_full_as_of)
     row = connection.execute(sa.select(*columns).where(state.c.district_id == district.district)).one_or_none()
     if row is None or row.last_full_as_of is None:

@@ -29,7 +29,7 @@ from rollcall.changes.published import district_state
 from rollcall.changes.roster_changes import RosterChanges
 from rollcall.errors import ActionRequired, GenerationMoved, RollcallError, redact_errors
 from rollcall.exports.parquet import export_where_wanted
-from rollcall.extract.pull import FULL, Plan
+from rollcall.extract.pull import FULL_PULL, Plan
 from rollcall.landing.change_set import ChangeSet, Published
 from rollcall.landing.manifests import Part, load, read_rows, save, write_rows
 from rollcall.landing.mapping import LEFT_OUT_SCHEMA
@@ -105,7 +105,7 @@ def start_run(
         raise
     if abs(plan.clock_ahead or timedelta()) > TOLERANCE:
         log.warning("This machine's clock and the warehouse's are %s apart; the warehouse's counts.", plan.clock_ahead)
-    log.info("%s: %s pull, because of this: %s", district.name, plan.mode, plan.why)
+    log.info("%s: %s pull, because of this: %s", district.name, plan.mode, plan.reason)
     return plan
 
 
@@ -152,7 +152,7 @@ def extract_night(
     landing: Landing,
     *,
     run_id: str,
-    plan: Plan = FULL,
+    plan: Plan = FULL_PULL,
     collections: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> PullRef:
@@ -372,7 +372,7 @@ def _unproven(pull: Pull) -> list[Finding]:
             collection=landed.collection,
             rule="unproven",
             severity="warning",
-            message=f"Completeness is not proven: {landed.proof.why.rstrip('.')}. Nothing counts as missing tonight.",
+            message=f"Not proven complete: {landed.proof.reason.rstrip('.')}. Nothing counts as missing tonight.",
             count=1,
         )
         for landed in pull.collections

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rollcall.model.tables import Table
-from rollcall.oneroster.odd_records import MOST_LEVELS
+from rollcall.oneroster.lenient_decode import MAX_NESTING
 from rollcall.validate.types import Typed, longest, usable_ids
 
 #: Bytes of a text that becomes part of an index entry, by table and column.
@@ -79,12 +79,12 @@ def _shallow(table: Table, rows: Typed) -> np.ndarray:
     shallow = np.ones(rows.rows.num_rows, dtype=bool)
     for name in table.of_kind("json"):
         text = rows.rows.column(name)
-        if longest(text) <= MOST_LEVELS:
+        if longest(text) <= MAX_NESTING:
             continue
         marks = pc.add(pc.count_substring(text, "["), pc.count_substring(text, "{"))
-        suspects = np.flatnonzero(pc.fill_null(pc.greater(marks, MOST_LEVELS), False).to_numpy())
+        suspects = np.flatnonzero(pc.fill_null(pc.greater(marks, MAX_NESTING), False).to_numpy())
         for row, value in zip(suspects, text.take(pa.array(suspects)).to_pylist(), strict=True):
-            shallow[row] &= levels(value) <= MOST_LEVELS
+            shallow[row] &= levels(value) <= MAX_NESTING
     return shallow
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import random
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from rollcall.oneroster.auth import auth_for
-from rollcall.oneroster.backoff import BackoffGate, Retry, TryAgain
 from rollcall.oneroster.connection import OneRosterConnection, Version
-from rollcall.oneroster.errors import OneRosterError, ProviderUnavailable
-from rollcall.oneroster.http import Answer, Transport
-from rollcall.oneroster.refusals import is_web_page, refusal, says_token_ended, try_again
+from rollcall.oneroster.errors import OneRosterError, ProviderUnavailable, RetryableError, client_closed
+from rollcall.oneroster.http import Response, Transport
+from rollcall.oneroster.refusals import is_web_page, refusal, reports_expired_token, retryable_error
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,143 @@ _MOST_RENEWALS = 5
 
 #: So often a request may fail as if it asked for too much, before it asks for less.
 _TOO_HEAVY_AFTER = 2
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Exponential back-off with full jitter: each wait is between nothing and its step.
+
+    Patience is counted in time, not in attempts: a request is given up only when its first attempt lies `patience`
+    back, so the defaults outlive an outage of five minutes however the dice fall.
+
+    :param attempts: requests in all, the first included; None: as many as patience allows.
+    :param first_wait: the first step, in seconds; every step doubles up to `longest_wait`.
+    :param patience: seconds since the first attempt after which no other is begun. A `Retry-After` beyond it is not
+        waited for.
+    :param sleep: another way to wait than the client's own, which ends when the client is closed.
+    """
+
+    attempts: int | None = None
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    patience: float = 330.0
+    sleep: Callable[[float], None] | None = None
+
+    def wait(self, tried: int, elapsed: float, retry_after: float | None = None) -> float | None:
+        """Seconds to wait after `tried` attempts and `elapsed` seconds; None when it is time to give up."""
+        if (self.attempts is not None and tried >= self.attempts) or elapsed >= self.patience:
+            return None
+        if retry_after is not None:
+            if elapsed + retry_after > self.patience:
+                return None
+            # Never earlier than asked, and not all clients in the same instant.
+            return retry_after + random.uniform(0, self.first_wait)  # noqa: S311 - spreads requests, guards nothing
+        step = min(self.longest_wait, self.first_wait * 2.0 ** min(tried - 1, 16))
+        return random.uniform(0, step)  # noqa: S311
+
+
+class BackoffGate:
+    """Shared by the threads of a client."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._gate = threading.Condition()
+        self._keeping_shut = 0
+        self._opens_at = 0.0
+        self._asleep = 0
+        self._fell_asleep_at = self._wakes_at = 0.0
+        self._seconds = 0.0
+        self._held = threading.local()
+
+    @property
+    def shut(self) -> bool:
+        """Whether a thread waits for all."""
+        return self._keeping_shut > 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in which at least one thread waited."""
+        return self._seconds
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the pause of all ends; None where there is no pause."""
+        with self._gate:
+            return max(0.0, self._opens_at - time.monotonic()) if self._keeping_shut else None
+
+    @property
+    def held(self) -> float:
+        """Seconds this thread has waited so far because another thread waits for all."""
+        return getattr(self._held, "seconds", 0.0)
+
+    def sleep(self, seconds: float, *, for_all: bool, sleep: Callable[[float], None] | None = None) -> None:
+        """Wait, until the client is closed at the latest.
+
+        :param for_all: nobody else begins a request meanwhile.
+        :param sleep: another way to wait, for tests.
+        :raises ClientClosed: the client was closed.
+        """
+        with self._counted(seconds):
+            if for_all:
+                with self._shut_for_others(seconds):
+                    (sleep or self._stopped.wait)(seconds)
+            else:
+                (sleep or self._stopped.wait)(seconds)
+        self.check()
+
+    def until_open(self) -> None:
+        """Wait as long as a thread waits for all.
+
+        :raises ClientClosed: the client was closed.
+        """
+        with self._gate:
+            if self._keeping_shut:
+                began = time.monotonic()
+                self._gate.wait_for(lambda: not self._keeping_shut or self._stopped.is_set())
+                self._held.seconds = self.held + time.monotonic() - began
+        self.check()
+
+    def check(self) -> None:
+        """:raises ClientClosed: the client was closed."""
+        if self._stopped.is_set():
+            raise client_closed()
+
+    def stop(self) -> None:
+        """End all waits, for good."""
+        self._stopped.set()
+        with self._gate:
+            self._gate.notify_all()
+
+    @contextmanager
+    def _counted(self, seconds: float) -> Iterator[None]:
+        """Count a wait, and one that overlaps with another only as far as it is longer."""
+        with self._gate:
+            now = time.monotonic()
+            if not self._asleep:
+                self._fell_asleep_at = self._wakes_at = now
+            self._asleep += 1
+            self._wakes_at = max(self._wakes_at, now + seconds)
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._asleep -= 1
+                if not self._asleep:
+                    woke = time.monotonic() if self._stopped.is_set() else self._wakes_at
+                    self._seconds += woke - self._fell_asleep_at
+
+    @contextmanager
+    def _shut_for_others(self, seconds: float) -> Iterator[None]:
+        with self._gate:
+            opens_at = time.monotonic() + seconds
+            self._opens_at = max(self._opens_at, opens_at) if self._keeping_shut else opens_at
+            self._keeping_shut += 1
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._keeping_shut -= 1
+                self._gate.notify_all()
 
 
 class Exchange:
@@ -55,26 +195,26 @@ class Exchange:
     def sign_in(self) -> None:
         """Have a token, where that is how one signs in.
 
-        :raises TryAgain: the Token URL did not answer as it should.
+        :raises RetryableError: the Token URL did not answer as it should.
         :raises OneRosterError: it refused.
         """
         self._auth.prepare()
 
-    def may_use(self, scope: str) -> bool | None:
+    def has_scope(self, scope: str) -> bool | None:
         """Whether a scope such as `roster.readonly` is ours; None where nobody can tell, as without OAuth 2."""
         return self._auth.has_scope(scope)
 
     def get(
         self,
         url: str,
-        read: Callable[[Answer], T],
+        read: Callable[[Response], T],
         *,
         retry: Retry | None = None,
         lighter: Callable[[], str | None] | None = None,
     ) -> T:
         """What `read` makes of the answer, which is 200 or 204.
 
-        :param read: may raise TryAgain, for an answer that was cut off.
+        :param read: may raise RetryableError, for an answer that was cut off.
         :param lighter: asked when the request failed twice as if it were too heavy: the URL of a lighter one, if any.
             Patience then starts over; the steps of the back-off go on growing, for it may be an outage.
         :raises OneRosterError: refused at once (4xx), given up after trying again, or the client was closed.
@@ -86,7 +226,7 @@ class Exchange:
             tried += 1
             try:
                 return read(self._answer(url))
-            except TryAgain as trouble:
+            except RetryableError as trouble:
                 heavy += trouble.heavy
                 if lighter is not None and heavy >= _TOO_HEAVY_AFTER and (less := lighter()) is not None:
                     url, heavy, began = less, 0, self._own_time()
@@ -102,7 +242,7 @@ class Exchange:
         """A clock that stops while this thread waits for a pause that another thread makes."""
         return time.monotonic() - self._waits.held
 
-    def _answer(self, url: str) -> Answer:
+    def _answer(self, url: str) -> Response:
         path = urlsplit(url).path
         for renewals in range(1 + _MOST_RENEWALS):
             answer, sent = self._exchange(url)
@@ -114,9 +254,9 @@ class Exchange:
             self._opened.add(path)
             self._auth.worked(sent)
             return answer
-        raise try_again(answer) or refusal(answer, self._connection)
+        raise retryable_error(answer) or refusal(answer, self._connection)
 
-    def _may_be_the_token(self, answer: Answer, path: str, renewals: int) -> bool:
+    def _may_be_the_token(self, answer: Response, path: str, renewals: int) -> bool:
         """Whether a refusal may be about a token that ended. 401 says so; gateways answer 403, with or without a word.
 
         Without a word it is believed once, of a token that had opened something; a firewall's page is not one, unless
@@ -124,11 +264,11 @@ class Exchange:
         """
         if answer.status != HTTPStatus.FORBIDDEN:
             return answer.status == HTTPStatus.UNAUTHORIZED
-        if says_token_ended(answer):
+        if reports_expired_token(answer):
             return True
         return renewals == 0 and (path in self._opened or (self._auth.has_opened and not is_web_page(answer)))
 
-    def _exchange(self, url: str) -> tuple[Answer, dict[str, str]]:
+    def _exchange(self, url: str) -> tuple[Response, dict[str, str]]:
         """The answer to a signed request, and the headers it was signed with."""
         for _ in range(1 + _MOST_REDIRECTS):
             answer, sent = self._send_signed(url)
@@ -138,7 +278,7 @@ class Exchange:
             url = target
         return answer, sent
 
-    def _send_signed(self, url: str) -> tuple[Answer, dict[str, str]]:
+    def _send_signed(self, url: str) -> tuple[Response, dict[str, str]]:
         while True:
             self._waits.until_open()
             self.sign_in()
@@ -149,7 +289,7 @@ class Exchange:
                 headers = {"Accept": "application/json", **self._headers_for(url), **sent}
                 return self._transport.send("GET", url, headers), sent
 
-    def _send_form(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Answer:
+    def _send_form(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Response:
         """A token request. It holds the secret, so it follows one redirect at most, and only to the same origin."""
         with self._transport.slot(url):
             answer = self._transport.send("POST", url, {**self._headers_for(url), **headers}, form)
@@ -162,7 +302,7 @@ class Exchange:
         return self._extra_headers if _same_origin(url, self._connection.base_url) else {}
 
 
-def _redirected(answer: Answer) -> str | None:
+def _redirected(answer: Response) -> str | None:
     """Where a redirect leads, if it stays with the same scheme, host and port."""
     target = urljoin(answer.url, answer.headers.get("Location", ""))
     return target if answer.status in _REDIRECTS and _same_origin(answer.url, target) else None
@@ -173,7 +313,7 @@ def _same_origin(one: str, other: str) -> bool:
     return (a.scheme, a.hostname, a.port) == (b.scheme, b.hostname, b.port)
 
 
-def _gave_up(trouble: TryAgain, tried: int, seconds: float) -> OneRosterError:
+def _gave_up(trouble: RetryableError, tried: int, seconds: float) -> OneRosterError:
     if trouble.becomes is not None:
         return trouble.becomes
     times = "once" if tried == 1 else f"{tried} times in {seconds:.0f} seconds"

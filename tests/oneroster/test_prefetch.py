@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from rollcall.oneroster import LocalBudget, Retry
-from rollcall.oneroster.errors import ProviderUnavailable, ReadingStopped
+from rollcall.oneroster.errors import ClientClosed, ProviderUnavailable
 
 
 def read(client, **options):
@@ -124,7 +124,7 @@ def test_closing_a_client_ends_the_waits_of_others_at_once(provide, connect, pag
     errors = []
 
     def pull():
-        with pytest.raises(ReadingStopped) as stopped:
+        with pytest.raises(ClientClosed) as stopped:
             read(client)
         errors.append(stopped.value)
 
@@ -143,7 +143,7 @@ def test_a_closed_client_begins_nothing(provide, connect, paged):
     provider = provide(paged(3, total=3))
     client = connect(provider)
     client.close()
-    with pytest.raises(ReadingStopped):
+    with pytest.raises(ClientClosed):
         read(client)
 
     assert provider.asked == []

@@ -105,10 +105,10 @@ def _marked(control: re.Match[bytes]) -> bytes:
 
 
 #: Levels of lists and objects in one value. Deeper JSON is refused: PostgreSQL and Python both give up at some depth.
-MOST_LEVELS = 100
+MAX_NESTING = 100
 
 #: Bytes of one record; no roster's record is near it.
-MOST_BYTES = 16 << 20
+MAX_RECORD_BYTES = 16 << 20
 
 #: Digits of one number; Python reads no more (sys.int_info), and numbers of a roster have twenty at most.
 _MOST_DIGITS = 4_300
@@ -121,7 +121,7 @@ _PATH = re.compile(r"at `\$\.?(.*)`$")
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableRecord:
     """A record that is set aside.
 
     :param sourced_id: None where it could not be read: then the collection proves no absence (rule 2).
@@ -147,25 +147,25 @@ class _Identified(msgspec.Struct, rename="camel"):
     sourced_id: Any = None
 
 
-def read_record(collection: Collection, row: bytes) -> Record | Unreadable:
+def read_record(collection: Collection, row: bytes) -> Record | UnreadableRecord:
     """One record, or why not.
 
     :param row: its JSON; where characters were taken out of a text, a NUL stands in their place.
     """
     if row[:1] != b"{":
-        return Unreadable(None, "not_an_object", "", _shown(row))
+        return UnreadableRecord(None, "not_an_object", "", _shown(row))
     sourced_id = _sourced_id(row)
     if sourced_id is None:
-        return Unreadable(None, "no_sourced_id", "sourcedId", _shown(row))
+        return UnreadableRecord(None, "no_sourced_id", "sourcedId", _shown(row))
     if "\0" in sourced_id:
-        return Unreadable(sourced_id.replace("\0", r"\u0000"), "sourced_id_unusable", "sourcedId", _shown(row))
-    if len(row) > MOST_BYTES:
-        return Unreadable(sourced_id, "record_too_large", "", b"")
+        return UnreadableRecord(sourced_id.replace("\0", r"\u0000"), "sourced_id_unusable", "sourcedId", _shown(row))
+    if len(row) > MAX_RECORD_BYTES:
+        return UnreadableRecord(sourced_id, "record_too_large", "", b"")
     try:
         record = _decoded(collection, row)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         code, field = _fault(row, error)
-        return Unreadable(sourced_id, code, field, _shown(row))
+        return UnreadableRecord(sourced_id, code, field, _shown(row))
     record.sourced_id = sourced_id
     return _cleaned(record, _references(collection.name)) if rb"\u0000" in row else record
 
@@ -308,7 +308,7 @@ def _shown(row: bytes) -> bytes:
         plain = {name: "(could not be read)" if value is _NOTHING else value for name, value in members.items()}
         if not plain:
             return b""
-    return msgspec.json.encode(_cleaned(drop_passwords(shallow(plain)), frozenset()))
+    return msgspec.json.encode(_cleaned(drop_passwords(truncate_nesting(plain)), frozenset()))
 
 
 def drop_passwords(value: Any) -> Any:
@@ -320,12 +320,12 @@ def drop_passwords(value: Any) -> Any:
     return value
 
 
-def shallow(value: Any, levels: int = MOST_LEVELS + 1) -> Any:
+def truncate_nesting(value: Any, levels: int = MAX_NESTING + 1) -> Any:
     """The same JSON value, cut off below so many levels: one more than is accepted, so that it is still refused."""
     if not isinstance(value, (dict, list)):
         return value
     if not levels:
         return None
     if isinstance(value, dict):
-        return {name: shallow(inner, levels - 1) for name, inner in value.items()}
-    return [shallow(inner, levels - 1) for inner in value]
+        return {name: truncate_nesting(inner, levels - 1) for name, inner in value.items()}
+    return [truncate_nesting(inner, levels - 1) for inner in value]

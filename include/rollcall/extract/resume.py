@@ -20,12 +20,12 @@ from rollcall.errors import RollcallError
 from rollcall.landing.manifests import Contract, Made, Part, from_json, load, to_json
 from rollcall.landing.pull import LandedCollection, Mode, Pull, PullRef, Usage
 from rollcall.landing.zone import Landing, PullFolder
-from rollcall.oneroster.source import Checkpoint
+from rollcall.oneroster.pages import Checkpoint
 
 log = logging.getLogger(__name__)
 
 #: A roster moves on while nobody reads it: what is older is not added to (one pull, one instant).
-GOES_ON_WITHIN = timedelta(minutes=30)
+RESUME_WINDOW = timedelta(minutes=30)
 
 
 class PullRequest(Contract, frozen=True):
@@ -41,7 +41,7 @@ class PullRequest(Contract, frozen=True):
     base_url: str
 
 
-class LandedSoFar(Contract, frozen=True):
+class PartialCollection(Contract, frozen=True):
     """One collection of an unfinished pull.
 
     :param parts: per table the files with all rows up to the checkpoint, and no others.
@@ -62,7 +62,7 @@ class LandedSoFar(Contract, frozen=True):
     written_at: datetime | None = None
 
 
-class Begun(Contract, frozen=True):
+class StartedPull(Contract, frozen=True):
     """The pull a run began.
 
     :param usage: what earlier tries of it cost.
@@ -75,7 +75,7 @@ class Begun(Contract, frozen=True):
     usage: Usage = msgspec.field(default_factory=Usage)
 
 
-class Unfinished:
+class ResumeJournal:
     """The pull of one run, between its first landed collection and its manifest.
 
     :param now: the clock.
@@ -89,9 +89,9 @@ class Unfinished:
         self._run_id = run_id
         self._now = now
 
-    def find(self, asked: PullRequest) -> Begun | None:
+    def find(self, asked: PullRequest) -> StartedPull | None:
         """The pull to go on with, if this run began one, not long ago, with the same request, and did not finish it."""
-        begun = self._read("pull", Begun)
+        begun = self._read("pull", StartedPull)
         if begun is None or self._is_finished(begun):
             return None
         if begun.asked != asked:
@@ -99,23 +99,23 @@ class Unfinished:
             return None
         found = (self.collection(begun, name) for name in asked.collections)
         last = max([begun.written_at, *(so_far.written_at for so_far in found if so_far and so_far.written_at)])
-        if self._now() - last > GOES_ON_WITHIN:
+        if self._now() - last > RESUME_WINDOW:
             log.info("%s: not gone on with, for it was left at %s", begun.pull_id, f"{last:%Y-%m-%d %H:%M} UTC")
             return None
         return begun
 
-    def begin(self, pull_id: str, as_of: datetime, asked: PullRequest, usage: Usage) -> Begun:
+    def begin(self, pull_id: str, as_of: datetime, asked: PullRequest, usage: Usage) -> StartedPull:
         """Note which pull this run is at, and what it cost until now."""
-        begun = Begun(pull_id=pull_id, as_of=as_of, asked=asked, written_at=self._now(), usage=usage)
+        begun = StartedPull(pull_id=pull_id, as_of=as_of, asked=asked, written_at=self._now(), usage=usage)
         self._folder.write_manifest("pull", to_json(begun))
         return begun
 
-    def collection(self, begun: Begun, collection: str) -> LandedSoFar | None:
+    def collection(self, begun: StartedPull, collection: str) -> PartialCollection | None:
         """What is there of a collection of this pull."""
-        so_far = self._read(collection, LandedSoFar)
+        so_far = self._read(collection, PartialCollection)
         return so_far if so_far and so_far.pull_id == begun.pull_id else None
 
-    def note(self, begun: Begun, so_far: LandedSoFar) -> None:
+    def note(self, begun: StartedPull, so_far: PartialCollection) -> None:
         """Note what is in files of a collection now."""
         noted = msgspec.structs.replace(so_far, pull_id=begun.pull_id, written_at=self._now())
         self._folder.write_manifest(so_far.collection, to_json(noted))
@@ -126,7 +126,7 @@ class Unfinished:
         with contextlib.suppress(OSError):
             files.rm(path, recursive=True)
 
-    def _is_finished(self, begun: Begun) -> bool:
+    def _is_finished(self, begun: StartedPull) -> bool:
         ref = PullRef(district=self._district, pull_id=begun.pull_id, run_id=self._run_id)
         try:
             load(ref.folder(self._landing), Pull)
