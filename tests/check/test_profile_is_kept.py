@@ -31,9 +31,9 @@ from tests.check.conftest import MAPLE, step
 def record(settings, paste, engine):
     """Checks maple and keeps what was found."""
 
-    def run(pasted=None, *, pin_anew=False, **described):
+    def run(pasted=None, *, replace_pin=False, **described):
         given = pasted or paste("maple")
-        return check_and_record(settings("maple", **described), lambda: given, engine, pin_anew=pin_anew)
+        return check_and_record(settings("maple", **described), lambda: given, engine, replace_pin=replace_pin)
 
     return run
 
@@ -94,7 +94,7 @@ def test_another_districts_org_fails_with_both_names_until_somebody_pins_anew(re
     assert "Maple Unified School District" in said
     assert "Oak School District (0815)" in said
     assert _row(engine).pinned_org == "0815"
-    assert record(pin_anew=True).checked.passed
+    assert record(replace_pin=True).checked.passed
     assert _row(engine).pinned_org == first.sourced_id
     assert step(record().checked, "district").said.endswith("as before")
 

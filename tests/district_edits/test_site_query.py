@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
 from rollcall.settings import District, Sites
-from rollcall.warehouse.site_targets import with_targets
+from rollcall.warehouse.site_targets import resolve_site_targets
 
 QUERY = 'sites:\n  query: "SELECT code, label FROM vendor.sites;"\n  map: {north: "L", south: "M", annex: leave_out}\n'
 
@@ -100,7 +100,7 @@ def test_a_query_that_cannot_be_used_says_why_and_has_done_nothing(vendor, query
     district = District(district="elm", name="Elm", version="1.2", usernames="email", sites=sites)
     with vendor.begin() as connection:
         with pytest.raises(ActionRequired) as caught:
-            with_targets(connection, district)
+            resolve_site_targets(connection, district)
         connection.exec_driver_sql("CREATE TEMP TABLE may_still_write (it text)")
     assert caught.value.code == "sites_query"
     assert told in caught.value.message

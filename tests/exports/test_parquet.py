@@ -11,7 +11,7 @@ import pytest
 
 from rollcall.errors import ActionRequired
 from rollcall.exports import parquet
-from rollcall.exports.parquet import export_where_wanted
+from rollcall.exports.parquet import export_if_configured
 
 
 @pytest.mark.parametrize("kind", ["{}", "file://{}"], ids=["folder", "file URL"])
@@ -77,4 +77,4 @@ def test_a_warehouse_behind_its_exports_is_said_and_current_stays(nights, roster
 def test_nothing_is_written_unless_somebody_asked_for_it(nights, roster, tmp_path, monkeypatch):
     monkeypatch.delenv("ROLLCALL_EXPORT", raising=False)
     nights.publish(roster("ada"))
-    assert export_where_wanted(nights.engine, "elm") is None
+    assert export_if_configured(nights.engine, "elm") is None

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from rollcall.cli.main import rollcall
 from rollcall.district_edits import worksheet
 from rollcall.district_edits.sites import School, Schools
-from rollcall.exports.parquet import export_where_wanted
+from rollcall.exports.parquet import export_if_configured
 from rollcall.files.private import write_private
 from rollcall.landing.zone import Landing
 from rollcall.settings import District
@@ -34,7 +34,7 @@ def modes(folder: Path) -> set[str]:
 def test_an_export_and_a_roster_of_a_past_night(nights, roster, tmp_path, monkeypatch):
     monkeypatch.setenv("ROLLCALL_EXPORT", str(tmp_path / "export"))
     nights.publish(roster("ada"))
-    assert export_where_wanted(nights.engine, "elm")
+    assert export_if_configured(nights.engine, "elm")
     assert modes(tmp_path / "export") == {"0o700", "0o600"}
 
     district = tmp_path / "elm.yaml"

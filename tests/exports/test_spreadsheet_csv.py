@@ -17,7 +17,7 @@ from rollcall.diff.lines import COLUMNS
 from rollcall.district_edits import worksheet
 from rollcall.district_edits.sites import School, Schools
 from rollcall.files.spreadsheet import restored, to_csv
-from rollcall.history.tables import encoded
+from rollcall.history.tables import encode
 from rollcall.settings import District, Sites
 
 SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
@@ -55,7 +55,7 @@ def test_every_writer_of_csv_goes_that_way(tmp_path):
     render.write_csv(Diff("", {}, lines), None, told)
     for name in COLUMNS:
         assert cells(told.getvalue().encode(), name) == [f"'{value}", ""]
-    assert cells(encoded(pa.table({"username": [value]}), "csv"), "username") == [f"'{value}"]
+    assert cells(encode(pa.table({"username": [value]}), "csv"), "username") == [f"'{value}"]
 
     district = District(
         district="elm", name="Elm", version="1.2", usernames="email", sites=Sites(targets={"=N": "@North"})

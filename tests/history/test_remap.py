@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
-from rollcall.history.pulls import known_pulls
+from rollcall.history.pulls import landed_pulls
 from rollcall.pipeline import run
 from rollcall.pipeline.remap import prepare_remap
 from rollcall.settings import Sites
@@ -63,7 +63,7 @@ def test_readers_find_what_it_changed_under_the_instant_it_was_made(nights, rost
 def test_the_next_night_goes_on_from_it_and_no_replay_takes_it_for_a_pull(nights, roster):
     nights.publish(roster("ada"))
     _remap(nights)
-    assert [known.pull.pull_id for known in known_pulls(nights.landing, "elm")] == ["pull1"]
+    assert [known.pull.pull_id for known in landed_pulls(nights.landing, "elm")] == ["pull1"]
     assert nights.publish(roster("ada", "ben")).generation == 3
 
 

@@ -44,7 +44,7 @@ class Holding:
     def named(self, *, approved: bool = False) -> list[str]:
         """Keys of the rows that living holds name."""
         with self.engine.connect() as connection:
-            rows = holds.living_rows(connection, "elm")
+            rows = holds.active_hold_rows(connection, "elm")
         return (rows.filter(pc.field("is_approved")) if approved else rows)["row_key"].to_pylist()
 
     def live(self) -> list[str]:

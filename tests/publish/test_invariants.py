@@ -19,7 +19,7 @@ from rollcall.landing.mapping import LEFT_OUT_SCHEMA
 from rollcall.landing.pull import PullRef
 from rollcall.model.tables import TABLES
 from rollcall.pipeline import run
-from rollcall.publish.invariants import BROKEN
+from rollcall.publish.invariants import INVARIANTS
 from rollcall.retention.sweep import sweep
 
 TOMBSTONE = {"status": "tobedeleted"}
@@ -162,7 +162,7 @@ def test_each_invariant_publishes_nothing_and_fails_the_run(nights, roster, glan
         assert nights.scalar(ledger) == f"(failed,{code})", name
     save(ref.folder(nights.landing), right)
     assert run.publish_night(nights.engine, nights.district, ref, nights.landing).status == "published"
-    assert {code for _, code, _, _ in TAMPERED} == set(BROKEN)
+    assert {code for _, code, _, _ in TAMPERED} == set(INVARIANTS)
 
 
 def test_a_rollback_to_what_contradicts_itself_changes_nothing_and_fails(nights, roster, glance):

@@ -42,7 +42,7 @@ def told(nights):
 def _fail(nights, run_id, night, code="provider_refused", message="The provider refused. Ask for new credentials."):
     error = RollcallError(code, message)
     with nights.engine.begin() as connection:
-        ledger.describe_district(connection, nights.district)
+        ledger.upsert_district(connection, nights.district)
         ledger.start_run(connection, "elm", run_id, night)
         ledger.fail_run(connection, "elm", run_id, "extract", error)
 

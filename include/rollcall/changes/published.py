@@ -16,7 +16,7 @@ from rollcall.model.tables import Table
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.models import state
 from rollcall.warehouse.schemas import STAGING
-from rollcall.warehouse.session import temporary, update_statistics
+from rollcall.warehouse.session import temp_table, update_statistics
 
 _LIFE = [
     ("_digest", pa.int64()),
@@ -167,7 +167,7 @@ def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str
 def load_temp_keys(connection: sa.Connection, name: str, columns: Sequence[str], values: pa.Table) -> str:
     """A temporary table of these values; its name."""
     typed = ", ".join(f'"{column}" text' for column in columns)
-    connection.exec_driver_sql(temporary(name, typed))
+    connection.exec_driver_sql(temp_table(name, typed))
     connection.exec_driver_sql(f"TRUNCATE {name}")
     if values.num_rows:
         copy_in(connection, name, values)

@@ -17,7 +17,7 @@ from rollcall.model.keys import sql_join_key, sql_key_part
 from rollcall.model.tables import COLLECTIONS, TABLES
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.schemas import STAGING
-from rollcall.warehouse.session import temporary, update_statistics
+from rollcall.warehouse.session import temp_table, update_statistics
 
 #: Who is compared with whom: names, what else tells people apart, and the grades as JSON text.
 PEOPLE_SCHEMA = pa.schema(
@@ -281,14 +281,14 @@ class PublishedLookups:
             LEFT JOIN ({places}) l ON l.key = k.key LEFT JOIN school_sites s ON s.school = l.school"""
 
     def _map_sites(self) -> None:
-        self.connection.exec_driver_sql(temporary("school_sites", "school text, site text"))
+        self.connection.exec_driver_sql(temp_table("school_sites", "school text, site text"))
         self.connection.exec_driver_sql("TRUNCATE school_sites")
         if self.sites:
             rows = pa.table({"school": list(self.sites), "site": list(self.sites.values())})
             copy_in(self.connection, "school_sites", rows)
 
     def _ask(self, keys: pa.Array | pa.ChunkedArray) -> None:
-        self.connection.exec_driver_sql(temporary("asked", "key text"))
+        self.connection.exec_driver_sql(temp_table("asked", "key text"))
         self.connection.exec_driver_sql("TRUNCATE asked")
         if len(keys):
             copy_in(self.connection, "asked", pa.table({"key": keys}))

@@ -46,13 +46,13 @@ def check_and_record(
     engine: sa.Engine | None,
     *,
     count_people: bool = False,
-    pin_anew: bool = False,
+    replace_pin: bool = False,
     keep_failure: bool = True,
 ) -> Recorded:
     """Check a district's connection and keep the provider's profile.
 
     :param engine: of the warehouse; None where there is none.
-    :param pin_anew: take the district org the connection shows now for the right one.
+    :param replace_pin: take the district org the connection shows now for the right one.
     :param keep_failure: keep also that a check failed; of a district that is not taken in yet there is nothing to keep.
     """
     last, not_kept = _last(engine, district)
@@ -63,14 +63,14 @@ def check_and_record(
             district,
             find,
             before=before,
-            pinned=None if pin_anew else _pinned(last, before),
+            pinned=None if replace_pin else _pinned(last, before),
             budget=opened.enter_context(HostLease(engine.url, district)) if engine is not None else None,
             count_people=count_people,
         )
     if engine is not None and (checked.passed or keep_failure):
         with redact_errors("check", district=district.district), engine.begin() as connection:
             found = _to_keep(checked, before, last)
-            store_profile(connection, district.district, found, pin_anew=pin_anew and checked.passed)
+            store_profile(connection, district.district, found, replace_pin=replace_pin and checked.passed)
     return Recorded(checked, not_kept)
 
 

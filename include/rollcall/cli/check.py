@@ -17,7 +17,7 @@ from rollcall.cli.options import warehouse_option
 @click.option("--letter", "as_letter", is_flag=True, help="Print what to write to the district, and nothing else.")
 @click.option("--pin-anew", is_flag=True, help="The district was given a new id: take the org that is there now.")
 @warehouse_option
-def check(district: str, as_json: bool, as_letter: bool, pin_anew: bool, warehouse: str | None) -> None:
+def check(district: str, as_json: bool, as_letter: bool, replace_pin: bool, warehouse: str | None) -> None:
     """Check the connection of DISTRICT (an id, or a path to its YAML file) step by step.
 
     Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form. Exit code 0: passed, warnings
@@ -43,7 +43,7 @@ def check(district: str, as_json: bool, as_letter: bool, pin_anew: bool, warehou
             lambda: Pasted.from_environment(settings.connection_id),
             engine,
             count_people=True,
-            pin_anew=pin_anew,
+            replace_pin=replace_pin,
         )
     checked = recorded.checked
     if recorded.not_kept:

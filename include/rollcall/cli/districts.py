@@ -199,24 +199,24 @@ def purge(district: str, yes_delete: str | None, as_json: bool, warehouse: str |
     be reached from here; it stays in roster_ops.purges.
     """
     from rollcall.retention import receipt as told
-    from rollcall.retention.purge import holding, purge, require_named
+    from rollcall.retention.purge import measure_district_data, purge, require_confirmation
     from rollcall.warehouse.session import connect as connect_to
     from rollcall.warehouse.session import warehouse_from_environment
 
     engine = connect_to(warehouse_from_environment(warehouse))
     zone = Landing(landing)
-    there = holding(engine, district, zone)
+    there = measure_district_data(engine, district, zone)
     if there.is_empty:
         raise ActionRequired(
             "district_unknown", f"There is nothing of a district {district!r}.", remedy="Name it by its id."
         )
     if yes_delete is None:
-        told.print_holding(there, sys.stderr)
+        told.print_district_data(there, sys.stderr)
         yes_delete = click.prompt(f"To delete all of it for good, type {district}", err=True)
-    require_named(district, str(yes_delete))
+    require_confirmation(district, str(yes_delete))
     receipt = purge(engine, district, zone, by=getpass.getuser())
     if as_json:
-        click.echo(json.dumps(told.plain(receipt), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(told.receipt_to_json(receipt), indent=1, ensure_ascii=False))
     else:
         told.print_receipt(receipt, sys.stdout)
 

@@ -81,14 +81,14 @@ def _enabled() -> list[District]:
 @warehouse_option
 def resume(district: str, clock: bool, as_json: bool, warehouse: str | None) -> None:
     """Let runs of DISTRICT publish again; the next one pulls everything."""
-    from rollcall.history.clock_repair import set_back
+    from rollcall.history.clock_repair import reset_future_instants
     from rollcall.history.rollback import resume as go_on
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
     if clock:
-        found = set_back(engine, settings)
+        found = reset_future_instants(engine, settings)
         if as_json:
             click.echo(json.dumps({"district": settings.district, "in_future": found}))
         elif found:
@@ -171,7 +171,7 @@ def roster(
     """
     from rollcall.files.private import write_private
     from rollcall.history import tables
-    from rollcall.history.tables import encoded
+    from rollcall.history.tables import encode
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     if (as_of is None) == (as_published is None):
@@ -179,13 +179,13 @@ def roster(
     settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
     if as_of is not None:
-        found = tables.as_of_night(engine, settings, as_of.date(), table)
+        found = tables.read_as_of(engine, settings, as_of.date(), table)
     elif as_published is not None:
-        found = tables.as_published(engine, settings, as_published.date(), table)
+        found = tables.read_as_published(engine, settings, as_published.date(), table)
     by_name = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
-    content = encoded(found.rows, form or (by_name.get(out.suffix) if out else None) or "csv")  # type: ignore[arg-type]
+    content = encode(found.rows, form or (by_name.get(out.suffix) if out else None) or "csv")  # type: ignore[arg-type]
     if out:
         write_private(out, content)
     else:
         sys.stdout.buffer.write(content)
-    click.echo(found.told, err=True)
+    click.echo(found.summary, err=True)

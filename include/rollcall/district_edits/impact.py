@@ -12,7 +12,7 @@ from rollcall.district_edits.published import PublishedRoster, frame
 from rollcall.landing.mapping import Mapped
 from rollcall.model.keys import join_key
 from rollcall.settings import District
-from rollcall.warehouse.site_targets import with_targets
+from rollcall.warehouse.site_targets import resolve_site_targets
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Impact:
 def compute_impact(roster: PublishedRoster, before: District, after: District) -> Impact:
     """Map the published roster by both and compare."""
     was, will = (
-        map_accounts(with_targets(roster.connection, district), roster.people, roster.night)
+        map_accounts(resolve_site_targets(roster.connection, district), roster.people, roster.night)
         for district in (before, after)
     )
     both = _by_person(was).add_suffix("_before").join(_by_person(will).add_suffix("_after"), how="outer")

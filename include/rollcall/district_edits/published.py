@@ -19,7 +19,7 @@ from rollcall.errors import ActionRequired
 from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, People
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, night_of
-from rollcall.warehouse.holds import living_rows
+from rollcall.warehouse.holds import active_hold_rows
 from rollcall.warehouse.models import staging
 from rollcall.warehouse.session import warehouse_snapshot
 
@@ -42,7 +42,7 @@ class PublishedRoster:
         """Every org there is or was: `sourced_id`, `name`, `type`, `identifier`, and how it is in the SIS, `life`."""
         orgs = staging["orgs"]
         columns = (orgs.c.sourced_id, orgs.c.name, orgs.c.type, orgs.c.identifier)
-        held = living_rows(self.connection, self.district.district).filter(
+        held = active_hold_rows(self.connection, self.district.district).filter(
             (pc.field("table_name") == "orgs") & (pc.field("change") == "removed")
         )
         life = sa.case(

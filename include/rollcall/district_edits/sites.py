@@ -14,7 +14,7 @@ from rollcall.district_edits.suggestions import Suggestion, suggestions
 from rollcall.errors import ActionRequired
 from rollcall.settings import District
 from rollcall.settings.sections import LEAVE_OUT, UNDECIDED, nearest
-from rollcall.warehouse.site_targets import with_targets
+from rollcall.warehouse.site_targets import resolve_site_targets
 
 #: `own_site`: the district says nothing about sites, so every school is its own. `no_school`: an office or department
 #: nobody mapped; its people are at no school.
@@ -138,7 +138,7 @@ class Schools:
 
 def schools_of(roster: PublishedRoster) -> Schools:
     """What `rollcall sites DISTRICT` lists."""
-    district = with_targets(roster.connection, roster.district)
+    district = resolve_site_targets(roster.connection, roster.district)
     orgs = roster.orgs()
     heads = _heads(district, roster)
     counts = heads.groupby(["org", "becomes"]).size().unstack(fill_value=0)

@@ -90,7 +90,7 @@ class DistrictContext:
 def district_context(connection: sa.Connection, settings: District, now: datetime) -> DistrictContext:
     """Look up how the district stands.
 
-    :param settings: with plain targets (`rollcall.warehouse.site_targets.with_targets`).
+    :param settings: with plain targets (`rollcall.warehouse.site_targets.resolve_site_targets`).
     """
     key = settings.district
     now_published = _one(connection, sa.select(state).where(state.c.district_id == key))

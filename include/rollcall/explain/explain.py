@@ -16,7 +16,7 @@ from rollcall.explain.words import counted, day, full_name, joined
 from rollcall.settings import District
 from rollcall.warehouse.models import history, staging
 from rollcall.warehouse.session import warehouse_snapshot
-from rollcall.warehouse.site_targets import with_targets
+from rollcall.warehouse.site_targets import resolve_site_targets
 
 # A school that somebody asked about instead of a person: its site, and its name now and before.
 
@@ -78,7 +78,7 @@ def explain(
     :param now: when it is asked, for the next pull; the present by default.
     """
     with warehouse_snapshot(engine, "reading", district=district.district) as connection:
-        stands = district_context(connection, with_targets(connection, district), now or datetime.now(UTC))
+        stands = district_context(connection, resolve_site_targets(connection, district), now or datetime.now(UTC))
         found = find_people(connection, district.district, who)
         if not found:
             return _without_person(connection, stands, who)

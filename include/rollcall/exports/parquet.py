@@ -25,10 +25,10 @@ from rollcall.model.tables import TABLES, Table
 from rollcall.warehouse.bulk import copy_out
 from rollcall.warehouse.models import state
 from rollcall.warehouse.schemas import LIVE
-from rollcall.warehouse.session import TAKE_LOCK, snapshot
+from rollcall.warehouse.session import ACQUIRE_LOCK, snapshot
 
 
-def export_where_wanted(engine: sa.Engine, district: str) -> str | None:
+def export_if_configured(engine: sa.Engine, district: str) -> str | None:
     """Write the district's live tables if `ROLLCALL_EXPORT` names a place; the folder written, else None."""
     url = os.environ.get("ROLLCALL_EXPORT")
     if not url:
@@ -75,7 +75,7 @@ def _move_current(engine: sa.Engine, district: str, url: str, generation: int) -
     One at a time, by a lock of the warehouse: no storage compares and writes in one step.
     """
     with engine.begin() as connection:
-        connection.execute(TAKE_LOCK, {"name": f"export {district}"})
+        connection.execute(ACQUIRE_LOCK, {"name": f"export {district}"})
         named = _named(read_if_there(url))
         newest = sa.select(state.c.generation).where(state.c.district_id == district)
         known = connection.execute(newest).scalar_one_or_none() or 0

@@ -24,12 +24,12 @@ from rollcall.warehouse.models import (
     state,
     watermarks,
 )
-from rollcall.warehouse.session import TAKE_LOCK, warehouse_transaction
+from rollcall.warehouse.session import ACQUIRE_LOCK, warehouse_transaction
 
 _WHY = "a clock was ahead when the roster was published"
 
 
-def set_back(engine: sa.Engine, district: District) -> dict[str, int]:
+def reset_future_instants(engine: sa.Engine, district: District) -> dict[str, int]:
     """Set a district's instants back to now where they are later.
 
     :returns: per table with its schema how many rows were in the future; empty where none was.
@@ -37,7 +37,7 @@ def set_back(engine: sa.Engine, district: District) -> dict[str, int]:
     """
     key = district.district
     with warehouse_transaction(engine, "resume", district=key) as connection:
-        connection.execute(TAKE_LOCK, {"name": f"publish {key}"})
+        connection.execute(ACQUIRE_LOCK, {"name": f"publish {key}"})
         now = warehouse_now(connection)
         found: dict[str, int] = {}
         for table, statement in _statements(key, now):

@@ -63,13 +63,13 @@ def rows_at(
     schema = pa.schema([every.field(name) for name in (columns or table.names)])
     return copy_out(
         connection,
-        select_at(table, schema.names, where_live=where_live),
+        rows_at_query(table, schema.names, where_live=where_live),
         {"district": district, "generation": generation},
         schema,
     )
 
 
-def select_at(table: Table, columns: Sequence[str], *, where_live: bool) -> str:
+def rows_at_query(table: Table, columns: Sequence[str], *, where_live: bool) -> str:
     """The query of :func:`rows_at`, with psycopg's parameters `district` and `generation`."""
     listed = ", ".join(f'"{name}"' for name in columns)
     live = " AND _removed_at IS NULL" if where_live else ""
@@ -114,7 +114,7 @@ def generation_of_night(connection: sa.Connection, district: str, night: date) -
     return connection.execute(last).scalar_one_or_none()
 
 
-def generation_seen(connection: sa.Connection, district: District, night: date) -> int | None:
+def generation_at_evening(connection: sa.Connection, district: District, night: date) -> int | None:
     """The generation readers had at the end of a night's morning, whichever night it was pulled for; None before the
     first publication.
     """

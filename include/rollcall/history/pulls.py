@@ -17,13 +17,13 @@ from rollcall.landing.manifests import load
 from rollcall.landing.pull import Pull, PullRef
 from rollcall.landing.validated import Validated
 from rollcall.landing.zone import Landing, PullFolder
-from rollcall.pipeline import run as nights
+from rollcall.pipeline import run
 from rollcall.pipeline.plan import plan_refetch
 from rollcall.settings import District, night_of
 
 
 @dataclass(frozen=True)
-class Known:
+class LandedPull:
     """A pull of the past.
 
     :param pull: its manifest.
@@ -40,7 +40,7 @@ class Known:
         return night_of(self.as_of, district.schedule.timezone)
 
 
-def known_pulls(landing: Landing, district: str) -> list[Known]:
+def landed_pulls(landing: Landing, district: str) -> list[LandedPull]:
     """A district's pulls, oldest first; a remap's folder is no pull."""
     found = []
     for pull_id in landing.pulls(district):
@@ -50,16 +50,16 @@ def known_pulls(landing: Landing, district: str) -> list[Known]:
         except RollcallError:  # under way, or given up
             continue
         if pull.kind != "remap":
-            found.append(Known(folder, pull))
+            found.append(LandedPull(folder, pull))
     return sorted(found, key=lambda known: (known.as_of, known.pull.pull_id))
 
 
 def pulls_of_night(landing: Landing, district: District, night: date) -> list[Pull]:
     """What is kept of one night, oldest first."""
-    return [known.pull for known in known_pulls(landing, district.district) if known.night(district) == night]
+    return [known.pull for known in landed_pulls(landing, district.district) if known.night(district) == night]
 
 
-def judged_today(landing: Landing, district: District, known: Known) -> Validated:
+def validate_by_current_rules(landing: Landing, district: District, known: LandedPull) -> Validated:
     """What validate says of a pull by today's rules: judged anew where it was not judged yet, or by other rules."""
     # Great Expectations takes seconds to import
     from rollcall.expectations.severities import rules_in_force
@@ -87,16 +87,16 @@ def begin_replay(engine: sa.Engine, district: District, landing: Landing, run_id
     :raises RollcallError: `warehouse_unreachable`.
     """
     pulls = pulls_of_night(landing, district, night)
-    nights.enter_run(engine, district, run_id, night, "replay" if pulls else "refetch")
+    run.enter_run(engine, district, run_id, night, "replay" if pulls else "refetch")
     if pulls:
         return PullRef(district=district.district, pull_id=pulls[-1].pull_id, run_id=run_id, kind="replay")
     with redact_errors("plan", district=district.district), engine.connect() as connection:
         plan = plan_refetch(connection, district, night)
-    log.warning("%s: %s", district.name, refetched(night, plan))
+    log.warning("%s: %s", district.name, refetch_message(night, plan))
     return plan
 
 
-def refetched(night: date, plan: Plan) -> str:
+def refetch_message(night: date, plan: Plan) -> str:
     """What to tell people about a night whose pull is gone."""
     what = "everything" if plan.mode == "full" else "what was modified since then"
     return (

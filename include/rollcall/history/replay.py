@@ -16,15 +16,15 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
-from rollcall.history.pulls import Known, judged_today, known_pulls
-from rollcall.history.roster_at import RosterAt, rosters
+from rollcall.history.pulls import LandedPull, landed_pulls, validate_by_current_rules
+from rollcall.history.roster_at import RosterAt, rebuild_rosters
 from rollcall.landing.change_set import Published
 from rollcall.landing.pull import Pull, PullRef
 from rollcall.landing.validated import accepted_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.digests import row_digests
 from rollcall.model.tables import TABLES
-from rollcall.pipeline import run as nights
+from rollcall.pipeline import run
 from rollcall.settings import District
 from rollcall.warehouse import ledger
 from rollcall.warehouse.bulk import copy_in, copy_out
@@ -32,8 +32,8 @@ from rollcall.warehouse.history import Interval, write_interval
 from rollcall.warehouse.models import runs, staging, state, watermarks
 from rollcall.warehouse.publish_lock import acquire_publish_lock
 from rollcall.warehouse.schemas import HISTORY
-from rollcall.warehouse.session import temporary, update_statistics, warehouse_transaction
-from rollcall.warehouse.site_targets import with_targets
+from rollcall.warehouse.session import temp_table, update_statistics, warehouse_transaction
+from rollcall.warehouse.site_targets import resolve_site_targets
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def replay(engine: sa.Engine, district: District, ref: PullRef, landing: Landing
     :raises ActionRequired: `no_full_pull` where no complete pull at or before the night is kept.
     :raises RollcallError: what mapping and validating raise, and what publishing does.
     """
-    pulls = known_pulls(landing, district.district)
+    pulls = landed_pulls(landing, district.district)
     newest = next(known for known in pulls if known.pull.pull_id == ref.pull_id)
     chosen = [known for known in pulls if known.night(district) == newest.night(district)]
     published = _published_if_newer(engine, district, ref, landing, newest, is_newest=newest is pulls[-1])
@@ -78,17 +78,17 @@ def replay(engine: sa.Engine, district: District, ref: PullRef, landing: Landing
 
 
 def _published_if_newer(
-    engine: sa.Engine, district: District, ref: PullRef, landing: Landing, newest: Known, *, is_newest: bool
+    engine: sa.Engine, district: District, ref: PullRef, landing: Landing, newest: LandedPull, *, is_newest: bool
 ) -> Published | None:
     """Publish the newest pull there is, where readers have an older roster and the pull fits on it."""
     with warehouse_transaction(engine, "replay", district=district.district) as connection:
         fits = is_newest and _is_newer(connection, newest.pull) and _fits(connection, newest.pull)
     if not fits:
         return None
-    judged_today(landing, district, newest)
+    validate_by_current_rules(landing, district, newest)
     try:
-        nights.map_night(engine, district, ref, landing)
-        return nights.publish_night(engine, district, ref, landing)
+        run.map_night(engine, district, ref, landing)
+        return run.publish_night(engine, district, ref, landing)
     except RollcallError as error:
         if error.code != "pull_is_older":  # another run brought a newer one meanwhile
             raise
@@ -112,15 +112,20 @@ def _fits(connection: sa.Connection, pull: Pull) -> bool:
 
 
 def _write(
-    engine: sa.Engine, district: District, landing: Landing, run_id: str, pulls: Sequence[Known], chosen: list[Known]
+    engine: sa.Engine,
+    district: District,
+    landing: Landing,
+    run_id: str,
+    pulls: Sequence[LandedPull],
+    chosen: list[LandedPull],
 ) -> _Written:
     """Set history on the stretch of each chosen pull to what was so then."""
     key = district.district
     with engine.connect() as connection:
-        settled = with_targets(connection, district)
+        settled = resolve_site_targets(connection, district)
         holders = _holders_before(connection, key, pulls[0].as_of)
     upto = pulls[: pulls.index(chosen[-1]) + 1]
-    found = [roster for roster in rosters(landing, settled, upto, holders) if roster.known in chosen]
+    found = [roster for roster in rebuild_rosters(landing, settled, upto, holders) if roster.known in chosen]
     if not any(roster.tables for roster in found):
         raise ActionRequired(
             "no_full_pull",
@@ -133,7 +138,7 @@ def _write(
     with engine.begin() as connection:
         acquire_publish_lock(connection, key, run_id)
         for roster in found:
-            if stretch := _stretch(connection, district, roster.known.pull, known_pulls(landing, key)):
+            if stretch := _stretch(connection, district, roster.known.pull, landed_pulls(landing, key)):
                 rows += sum(_write_table(connection, key, name, roster, stretch) for name in roster.tables)
         accounts = found[-1].tables.get("accounts")
         count = None if accounts is None else accounts.num_rows
@@ -141,7 +146,7 @@ def _write(
     return _Written(rows, count, found[-1].unknown)
 
 
-def _stretch(connection: sa.Connection, district: District, pull: Pull, pulls: Sequence[Known]) -> Interval | None:
+def _stretch(connection: sa.Connection, district: District, pull: Pull, pulls: Sequence[LandedPull]) -> Interval | None:
     """Up to the next instant at which something else is known; None where two pulls are of the same instant."""
     after: dict[datetime, str] = {}
     for known in pulls:
@@ -167,7 +172,7 @@ def _write_table(connection: sa.Connection, district: str, name: str, roster: Ro
     rows = rows.append_column("_digest", row_digests(table, rows))
     columns = staging[name].c
     shape = ", ".join(f'"{one}" {columns[one].type.compile(connection.dialect)}' for one in rows.column_names)
-    connection.exec_driver_sql(temporary(f"past_{name}", shape))
+    connection.exec_driver_sql(temp_table(f"past_{name}", shape))
     if rows.num_rows:
         copy_in(connection, f"past_{name}", rows)
     connection.exec_driver_sql(update_statistics(f"past_{name}"))
@@ -193,11 +198,11 @@ def _generation(engine: sa.Engine, district: str) -> int:
         return connection.execute(query).scalar_one_or_none() or 0
 
 
-def _words(district: District, chosen: list[Known], written: _Written) -> str:
+def _words(district: District, chosen: list[LandedPull], written: _Written) -> str:
     return " ".join(_sentences(district, chosen, written))
 
 
-def _sentences(district: District, chosen: list[Known], written: _Written) -> Iterator[str]:
+def _sentences(district: District, chosen: list[LandedPull], written: _Written) -> Iterator[str]:
     pulls = "1 pull" if len(chosen) == 1 else f"{len(chosen)} pulls"
     yield f"The night of {chosen[-1].night(district)} is replayed from {pulls}:"
     yield f"{written.rows:,} rows of history were otherwise." if written.rows else "history said the same already."

@@ -14,14 +14,14 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, RollcallError
-from rollcall.exports.parquet import export_where_wanted
+from rollcall.exports.parquet import export_if_configured
 from rollcall.history.published import require_kept
 from rollcall.landing.change_set import ChangeSet
 from rollcall.landing.manifests import load, read_rows
 from rollcall.landing.mapping import LEFT_OUT_SCHEMA
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import TABLES, Table
-from rollcall.pipeline import run as nights
+from rollcall.pipeline import run
 from rollcall.publish.apply import write_left_out
 from rollcall.publish.invariants import Scope, check_roster
 from rollcall.settings import District, Nights, night_of
@@ -31,7 +31,7 @@ from rollcall.warehouse.history import Interval, write_published
 from rollcall.warehouse.models import LINEAGE, pulls, runs, state, watermarks
 from rollcall.warehouse.publish_lock import acquire_publish_lock
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
-from rollcall.warehouse.session import temporary_like, warehouse_transaction
+from rollcall.warehouse.session import temp_table_like, warehouse_transaction
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _FORGET_LEFT_OUT = f"""
 
 
 @dataclass(frozen=True)
-class RolledBack:
+class RollbackResult:
     """What a rollback did.
 
     :param to_run: the run whose tables readers have again; `as_of` is how old those are.
@@ -61,7 +61,7 @@ class RolledBack:
     left_out: bool
 
 
-def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: str, to_run: str) -> RolledBack:
+def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: str, to_run: str) -> RollbackResult:
     """Republish what a run published, and pause publication.
 
     :raises ActionRequired: `run_not_published` for a run that published nothing, `no_longer_kept`, and what
@@ -72,7 +72,7 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
     with warehouse_transaction(engine, "rollback", district=key) as connection:
         now = warehouse_now(connection)
         ledger.start_run(connection, key, run_id, night_of(now, district.schedule.timezone), "rollback")
-    with nights.recorded_stage(engine, key, run_id, "rollback"), engine.begin() as connection:
+    with run.recorded_stage(engine, key, run_id, "rollback"), engine.begin() as connection:
         acquire_publish_lock(connection, key, run_id)
         current = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
         then = _published_run(connection, district, to_run)
@@ -108,10 +108,10 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
         )
         connection.execute(sa.delete(watermarks).where(watermarks.c.district_id == key))
         ledger.finish_rollback(connection, key, run_id, then, generation=generation, at=now)
-    export_where_wanted(engine, key)
+    export_if_configured(engine, key)
     log.warning("%s: %s; publication is paused", district.name, why)
     restored = {name: number for name, number in rows.items() if number}
-    return RolledBack(run_id, to_run, generation, as_of, restored, left_out=changes is not None)
+    return RollbackResult(run_id, to_run, generation, as_of, restored, left_out=changes is not None)
 
 
 def _require_consistency(connection: sa.Connection, district: District, to_run: str, *, knows_left_out: bool) -> None:
@@ -153,7 +153,7 @@ def _published_run(connection: sa.Connection, district: District, run_id: str) -
 def _restore(connection: sa.Connection, table: Table, params: dict[str, object]) -> int:
     """One table as it was at a generation; how many rows that touched."""
     name = table.name
-    connection.exec_driver_sql(temporary_like(f"then_{name}", f"{STAGING}.{name}"))
+    connection.exec_driver_sql(temp_table_like(f"then_{name}", f"{STAGING}.{name}"))
     touched = [connection.execute(sa.text(statement), params).rowcount for statement in _statements(table)]
     connection.exec_driver_sql(f"DROP TABLE then_{name}")
     came_since, restored = touched[1], touched[3]

@@ -25,7 +25,7 @@ from rollcall.changes.dependents import split_by_owner
 from rollcall.changes.references import Targets, compute_facts, judge_rows
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
-from rollcall.history.pulls import Known, judged_today
+from rollcall.history.pulls import LandedPull, validate_by_current_rules
 from rollcall.landing.manifests import read_rows
 from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, People
 from rollcall.landing.rejects import REJECT_SCHEMA
@@ -48,7 +48,7 @@ class RosterAt:
         are not among them: what is known of those is only a part.
     """
 
-    known: Known
+    known: LandedPull
     tables: dict[str, pa.Table]
 
     @property
@@ -57,7 +57,9 @@ class RosterAt:
         return [name for name in TABLES if name not in self.tables]
 
 
-def rosters(landing: Landing, district: District, pulls: Sequence[Known], holders: pa.Table) -> Iterator[RosterAt]:
+def rebuild_rosters(
+    landing: Landing, district: District, pulls: Sequence[LandedPull], holders: pa.Table
+) -> Iterator[RosterAt]:
     """The roster at the instant of each pull.
 
     :param district: with today's rules, its site targets resolved.
@@ -66,7 +68,7 @@ def rosters(landing: Landing, district: District, pulls: Sequence[Known], holder
     """
     laid = _Laid(Judge(Severities(district.rules, district.district)))
     for known in pulls:
-        laid.lay(known, judged_today(landing, district, known))
+        laid.lay(known, validate_by_current_rules(landing, district, known))
         tables = {name: laid.live(TABLES[name]) for name in laid.whole_tables()}
         if set(_FOR_ACCOUNTS) <= laid.read_whole:
             people = _people(district, laid, tables, holders)
@@ -75,9 +77,11 @@ def rosters(landing: Landing, district: District, pulls: Sequence[Known], holder
         yield RosterAt(known, tables)
 
 
-def roster_at(landing: Landing, district: District, pulls: Sequence[Known], t: Known, holders: pa.Table) -> RosterAt:
-    """S(t) for the instant of one of the pulls; parameters as for :func:`rosters`."""
-    *_, last = rosters(landing, district, pulls[: pulls.index(t) + 1], holders)
+def rebuild_roster(
+    landing: Landing, district: District, pulls: Sequence[LandedPull], t: LandedPull, holders: pa.Table
+) -> RosterAt:
+    """S(t) for the instant of one of the pulls; parameters as for :func:`rebuild_rosters`."""
+    *_, last = rebuild_rosters(landing, district, pulls[: pulls.index(t) + 1], holders)
     return last
 
 
@@ -124,7 +128,7 @@ class _Laid:
             rows = rows.filter(pc.invert(pc.is_in(rows[column], value_set=self.gone.get(owner, _NONE))))
         return rows
 
-    def lay(self, known: Known, validated: Validated) -> None:
+    def lay(self, known: LandedPull, validated: Validated) -> None:
         """Lay one more pull over the others."""
         refused = read_rows(known.folder, validated.rejects, REJECT_SCHEMA, ["collection", "sourced_id"])
         tonight = _Tonight(known, refused)
@@ -196,7 +200,7 @@ class _Tonight:
         asked about only where a record cannot be without them.
     """
 
-    known: Known
+    known: LandedPull
     refused: pa.Table
     live: dict[str, pa.ChunkedArray] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
 from rollcall.files.spreadsheet import to_csv
-from rollcall.history.published import generation_seen, require_kept, rows_at
+from rollcall.history.published import generation_at_evening, require_kept, rows_at
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District
@@ -31,7 +31,7 @@ Format = Literal["csv", "json", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
 
 
-def encoded(rows: pa.Table, form: Format) -> bytes:
+def encode(rows: pa.Table, form: Format) -> bytes:
     """The rows in one of the forms; JSON is one object per line, CSV is safe to open in a spreadsheet."""
     buffer = io.BytesIO()
     if form == "parquet":
@@ -50,17 +50,17 @@ class TableAt:
     """A table, and what it is in words."""
 
     rows: pa.Table
-    told: str
+    summary: str
 
 
-def as_published(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
+def read_as_published(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
     """What readers saw at the end of a night's morning.
 
     :raises ActionRequired: `nothing_published` when readers had nothing yet, `no_longer_kept`.
     """
     key = district.district
     with warehouse_transaction(engine, "roster", district=key) as connection:
-        generation = generation_seen(connection, district, night)
+        generation = generation_at_evening(connection, district, night)
         if generation is None:
             raise ActionRequired(
                 "nothing_published",
@@ -72,11 +72,11 @@ def as_published(engine: sa.Engine, district: District, night: date, table: str)
         where = (runs.c.district_id == key, runs.c.generation == generation, runs.c.status == "published")
         run = connection.execute(sa.select(runs.c.run_id, runs.c.night).where(*where)).one()
         rows = rows_at(connection, key, TABLES[table], generation)
-    told = f"{table} of {district.name} as published by {run.run_id} (night of {run.night}): {rows.num_rows:,} rows."
-    return TableAt(rows, told)
+    summary = f"{table} of {district.name} as published by {run.run_id} (night of {run.night}): {rows.num_rows:,} rows."
+    return TableAt(rows, summary)
 
 
-def as_of_night(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
+def read_as_of(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
     """What was so on a night, as far as history knows it by now."""
     key = district.district
     schema = accepted_schema(TABLES[table])

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, RollcallError
-from rollcall.history.pulls import begin_replay, pulls_of_night, refetched
+from rollcall.history.pulls import begin_replay, pulls_of_night, refetch_message
 from rollcall.history.replay import replay
 from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
@@ -106,7 +106,7 @@ def backfill_night(engine: sa.Engine, district: District, landing: Landing, nigh
         with Terminal(district.name) as terminal:
             ref = pulled(engine, district, landing, run_id, begun, connection, terminal)
             done = published(engine, district, landing, ref, terminal)
-        return _came(district, night, "re-fetched", f"{refetched(night, begun)} {done.why}".strip())
+        return _came(district, night, "re-fetched", f"{refetch_message(night, begun)} {done.why}".strip())
     except RollcallError as error:
         return _came(district, night, "failed", str(error))
 

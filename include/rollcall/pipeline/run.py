@@ -28,7 +28,7 @@ from rollcall.changes.proposal import propose_changes
 from rollcall.changes.published import district_state
 from rollcall.changes.roster_changes import RosterChanges
 from rollcall.errors import ActionRequired, GenerationMoved, RollcallError, redact_errors
-from rollcall.exports.parquet import export_where_wanted
+from rollcall.exports.parquet import export_if_configured
 from rollcall.extract.pull import FULL_PULL, Plan
 from rollcall.landing.change_set import ChangeSet, Published
 from rollcall.landing.manifests import Part, load, read_rows, save, write_rows
@@ -44,10 +44,10 @@ from rollcall.runtime.memory import give_back_what_is_free, given_back, keep_mem
 from rollcall.settings import District, night_of, rules_digest
 from rollcall.warehouse import ledger
 from rollcall.warehouse.clock import TOLERANCE, require_not_in_future, warehouse_now
-from rollcall.warehouse.holds import decisions, living_rows
+from rollcall.warehouse.holds import active_hold_rows, decisions_digest
 from rollcall.warehouse.migrate import require_version
 from rollcall.warehouse.session import require_reachable, snapshot, warehouse_transaction
-from rollcall.warehouse.site_targets import with_targets
+from rollcall.warehouse.site_targets import resolve_site_targets
 from rollcall.warehouse.statistics import refresh_statistics
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def start_run(
     with engine.begin() as connection:
         require_version(connection)
         now = warehouse_now(connection)
-        ledger.describe_district(connection, district)
+        ledger.upsert_district(connection, district)
         ledger.start_run(connection, district.district, run_id, night_of(now, district.schedule.timezone))
         plan = replace(plan_night(connection, district, requested, now), clock_ahead=now - datetime.now(UTC))
         current = district_state(connection, district.district).current_as_of
@@ -191,9 +191,9 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
         night = night_of(pull.as_of, district.schedule.timezone)
         ledger.ensure_run(connection, ref.district, ref.run_id, night)
     with redact_errors("map_roster", district=district.district), snapshot(engine) as connection:
-        district = with_targets(connection, district)
+        district = resolve_site_targets(connection, district)
         needed = district.filters.require_class
-        living = living_rows(connection, ref.district)
+        living = active_hold_rows(connection, ref.district)
         merged = propose_changes(
             connection,
             folder,
@@ -234,7 +234,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
             came_back=write_rows(folder, ChangeSet.STAGE, "came_back", settled.came_back),
             coverage=mapped.coverage,
             full_required=settled.full_required or _full_required(pull, merged),
-            decisions=decisions(living),
+            decisions=decisions_digest(living),
             is_everybody_mapped=settled.expected_accounts is not None,
             expected_accounts=_write_expected(folder, settled.expected_accounts),
         )
@@ -255,7 +255,7 @@ def publish_night(engine: sa.Engine, district: District, ref: PullRef, landing: 
             map_night(engine, district, ref, landing)
             continue
         refresh_statistics(engine, district.district, published.counts)
-        export_where_wanted(engine, district.district)
+        export_if_configured(engine, district.district)
         return published
     raise RollcallError(
         "publication_crowded",
@@ -301,7 +301,7 @@ def recorded_stage(engine: sa.Engine, district: str, run_id: str, stage: str) ->
     """Enter the processor time a stage took into the ledger, and mark the run as failed when the stage fails."""
     began = time.process_time()
     with suppress(RollcallError), redact_errors("ledger", district=district), engine.begin() as connection:
-        ledger.wait_for(connection, district, run_id, _WAITS_FOR.get(stage, stage))
+        ledger.record_wait(connection, district, run_id, _WAITS_FOR.get(stage, stage))
     try:
         with given_back(), redact_errors(stage, district=district), _ended_by_signal():
             yield

@@ -14,7 +14,7 @@ from rollcall.model.tables import Table
 from rollcall.warehouse.bulk import copy_in
 from rollcall.warehouse.models import LINEAGE, staging
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
-from rollcall.warehouse.session import temporary, update_statistics
+from rollcall.warehouse.session import temp_table, update_statistics
 
 # Who is left out now, each with one reason, and what is found about single people.
 
@@ -25,8 +25,8 @@ def write_left_out(connection: sa.Connection, rows: pa.Table, *, district: str, 
 
     :param rows: in `LEFT_OUT_SCHEMA`.
     """
-    connection.exec_driver_sql(temporary("touched_left_out", "user_sourced_id text"))
-    connection.exec_driver_sql(temporary("tonight_left_out", "user_sourced_id text, reason text, detail text"))
+    connection.exec_driver_sql(temp_table("touched_left_out", "user_sourced_id text"))
+    connection.exec_driver_sql(temp_table("tonight_left_out", "user_sourced_id text, reason text, detail text"))
     if rows.num_rows:
         copy_in(connection, "tonight_left_out", rows)
     params = {"district": district, "run_id": run_id}
@@ -59,7 +59,7 @@ def write_person_findings(connection: sa.Connection, rows: pa.Table, *, district
 
     :param rows: in `PERSON_FINDINGS_SCHEMA`.
     """
-    connection.exec_driver_sql(temporary("tonight_found", "user_sourced_id text, rule text, detail text"))
+    connection.exec_driver_sql(temp_table("tonight_found", "user_sourced_id text, rule text, detail text"))
     if rows.num_rows:
         copy_in(connection, "tonight_found", rows)
     params = {"district": district, "run_id": run_id}
@@ -102,7 +102,7 @@ def apply_changes(
         f'"{column.name}" {staging[table.name].c[column.name].type.compile(connection.dialect)}'
         for column in table.columns
     )
-    connection.exec_driver_sql(temporary(tonight, f"{shape}, _digest bigint, _change text, _because text"))
+    connection.exec_driver_sql(temp_table(tonight, f"{shape}, _digest bigint, _change text, _because text"))
     copy_in(connection, tonight, changes.drop_columns(["_changed_fields"]))
     params = {"district": district, "run_id": run_id, "as_of": as_of, "generation": generation}
     met = set(changes["_change"].unique().to_pylist())
@@ -129,7 +129,7 @@ def renew_digests(connection: sa.Connection, table: Table, digests: pa.Table, *,
     """
     renewed = f"renewed_{table.name}"
     shape = ", ".join(f'"{name}" text' for name in table.key)
-    connection.exec_driver_sql(temporary(renewed, f"{shape}, _digest bigint"))
+    connection.exec_driver_sql(temp_table(renewed, f"{shape}, _digest bigint"))
     copy_in(connection, renewed, digests)
     connection.exec_driver_sql(update_statistics(renewed))
     same = " AND ".join(f'r."{name}" = t."{name}"' for name in table.key)

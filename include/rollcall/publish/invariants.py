@@ -22,10 +22,10 @@ from rollcall.warehouse.bulk import copy_in
 from rollcall.warehouse.history import touched_table
 from rollcall.warehouse.models import EMAIL, IDENTIFIER, UNUSUAL_EMAIL, staging
 from rollcall.warehouse.schemas import OPS, STAGING
-from rollcall.warehouse.session import temporary, update_statistics
+from rollcall.warehouse.session import temp_table, update_statistics
 
 #: What each code says is wrong; `{count}` are the rows that are.
-BROKEN: dict[str, str] = {
+INVARIANTS: dict[str, str] = {
     "owner_not_live": "{count:,} rows of {table} would be live although the record they belong to is not",
     "username_shared": "{count:,} accounts would have the username of another person",
     "usernames_differ": "{count:,} people would have two different usernames",
@@ -52,7 +52,7 @@ def check_roster(connection: sa.Connection, scope: Scope, *, remedy: str, knows_
     """What has to be so after anything that writes the published roster.
 
     :param knows_left_out: whether it is known who is left out; after a rollback it may not be.
-    :raises ActionRequired: with a code of `BROKEN`.
+    :raises ActionRequired: with a code of `INVARIANTS`.
     """
     if not scope.is_whole:
         for table in TABLES.values():
@@ -102,7 +102,7 @@ def check_accounts(connection: sa.Connection, scope: Scope, expected: pa.Table, 
     table = TABLES["accounts"]
     columns = {name: staging["accounts"].c[name].type.compile(connection.dialect) for name in expected.column_names}
     typed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-    connection.exec_driver_sql(temporary("expected_accounts", typed))
+    connection.exec_driver_sql(temp_table("expected_accounts", typed))
     connection.exec_driver_sql("TRUNCATE expected_accounts")
     if expected.num_rows:
         copy_in(connection, "expected_accounts", expected)
@@ -205,7 +205,7 @@ def _require(count: int, code: str, scope: Scope, remedy: str, *, table: str = "
 
 
 def _broken(code: str, count: int, scope: Scope, remedy: str, *, table: str = "accounts") -> ActionRequired:
-    what = BROKEN[code].format(count=count, table=table)
+    what = INVARIANTS[code].format(count=count, table=table)
     return ActionRequired(
         code,
         f"The roster of {scope.district} would contradict itself: {what}.",

@@ -94,7 +94,7 @@ def publish(
     _require_consistency(connection, folder, district, pull, changes, written)
     write = write_published if _was_rewritten(connection, key) else write_changed
     write(connection, key, Interval(changes.as_of, pull.run_id))
-    ledger.describe_district(connection, district, pull.base_url)
+    ledger.upsert_district(connection, district, pull.base_url)
     proven = {landed.collection for landed in pull.collections if landed.proof.proven}
     is_complete = pull.mode == "full" and proven >= {*district.wanted(), *(one.collection for one in pull.collections)}
     ledger.record_pull(connection, pull, is_complete=is_complete)
@@ -146,7 +146,7 @@ def _require_consistency(
 def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, changes: ChangeSet) -> holds.HoldEvents:
     """What this publication means for the district's holds."""
     written = []
-    for name, named in holds.living_keys(connection, changes.district).items():
+    for name, named in holds.active_hold_keys(connection, changes.district).items():
         table = TABLES[name]
         rows = read_rows(folder, changes.parts.get(name, []), change_schema(table), [*table.key, "_change"])
         keys = row_keys(table, rows)
@@ -166,7 +166,7 @@ def _first_rows(connection: sa.Connection, validated: Validated, changes: Change
     """Collections whose first rows waited, and that this publication has not withheld: what was asked is answered."""
     held = {hold.collection for hold in changes.holds if hold.kind == "additions"}
     nothing_written = not any(part.rows for parts in changes.parts.values() for part in parts)
-    living = holds.living_keys(connection, changes.district)
+    living = holds.active_hold_keys(connection, changes.district)
     waited = [name for name, keys in living.items() if FIRST_ROWS in keys.to_pylist()]
     pulled = {one.collection for one in validated.collections}
     # with a first roster everything waits for the one collection that is held
@@ -259,8 +259,10 @@ def _require_decisions(connection: sa.Connection, changes: ChangeSet) -> None:
     """What was approved or rejected since merge looked, and approvals that ended, are worked out again: a run may wait
     for hours between the two.
     """
-    holds.keep_undecided(connection, changes.district)
-    if changes.decisions and changes.decisions != holds.decisions(holds.living_rows(connection, changes.district)):
+    holds.lock_active_holds(connection, changes.district)
+    if changes.decisions and changes.decisions != holds.decisions_digest(
+        holds.active_hold_rows(connection, changes.district)
+    ):
         raise GenerationMoved(
             "decisions_moved",
             f"A decision about what is held of {changes.district} was taken in the meantime.",
@@ -290,5 +292,5 @@ def _told(connection: sa.Connection, changes: ChangeSet, *, status: str, generat
         counts=changes.counts,
         accounts=row.accounts or 0,
         left_out=row.left_out or 0,
-        holds=holds.undecided(connection, changes.district, changes.holds),
+        holds=holds.filter_undecided(connection, changes.district, changes.holds),
     )

@@ -16,14 +16,14 @@ _EXPORT = "ROLLCALL_EXPORT"
 
 
 @dataclass(frozen=True)
-class Deleted:
+class FileTotals:
     """How many files were deleted, or would be."""
 
     files: int = 0
     bytes: int = 0
 
-    def __add__(self, other: Deleted) -> Deleted:
-        return Deleted(self.files + other.files, self.bytes + other.bytes)
+    def __add__(self, other: FileTotals) -> FileTotals:
+        return FileTotals(self.files + other.files, self.bytes + other.bytes)
 
 
 def export_folder(district: str) -> DistrictFolder | None:
@@ -38,12 +38,12 @@ class DistrictFolder:
     def __init__(self, url: str, district: str) -> None:
         self._files, self._path = fsspec.core.url_to_fs(f"{url.rstrip('/')}/district={district}")
 
-    def delete_pull(self, pull_id: str) -> Deleted:
+    def delete_pull(self, pull_id: str) -> FileTotals:
         return self._delete(f"{self._path}/pull={pull_id}")
 
-    def delete_notes(self, before: datetime) -> Deleted:
+    def delete_notes(self, before: datetime) -> FileTotals:
         """Notes of pulls that did not finish, written before an instant."""
-        deleted = Deleted()
+        deleted = FileTotals()
         for name in self._names(f"{self._path}/runs"):
             folder = f"{self._path}/runs/{name}"
             written = [self._files.modified(path) for path in self._files.find(folder)]
@@ -51,22 +51,22 @@ class DistrictFolder:
                 deleted += self._delete(folder)
         return deleted
 
-    def delete_generations(self, before: datetime) -> Deleted:
+    def delete_generations(self, before: datetime) -> FileTotals:
         """Exported generations written before an instant, all but the newest."""
         names = (name for name in self._names(self._path) if re.fullmatch(r"generation=\d+", name))
         numbers = sorted(int(name.partition("=")[2]) for name in names)
-        deleted = Deleted()
+        deleted = FileTotals()
         for number in numbers[:-1]:
             folder = f"{self._path}/generation={number}"
             if all(self._files.modified(path) < before for path in self._files.find(folder)):
                 deleted += self._delete(folder)
         return deleted
 
-    def size(self) -> Deleted:
+    def size(self) -> FileTotals:
         """How much there is."""
         return self._size(self._path)
 
-    def delete(self) -> Deleted:
+    def delete(self) -> FileTotals:
         """All of it."""
         return self._delete(self._path)
 
@@ -76,13 +76,13 @@ class DistrictFolder:
         for entry in self._files.ls(path, detail=False):
             yield str(entry).rstrip("/").rsplit("/", 1)[-1]
 
-    def _size(self, path: str) -> Deleted:
+    def _size(self, path: str) -> FileTotals:
         if not self._files.isdir(path):
-            return Deleted()
+            return FileTotals()
         found: dict[str, Any] = self._files.find(path, detail=True)
-        return Deleted(len(found), sum(int(info.get("size") or 0) for info in found.values()))
+        return FileTotals(len(found), sum(int(info.get("size") or 0) for info in found.values()))
 
-    def _delete(self, path: str) -> Deleted:
+    def _delete(self, path: str) -> FileTotals:
         size = self._size(path)
         if self._files.isdir(path):
             self._files.rm(path, recursive=True)

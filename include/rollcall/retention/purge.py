@@ -14,11 +14,11 @@ import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing
-from rollcall.retention.folders import Deleted, DistrictFolder, export_folder
+from rollcall.retention.folders import DistrictFolder, FileTotals, export_folder
 from rollcall.settings import districts_folder
 from rollcall.warehouse.models import purges, runs
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
-from rollcall.warehouse.session import TRY_LOCK, warehouse_transaction
+from rollcall.warehouse.session import TRY_ACQUIRE_LOCK, warehouse_transaction
 
 #: A run of Airflow's is ended after six hours; what the ledger calls running for longer was killed.
 _RUNS_END = timedelta(hours=6)
@@ -31,7 +31,7 @@ _TABLES = sa.text("""
 
 
 @dataclass(frozen=True)
-class Holding:
+class DistrictData:
     """What there is of a district.
 
     :param rows: per table with its schema, without empty ones.
@@ -41,7 +41,7 @@ class Holding:
 
     district: str
     rows: Mapping[str, int]
-    files: Deleted
+    files: FileTotals
     under_way: tuple[str, ...] = ()
 
     @property
@@ -57,11 +57,11 @@ class Receipt:
     purged_at: datetime
     purged_by: str
     rows: Mapping[str, int]
-    files: Deleted
+    files: FileTotals
     not_reached: tuple[str, ...]
 
 
-def holding(engine: sa.Engine, district: str, landing: Landing) -> Holding:
+def measure_district_data(engine: sa.Engine, district: str, landing: Landing) -> DistrictData:
     """What a purge would delete.
 
     :raises RollcallError: `warehouse_unreachable`, `warehouse_version`.
@@ -69,8 +69,8 @@ def holding(engine: sa.Engine, district: str, landing: Landing) -> Holding:
     with warehouse_transaction(engine, "purge", district=district) as connection:
         count = "SELECT count(*) FROM {} WHERE district_id = :district"
         rows = {table: _number(connection, count, table, district) for table in _tables(connection)}
-        files = sum((folder.size() for folder in _folders(landing, district)), Deleted())
-        return Holding(district, _not_empty(rows), files, _under_way(connection, district))
+        files = sum((folder.size() for folder in _folders(landing, district)), FileTotals())
+        return DistrictData(district, _not_empty(rows), files, _under_way(connection, district))
 
 
 def purge(engine: sa.Engine, district: str, landing: Landing, *, by: str) -> Receipt:
@@ -86,7 +86,7 @@ def purge(engine: sa.Engine, district: str, landing: Landing, *, by: str) -> Rec
         delete = "DELETE FROM {} WHERE district_id = :district"
         rows = {table: _number(connection, delete, table, district) for table in _tables(connection)}
         # files last: if one cannot be deleted nothing is committed, and the command can simply run again
-        files = sum((folder.delete() for folder in _folders(landing, district)), Deleted())
+        files = sum((folder.delete() for folder in _folders(landing, district)), FileTotals())
         receipt = Receipt(district, now, by, _not_empty(rows), files, _not_reached(district, under_way))
         connection.execute(
             sa.insert(purges).values(
@@ -114,7 +114,7 @@ def _tables(connection: sa.Connection) -> list[str]:
 
 def _take_turn(connection: sa.Connection, district: str) -> None:
     """The lock that publications of a district take; without waiting, for a person sits there."""
-    if not connection.execute(TRY_LOCK, {"name": f"publish {district}"}).scalar_one():
+    if not connection.execute(TRY_ACQUIRE_LOCK, {"name": f"publish {district}"}).scalar_one():
         raise RollcallError(
             "district_publishing",
             f"A run is publishing {district} at this moment.",
@@ -154,7 +154,7 @@ def _not_reached(district: str, under_way: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def require_named(district: str, typed: str) -> None:
+def require_confirmation(district: str, typed: str) -> None:
     """Refuse unless the district's id was typed out.
 
     :raises ActionRequired: `district_not_named`.

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rollcall.retention.folders import Deleted
-from rollcall.retention.purge import Holding, Receipt
+from rollcall.retention.folders import FileTotals
+from rollcall.retention.purge import DistrictData, Receipt
 
 
-def print_holding(there: Holding, file: IO[str]) -> None:
+def print_district_data(there: DistrictData, file: IO[str]) -> None:
     """What there is, before anybody agrees to its end."""
     console = Console(file=file, highlight=False, soft_wrap=True)
     console.print(Text(f"Everything there is of {there.district}", style="bold"))
@@ -32,7 +32,7 @@ def print_receipt(receipt: Receipt, file: IO[str]) -> None:
         console.print(Text(f"  {where}"))
 
 
-def plain(receipt: Receipt) -> dict[str, Any]:
+def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
     """The receipt for `--json`."""
     return {
         "district": receipt.district,
@@ -45,7 +45,7 @@ def plain(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _grid(rows: Mapping[str, int], files: Deleted) -> Table:
+def _grid(rows: Mapping[str, int], files: FileTotals) -> Table:
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right")

@@ -20,11 +20,11 @@ from rollcall.landing.pull import Pull
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.publish.invariants import Scope, check_roster
-from rollcall.retention.folders import Deleted, DistrictFolder, export_folder
+from rollcall.retention.folders import DistrictFolder, FileTotals, export_folder
 from rollcall.settings import District
 from rollcall.warehouse.clock import warehouse_now
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
-from rollcall.warehouse.session import TAKE_LOCK, warehouse_transaction
+from rollcall.warehouse.session import ACQUIRE_LOCK, warehouse_transaction
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _UNFINISHED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepResult:
     """What was deleted.
 
     :param pulls: of the landing zone; `landed` are their files, those of notes nobody needs any more, and old exports.
@@ -41,7 +41,7 @@ class Swept:
     """
 
     pulls: int
-    landed: Deleted
+    landed: FileTotals
     rows: Mapping[str, int]
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Swept:
         return f"{', '.join(told)} deleted" if told else "nothing was old enough to be deleted"
 
 
-def sweep(engine: sa.Engine, district: District, landing: Landing, now: datetime) -> Swept:
+def sweep(engine: sa.Engine, district: District, landing: Landing, now: datetime) -> SweepResult:
     """Apply a district's retention.
 
     :raises RollcallError: `retention_failed` and what connecting raises; what was deleted until then stays deleted.
@@ -60,7 +60,7 @@ def sweep(engine: sa.Engine, district: District, landing: Landing, now: datetime
         pulls, landed = _sweep_landing(district, landing, now)
         with warehouse_transaction(engine, "retention", district=district.district) as connection:
             rows = _sweep_rows(connection, district, now)
-    return Swept(pulls, landed, rows)
+    return SweepResult(pulls, landed, rows)
 
 
 def sweep_after_night(engine: sa.Engine, district: District, landing: Landing) -> str:
@@ -80,7 +80,7 @@ def sweep_after_night(engine: sa.Engine, district: District, landing: Landing) -
     return said
 
 
-def _sweep_landing(district: District, landing: Landing, now: datetime) -> tuple[int, Deleted]:
+def _sweep_landing(district: District, landing: Landing, now: datetime) -> tuple[int, FileTotals]:
     folder = DistrictFolder(landing.url, district.district)
     pulls = [(began, pull_id) for pull_id in landing.pulls(district.district) if (began := _began(pull_id))]
     finished = {pull_id: _manifest(landing, district, pull_id) for _, pull_id in pulls}
@@ -125,7 +125,7 @@ def _is_complete_full(pull: Pull | None, district: District) -> bool:
 def _sweep_rows(connection: sa.Connection, district: District, now: datetime) -> dict[str, int]:
     """Delete rows in the publications' turn: a publication that merge has prepared must not miss a row it restores."""
     key, keep = district.district, district.retention
-    connection.execute(TAKE_LOCK, {"name": f"publish {key}"})
+    connection.execute(ACQUIRE_LOCK, {"name": f"publish {key}"})
     before = {
         "district": key,
         "rejects": now - timedelta(days=keep.rejects_days),

@@ -19,7 +19,7 @@ def warehouse_now(connection: sa.Connection) -> datetime:
     return connection.execute(sa.select(NOW)).scalar_one()
 
 
-def clock_ahead(connection: sa.Connection) -> timedelta:
+def clock_offset(connection: sa.Connection) -> timedelta:
     """How far the warehouse's clock is ahead of this machine's; negative: behind."""
     return warehouse_now(connection) - datetime.now(UTC)
 
@@ -31,16 +31,19 @@ def require_not_in_future(now: datetime, current_as_of: datetime | None, distric
     """
     if current_as_of is not None and current_as_of > now + TOLERANCE:
         raise ActionRequired(
-            "state_in_future", in_future(current_as_of, now), remedy=remedy(district), district=district
+            "state_in_future",
+            describe_future_state(current_as_of, now),
+            remedy=clock_remedy(district),
+            district=district,
         )
 
 
-def in_future(current_as_of: datetime, now: datetime) -> str:
+def describe_future_state(current_as_of: datetime, now: datetime) -> str:
     return (
         f"The published roster is dated {current_as_of:%Y-%m-%d %H:%M} UTC, and the warehouse's clock says "
         f"{now:%Y-%m-%d %H:%M}: a clock was ahead when it was published, so every later pull would count as older."
     )
 
 
-def remedy(district: str) -> str:
+def clock_remedy(district: str) -> str:
     return f"Check that the warehouse's clock is right now, then: rollcall resume {district} --clock"

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from rollcall.model.tables import TABLES, Table
 from rollcall.warehouse.models import staging
 from rollcall.warehouse.schemas import HISTORY, STAGING
-from rollcall.warehouse.session import temporary, temporary_like, update_statistics
+from rollcall.warehouse.session import temp_table, temp_table_like, update_statistics
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def write_interval(
         "run_id": stretch.run_id,
         "next_run_id": stretch.next_run_id,
     }
-    connection.exec_driver_sql(temporary(f"differing_{name}", typed))
+    connection.exec_driver_sql(temp_table(f"differing_{name}", typed))
     found = connection.execute(sa.text(_differing(table, wanted, among)), params).rowcount
     if found:
         connection.exec_driver_sql(update_statistics(f"differing_{name}"))
@@ -63,7 +63,7 @@ def write_interval(
             found -= connection.execute(sa.text(_no_longer_differing(table, wanted)), params).rowcount
     if found:
         connection.exec_driver_sql(
-            temporary(
+            temp_table(
                 f"beside_{name}",
                 f"{typed}, left_from timestamptz, right_from timestamptz, right_to timestamptz, right_closed text",
             )
@@ -112,7 +112,7 @@ def write_changed(connection: sa.Connection, district: str, stretch: Interval) -
 def touched_table(table: Table) -> str:
     """The temporary table of what a publication wrote in this table, made if nothing was."""
     typed = ", ".join(f'"{key}" text' for key in table.key)
-    return temporary(f"touched_{table.name}", f"{typed}, _change text")
+    return temp_table(f"touched_{table.name}", f"{typed}, _change text")
 
 
 def _write_touched(
@@ -138,7 +138,7 @@ def _write_touched(
     connection.exec_driver_sql(update_statistics(f"touched_{name}", f"{listed_keys}, _change"))
     is_touched = f"EXISTS (SELECT FROM touched_{name} k WHERE {_same(table, 'k', 'w')})"
     listed = _columns(table.names, "w")
-    connection.exec_driver_sql(temporary(f"now_{name}", _shape(table, connection)))
+    connection.exec_driver_sql(temp_table(f"now_{name}", _shape(table, connection)))
     connection.execute(
         sa.text(f"""
             INSERT INTO now_{name} SELECT {listed}, w._digest FROM {live_rows(table)} w WHERE {is_touched}"""),
@@ -234,7 +234,7 @@ def _split_at_end(table: Table) -> Iterator[str]:
     """Take away what lies between `since` and `until`; what goes on after that begins again at `until`."""
     past, match = f"{HISTORY}.{table.name}", _same(table, "h", "d")
     reaches_over = f"h.district_id = :district AND {match} AND h._valid_from < {_UNTIL} AND {_ENDS} > {_UNTIL}"
-    yield temporary_like(f"going_on_{table.name}", past)
+    yield temp_table_like(f"going_on_{table.name}", past)
     yield f"""
         INSERT INTO going_on_{table.name} SELECT h.* FROM {past} h, differing_{table.name} d WHERE {reaches_over}"""
     yield f"UPDATE going_on_{table.name} SET _valid_from = {_UNTIL}, _run_id = :next_run_id"

@@ -20,7 +20,7 @@ from rollcall.model.keys import join_key
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.models import holds, run_holds
 from rollcall.warehouse.schemas import OPS
-from rollcall.warehouse.session import temporary, update_statistics, upsert
+from rollcall.warehouse.session import temp_table, update_statistics, upsert
 
 #: What a publication wrote, as far as holds may name it: the table, the row's key, and what happened to it.
 APPLIED_SCHEMA = pa.schema([(name, pa.string()) for name in ("table_name", "row_key", "change")])
@@ -42,7 +42,7 @@ class HoldEvents:
     complete: Collection[str] = ()
 
 
-def living_rows(connection: sa.Connection, district: str) -> pa.Table:
+def active_hold_rows(connection: sa.Connection, district: str) -> pa.Table:
     """Every row that a living hold of the district names, in `LIVING_HOLD_ROWS_SCHEMA`.
 
     Rejected holds live on: their rows stay withheld. A row is approved only while the approval has not expired.
@@ -56,7 +56,7 @@ def living_rows(connection: sa.Connection, district: str) -> pa.Table:
     return copy_out(connection, query, {"district": district}, LIVING_HOLD_ROWS_SCHEMA)
 
 
-def decisions(living: pa.Table) -> str:
+def decisions_digest(living: pa.Table) -> str:
     """A digest of what is held and of what people have agreed to.
 
     :param living: in `LIVING_HOLD_ROWS_SCHEMA`.
@@ -67,14 +67,14 @@ def decisions(living: pa.Table) -> str:
     return made.hexdigest()
 
 
-def living_keys(connection: sa.Connection, district: str) -> dict[str, pa.Array]:
+def active_hold_keys(connection: sa.Connection, district: str) -> dict[str, pa.Array]:
     """Per table, the keys of the rows that living holds of the district name."""
-    rows = living_rows(connection, district)
+    rows = active_hold_rows(connection, district)
     grouped = rows.group_by("table_name").aggregate([("row_key", "list")])
     return {row["table_name"]: pa.array(row["row_key_list"], pa.string()) for row in grouped.to_pylist()}
 
 
-def undecided(connection: sa.Connection, district: str, found: list[Hold]) -> list[Hold]:
+def filter_undecided(connection: sa.Connection, district: str, found: list[Hold]) -> list[Hold]:
     """Of what a run found those that need a person: a rejected hold withholds every night and has been decided."""
     query = sa.select(holds.c.collection, holds.c.kind, holds.c.school).where(
         holds.c.district_id == district, holds.c.closed_at.is_(None), holds.c.status == "rejected"
@@ -95,25 +95,25 @@ def record_dry_run(connection: sa.Connection, changes: ChangeSet) -> None:
         _met(connection, changes, opening["hold_id"], hold)
 
 
-def keep_undecided(connection: sa.Connection, district: str) -> None:
+def lock_active_holds(connection: sa.Connection, district: str) -> None:
     """Let nobody decide about living holds until the transaction ends."""
     living = (holds.c.district_id == district, holds.c.closed_at.is_(None))
     connection.execute(sa.select(holds.c.hold_id).where(*living).with_for_update())
 
 
-def record(connection: sa.Connection, changes: ChangeSet, met: HoldEvents) -> None:
+def record_holds(connection: sa.Connection, changes: ChangeSet, met: HoldEvents) -> None:
     """Carry every living hold of the district through a publication, in its transaction.
 
     A found hold opens, or goes on with tonight's numbers and rows; what came back or was published leaves its hold; a
     hold with nothing left closes; an approval nobody used in time ends.
     """
     params = {"district": changes.district, "run_id": changes.run_id, "now": datetime.now(UTC)}
-    keep_undecided(connection, changes.district)
+    lock_active_holds(connection, changes.district)
     connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
     _bring(connection, "hold_back", met.came_back)
     _bring(connection, "hold_applied", met.applied)
     _bring(connection, "hold_found", met.held_rows)
-    connection.exec_driver_sql(temporary("hold_left", "hold_id text, why text"))
+    connection.exec_driver_sql(temp_table("hold_left", "hold_id text, why text"))
     for statement in (_LEAVE_BACK, _LEAVE_APPLIED):
         connection.execute(sa.text(statement), params)
     found = [_go_on(connection, changes, hold, complete=_is_whole(hold.collection, met)) for hold in changes.holds]
@@ -186,7 +186,7 @@ def _met(connection: sa.Connection, changes: ChangeSet, hold_id: str, hold: Hold
 
 def _bring(connection: sa.Connection, name: str, rows: pa.Table) -> None:
     columns = ", ".join(f"{column} text" for column in rows.column_names)
-    connection.exec_driver_sql(temporary(name, columns))
+    connection.exec_driver_sql(temp_table(name, columns))
     if rows.num_rows:
         copy_in(connection, name, rows)
     connection.exec_driver_sql(update_statistics(name))

@@ -19,7 +19,7 @@ from rollcall.warehouse import holds
 from rollcall.warehouse.bulk import copy_in
 from rollcall.warehouse.clock import NOW
 from rollcall.warehouse.models import districts, findings, pulls, run_counts, runs, state, watermarks
-from rollcall.warehouse.profiles import remember_limit
+from rollcall.warehouse.profiles import store_page_limit
 from rollcall.warehouse.schemas import OPS
 from rollcall.warehouse.session import upsert
 from rollcall.warehouse.worker import LONGEST_RUN, has_ended, this_process
@@ -27,7 +27,7 @@ from rollcall.warehouse.worker import LONGEST_RUN, has_ended, this_process
 
 def start_run(connection: sa.Connection, district: str, run_id: str, night: date, kind: RunKind = "sync") -> None:
     """Enter a run; a retry of the same run starts it again, unless it was published already."""
-    fail_left_over(connection, district, run_id)
+    fail_abandoned_runs(connection, district, run_id)
     row: dict[str, Any] = {"status": "running", "night": night, "kind": kind, "worker": this_process()}
     if kind == "sync":
         row["waits_for"] = "the provider's pages"
@@ -48,7 +48,7 @@ def ensure_run(connection: sa.Connection, district: str, run_id: str, night: dat
     connection.execute(upsert(runs).values(**row, started_at=NOW).on_conflict_do_nothing())
 
 
-def fail_left_over(connection: sa.Connection, district: str, run_id: str) -> None:
+def fail_abandoned_runs(connection: sa.Connection, district: str, run_id: str) -> None:
     """Mark other runs of the district as failed that nobody works for any more: their process was killed, or they have
     been under way for longer than any run takes.
     """
@@ -104,7 +104,7 @@ def add_cpu(connection: sa.Connection, district: str, run_id: str, seconds: floa
     connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(**done))
 
 
-def wait_for(connection: sa.Connection, district: str, run_id: str, other: str) -> None:
+def record_wait(connection: sa.Connection, district: str, run_id: str, other: str) -> None:
     """Say for whom, or for what, a run waits, for those who look while it does, and which process it is."""
     which = {"district_id": district, "run_id": run_id, "status": "running"}
     connection.execute(sa.update(runs).filter_by(**which).values(waits_for=other, worker=this_process()))
@@ -215,7 +215,7 @@ def write_details(
     if met is None:
         holds.record_dry_run(connection, changes)
     else:
-        holds.record(connection, changes, met)
+        holds.record_holds(connection, changes, met)
     connection.execute(sa.text(f"DELETE FROM {OPS}.rejects WHERE district_id = :district_id AND run_id = :run_id"), key)
     for name, value in key.items():
         rejects = rejects.append_column(name, pa.array([value] * rejects.num_rows, pa.string()))
@@ -234,7 +234,7 @@ def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> 
     statement = upsert(pulls).values(**known, **row)
     connection.execute(statement.on_conflict_do_nothing())
     if pull.largest_limit is not None:
-        remember_limit(connection, pull.district, pull.largest_limit, pull.as_of)
+        store_page_limit(connection, pull.district, pull.largest_limit, pull.as_of)
 
 
 def move_state(
@@ -281,7 +281,7 @@ def move_state(
     connection.execute(statement.on_conflict_do_update(index_elements=[state.c.district_id], set_=row))
 
 
-def describe_district(connection: sa.Connection, district: District, base_url: str | None = None) -> None:
+def upsert_district(connection: sa.Connection, district: District, base_url: str | None = None) -> None:
     """What the district is called, when its readers expect a roster and, once a pull said so, where it answered."""
     row = {
         "name": district.name,

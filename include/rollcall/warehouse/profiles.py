@@ -45,10 +45,10 @@ def last_profile(connection: sa.Connection, district: str) -> StoredProfile | No
     return StoredProfile(*row) if row else None
 
 
-def store_profile(connection: sa.Connection, district: str, found: StoredProfile, *, pin_anew: bool = False) -> None:
+def store_profile(connection: sa.Connection, district: str, found: StoredProfile, *, replace_pin: bool = False) -> None:
     """Keep a check's result in place of the one before.
 
-    :param pin_anew: let its org take the place of the pinned one; else the first pin stays.
+    :param replace_pin: let its org take the place of the pinned one; else the first pin stays.
     """
     row = {
         "checked_at": found.checked_at,
@@ -57,12 +57,12 @@ def store_profile(connection: sa.Connection, district: str, found: StoredProfile
         "profile": found.profile,
     }
     statement = upsert(provider_profiles).values(district_id=district, **row)
-    if not pin_anew:
+    if not replace_pin:
         row["pinned_org"] = sa.func.coalesce(provider_profiles.c.pinned_org, statement.excluded.pinned_org)
     connection.execute(statement.on_conflict_do_update(index_elements=[provider_profiles.c.district_id], set_=row))
 
 
-def remember_limit(connection: sa.Connection, district: str, limit: int, at: datetime) -> None:
+def store_page_limit(connection: sa.Connection, district: str, limit: int, at: datetime) -> None:
     """Keep the largest limit a pull found, until a check tries a larger one. A district that was never checked gets a
     row too, without a pinned org.
     """

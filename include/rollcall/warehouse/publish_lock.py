@@ -11,7 +11,7 @@ import logging
 import sqlalchemy as sa
 
 from rollcall.warehouse import ledger
-from rollcall.warehouse.session import TAKE_LOCK, TRY_LOCK
+from rollcall.warehouse.session import ACQUIRE_LOCK, TRY_ACQUIRE_LOCK
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +31,14 @@ def acquire_publish_lock(connection: sa.Connection, district: str, run_id: str) 
     # PostgreSQL cuts names at 63 bytes
     called = {"called": f"{_NAME}{run_id}"[:63]}
     connection.execute(sa.text("SELECT set_config('application_name', :called, true)"), called)
-    if connection.execute(TRY_LOCK, lock).scalar_one():
+    if connection.execute(TRY_ACQUIRE_LOCK, lock).scalar_one():
         return
     other = _holder(connection, lock)
     if other:
         log.info("%s: waits for %s, which is publishing it now", district, other)
         with connection.engine.begin() as aside:
-            ledger.wait_for(aside, district, run_id, other)
-    connection.execute(TAKE_LOCK, lock)
+            ledger.record_wait(aside, district, run_id, other)
+    connection.execute(ACQUIRE_LOCK, lock)
 
 
 def _holder(connection: sa.Connection, lock: dict[str, str]) -> str:

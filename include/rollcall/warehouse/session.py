@@ -28,23 +28,23 @@ from rollcall.warehouse.migrate import require_version
 # is claimed; for others `ROLLCALL_EXPORT` writes the roster as Parquet.
 
 __all__ = [
+    "ACQUIRE_LOCK",
     "JSON",
-    "TAKE_LOCK",
-    "TRY_LOCK",
+    "TRY_ACQUIRE_LOCK",
     "copy_from_client",
     "copy_to_client",
-    "temporary",
-    "temporary_like",
+    "temp_table",
+    "temp_table_like",
     "update_statistics",
     "upsert",
 ]
 
 #: A lock by name (`name`) that lasts as long as the transaction: wait for it, or say at once whether it could be had.
-TAKE_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+ACQUIRE_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+TRY_ACQUIRE_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
-def temporary(name: str, columns: str) -> str:
+def temp_table(name: str, columns: str) -> str:
     """A table of the transaction's own.
 
     :param columns: as they stand between the parentheses of CREATE TABLE.
@@ -52,7 +52,7 @@ def temporary(name: str, columns: str) -> str:
     return f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DROP"
 
 
-def temporary_like(name: str, other: str) -> str:
+def temp_table_like(name: str, other: str) -> str:
     """A table of the transaction's own with another one's columns."""
     return f"CREATE TEMP TABLE {name} (LIKE {other}) ON COMMIT DROP"
 

@@ -14,7 +14,7 @@ from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
 _SECONDS = 60
 
 
-def with_targets(connection: sa.Connection, district: District) -> District:
+def resolve_site_targets(connection: sa.Connection, district: District) -> District:
     """The district with the query's answer as its targets, so that mapping and `rules_digest` see plain targets.
 
     The query may read and nothing else, and is given a minute.
