@@ -1,4 +1,4 @@
-"""The list of answers: complete, documented, and safe to send on."""
+"""The answers: complete, documented, and safe to forward."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollcall.explain.answers import ANSWERS, GROUPS, IN_REPLIES
+from rollcall.explain.answer_selector import _IS_NAME
+from rollcall.explain.answers import ANSWERS, GROUPS
+from rollcall.explain.answers.__main__ import as_markdown
+from rollcall.explain.answers.left_out import LEFT_OUT
+from rollcall.explain.answers.template import NO_ACTION, REPLY_VALUES
 from rollcall.explain.context import DistrictContext
-from rollcall.explain.decide import _IS_NAME
-from rollcall.explain.render import as_markdown
 from rollcall.explain.timeline import fill_answer
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.settings import District
@@ -22,40 +24,40 @@ from rollcall.settings import District
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 
 
-def _values(text: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name}
+def _fields(text: str) -> list[str]:
+    return [name for _, name, _, _ in Formatter().parse(text) if name]
 
 
-def _standing(is_campus: bool) -> DistrictContext:
+def _context(is_campus: bool) -> DistrictContext:
     elm = District(district="elm", name="Elm", version="1.2", usernames="email")
     return DistrictContext(elm, published=None, pull=None, failed=None, is_campus=is_campus, now=NOW)
 
 
-def test_every_reason_for_which_somebody_is_left_out_has_an_answer():
-    assert set(LEFT_OUT_REASONS) <= set(GROUPS["Is here without an account"])
+def test_every_left_out_reason_has_an_answer():
+    assert set(LEFT_OUT_REASONS) <= set(LEFT_OUT)
 
 
-def test_the_documented_list_is_the_list_in_the_code():
+def test_the_documentation_matches_the_code():
     page = Path(__file__).resolve().parents[2] / "docs" / "answers.md"
     assert page.read_text(encoding="utf-8") == as_markdown()
 
 
-def test_no_answer_is_there_twice():
+def test_every_code_is_unique():
     assert sum(len(group) for group in GROUPS.values()) == len(ANSWERS)
 
 
 @pytest.mark.parametrize("code", ANSWERS)
-def test_a_reply_asks_for_nothing_but_what_may_be_sent_on(code):
+def test_a_reply_uses_only_values_that_may_be_forwarded(code):
     answer = ANSWERS[code]
-    assert set().union(*map(_values, (answer.reply, *answer.causes))) <= IN_REPLIES
+    assert {name for text in (answer.reply, *answer.causes) for name in _fields(text)} <= REPLY_VALUES
     assert not re.search(r"sourcedId|YAML|OneRoster|hold|rollcall", answer.reply)
 
 
 @pytest.mark.parametrize("code", ANSWERS)
-def test_whoever_has_to_act_is_told_where(code):
+def test_an_answer_that_needs_action_names_the_place(code):
     answer = ANSWERS[code]
-    assert answer.who.startswith("Nobody") or answer.campus or answer.ours
-    assert bool(answer.campus) == bool(answer.elsewhere)
+    assert answer.owner == NO_ACTION or answer.infinite_campus or answer.rollcall
+    assert bool(answer.infinite_campus) == bool(answer.other_sis)
 
 
 @given(
@@ -65,23 +67,21 @@ def test_whoever_has_to_act_is_told_where(code):
     is_campus=st.booleans(),
 )
 @settings(max_examples=200, deadline=None)
-def test_what_is_not_for_a_reply_never_gets_into_one(code, own, planted, is_campus):
+def test_a_private_value_never_appears_in_a_reply(code, own, planted, is_campus):
     answer = ANSWERS[code]
-    asked = set().union(*(_values(text) for text in (answer.said, answer.reply, answer.campus, answer.ours)))
-    values = {name: own if name in IN_REPLIES else planted for name in asked}
-    told = fill_answer(code, _standing(is_campus), values)
-    assert planted not in told.reply
-    assert "{" not in told.said + told.reply
-    assert told.said.count(planted) == sum(
-        name not in IN_REPLIES for _, name, _, _ in Formatter().parse(answer.said) if name
-    )
+    texts = (answer.text, answer.reply, answer.infinite_campus, answer.rollcall)
+    values = {name: own if name in REPLY_VALUES else planted for text in texts for name in _fields(text)}
+    filled = fill_answer(code, _context(is_campus), values)
+    assert planted not in filled.reply
+    assert "{" not in filled.text + filled.reply
+    assert filled.text.count(planted) == sum(name not in REPLY_VALUES for name in _fields(answer.text))
 
 
 @pytest.mark.parametrize("text", ["Cleo Newcomer", "Anna-Marie O'Neill", "Zoë van den Berg", "J. Smith"])
-def test_a_name_that_was_asked_for_is_one(text):
+def test_a_reply_may_repeat_a_name(text):
     assert _IS_NAME.fullmatch(text)
 
 
 @pytest.mark.parametrize("text", ["s1234567", "cleo@elm.example", "68d5a7b8-11", "cleo", "Cleo 4711", "4711"])
-def test_an_id_or_an_address_that_was_asked_for_is_not_repeated_in_a_reply(text):
+def test_a_reply_never_repeats_an_id_or_an_address(text):
     assert not _IS_NAME.fullmatch(text)

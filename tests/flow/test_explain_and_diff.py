@@ -67,7 +67,7 @@ def test_several_who_fit_are_listed_and_never_forwarded(ready):
     with ready.connect() as connection:
         query = "SELECT family_name FROM roster.users GROUP BY 1 HAVING count(*) BETWEEN 2 AND 20 LIMIT 1"
         name = connection.execute(sa.text(query)).scalar_one()
-    assert f'Several people fit "{name}"' in _rollcall("explain", "maple", name)
+    assert f'Several people match "{name}"' in _rollcall("explain", "maple", name)
     refused = CliRunner().invoke(rollcall, ["explain", "maple", name, "--forward"])
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert name in refused.stderr

@@ -23,7 +23,7 @@ from rollcall.diff.lines import (
     same_columns,
 )
 from rollcall.diff.newest import at_school
-from rollcall.explain.words import field_words
+from rollcall.explain.formatting import field_label
 from rollcall.history.published import rows_at
 from rollcall.model.keys import join_series
 from rollcall.model.tables import TABLES
@@ -84,7 +84,7 @@ class Between:
             differs = ~same_columns(then, later)
             if column == "grades":
                 then, later = list_words(then), list_words(later)
-            words = field_words(column).removeprefix("the ")
+            words = field_label(column).removeprefix("the ")
             users = both.loc[differs, "sourced_id"]
             made.add(users, words, before=then[differs], after=later[differs], reason=CHANGED)
 

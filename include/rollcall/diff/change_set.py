@@ -25,7 +25,7 @@ from rollcall.diff.lines import (
     people_frame,
 )
 from rollcall.diff.newest import Newest, at_school
-from rollcall.explain.words import field_words
+from rollcall.explain.formatting import field_label
 from rollcall.history.published import rows_at
 from rollcall.landing.change_set import HELD_ROWS_SCHEMA, ChangeSet, change_schema
 from rollcall.landing.manifests import read_rows
@@ -215,5 +215,5 @@ def _shown(values: pd.Series, column: str) -> pd.Series:
 
 
 def _what(table: str, column: str) -> str:
-    words = "username" if (table, column) == ("accounts", "username") else field_words(column).removeprefix("the ")
+    words = "username" if (table, column) == ("accounts", "username") else field_label(column).removeprefix("the ")
     return f"{words} (provider's)" if (table, column) == ("users", "username") else words

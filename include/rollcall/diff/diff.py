@@ -13,7 +13,7 @@ from rollcall.diff.between import Between
 from rollcall.diff.change_set import ChangeSetLines
 from rollcall.diff.newest import newest
 from rollcall.errors import ActionRequired
-from rollcall.explain.words import moment
+from rollcall.explain.formatting import format_instant
 from rollcall.history.published import generation_of_night
 from rollcall.landing.zone import Landing
 from rollcall.settings import District
@@ -54,12 +54,12 @@ def next_publish(engine: sa.Engine, district: District, landing: Landing, school
         lines = ChangeSetLines(connection, found).lines(school)
     changes, zone = found.changes, district.schedule.timezone
     state = (
-        f"was published {moment(found.published_at, zone)}; readers have it"
+        f"was published {format_instant(found.published_at, zone)}; readers have it"
         if found.published_at
         else "was not published: nothing of this is in the roster yet"
     )
     return Diff(
-        heading=f"{district.name}: the {changes.mode} pull of {moment(changes.as_of, zone)} {state}.",
+        heading=f"{district.name}: the {changes.mode} pull of {format_instant(changes.as_of, zone)} {state}.",
         facts={
             "district": district.district,
             "pull_id": changes.pull_id,

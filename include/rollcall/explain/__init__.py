@@ -1,1 +1,1 @@
-"""Why somebody is here or not, and what happened: one person's way from the provider to an account, in words."""
+"""`rollcall explain`: why a person is in the roster or not."""

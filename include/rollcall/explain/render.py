@@ -1,140 +1,107 @@
-"""An explanation on a terminal."""
+"""Prints an explanation on a terminal."""
 
 from __future__ import annotations
 
-import sys
 from typing import IO
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table as Grid
+from rich.text import Text
 
-from rollcall.explain.answers import GROUPS, AnswerTemplate
-from rollcall.explain.changes import Change
-from rollcall.explain.timeline import Explanation, PersonMatches
-from rollcall.settings import night_of
+from rollcall.explain.answers.template import NO_ACTION
+from rollcall.explain.changes import PersonChange
+from rollcall.explain.formatting import format_day
+from rollcall.explain.timeline import Explanation, PersonMatches, TimelineStep
+from rollcall.reports.tables import open_console, plain_grid, table
 
-_MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "stop": "[red]✗[/]"}
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "stop": ("✗", "red")}
 
-#: What happened, by its kind and whether it is about classes.
-_VERBS = {
-    ("came", False): "{} came for the first time",
-    ("removed", False): "{} was removed",
-    ("returned", False): "{} came back",
-    ("missing", False): "{} did not come",
-    ("found", False): "{} was there again",
-    ("came", True): "enrolled in {}",
-    ("removed", True): "no longer in {}",
-    ("returned", True): "in {} again",
+#: The change of a class by its kind.
+_CLASS_CHANGES = {"received": "enrolled in {}", "removed": "no longer in {}", "returned": "in {} again"}
+
+#: Any other change by its kind.
+_CHANGES = {
+    "received": "{} first received",
+    "removed": "{} removed",
+    "returned": "{} returned",
+    "missing": "{} not in the full pull",
+    "received_again": "{} received again",
 }
 
-#: So many changes are shown; `--json` has them all.
-_MOST_CHANGES = 12
+#: The most changes shown; `--json` has all of them.
+_MAX_CHANGES = 12
 
 
-def print_explanation(told: Explanation, timezone: str, file: IO[str] | None = None) -> None:
-    """Heading, what to know about the district, the way, what happened, and the answer last."""
-    console = _console(file)
-    console.print(f"[bold]{escape(told.subject)}[/]  {escape(told.sourced_id or '')}")
-    for note in told.notes:
-        console.print(f"  {escape(note)}", style="dim")
-    for step in told.steps:
-        grid = _two_columns(14)
-        for number, line in enumerate(step.lines):
-            grid.add_row(f"{_MARKS[step.outcome]} {step.stage}" if number == 0 else "", escape(line))
+def print_explanation(explanation: Explanation, timezone: str, file: IO[str] | None = None) -> None:
+    """Print the heading, notes about the district, the timeline, the changes, and the answer last."""
+    console = open_console(file)
+    console.print(Text.assemble((explanation.subject, "bold"), f"  {explanation.sourced_id or ''}"))
+    for note in explanation.notes:
+        console.print(f"  {note}", style="dim")
+    for step in explanation.steps:
+        console.print(_step(step))
+    if explanation.changes:
+        console.print("\nChanges", style="bold")
+        grid = _two_columns(20)
+        for change in explanation.changes[:_MAX_CHANGES]:
+            grid.add_row(f"  {format_day(change.at, timezone)}", change_line(change))
         console.print(grid)
-    if told.changes:
-        console.print("\n[bold]What happened[/]")
-        grid = _two_columns(14)
-        for change in told.changes[:_MOST_CHANGES]:
-            grid.add_row(f"  {night_of(change.at, timezone)}", escape(change_line(change)))
-        console.print(grid)
-        if len(told.changes) > _MOST_CHANGES:
-            console.print(f"  … and {len(told.changes) - _MOST_CHANGES:,} before that (--json)", style="dim")
-    _print_answer(console, told)
+        if len(explanation.changes) > _MAX_CHANGES:
+            console.print(f"  … and {len(explanation.changes) - _MAX_CHANGES:,} earlier (--json)", style="dim")
+    _print_answer(console, explanation)
 
 
-def _print_answer(console: Console, told: Explanation) -> None:
-    answer = told.answer
-    console.print(f"\n[bold]Answer[/] ({answer.code})")
-    console.print(Padding(escape(answer.said), (0, 0, 0, 2)))
-    for number, cause in enumerate(answer.causes, 1):
-        console.print(Padding(f"{number}. {escape(cause)}", (0, 0, 0, 4)))
-    grid = _two_columns(18)
-    grid.add_row("  Who can fix it", escape(answer.who))
-    for place, what in answer.where:
-        grid.add_row(f"  {place}", escape(what))
-    console.print(grid)
-
-
-def print_matches(several: PersonMatches, file: IO[str] | None = None) -> None:
-    """Those who fit, with what tells them apart."""
-    console = _console(file)
-    console.print(f'Several people fit "{escape(several.who)}". Ask again with the id of one:')
-    grid = Grid(box=None, pad_edge=False, header_style="dim")
-    for name in ("name", "school", "grade", "state", "sourced_id"):
-        grid.add_column(name.replace("_", " "), no_wrap=name == "sourced_id")
-    for match in several.matches:
-        grid.add_row(*(escape(match[name]) for name in ("name", "school", "grade", "state", "sourced_id")))
-    console.print(grid)
-    if several.more:
-        console.print("… and others; give more of the name.", style="dim")
-
-
-def change_line(change: Change) -> str:
-    """One change as a sentence; values in quotes, so that a blank at an end is seen."""
-    because = f" ({change.because})" if change.because else ""
-    if change.kind == "changed":
-        return f"{change.what}: {_quoted(change.before)} → {_quoted(change.after)}"
-    return f"{_VERBS[change.kind, change.about == 'class'].format(change.what)}{because}"
-
-
-def _quoted(value: str | None) -> str:
-    return "nothing" if value is None else f'"{value}"'
-
-
-def _two_columns(width: int) -> Grid:
-    grid = Grid(box=None, show_header=False, pad_edge=False)
-    grid.add_column(width=width, no_wrap=True)
-    grid.add_column(overflow="fold")
+def _step(step: TimelineStep) -> Grid:
+    grid = _two_columns(14)
+    mark, color = _MARKS[step.outcome]
+    for number, line in enumerate(step.lines):
+        grid.add_row(Text.assemble((mark, color), f" {step.stage}") if number == 0 else "", line)
     return grid
 
 
-def _console(file: IO[str] | None) -> Console:
-    return Console(file=file, width=None if file is None or file.isatty() else 120, highlight=False, soft_wrap=False)
+def _print_answer(console: Console, explanation: Explanation) -> None:
+    answer = explanation.answer
+    console.print(Text.assemble(("\nAnswer", "bold"), f" ({answer.code})"))
+    console.print(Padding(answer.text, (0, 0, 0, 2)))
+    for number, cause in enumerate(answer.causes, 1):
+        console.print(Padding(f"{number}. {cause}", (0, 0, 0, 4)))
+    if answer.owner == NO_ACTION:
+        console.print(f"  {NO_ACTION}")
+    grid = _two_columns(18)
+    if answer.owner != NO_ACTION:
+        grid.add_row("  Who can fix it", answer.owner)
+    for place, text in answer.where:
+        grid.add_row(f"  {place}", text)
+    if grid.row_count:
+        console.print(grid)
 
 
-# The answers as docs/answers.md has them: `python -m rollcall.explain.render > docs/answers.md`.
-
-_HEAD = """# The answers of `rollcall explain`
-
-`rollcall explain DISTRICT WHO` ends with one of these answers, and with no other. Words in braces are filled in.
-`--forward` prints the reply alone, ready to send: without ids, and without the name of anybody but the person.
-
-This page is made from `include/rollcall/explain/answers.py`; a test compares the two.
-"""
+def print_matches(matches: PersonMatches, file: IO[str] | None = None) -> None:
+    """Print the people that match, with what distinguishes them."""
+    console = open_console(file)
+    console.print(f'Several people match "{matches.who}". Run the command again with one ID:')
+    console.print(table(matches.matches, ("name", "school", "grade", "state", "sourced_id")))
+    if matches.more:
+        console.print("… and more. Enter more of the name.", style="dim")
 
 
-def as_markdown() -> str:
-    """The whole page."""
-    parts = [_HEAD]
-    for title, group in GROUPS.items():
-        parts.append(f"## {title}\n")
-        parts += [_section(code, answer) for code, answer in group.items()]
-    return "\n".join(parts)
+def change_line(change: PersonChange) -> str:
+    """One change as a line. Values are quoted, which shows spaces at their ends."""
+    if change.kind == "changed":
+        line = f"{change.label}: {_quoted(change.before)} → {_quoted(change.after)}"
+    else:
+        template = (_CLASS_CHANGES if change.subject == "class" else _CHANGES)[change.kind]
+        line = template.format(change.label) + (f" ({change.reason})" if change.reason else "")
+    return line[0].upper() + line[1:]
 
 
-def _section(code: str, answer: AnswerTemplate) -> str:
-    lines = [f"### `{code}`\n", answer.said, ""]
-    lines += [f"{number}. {cause}" for number, cause in enumerate(answer.causes, 1)]
-    lines += [""] if answer.causes else []
-    lines.append(f"- **Who can fix it**: {answer.who}")
-    where = {"In Infinite Campus": answer.campus, "In another system": answer.elsewhere, "Here": answer.ours}
-    lines += [f"- **{place}**: {text}" for place, text in where.items() if text]
-    lines.append(f"- **Reply**: {answer.reply}")
-    return "\n".join(lines) + "\n"
+def _quoted(value: str | None) -> str:
+    return "no value" if value is None else f'"{value}"'
 
 
-if __name__ == "__main__":
-    sys.stdout.write(as_markdown())
+def _two_columns(width: int) -> Grid:
+    grid = plain_grid(show_header=False)
+    grid.add_column(width=width, no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid

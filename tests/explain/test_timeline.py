@@ -1,4 +1,4 @@
-"""People on their way: refused, held, missing, removed, back, left out, never seen; and what a reply may not say."""
+"""Timelines: rejected, held, missing, removed, returned, left out, never received; and what a reply may not contain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from rollcall.changes.comparison import ABSENT_TWICE, TOMBSTONE
 from rollcall.errors import RollcallError
+from rollcall.explain.answers import ANSWERS
 from rollcall.explain.explain import explain
 from rollcall.explain.render import change_line
 from rollcall.explain.timeline import PersonMatches
@@ -19,56 +21,56 @@ from rollcall.warehouse.models import hold_rows, holds, left_out, state
 from tests.explain.conftest import MORNING, user
 
 
-def _code(told: Any) -> str:
-    return str(told.answer.code)
+def _code(explanation: Any) -> str:
+    return str(explanation.answer.code)
 
 
-def _happened(told: Any) -> list[tuple[str, str]]:
-    """What happened to the person alone, by the day."""
-    return [(f"{change.at:%d}", change_line(change)) for change in told.changes if change.about == "person"]
+def _text(code: str, **values: Any) -> str:
+    return ANSWERS[code].text.format(**values)
 
 
-def test_somebody_misses_leaves_and_comes_back(elm, roster, asked):
+def _changes(explanation: Any, *subjects: str) -> list[tuple[str, str]]:
+    """Day and line of each change."""
+    changes = [change for change in explanation.changes if not subjects or change.subject in subjects]
+    return [(f"{change.at:%d}", change_line(change)) for change in changes]
+
+
+def _kinds(explanation: Any) -> list[tuple[str, str]]:
+    """Day and kind of each change of the person alone."""
+    return [(f"{change.at:%d}", change.kind) for change in explanation.changes if change.subject == "person"]
+
+
+def test_a_person_is_missing_removed_and_returns(elm, roster, ask):
     elm.publish(roster("ada", "ben", "cleo", "dora"))
     rows = roster("ada", "ben")
     user(rows, "ada")["family_name"] = "Newname"
     rows["users"][1] = {"sourced_id": "ben", "status": "tobedeleted"}
     elm.publish(rows)
-    assert asked("cleo").answer.said == (
-        "Cleo Planted-Okonkwo was not in the full pull of November 3, 2026, and nothing says why. One absence proves "
-        "nothing: all of Cleo Planted-Okonkwo stays as it was; after a second full pull without Cleo Planted-Okonkwo "
-        "it is removed."
-    )
-    assert (_code(asked("ben")), _code(asked("cleo"))) == ("removed_by_provider", "missing")
-    assert (
-        "was removed on November 3, 2026: the provider marked the record as to be deleted." in asked("ben").answer.said
-    )
+    date = "November 3, 2026"
+    assert ask("cleo").answer.text == _text("missing", name="Cleo Planted-Okonkwo", date=date)
+    assert ask("ben").answer.text == _text("removed_by_provider", name="Ben Planted-Okonkwo", date=date)
+    assert (_code(ask("ben")), _code(ask("cleo"))) == ("removed_by_provider", "missing")
     rows = roster("ada", "ben", "dora")
     user(rows, "ada")["family_name"] = "Newname"
     elm.publish(rows)
-    assert (_code(asked("cleo")), _code(asked("dora"))) == ("removed_after_absence", "has_account")
-    assert _happened(asked("cleo")) == [
-        ("04", "the person was removed (absent from two complete full pulls)"),
-        ("03", "the person did not come (not in the full pull of that night)"),
-        ("02", "the person came for the first time"),
+    assert (_code(ask("cleo")), _code(ask("dora"))) == ("removed_after_absence", "has_account")
+    assert _changes(ask("cleo"), "person") == [
+        ("04", f"Person removed ({ABSENT_TWICE})"),
+        ("03", "Person not in the full pull"),
+        ("02", "Person first received"),
     ]
-    assert _happened(asked("dora"))[0] == ("04", "the person was there again")
-    back = asked("ben")
-    assert back.answer.said.endswith(
-        "Ben Planted-Okonkwo had left the roster and came back on November 4, 2026; the account is the one from before."
-    )
-    assert _happened(back) == [
-        ("04", "the person came back"),
-        ("03", "the person was removed (the provider marked it as to be deleted)"),
-        ("02", "the person came for the first time"),
-    ]
-    ada = asked("Newname")
-    assert [(f"{change.at:%d}", change_line(change)) for change in ada.changes] == [
-        ("03", 'the last name: "Planted-Okonkwo" → "Newname"'),
-        ("02", "the person came for the first time"),
-        ("02", "the role student at Elm School came for the first time"),
-        ("02", "the account at Elm School came for the first time"),
-        ("02", "enrolled in Maths 1"),
+    assert _kinds(ask("dora"))[0] == ("04", "received_again")
+    returned = ask("ben")
+    assert (_code(returned), "November 4, 2026" in returned.answer.text) == ("returned", True)
+    assert _kinds(returned) == [("04", "returned"), ("03", "removed"), ("02", "received")]
+    assert _changes(returned, "person")[1] == ("03", f"Person removed ({TOMBSTONE})")
+    ada = ask("Newname")
+    assert _changes(ada) == [
+        ("03", 'Last name: "Planted-Okonkwo" → "Newname"'),
+        ("02", "Person first received"),
+        ("02", "Role student at Elm School first received"),
+        ("02", "Account at Elm School first received"),
+        ("02", "Enrolled in Maths 1"),
     ]
     assert [(step.stage, step.outcome) for step in ada.steps] == [
         ("received", "ok"),
@@ -76,56 +78,52 @@ def test_somebody_misses_leaves_and_comes_back(elm, roster, asked):
         ("mapped", "ok"),
         ("published", "ok"),
     ]
-    assert [step.outcome for step in asked("cleo").steps] == ["stop", "ok", "stop", "stop"]
+    assert [step.outcome for step in ask("cleo").steps] == ["stop", "ok", "stop", "stop"]
 
 
-def test_somebody_is_refused_or_never_comes(elm, roster, asked):
-    assert _code(asked("ada")) == "never_synced"
+def test_a_person_is_rejected_or_never_received(elm, roster, ask):
+    assert _code(ask("ada")) == "never_synced"
     rows = roster("ada")
     rows["enrollments"].append({**rows["enrollments"][0], "sourced_id": "e-ghost", "user_sourced_id": "ghost"})
     elm.publish(rows)
-    assert asked("ghost").answer.said == (
-        "1 enrollment came that name ghost, but no person of that id: probably without a user account in the student "
-        "information system, or outside the connection's school scope."
-    )
+    assert ask("ghost").answer.text == _text("enrolled_without_person", count="1 enrollment", who="ghost")
     elm.publish(roster() | {"users": [], "user_roles": []}, rejected={"users": ["ada", "new"]}, delta=True)
-    assert asked("ada").answer.said == (
-        "What the provider sends for Ada Planted-Okonkwo was refused in the night of November 3, 2026: Test (rule "
-        "test, field the record). The last good version stays in use."
+    assert ask("ada").answer.text == _text(
+        "rejected", name="Ada Planted-Okonkwo", date="November 3, 2026", reason="Test", rule="test", field="the record"
     )
-    assert _code(asked("new")) == "rejected_new"
-    # a later delta says nothing about a record it does not bring; a full pull that takes it settles it
+    assert _code(ask("new")) == "rejected_new"
+    # a later delta proves nothing about a record it does not contain; a full pull with the record does
     elm.publish(roster() | {"users": [], "user_roles": [], "enrollments": []}, delta=True)
-    assert _code(asked("ada")) == "rejected"
+    assert _code(ask("ada")) == "rejected"
     elm.publish(roster("ada"))
-    assert _code(asked("ada")) == "has_account"
+    assert _code(ask("ada")) == "has_account"
     with elm.engine.begin() as connection:
         ledger.start_run(connection, "elm", "bad", MORNING.date())
         ledger.fail_run(connection, "elm", "bad", "extract", RollcallError("x", "The Token URL refuses."))
-    assert _code(asked("Cleo Newcomer")) == "pull_failed"
-    assert "The newest run failed in extract: The Token URL refuses." in asked("ada").notes
+    assert _code(ask("Cleo Newcomer")) == "pull_failed"
+    assert "The latest run failed in extract: The Token URL refuses." in ask("ada").notes
     with elm.engine.begin() as connection:
         connection.execute(sa.update(state).values(paused="rolled back on Monday"))
-    assert "is paused: rolled back on Monday." in asked("Cleo Newcomer").answer.said
+    assert "rolled back on Monday" in ask("Cleo Newcomer").answer.text
     elm.settings(enabled=False)
-    assert _code(asked("Cleo Newcomer")) == "district_disabled"
-    assert _code(asked("ada")) == "has_account"
+    assert _code(ask("Cleo Newcomer")) == "district_disabled"
+    assert _code(ask("ada")) == "has_account"
 
 
-def test_whom_an_unproven_pull_may_have_missed_is_not_put_down_to_the_school(elm, roster, asked):
+def test_a_person_missing_from_an_incomplete_pull_is_not_blamed_on_the_school(elm, roster, ask):
     elm.publish(roster("ada", "ben"), unproven=("users",))
-    assert _code(asked("ada")) == "held_first"
+    assert _code(ask("ada")) == "first_publication_held"
     elm.publish(roster("ada", "ben"))
     rows = roster("ada", "ben")
     rows["enrollments"].append({**rows["enrollments"][0], "sourced_id": "e-cid", "user_sourced_id": "cid"})
     elm.publish(rows, unproven=("users",))
-    told = asked("cid").answer
-    assert (told.code, "5 of 9" in told.said) == ("enrolled_and_not_received", True)
+    answer = ask("cid").answer
+    assert (answer.code, "5 of 9" in answer.text) == ("people_incomplete", True)
     elm.publish(rows)
-    assert _code(asked("cid")) == "enrolled_but_absent"
+    assert _code(ask("cid")) == "enrolled_without_person"
 
 
-def test_a_hold_is_named_with_its_command(elm, roster, asked):
+def test_a_hold_is_shown_with_its_command(elm, roster, ask):
     elm.publish(roster("ada"))
     hold = {
         "hold_id": "elm-7",
@@ -147,24 +145,24 @@ def test_a_hold_is_named_with_its_command(elm, roster, asked):
         connection.execute(sa.insert(holds).values(**hold, kind="removals"))
         connection.execute(sa.insert(hold_rows).values(**row, table_name="users", row_key="ada"))
         connection.execute(sa.insert(hold_rows).values(**row, table_name="users", row_key="new-ada"))
-    told = asked("ada").answer
-    assert (told.code, told.where[-1]) == ("held_removals", ("Rollcall", "rollcall holds show elm-7"))
-    assert _code(asked("new-ada")) == "held_new"
+    answer = ask("ada").answer
+    assert (answer.code, answer.where[-1]) == ("held_removals", ("Rollcall", "rollcall holds show elm-7"))
+    assert _code(ask("new-ada")) == "new_record_held"
     for kind in ("updates", "usernames", "identities"):
         with elm.engine.begin() as connection:
             connection.execute(sa.update(holds).values(kind=kind))
-        assert _code(asked("ada")) == f"held_{kind}"
+        assert _code(ask("ada")) == f"held_{kind}"
     with elm.engine.begin() as connection:
         connection.execute(sa.update(holds).values(status="announced"))
-    assert _code(asked("ada")) == "has_account"
+    assert _code(ask("ada")) == "has_account"
 
 
 @pytest.fixture
-def everybody(elm, roster):
-    """A night with people who are left out for many reasons; ids and names are like nothing in a sentence."""
+def left_out_people(elm, roster):
+    """A night with people left out for many reasons. Their IDs and names appear in no answer text."""
     names = ["fine", "empty", "form", "ended", "open", "closed", "odd", "parent", "nowhere", "roleless", "grade"]
     names += ["soon", "orgless"]
-    names += ["told", "double", "twina", "twinb"]
+    names += ["decided", "double", "twina", "twinb"]
     rows = roster(*names)
     for row in rows["users"]:
         row |= {"sourced_id": f"q7{row['sourced_id']}", "given_name": f"Gx{row['sourced_id']}", "grades": '["05"]'}
@@ -198,16 +196,16 @@ def everybody(elm, roster):
     elm.settings(
         sites=Sites(targets=["Elm Campus"], map={"school": "Elm Campus", "o-closed": "leave_out"}),
         filters=Filters(grades=["05"]),
-        people={"q7told": PersonDecision(because="The family of Gxfine asked.", leave_out=True)},
+        people={"q7decided": PersonDecision(because="The family of Gxfine asked us.", leave_out=True)},
         usernames=Usernames(student=sources, staff=sources),
     )
     elm.publish(rows)
     return rows
 
 
-def test_everybody_left_out_hears_why_and_no_reply_names_an_id_or_anybody_else(elm, everybody, asked):
-    told = {row["sourced_id"]: asked(row["sourced_id"]) for row in everybody["users"]}
-    assert {key.removeprefix("q7"): _code(answer) for key, answer in told.items()} == {
+def test_every_left_out_person_gets_the_reason_and_no_reply_names_an_id_or_another_person(elm, left_out_people, ask):
+    explanations = {row["sourced_id"]: ask(row["sourced_id"]) for row in left_out_people["users"]}
+    assert {key.removeprefix("q7"): _code(explanation) for key, explanation in explanations.items()} == {
         "fine": "same_person",
         "empty": "no_username",
         "form": "username_pattern",
@@ -221,54 +219,50 @@ def test_everybody_left_out_hears_why_and_no_reply_names_an_id_or_anybody_else(e
         "soon": "role_not_begun",
         "roleless": "no_role",
         "grade": "filtered_grade",
-        "told": "decided",
+        "decided": "decided",
         "double": "has_account",
         "twina": "username_collision",
         "twinb": "username_collision",
     }
-    said = {key.removeprefix("q7"): answer.answer.said for key, answer in told.items()}
-    assert said["ended"].endswith("the role at Elm School ended; the date the school gave is November 1, 2026.")
-    assert said["soon"].endswith(
-        "the role at Elm School begins on November 29, 2026, and the account comes by itself by then."
-    )
-    assert said["open"].endswith("nobody has decided yet to which site Open School belongs.")
-    assert said["form"].endswith(
-        'what the provider sent in the e-mail address is "no address", and the username made from it does not have the '
-        "required form, or has a blank, a control character or a letter without an ASCII form in it."
-    )
-    assert said["empty"].endswith("the username is made from the e-mail address, and nothing is entered there.")
-    for row in everybody["users"]:
-        reply = told[row["sourced_id"]].answer.reply
+    texts = {key.removeprefix("q7"): explanation.answer.text for key, explanation in explanations.items()}
+    names = {key.removeprefix("q7"): explanation.subject for key, explanation in explanations.items()}
+    assert texts["ended"] == _text("role_ended", name=names["ended"], school="Elm School", date="November 1, 2026")
+    assert texts["soon"] == _text("role_not_begun", name=names["soon"], school="Elm School", date="November 29, 2026")
+    assert texts["open"] == _text("school_undecided", name=names["open"], school="Open School")
+    email = "the email address"
+    assert texts["form"] == _text("username_pattern", name=names["form"], field=email, sent="no address")
+    assert texts["empty"] == _text("no_username", name=names["empty"], field=email)
+    for row in left_out_people["users"]:
+        reply = explanations[row["sourced_id"]].answer.reply
         own = {row["given_name"], row["family_name"]}
-        for other in everybody["users"]:
+        for other in left_out_people["users"]:
             planted = {other["sourced_id"], other["email"], other["identifier"]}
             planted |= {other["given_name"], other["family_name"]} - own
             assert [value for value in planted if value and value in reply] == []
 
 
-def test_every_reason_there_is_can_be_said(elm, everybody, asked):
+def test_every_left_out_reason_selects_its_answer(elm, left_out_people, ask):
     for reason in LEFT_OUT_REASONS:
         with elm.engine.begin() as connection:
             where = left_out.c.user_sourced_id == "q7open"
             connection.execute(sa.update(left_out).where(where).values(reason=reason, detail="o-open"))
-        assert _code(asked("q7open")) == reason
+        assert _code(ask("q7open")) == reason
 
 
-def test_people_are_found_by_what_is_at_hand(elm, everybody, asked):
+def test_people_are_found_by_id_name_email_or_number(elm, left_out_people, ask):
     for who in ("q7empty", "gxempty", "Fxempty gxEmpty", "88q7empty"):
-        assert asked(who).sourced_id == "q7empty"
+        assert ask(who).sourced_id == "q7empty"
     for who in ("ZZq7open@elm.example ", "fxopen"):
-        assert asked(who).sourced_id == "q7open"
-    several = explain(elm.engine, elm.district, "gxtwin", MORNING)
-    assert isinstance(several, PersonMatches)
-    assert several.matches == [
+        assert ask(who).sourced_id == "q7open"
+    matches = explain(elm.engine, elm.district, "gxtwin", MORNING)
+    assert isinstance(matches, PersonMatches)
+    assert matches.matches == [
         {"name": "Gxtwina Fxtwina", "school": "Elm School", "grade": "05", "state": "", "sourced_id": "q7twina"},
         {"name": "Gxtwinb Fxtwinb", "school": "Elm School", "grade": "05", "state": "", "sourced_id": "q7twinb"},
     ]
-    assert asked("Open School").answer.said == (
-        'The school "Open School" gives no account: nobody has mapped it to a site yet. 1 person with a role there '
-        "came."
+    assert ask("Open School").answer.text == _text(
+        "school_without_site", school="Open School", why="it is not mapped to a site yet", people="1 person"
     )
-    assert _code(asked("school")) == "school_has_site"
-    # a sign with a meaning in SQL is a letter here
-    assert _code(asked("%")) == "never_came"
+    assert _code(ask("school")) == "school_has_site"
+    # a wildcard of SQL is a letter here
+    assert _code(ask("%")) == "never_received"
