@@ -31,6 +31,7 @@ from rollcall.landing.manifests import save, write_rows
 from rollcall.landing.pull import LandedCollection, Pull, PullRef, landed_schema
 from rollcall.model.tables import TABLES
 from rollcall.pipeline import run as night
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.settings import Usernames, UsernameSource
 from tests.conftest import PROVEN
 
@@ -95,7 +96,7 @@ def silence(caplog: pytest.LogCaptureFixture, engine: sa.Engine) -> Silence:
 
 def _fails(nights: Any, silence: Silence, ref: PullRef, stage: str, run: Callable[[], Any]) -> RollcallError:
     """Run a stage as a task does, with the ledger around it."""
-    with pytest.raises(RollcallError) as caught, night.recorded_stage(nights.engine, "elm", ref.run_id, stage):
+    with pytest.raises(RollcallError) as caught, recorded_stage(nights.engine, "elm", ref.run_id, stage):
         run()
     assert silence.broken_by(caught.value) == []
     assert nights.scalar(f"SELECT error_code FROM roster_ops.runs WHERE run_id = '{ref.run_id}'") == caught.value.code

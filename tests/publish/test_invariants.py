@@ -19,6 +19,7 @@ from rollcall.landing.mapping import LEFT_OUT_SCHEMA
 from rollcall.landing.pull import PullRef
 from rollcall.model.tables import TABLES
 from rollcall.pipeline import run
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.publish.invariants import INVARIANTS
 from rollcall.retention.sweep import sweep
 
@@ -138,7 +139,7 @@ def _tonight(roster: Any) -> dict[str, Any]:
 
 
 def _refused(nights: Any, ref: PullRef) -> RollcallError:
-    with pytest.raises(ActionRequired) as caught, run.recorded_stage(nights.engine, "elm", ref.run_id, "publish"):
+    with pytest.raises(ActionRequired) as caught, recorded_stage(nights.engine, "elm", ref.run_id, "publish"):
         run.publish_night(nights.engine, nights.district, ref, nights.landing)
     return caught.value
 

@@ -19,6 +19,7 @@ from rollcall.errors import RollcallError
 from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.pipeline import run
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.warehouse import migrate
 from rollcall.warehouse.session import connect, warehouse_from_environment
 from rollcall_local.postgres import EmbeddedPostgres
@@ -82,7 +83,7 @@ def _in_a_thread(nights: Nights, ref: PullRef) -> tuple[threading.Thread, list[R
 
     def work() -> None:
         try:
-            with run.recorded_stage(nights.engine, "elm", ref.run_id, "publish"):
+            with recorded_stage(nights.engine, "elm", ref.run_id, "publish"):
                 _publish(nights, ref)
         except RollcallError as error:
             failed.append(error)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from rollcall.orchestration import tasks
 from rollcall.pipeline import run
 from rollcall.pipeline.plan import plan_night
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.status.status import statuses
 from rollcall.warehouse.clock import warehouse_now
 from rollcall.warehouse.models import runs
@@ -35,7 +36,7 @@ class TimeIsUp(BaseException):
 @pytest.mark.parametrize("end", [TimeIsUp, KeyboardInterrupt, SystemExit])
 def test_a_stage_that_is_stopped_marks_its_run_failed(nights, roster, end):
     ref = nights.prepare(roster("ada"))
-    with pytest.raises(end), run.recorded_stage(nights.engine, "elm", ref.run_id, "map_roster"):
+    with pytest.raises(end), recorded_stage(nights.engine, "elm", ref.run_id, "map_roster"):
         raise end
     assert _run(nights, ref.run_id) == ("failed", "run_interrupted")
 

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.errors import InternalError
-from rollcall.pipeline import run
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.warehouse.models import run_counts, runs
 
 
@@ -27,9 +27,9 @@ def test_every_stage_adds_its_processor_time_failed_ones_too(nights, roster, eng
             return connection.execute(sa.select(runs.c.cpu_seconds).filter_by(run_id="timed")).scalar_one() or 0.0
 
     before = spent()
-    with run.recorded_stage(engine, "elm", "timed", "validate"):
+    with recorded_stage(engine, "elm", "timed", "validate"):
         sum(range(200_000))
     after_one = spent()
-    with pytest.raises(InternalError), run.recorded_stage(engine, "elm", "timed", "publish"):
+    with pytest.raises(InternalError), recorded_stage(engine, "elm", "timed", "publish"):
         raise ValueError(sum(range(200_000)))
     assert before < after_one < spent()

@@ -26,7 +26,7 @@ from rollcall.landing.mapping import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
 from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
-from rollcall.pipeline import change_set, run
+from rollcall.pipeline import affected_users, change_set, run
 from rollcall.settings import District
 from tests.accounts.cases import rows_of
 from tests.conftest import Nights
@@ -103,7 +103,7 @@ def test_any_delta_comes_to_what_mapping_everybody_comes_to(
 ) -> None:
     print(HINT)
     folders = (tmp_path / str(number) for number in itertools.count())
-    monkeypatch.setattr(change_set, "_MANY", 1.0)  # of so few people some are many
+    monkeypatch.setattr(affected_users, "_MAX_SHARE", 1.0)  # of so few people some are many
     some: list[bool] = []
 
     @settings(SEQUENCES, max_examples=SEQUENCES.max_examples // 2)
@@ -163,9 +163,9 @@ def _noting(some: list[bool]) -> Iterator[None]:
     """Notes whether only some were mapped."""
 
     def noted(*args: Any) -> pa.ChunkedArray | None:
-        whom = change_set.affected_users(*args)
-        some.append(whom is not None)
-        return whom
+        affected = affected_users.affected_users(*args)
+        some.append(affected is not None)
+        return affected
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(change_set, "affected_users", noted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import pyarrow as pa
@@ -53,7 +53,7 @@ IN_CLASSES = ["sourced_id", "user_sourced_id", "class_sourced_id", "begin_date",
 
 @dataclass
 class RosterChanges:
-    """The change set in the making, in memory, within one task.
+    """What tonight proposes, in memory, within one task. `propose_changes` fills it; each later step returns a new one.
 
     :param renewed: per table the key and the new digest of rows that are as they were.
     """
@@ -169,74 +169,94 @@ class RosterChanges:
             academic_sessions=self.after("academic_sessions", ["sourced_id", "start_date", "end_date"]),
         )
 
-    def add_accounts(self, mapped: Mapped, whom: pa.ChunkedArray | None = None) -> None:
-        """Add what mapping decided: accounts are a table like others, only that what mapping does not yield goes.
+    def with_accounts(self, mapped: Mapped, users: pa.ChunkedArray | None = None) -> RosterChanges:
+        """With the changes of accounts: an account that the mapping does not return is removed.
 
-        :param whom: the users who were mapped; None for everybody.
+        :param users: the users who were mapped; None for all.
         """
+        made = replace(
+            self, tables=dict(self.tables), renewed={name: list(rows) for name, rows in self.renewed.items()}
+        )
         table = TABLES["accounts"]
         keys = row_keys(table, mapped.accounts)
-        asked = None if whom is None else KeyFilter(keys=keys, owners={"user_sourced_id": whom})
+        asked = None if users is None else KeyFilter(keys=keys, owners={"user_sourced_id": users})
         published = read_published(self.connection, self.district, table, asked).with_received(keys)
-        arrived = self.with_changed_fields(table, find_arrivals(table, mapped.accounts, published), published)
+        arrived = made.with_changed_fields(table, find_arrivals(table, mapped.accounts, published), published)
         because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
         alive, _ = self.targets("users", published.rows["user_sourced_id"])
         rows = pa.concat_tables([arrived, find_account_departures(table, published, because, alive)])
         counts = count_changes(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
-        self.settle(table, rows, counts, published, keys)
+        made.settle(table, rows, counts, published, keys)
+        return made
 
-    def withhold(self, named: pa.Table) -> None:
-        """Leave the named rows, and what hangs on them, as they are published.
+    def without(self, withheld: pa.Table) -> RosterChanges:
+        """Without these rows and what depends on them: both stay as published.
 
-        :param named: `table_name`, `row_key` and `change`.
+        Records that were not taken because their person or class is removed become findings.
+
+        :param withheld: `table_name`, `row_key` and `change`.
         """
-        before = self.tables
-        self.tables = withhold(before, named, self._published_owners)
-        for name, accepted in self.accepted.items():
-            withheld = difference(before[name].keys(), self.tables[name].keys())
-            keys = row_keys(TABLES[name], accepted)
-            self.accepted[name] = accepted.filter(pc.invert(pc.is_in(keys, value_set=withheld)))
+        made = self._without(withheld) if withheld.num_rows else self
+        return replace(made, findings=[*made.findings, *made._removed_with_owner()])
+
+    def _without(self, withheld: pa.Table) -> RosterChanges:
+        tables = withhold(self.tables, withheld, self._published_owners)
+        accepted = {}
+        for name, rows in self.accepted.items():
+            away = difference(self.tables[name].keys(), tables[name].keys())
+            accepted[name] = rows.filter(pc.invert(pc.is_in(row_keys(TABLES[name], rows), value_set=away)))
         for name, rows in self.waiting.items():
-            now = self.tables[name].waiting
+            now = tables[name].waiting
             still = NONE if now is None else now["sourced_id"]
             staying = rows.filter(pc.invert(pc.is_in(rows["sourced_id"], value_set=still)))
-            if name in self.accepted:
-                columns = self.accepted[name].column_names
-                self.accepted[name] = pa.concat_tables([self.accepted[name], staying.select(columns)])
+            if name in accepted:
+                accepted[name] = pa.concat_tables([accepted[name], staying.select(accepted[name].column_names)])
+        return replace(self, tables=tables, accepted=accepted)
 
-    def count_removed_with_owner(self) -> None:
-        """Tell how many received records were not taken because their person or class is gone: nobody's mistake."""
+    def _removed_with_owner(self) -> list[Finding]:
+        """How many received records were not taken because their person or class is removed: nobody's mistake."""
+        findings = []
         for name, causes in self.removed_with_owner.items():
             now = self.tables[name].waiting if name in self.tables else None
             every = concat_keys(*causes, NONE if now is None else now["_because"])
             for rule, because in REMOVED_WITH.items():
                 count = pc.sum(pc.equal(every, because), min_count=0).as_py()
                 if count:
-                    self.findings.append(removed_with_owner_finding(self.judge, TABLES[name], rule, count))
+                    findings.append(removed_with_owner_finding(self.judge, TABLES[name], rule, count))
+        return findings
 
-    def spill_to_landing(self, write: Callable[[str, pa.Table], list[Part]], of_users: Sequence[str]) -> None:
-        """Write what is settled, and keep in memory what is still looked at: of people and what is theirs, keys.
+    def spill_to_landing(
+        self, write: Callable[[str, pa.Table], list[Part]], user_columns: Sequence[str]
+    ) -> RosterChanges:
+        """Write all changes to the landing zone. Of the large tables only keys stay in memory.
 
         :param write: writes rows of a table to the landing zone.
-        :param of_users: the columns of `users` that mapping looks at.
+        :param user_columns: the columns of `users` that mapping needs.
         """
-        for name, changes in self.tables.items():
-            self.parts[name] = write(name, changes.rows)
-            if changes.table.collection in _MANY_ROWS:
-                self.tables[name] = changes.keys_only()
-        if "users" in self.accepted:
-            self.accepted["users"] = self.accepted["users"].select(sorted({"sourced_id", *of_users}))
+        parts = {name: write(name, changes.rows) for name, changes in self.tables.items()}
+        tables = {
+            name: changes.keys_only() if changes.table.collection in _MANY_ROWS else changes
+            for name, changes in self.tables.items()
+        }
+        accepted = dict(self.accepted)
+        if "users" in accepted:
+            accepted["users"] = accepted["users"].select(sorted({"sourced_id", *user_columns}))
+        return replace(self, tables=tables, accepted=accepted, parts=parts)
 
-    def withhold_accounts(self, mapped: Mapped, keys: pa.Array | pa.ChunkedArray) -> Mapped:
-        """Leave these accounts as they are published; returns what is left of the mapping."""
+    def without_accounts(self, mapped: Mapped, keys: pa.Array | pa.ChunkedArray) -> tuple[RosterChanges, Mapped]:
+        """Without the changes of these accounts, which stay as published; and what is left of the mapping."""
+        if not len(keys):
+            return self, mapped
         changes, columns = self.tables["accounts"], ["user_sourced_id", "site_id", "username_key"]
         of = ColumnFilter("user_sourced_id", changes.rows["user_sourced_id"])
         published = read_live_rows(self.connection, self.district, changes.table, columns, of)
-        self.tables["accounts"], mapped = withhold_accounts(changes, mapped, published, keys)
-        return mapped
+        kept, left = withhold_accounts(changes, mapped, published, keys)
+        return replace(self, tables={**self.tables, "accounts": kept}), left
 
     def with_published_accounts(self, accounts: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
-        """Accounts of a mapping, but these by key as they are published."""
+        """Accounts of a mapping, with these keys replaced by what is published."""
+        if not len(keys):
+            return accounts
         table = TABLES["accounts"]
         of = ColumnFilter("user_sourced_id", split_keys(table, keys)["user_sourced_id"])
         published = read_live_rows(self.connection, self.district, table, accounts.column_names, of)

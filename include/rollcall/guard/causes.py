@@ -140,7 +140,7 @@ def numbers_of(claim: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, moved:
         rows=len(keys),
         kinds=kinds,
         going=places["key"].nunique(),
-        students=evidence.readers.live_by_kind("users").get("students", 0) if at_schools else 0,
+        students=evidence.roster.live_by_kind("users").get("students", 0) if at_schools else 0,
         students_gone=students_gone,
         classes=evidence.published("classes"),
         classes_gone=len(evidence.departing("classes")),
@@ -163,9 +163,9 @@ def _by_kind(claim: HoldDraft, evidence: Evidence, keys: pd.Series) -> tuple[dic
         return {}, pd.DataFrame({"key": keys, "kind": "all", "school": None})
     goes = evidence.going(table, with_agreed=True)["key"] if claim.kind == "removals" and table in _AT_SCHOOLS else keys
     every = pd.concat([keys, goes]).drop_duplicates()
-    places = evidence.readers.places_of(table, pa.array(every, pa.string())).to_pandas().astype("object")
+    places = evidence.roster.places_of(table, pa.array(every, pa.string())).to_pandas().astype("object")
     own = places[places["key"].isin(keys)].groupby("kind")["key"].nunique()
-    live = evidence.readers.live_by_kind(table)
+    live = evidence.roster.live_by_kind(table)
     kinds = {str(kind): (int(rows), live.get(str(kind), 0)) for kind, rows in own.items()}
     return dict(sorted(kinds.items(), key=lambda one: _ORDER.index(one[0]))), places[places["kind"].isin(list(kinds))]
 
@@ -176,7 +176,7 @@ _ORDER = ("students", "staff", "others", "all")
 def _among_kind(evidence: Evidence, keys: pd.Series, kind: str) -> int:
     if keys.empty:
         return 0
-    places = evidence.readers.places_of("users", pa.array(keys, pa.string())).to_pandas()
+    places = evidence.roster.places_of("users", pa.array(keys, pa.string())).to_pandas()
     return int(places.loc[places["kind"] == kind, "key"].nunique())
 
 
@@ -191,5 +191,5 @@ def _turn(evidence: Evidence) -> str:
     gone = evidence.departing("classes")["key"]
     if new.empty or gone.empty:
         return ""
-    old = evidence.readers.terms_of(pa.array(gone, pa.string())).to_pylist()
+    old = evidence.roster.terms_of(pa.array(gone, pa.string())).to_pylist()
     return "terms" if old and not set(old) & set(new["term_sourced_id"]) else ""

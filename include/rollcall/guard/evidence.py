@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Protocol
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rollcall.changes.published_lookups import PublishedLookups
 from rollcall.landing.change_set import TableCounts
 from rollcall.landing.pull import LandedCollection
 from rollcall.landing.validated import ValidatedCollection
@@ -21,46 +21,6 @@ from rollcall.model.tables import TABLES
 KEY = "_key"
 
 _LEAVES = ("missing", "removed")
-
-
-class PublishedLookups(Protocol):
-    """The roster readers have, read when it is asked for. Keys are rows' keys as one text each."""
-
-    def has_roster(self) -> bool:
-        """Whether readers have any row at all."""
-
-    def schools_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
-        """`key` and `school`, the nearest school of each first."""
-
-    def places_of(self, table: str, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
-        """`key`, `kind`, `school`, `site`, the nearest school of each first."""
-
-    def live_by_kind(self, table: str) -> Mapping[str, int]:
-        """How many live rows of each kind there are in the whole district."""
-
-    def live(self, table: str) -> Mapping[tuple[str, str, str], int]:
-        """How many live rows there are, by kind, scope (`school`, `site`) and the scope's name."""
-
-    def accounts_of(self, people: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
-        """The keys of these people's accounts."""
-
-    def people(self, keys: pa.Array | pa.ChunkedArray) -> pa.Table:
-        """sourced_id, given_name, family_name, identifier, email, grades (JSON text), birth_date."""
-
-    def is_empty(self, table: str, column: str) -> bool:
-        """Whether no row has anything in a column."""
-
-    def missing_people(self) -> pa.ChunkedArray:
-        """People whom an earlier night missed."""
-
-    def roles_at(self, orgs: pa.Array | pa.ChunkedArray) -> pa.Table:
-        """The roles at these orgs: `key` of `user_roles`, and the org as `school`."""
-
-    def terms_of(self, classes: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
-        """The terms these classes are in."""
-
-    def last_grade(self) -> str | None:
-        """The highest grade students have."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +41,7 @@ class Evidence:
     changes: Mapping[str, pa.Table]
     received: Mapping[str, pa.ChunkedArray]
     counts: Mapping[str, TableCounts]
-    readers: PublishedLookups
+    roster: PublishedLookups
     living: pa.Table
     landed: Sequence[LandedCollection] = ()
     rules_changed: bool = False

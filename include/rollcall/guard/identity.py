@@ -34,9 +34,9 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
     if not evidence.has("users", *_COMES):
         return pairs
     gone = pa.array(evidence.departing("users")["key"].tolist(), pa.string())
-    missing = evidence.readers.missing_people()
+    missing = evidence.roster.missing_people()
     missing = missing.filter(pc.invert(pc.is_in(missing, value_set=evidence.received["users"])))
-    old = evidence.readers.people(pc.unique(pa.chunked_array([gone, *missing.chunks], pa.string()))).to_pandas()
+    old = evidence.roster.people(pc.unique(pa.chunked_array([gone, *missing.chunks], pa.string()))).to_pandas()
     if old.empty:
         return pairs
     arriving = evidence.rows("users", *_COMES, columns=("metadata", *_TELLS))
@@ -100,7 +100,7 @@ def detect_identity_changes(evidence: Evidence, claims: HoldDrafts) -> None:
         return
     now = suspects.set_index("key").join(_birth_dates(evidence))
     keys = pa.array(now.index, pa.string())
-    then = evidence.readers.people(keys).to_pandas().set_index("sourced_id").reindex(now.index)
+    then = evidence.roster.people(keys).to_pandas().set_index("sourced_id").reindex(now.index)
     differs = {name: _differs(then[name], now[name]) for name in _APART}
     person = differs["identifier"] | differs["birth_date"]
     turned = (differs["given_name"] & (person | differs["email"])) | (differs["family_name"] & person)
@@ -112,7 +112,7 @@ def detect_identity_changes(evidence: Evidence, claims: HoldDrafts) -> None:
         return
     fields = pd.DataFrame(differs).rename(columns=lambda name: name.replace("_", " "))[turned]
     words = fields.apply(lambda found: ", ".join(fields.columns[found]), axis=1)
-    at = evidence.readers.schools_of("users", pa.array(rows["key"], pa.string())).to_pandas().drop_duplicates("key")
+    at = evidence.roster.schools_of("users", pa.array(rows["key"], pa.string())).to_pandas().drop_duplicates("key")
     made = as_rows("users", rows, row_school=rows["key"].map(at.set_index("key")["school"]).astype("object").fillna(""))
     made["because"] = "changed together: " + rows["key"].map(words)
     said = f"{len(rows):,} record{'s' if len(rows) > 1 else ''} turned into another person"

@@ -44,7 +44,7 @@ def judge_first(evidence: Evidence, claims: HoldDrafts) -> frozenset[str]:
     first = [one for one in evidence.landed if not one.proof.proven and not evidence.published(one.collection)]
     if not first:
         return frozenset()
-    has_roster = evidence.readers.has_roster()
+    has_roster = evidence.roster.has_roster()
     if has_roster:
         first = [one for one in first if evidence.has(one.collection, "added", "returned")]
     waiting = [one for one in first if not _is_approved(one, evidence)]

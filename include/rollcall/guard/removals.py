@@ -66,7 +66,7 @@ def too_many(district: District, evidence: Evidence, share: Share, table: str, k
     """
     if len(keys) <= limit(district, share, table, "students").floor:
         return []
-    at = evidence.readers.places_of(table, pa.array(keys, pa.string())).to_pandas().astype("object")
+    at = evidence.roster.places_of(table, pa.array(keys, pa.string())).to_pandas().astype("object")
     found: list[Excess] = []
     done: set[str] = set()
     for kind, places in at.groupby("kind", sort=False):
@@ -96,12 +96,12 @@ def only_school(evidence: Evidence, table: str, places: pd.DataFrame) -> str:
 
 def schools_with(evidence: Evidence, table: str) -> set[str]:
     """The schools at which readers have rows of a table."""
-    return {name for _, scope, name in evidence.readers.live(table) if scope == "school" and name}
+    return {name for _, scope, name in evidence.roster.live(table) if scope == "school" and name}
 
 
 def _is_passed(evidence: Evidence, table: str, kind: str, limit: Limit, places: pd.DataFrame) -> bool:
     """Whether rows of a kind are too many in the whole district, at a school or at a site."""
-    if limit.is_passed(places["key"].nunique(), evidence.readers.live_by_kind(table).get(kind, 0)):
+    if limit.is_passed(places["key"].nunique(), evidence.roster.live_by_kind(table).get(kind, 0)):
         return True
     counts = {
         (kind, scope, str(name)): int(rows)
@@ -109,7 +109,7 @@ def _is_passed(evidence: Evidence, table: str, kind: str, limit: Limit, places: 
         for name, rows in places.groupby(scope)["key"].nunique().items()
         if rows > limit.floor
     }
-    published = evidence.readers.live(table) if counts else {}
+    published = evidence.roster.live(table) if counts else {}
     return any(limit.is_passed(rows, published.get(where, 0)) for where, rows in counts.items())
 
 
@@ -164,7 +164,7 @@ def _orgs(evidence: Evidence, claims: HoldDrafts) -> None:
     roles = evidence.rows("user_roles", "removed", columns=("user_sourced_id",))
     roles = roles[~roles["user_sourced_id"].isin(evidence.leaving("users"))]
     if not roles.empty:
-        at_orgs = evidence.readers.roles_at(pa.array(sorted(orgs), pa.string())).to_pandas()
+        at_orgs = evidence.roster.roles_at(pa.array(sorted(orgs), pa.string())).to_pandas()
         theirs = roles.merge(at_orgs.rename(columns={"school": "row_school"}), on="key")
         claims.add("orgs", "removals", as_rows("user_roles", theirs), school=school, is_real=True)
 
@@ -177,7 +177,7 @@ def _only_at(evidence: Evidence, table: str, keys: pd.Series, orgs: frozenset[st
     """Of those rows that are at these orgs and nowhere else, the nearest, by key."""
     if keys.empty:
         return pd.Series(dtype="object")
-    at = evidence.readers.schools_of(table, pa.array(keys, pa.string())).to_pandas()
+    at = evidence.roster.schools_of(table, pa.array(keys, pa.string())).to_pandas()
     elsewhere = at.loc[~at["school"].isin(orgs), "key"]
     return at[~at["key"].isin(elsewhere)].drop_duplicates("key").set_index("key")["school"]
 
@@ -214,7 +214,7 @@ def _accounts_that_go_along(district: District, evidence: Evidence, claims: Hold
     people = people[~people["key"].isin(claims.named("removals", "users"))]
     if len(people) <= district.guards.floor.people:
         return
-    keys = evidence.readers.accounts_of(pa.array(people["key"], pa.string())).to_pandas().astype("object")
+    keys = evidence.roster.accounts_of(pa.array(people["key"], pa.string())).to_pandas().astype("object")
     for found in too_many(district, evidence, "accounts", "accounts", keys):
         named = found.rows.assign(key=first_parts(found.rows["key"])).drop_duplicates("key")
         claims.add("users", "removals", as_rows("users", people.merge(named, on="key")), school=found.school)
@@ -248,16 +248,16 @@ def _nearest(evidence: Evidence, table: str, keys: pd.Series) -> pd.Series:
         return pd.Series(dtype="object")
     if table == "orgs":
         return keys
-    at = evidence.readers.schools_of(table, pa.array(keys, pa.string())).to_pandas()
+    at = evidence.roster.schools_of(table, pa.array(keys, pa.string())).to_pandas()
     return keys.map(at.drop_duplicates("key").set_index("key")["school"]).astype("object").fillna("")
 
 
 def graduated(evidence: Evidence, keys: pd.Series) -> set[str]:
     """Which of these people are in the last grade."""
-    last = evidence.readers.last_grade()
+    last = evidence.roster.last_grade()
     if last is None or keys.empty:
         return set()
-    people = evidence.readers.people(pa.array(keys, pa.string())).to_pandas()
+    people = evidence.roster.people(pa.array(keys, pa.string())).to_pandas()
     grades = people["grades"].fillna("").str.extractall(r'"(\d\d)"')[0].groupby(level=0).max()
     return set(people.loc[grades[grades >= last].index, "sourced_id"])
 
@@ -303,7 +303,7 @@ def _only_filled(evidence: Evidence, collection: str) -> pd.Series:
     """Keys of records of which nothing changes but columns that were empty in all records of the district."""
     rows = evidence.rows(collection, "changed", columns=("_changed_fields",))
     fields = rows["_changed_fields"].fillna("").str.split(",")
-    empty = {name for name in set(fields.explode()) if name and evidence.readers.is_empty(collection, name)}
+    empty = {name for name in set(fields.explode()) if name and evidence.roster.is_empty(collection, name)}
     return rows.loc[[bool(names[0]) and set(names) <= empty for names in fields], "key"]
 
 

@@ -41,7 +41,7 @@ def judge_names(district: District, evidence: Evidence, claims: HoldDrafts, name
     renamed = rows[~rows["kind"].isin(list(_ONE_BY_ONE))]
     for found in too_many(district, evidence, "usernames", "accounts", renamed["key"]):
         theirs = renamed.drop(columns="row_school").merge(found.rows, on="key")
-        published = evidence.readers.live_by_kind("accounts").get(found.kind, 0)
+        published = evidence.roster.live_by_kind("accounts").get(found.kind, 0)
         said = f"{len(theirs):,} of {published:,} usernames of {found.kind} change"
         claims.add("accounts", "usernames", as_rows("accounts", theirs), school=found.school, said=said)
 

@@ -21,7 +21,7 @@ from rollcall.landing.manifests import load, read_rows
 from rollcall.landing.mapping import LEFT_OUT_SCHEMA
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import TABLES, Table
-from rollcall.pipeline import run
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.publish.apply import write_left_out
 from rollcall.publish.invariants import Scope, check_roster
 from rollcall.settings import District, Nights, night_of
@@ -72,7 +72,7 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
     with warehouse_transaction(engine, "rollback", district=key) as connection:
         now = warehouse_now(connection)
         ledger.start_run(connection, key, run_id, night_of(now, district.schedule.timezone), "rollback")
-    with run.recorded_stage(engine, key, run_id, "rollback"), engine.begin() as connection:
+    with recorded_stage(engine, key, run_id, "rollback"), engine.begin() as connection:
         acquire_publish_lock(connection, key, run_id)
         current = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
         then = _published_run(connection, district, to_run)

@@ -17,7 +17,7 @@ from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.orchestration.terminal import Terminal, published, pulled, terminal_run_id
-from rollcall.pipeline import run as nights
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.settings import District, night_of
 from rollcall.warehouse.models import runs
 from rollcall.warehouse.session import warehouse_transaction
@@ -99,7 +99,7 @@ def backfill_night(engine: sa.Engine, district: District, landing: Landing, nigh
     try:
         begun = begin_replay(engine, district, landing, run_id, night)
         if isinstance(begun, PullRef):
-            with nights.recorded_stage(engine, district.district, run_id, "replay"):
+            with recorded_stage(engine, district.district, run_id, "replay"):
                 done = replay(engine, district, begun, landing)
             return _came(district, night, done.status, done.why or f"Published as generation {done.generation}.")
         connection = OneRosterConnection.from_environment(district.connection_id)

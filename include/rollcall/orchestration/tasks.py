@@ -22,6 +22,7 @@ from rollcall.landing.zone import Landing, default_landing
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.pipeline import run
 from rollcall.pipeline.remap import prepare_remap
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.reports.report import print_summary
 from rollcall.settings import District, find_district, night_of
 from rollcall.warehouse.lease import HostLease
@@ -135,7 +136,7 @@ def _running(
     settings = find_district(district)
     engine = connect(url_of(warehouse))
     try:
-        with run.recorded_stage(engine, district, run_id, stage):
+        with recorded_stage(engine, district, run_id, stage):
             yield engine, settings, Landing(default_landing())
     finally:
         engine.dispose()

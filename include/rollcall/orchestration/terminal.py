@@ -20,6 +20,7 @@ from rollcall.landing.zone import Landing
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.pipeline import run
+from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.settings import District
 from rollcall.warehouse.lease import HostLease
 
@@ -120,14 +121,14 @@ def pulled(
     key = district.district
     with (
         terminal.stage(f"extract ({plan.mode})"),
-        run.recorded_stage(engine, key, run_id, "extract"),
+        recorded_stage(engine, key, run_id, "extract"),
         HostLease(engine.url, district) as lease,
         OneRosterClient(connection, budget=lease, **district.client_options()) as client,
     ):
         ref = run.extract_night(
             client, district, landing, run_id=run_id, plan=plan, collections=collections, progress=terminal.progress
         )
-    with terminal.stage("validate"), run.recorded_stage(engine, key, run_id, "validate"):
+    with terminal.stage("validate"), recorded_stage(engine, key, run_id, "validate"):
         run.validate_night(district, ref, landing)
     return ref
 
@@ -136,8 +137,8 @@ def published(
     engine: sa.Engine, district: District, landing: Landing, ref: PullRef, terminal: Terminal, *, dry_run: bool = False
 ) -> Published:
     """Map and publish."""
-    with terminal.stage("map"), run.recorded_stage(engine, ref.district, ref.run_id, "map_roster"):
+    with terminal.stage("map"), recorded_stage(engine, ref.district, ref.run_id, "map_roster"):
         run.map_night(engine, district, ref, landing)
-    with terminal.stage("publish"), run.recorded_stage(engine, ref.district, ref.run_id, "publish"):
+    with terminal.stage("publish"), recorded_stage(engine, ref.district, ref.run_id, "publish"):
         finish = run.finish_dry_run if dry_run else run.publish_night
         return finish(engine, district, ref, landing)
