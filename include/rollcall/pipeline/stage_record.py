@@ -35,7 +35,7 @@ def recorded_stage(engine: sa.Engine, district: str, run_id: str, stage: str) ->
     """
     started = time.process_time()
     waits_for = _WAITS_FOR.get(stage, stage)
-    _record(engine, district, lambda connection: ledger.wait_for(connection, district, run_id, waits_for))
+    _record(engine, district, lambda connection: ledger.record_wait(connection, district, run_id, waits_for))
     try:
         with given_back(), redact_errors(stage, district=district), _exit_on_sigterm():
             yield
