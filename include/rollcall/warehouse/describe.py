@@ -1,6 +1,6 @@
-"""`docs/staging-schema.md`, made from the models: `rollcall db describe > docs/staging-schema.md`.
+"""Generates `docs/staging-schema.md` from the models: `rollcall db describe > docs/staging-schema.md`.
 
-A test holds the page against what this makes, and runs the queries it shows.
+A test compares the page with this output and runs its example queries.
 """
 
 from __future__ import annotations
@@ -13,69 +13,67 @@ from sqlalchemy.dialects import postgresql
 from rollcall.model import tables
 from rollcall.warehouse.models import LINEAGE, history, staging
 
-# What the warehouse's tables and columns mean, in a sentence each; the pages for downstream are made from it.
-
 #: Tables of the roster.
 TABLES: dict[str, str] = {
-    "orgs": "Schools, districts and what stands above them.",
-    "academic_sessions": "School years, semesters, terms and grading periods, with their dates.",
-    "courses": "What is taught, whoever teaches it.",
+    "orgs": "Schools, districts, and their parent organizations.",
+    "academic_sessions": "School years, semesters, terms, and grading periods, with their dates.",
+    "courses": "Courses, independent of school, term, and teacher.",
     "classes": "Sections and homerooms: a course at a school.",
-    "class_terms": "Which terms a class is held in.",
-    "users": "People: students, staff, guardians and relatives.",
-    "user_roles": "Who is what where. Replaced as a set with its person; the same for OneRoster 1.1 and 1.2.",
-    "user_agents": "Who belongs to whom: a student's guardians and relatives, and the other way round.",
-    "enrollments": "Who is in which class, and as what.",
-    "demographics": "Birth date, sex and the like, where a district shares them. There is no view of it in `roster`.",
-    "accounts": "The answer: who has an account at which site, under which username.",
+    "class_terms": "The terms of each class.",
+    "users": "People: students, staff, guardians, and relatives.",
+    "user_roles": "Roles of people at orgs. Replaced as a set with the person. The same for OneRoster 1.1 and 1.2.",
+    "user_agents": "Links between students and their guardians and relatives, in both directions.",
+    "enrollments": "People in classes, with their role in the class.",
+    "demographics": "Birth date, sex, and more, if the district shares them. `roster` has no view of this table.",
+    "accounts": "The result: one account per person and site, with its username.",
 }
 
-#: Columns that mean the same in every table that has them.
+#: Columns with the same meaning in every table.
 COLUMNS: dict[str, str] = {
     "district_id": "The district's id, as in its YAML file.",
-    "sourced_id": "OneRoster's `sourcedId`: identifies the record within its district.",
-    "status": "`active`; a record marked `tobedeleted` is removed and keeps what it had before.",
-    "date_last_modified": "The provider's stamp when another field last changed; a new stamp alone is not written.",
-    "metadata": "The provider's own additions.",
-    "identifier": "The number people know: a student's or employee's number, a school's state number.",
-    "grades": "List of grades, as the provider writes them.",
-    "subjects": "List of subjects in words.",
+    "sourced_id": "OneRoster's `sourcedId`. Identifies the record within its district.",
+    "status": "`active`. A record marked `tobedeleted` is removed and keeps its previous values.",
+    "date_last_modified": "The provider's timestamp. A new timestamp alone is not written.",
+    "metadata": "The provider's extension fields.",
+    "identifier": "The number people use: a student or employee number, or a school's state number.",
+    "grades": "List of grades, as sent by the provider.",
+    "subjects": "List of subject names.",
     "subject_codes": "List of subject codes.",
     "begin_date": "First day.",
-    "end_date": "First day after it: OneRoster's end dates are exclusive.",
+    "end_date": "The day after the last day. OneRoster's end dates are exclusive.",
     "start_date": "First day.",
-    "role_key": "`<role>|<org>|<begin date>`: tells the roles of one person apart; org and begin date may be empty.",
+    "role_key": "`<role>|<org>|<begin date>`. Distinguishes the roles of one person. Org and begin date can be empty.",
     "role_type": "`primary` or `secondary`.",
-    "is_enabled": "Whether the person may use their account in the information system.",
-    "is_primary": "Whether this is the class's primary teacher.",
-    "user_ids": "List of `{type, identifier}`: other systems' ids of the person.",
-    "user_profiles": "OneRoster 1.2: the person's profiles with their credentials' usernames; never a password.",
-    "school_year": "The four digits of the year in which it ends.",
-    "periods": "List of the periods of the day.",
-    "account_id": "Stays the same for as long as person and site are the same, whatever else changes.",
-    "site_id": "The vendor's site, or the school's `sourced_id` where schools are not mapped to sites.",
-    "site_name": "What people call the site.",
-    "source_roles": "List of the OneRoster roles that made this account.",
-    "school_sourced_ids": "List of the schools of this site the person has a role at.",
+    "is_enabled": "Whether the person's account in the student information system is enabled.",
+    "is_primary": "Whether this person is the primary teacher of the class.",
+    "user_ids": "List of `{type, identifier}`: the person's IDs in other systems.",
+    "user_profiles": "OneRoster 1.2: the person's profiles with their credential usernames. Never a password.",
+    "school_year": "The year in which the school year ends, four digits.",
+    "periods": "List of class periods.",
+    "account_id": "Stable while person and site stay the same.",
+    "site_id": "The vendor's site, or the school's `sourced_id` if schools are not mapped to sites.",
+    "site_name": "The display name of the site.",
+    "source_roles": "List of the OneRoster roles behind this account.",
+    "school_sourced_ids": "List of the site's schools where the person has a role.",
     "is_primary_site": "True for exactly one of a person's accounts.",
-    "username": "In `accounts` the username; in `users` the provider's own field.",
-    "username_field": "The OneRoster field the username came from.",
-    "username_key": "The username as it is compared: NFKC, case folded, nothing invisible. No two persons have one.",
-    "_digest": "A number for the row's content; `date_last_modified` does not count.",
+    "username": "In `accounts`, the mapped username. In `users`, the provider's field.",
+    "username_field": "The OneRoster field that the username is derived from.",
+    "username_key": "The username for comparison: NFKC, case folded, nothing invisible. Unique per person.",
+    "_digest": "Hash of the row's content, without `date_last_modified`.",
     "_run_id": "The run that last wrote the row.",
-    "_first_seen_at": "The instant (`as_of`) of the first pull that brought it.",
-    "_changed_at": "The instant of the pull that last changed its content or life.",
-    "_missing_since": "Absent since that complete pull; a second one removes it. Readers still have it.",
-    "_removed_at": "Null while live.",
-    "_removed_because": "Why it was removed.",
+    "_first_seen_at": "The time (`as_of`) of the first pull that contained the row.",
+    "_changed_at": "The time of the pull that last changed, removed, or restored the row.",
+    "_missing_since": "The time of the first complete pull without the row. A second one removes it. Still published.",
+    "_removed_at": "The time the row was removed. Null while live.",
+    "_removed_because": "Why the row was removed.",
     "_generation": "The publication that wrote the row.",
     "_until_generation": "The publication that replaced it.",
-    "_valid_from": "The instant from which this was so.",
-    "_valid_to": "The instant from which it was no longer so; null while it is.",
+    "_valid_from": "Start of the row's validity.",
+    "_valid_to": "End of the row's validity, exclusive. Null for the current row.",
     "_closed_run_id": "The run that wrote `_valid_to`.",
 }
 
-#: Columns whose meaning depends on their table.
+#: Columns whose meaning depends on the table.
 COLUMNS_OF: dict[tuple[str, str], str] = {
     ("accounts", "role"): "`student` or `staff`.",
     ("user_roles", "role"): "The OneRoster role.",
@@ -84,7 +82,7 @@ COLUMNS_OF: dict[tuple[str, str], str] = {
     ("academic_sessions", "type"): "`schoolYear`, `semester`, `term` or `gradingPeriod`.",
 }
 
-#: References, by column: the table they lead to.
+#: References: column to target table.
 REFERENCES: dict[str, str] = {
     "user_sourced_id": "users",
     "agent_sourced_id": "users",
@@ -97,51 +95,51 @@ REFERENCES: dict[str, str] = {
     "primary_org_sourced_id": "orgs",
 }
 
-#: `parent_sourced_id` leads to the same table.
+#: References its own table.
 PARENT = "parent_sourced_id"
 
 
 def reference(table: str, column: str) -> str | None:
-    """The table a column leads to."""
+    """The table that a column refers to."""
     return table if column == PARENT else REFERENCES.get(column)
 
 
 def meaning(table: str, column: str) -> str:
-    """A column's sentence; empty where its name says it all."""
+    """A column's description. Empty if the name is enough."""
     target = reference(table, column)
-    said = COLUMNS_OF.get((table, column)) or COLUMNS.get(column, "")
-    return said or (f"`sourced_id` in `{target}`." if target else "")
+    text = COLUMNS_OF.get((table, column)) or COLUMNS.get(column, "")
+    return text or (f"`sourced_id` in `{target}`." if target else "")
 
 
 _HEAD = """# The roster in the warehouse
 
-Made by `rollcall db describe` from the models; do not edit by hand.
+Generated by `rollcall db describe` from the models. Do not edit by hand.
 
-| schema | what | for whom |
+| schema | contents | use |
 |---|---|---|
-| `roster` | views of the same names, live rows only, no demographics | dbt, applications, reports: **read these** |
-| `roster_staging` | every accepted record, removed ones too, with lineage | Rollcall, audits |
-| `roster_history` | type 2 history; `<table>_published`: what readers had before | audits, `rollcall roster` |
-| `roster_ops` | the ledger of runs, findings, rejects, holds, who is left out and why | people who watch the nights |
+| `roster` | views with the same names, live rows only, no demographics | dbt, applications, reports: **read these** |
+| `roster_staging` | every accepted record, including removed ones, with lineage | Rollcall, audits |
+| `roster_history` | type 2 history; `<table>_published`: earlier published rows | audits, `rollcall roster` |
+| `roster_ops` | the ledger of runs, findings, rejects, holds, people left out | operations |
 
-One transaction publishes a district: a reader sees yesterday's roster or today's, across all tables. Columns are only
-added within a major version; new ones come at the end. Names are OneRoster's in snake_case; `<name>_sourced_id` is a
-reference, `is_…` a boolean, lists and objects are JSON. The prefix `roster` can be changed (`ROLLCALL_SCHEMA_PREFIX`).
+One transaction publishes a district. Queries see yesterday's roster or today's, in all tables. Within a major version,
+columns are only added, at the end. Names are OneRoster's in snake_case. `<name>_sourced_id` is a reference and `is_…` a
+boolean. Lists and objects are JSON. `ROLLCALL_SCHEMA_PREFIX` changes the prefix `roster`.
 """
 
 _LINEAGE_HEAD = """## Lineage
 
-Every staging table has these columns beside its own; the views have the first four.
+Every staging table also has these columns. The views have the first four.
 
 """
 
 _HISTORY = """## History
 
-`roster_history.<table>` has the table's own columns and these. `roster_history.<table>_published` has those of staging
-and `_until_generation`.
+`roster_history.<table>` has the table's columns and these. `roster_history.<table>_published` has the columns of
+staging and `_until_generation`.
 """
 
-#: Shown on the page and run by a test: title, SQL.
+#: Title and SQL. Shown on the page and run by a test.
 EXAMPLES: tuple[tuple[str, str], ...] = (
     (
         "Accounts per site",
@@ -161,7 +159,7 @@ WHERE e.district_id = 'maple'
 ORDER BY c.title, e.role, u.family_name, u.given_name;""",
     ),
     (
-        "Who has no account, and why",
+        "People without an account, by reason",
         """SELECT reason, count(*)
 FROM roster_ops.left_out
 WHERE district_id = 'maple'
@@ -169,13 +167,13 @@ GROUP BY reason
 ORDER BY count(*) DESC;""",
     ),
     (
-        "Who left in the last week, and because of what",
+        "People removed in the last week, with the reason",
         """SELECT sourced_id, _removed_at, _removed_because
 FROM roster_staging.users
 WHERE district_id = 'maple' AND _removed_at > now() - interval '7 days';""",
     ),
     (
-        "The usernames of the first of November",
+        "Usernames on November 1",
         """SELECT user_sourced_id, site_id, username
 FROM roster_history.accounts
 WHERE district_id = 'maple'
@@ -183,7 +181,7 @@ WHERE district_id = 'maple'
   AND (_valid_to IS NULL OR _valid_to > '2026-11-01 12:00+00');""",
     ),
     (
-        "How fresh every district is",
+        "Freshness by district",
         """SELECT d.name, s.generation, s.current_as_of
 FROM roster_ops.state s
 JOIN roster_ops.districts d USING (district_id)
@@ -199,7 +197,7 @@ def page() -> str:
 
 
 def _diagram() -> str:
-    lines = ["## How the tables hang together", "", "```mermaid", "erDiagram"]
+    lines = ["## Relationships", "", "```mermaid", "erDiagram"]
     for table in tables.TABLES.values():
         for column in table.names:
             if target := reference(table.name, column):
