@@ -22,7 +22,7 @@ from rollcall.landing.manifests import load
 from rollcall.landing.pull import Pull
 from rollcall.landing.zone import Landing
 from rollcall.oneroster import OneRosterClient, OneRosterConnection
-from rollcall.runtime.memory import keep_memory_small
+from rollcall.runtime.memory import limit_memory_retention
 from rollcall.settings import District, Politeness
 
 BAR_MB = 500
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--enrollments", type=int, default=1_000_000)
     parser.add_argument("--page-size", type=int, default=5000)
     asked = parser.parse_args()
-    keep_memory_small()  # as every night does
+    limit_memory_retention()  # as every night does
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("rollcall").setLevel(logging.INFO)
 

@@ -158,10 +158,10 @@ def redact_errors(stage: str, *, district: str = "") -> Iterator[None]:
     except RollcallError:
         raise
     except Exception as exc:  # noqa: BLE001 - the one place whose business is every exception
-        raise in_words(exc, stage, district) from None
+        raise to_rollcall_error(exc, stage, district) from None
 
 
-def in_words(exc: Exception, stage: str, district: str = "") -> RollcallError:
+def to_rollcall_error(exc: Exception, stage: str, district: str = "") -> RollcallError:
     """Another library's exception without its text: what the warehouse's refusal means, else where it came from."""
     if fault := known_fault(exc):
         kind = RollcallError if fault.can_pass else ActionRequired

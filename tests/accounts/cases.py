@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, Mapped, People
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, ClassMembership, MappingInput, MappingResult
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District
@@ -48,7 +48,7 @@ def district(**settings: Any) -> District:
     return msgspec.convert(plain, District)
 
 
-def people(persons: dict[str, Any], published: dict[str, str] | None = None, classes: Any = None) -> People:
+def people(persons: dict[str, Any], published: dict[str, str] | None = None, classes: Any = None) -> MappingInput:
     """The roster of a case.
 
     :param persons: by sourcedId the roles, such as `teacher@north, aide@south secondary from 2026-08-01 until
@@ -64,7 +64,7 @@ def people(persons: dict[str, Any], published: dict[str, str] | None = None, cla
         if "born" in given:
             born.append({"sourced_id": key, "birth_date": given.pop("born")})
         users.append(_user(key, given))
-    return People(
+    return MappingInput(
         orgs=table("orgs", ORGS, ["sourced_id", "name", "type"]),
         users=table("users", users),
         user_roles=table("user_roles", roles),
@@ -89,12 +89,12 @@ def rows_of(persons: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def mapped(case: dict[str, Any]) -> Mapped:
+def mapped(case: dict[str, Any]) -> MappingResult:
     roster = people(case["people"], case.get("published"), case.get("classes"))
     return map_accounts(district(**case.get("settings", {})), roster, NIGHT)
 
 
-def told(made: Mapped) -> dict[str, Any]:
+def told(made: MappingResult) -> dict[str, Any]:
     """What mapping made, in the words of a case; `*` marks the primary site."""
     return {
         "accounts": [
@@ -114,7 +114,7 @@ def told(made: Mapped) -> dict[str, Any]:
     }
 
 
-def in_classes(enrollments: dict[str, str], terms: dict[str, str]) -> InClasses:
+def in_classes(enrollments: dict[str, str], terms: dict[str, str]) -> ClassMembership:
     rows = []
     for user, words in enrollments.items():
         for one in words.split(","):
@@ -124,7 +124,7 @@ def in_classes(enrollments: dict[str, str], terms: dict[str, str]) -> InClasses:
         {"class_sourced_id": name, "term_sourced_id": term} for name, all_of in terms.items() for term in all_of.split()
     ]
     sessions = [{"sourced_id": name, "start_date": begin, "end_date": end} for name, (begin, end) in TERMS.items()]
-    return InClasses(
+    return ClassMembership(
         enrollments=table("enrollments", rows, ["user_sourced_id", "class_sourced_id", "begin_date", "end_date"]),
         class_terms=table("class_terms", class_terms),
         academic_sessions=table("academic_sessions", sessions, ["sourced_id", "start_date", "end_date"]),

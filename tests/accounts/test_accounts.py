@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.landing.mapping import LEFT_OUT_REASONS, Mapped, People
+from rollcall.landing.mapping import LEFT_OUT_REASONS, MappingInput, MappingResult
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, Sites, Usernames, UsernameSource
@@ -39,9 +39,9 @@ ORGS = [
 ]
 
 
-def _map(users, held_roles, accounts=(), **settings: Any) -> Mapped:
+def _map(users, held_roles, accounts=(), **settings: Any) -> MappingResult:
     given = {"district": "elm", "name": "Elm", "version": "1.2", "usernames": "email", **settings}
-    people = People(
+    people = MappingInput(
         orgs=_table("orgs", ORGS, ["sourced_id", "name", "type"]),
         users=_table("users", users),
         user_roles=_table("user_roles", held_roles),
@@ -50,11 +50,11 @@ def _map(users, held_roles, accounts=(), **settings: Any) -> Mapped:
     return map_accounts(District(**given), people, date(2026, 11, 21))
 
 
-def _accounts(mapped: Mapped, *columns: str) -> list[tuple[Any, ...]]:
+def _accounts(mapped: MappingResult, *columns: str) -> list[tuple[Any, ...]]:
     return [tuple(row[name] for name in columns) for row in mapped.accounts.to_pylist()]
 
 
-def _left_out(mapped: Mapped) -> dict[str, tuple[str, str]]:
+def _left_out(mapped: MappingResult) -> dict[str, tuple[str, str]]:
     return {row["user_sourced_id"]: (row["reason"], row["detail"]) for row in mapped.left_out.to_pylist()}
 
 

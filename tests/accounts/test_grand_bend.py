@@ -13,7 +13,7 @@ import pytest
 
 from rollcall.accounts.mapping import map_accounts
 from rollcall.landing.manifests import read_rows, save, write_rows
-from rollcall.landing.mapping import InClasses, Mapped, People
+from rollcall.landing.mapping import ClassMembership, MappingInput, MappingResult
 from rollcall.landing.pull import LandedCollection, Proof, Pull, PullRef, landed_schema
 from rollcall.landing.validated import accepted_schema
 from rollcall.landing.zone import Landing
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the Grand Bend answer
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> People:
+def people(tmp_path_factory: pytest.TempPathFactory) -> MappingInput:
     landing = Landing(str(tmp_path_factory.mktemp("landing")))
     ref = PullRef(district="elm", pull_id="20220115T081500Z-00000000", run_id="by hand")
     folder = ref.folder(landing)
@@ -59,29 +59,29 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> People:
         for collection in validate(landing, ref, district()).collections
         for table, parts in collection.parts.items()
     }
-    return People(
+    return MappingInput(
         orgs=accepted["orgs"],
         users=accepted["users"],
         user_roles=accepted["user_roles"],
         accounts=accepted_schema(TABLES["accounts"]).empty_table(),
-        in_classes=InClasses(accepted["enrollments"], accepted["class_terms"], accepted["academic_sessions"]),
+        in_classes=ClassMembership(accepted["enrollments"], accepted["class_terms"], accepted["academic_sessions"]),
     )
 
 
-def test_everybody_but_parents_has_an_account_where_there_is_a_username(people: People) -> None:
+def test_everybody_but_parents_has_an_account_where_there_is_a_username(people: MappingInput) -> None:
     made = map_accounts(district(usernames="username"), people, IN_TERM)
     assert made.coverage == {"people": 2888, "with_site": 1016, "with_username": 966, "with_account": 966}
     assert totals(made) == ({"student": 960, "staff": 6}, {"role_left_out": 1872, "no_username": 50})
 
 
-def test_a_second_source_for_staff_leaves_nobody_out(people: People) -> None:
+def test_a_second_source_for_staff_leaves_nobody_out(people: MappingInput) -> None:
     usernames = {"student": [{"field": "username"}], "staff": [{"field": "username"}, {"field": "identifier"}]}
     made = map_accounts(district(usernames=usernames), people, IN_TERM)
     assert totals(made) == ({"student": 960, "staff": 56}, {"role_left_out": 1872})
     assert Counter(made.accounts["username_field"].to_pylist()) == {"username": 966, "identifier": 50}
 
 
-def test_schools_nobody_mapped_are_told_with_their_head_counts(people: People) -> None:
+def test_schools_nobody_mapped_are_told_with_their_head_counts(people: MappingInput) -> None:
     sites = {"targets": ["Elementary"], "map": {ELEMENTARY: "Elementary", HIGH: "leave_out"}}
     made = map_accounts(district(usernames="username", sites=sites), people, IN_TERM)
     assert totals(made) == (
@@ -92,7 +92,7 @@ def test_schools_nobody_mapped_are_told_with_their_head_counts(people: People) -
     assert "Grand Bend Middle School" in made.findings[0].message
 
 
-def test_who_is_in_a_class_has_an_account_until_the_year_is_over(people: People) -> None:
+def test_who_is_in_a_class_has_an_account_until_the_year_is_over(people: MappingInput) -> None:
     settings = district(usernames="username", filters={"require_class": True})
     nights = (date(2022, 5, 26), date(2022, 5, 27))
     assert [totals(map_accounts(settings, people, night)) for night in nights] == [
@@ -101,7 +101,7 @@ def test_who_is_in_a_class_has_an_account_until_the_year_is_over(people: People)
     ]
 
 
-def test_grades_are_the_provider_s_own_words(people: People) -> None:
+def test_grades_are_the_provider_s_own_words(people: MappingInput) -> None:
     settings = district(usernames="username", filters={"grades": ["Third grade", "Fourth grade"]})
     assert totals(map_accounts(settings, people, IN_TERM)) == (
         {"student": 160, "staff": 6},
@@ -109,5 +109,5 @@ def test_grades_are_the_provider_s_own_words(people: People) -> None:
     )
 
 
-def totals(made: Mapped) -> tuple[dict[str, int], dict[str, int]]:
+def totals(made: MappingResult) -> tuple[dict[str, int], dict[str, int]]:
     return Counter(made.accounts["role"].to_pylist()), Counter(made.left_out["reason"].to_pylist())

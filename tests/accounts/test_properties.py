@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.landing.mapping import LEFT_OUT_REASONS, Mapped, People
+from rollcall.landing.mapping import LEFT_OUT_REASONS, MappingInput, MappingResult
 from tests.accounts.cases import NIGHT, TERMS, district, in_classes, people
 
 _NAMES = ["ada", "ben", "cid", "dot", "eve", "fay", "gus", "hal"]
@@ -110,7 +110,7 @@ def test_the_order_in_which_rows_come_makes_no_difference(before, tonight, said,
     classes = in_classes({"ada": "maths", "ben": "maths"}, {"maths": "year"})
     published = map_accounts(elm, replace(people(before), in_classes=classes), NIGHT).accounts
     roster = replace(people(tonight), accounts=published, in_classes=classes)
-    shuffled = People(
+    shuffled = MappingInput(
         *(_shuffled(getattr(roster, name), random) for name in ("orgs", "users", "user_roles", "accounts"))
     )
     shuffled = replace(shuffled, in_classes=classes)
@@ -153,7 +153,7 @@ def test_through_merge_a_rejected_person_is_neither(nights, roster, seed) -> Non
     assert sorted([*accounts, *left_out, *rejected]) == sorted(everybody)
 
 
-def _check_names(made: Mapped, tonight: dict[str, Any]) -> None:
+def _check_names(made: MappingResult, tonight: dict[str, Any]) -> None:
     """One username per person, one person per username."""
     holders: dict[str, set[tuple[Any, ...]]] = {}
     for row in made.accounts.to_pylist():
@@ -166,7 +166,7 @@ def _check_names(made: Mapped, tonight: dict[str, Any]) -> None:
     assert changed <= set(zip(*(_column(made.accounts, name) for name in ("user_sourced_id", "site_id")), strict=True))
 
 
-def _tables(made: Mapped) -> list[Any]:
+def _tables(made: MappingResult) -> list[Any]:
     return [made.accounts.to_pylist(), made.left_out.to_pylist(), made.name_changes.to_pylist(), made.findings]
 
 

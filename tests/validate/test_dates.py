@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from rollcall.expectations.severities import rules_in_force
+from rollcall.expectations.severities import ruleset_digest
 from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import Schedule
@@ -111,4 +111,4 @@ def test_another_time_zone_has_kept_pulls_judged_again() -> None:
     here, there = (
         msgspec.structs.replace(district(), schedule=Schedule(timezone=zone)) for zone in ("UTC", "Asia/Tokyo")
     )
-    assert rules_in_force(here) != rules_in_force(there)
+    assert ruleset_digest(here) != ruleset_digest(there)

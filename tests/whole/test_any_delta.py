@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollcall.holds import decisions
-from rollcall.landing.change_set import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, ChangeSet, change_schema
+from rollcall.landing.change_set import HELD_ROWS_SCHEMA, RESOLVED_HOLD_ROWS_SCHEMA, ChangeSet, change_schema
 from rollcall.landing.manifests import load, read_rows
 from rollcall.landing.mapping import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
 from rollcall.landing.pull import PullRef
@@ -140,7 +140,7 @@ def _worked_out(nights: Nights, ref: PullRef) -> dict[str, Any]:
         "found": read_rows(folder, made.person_findings, PERSON_FINDINGS_SCHEMA).to_pylist(),
         "left out": read_rows(folder, made.left_out, LEFT_OUT_SCHEMA).to_pylist(),
         "held": _sorted(read_rows(folder, made.held_rows, HELD_ROWS_SCHEMA)),
-        "came back": _sorted(read_rows(folder, made.came_back, CAME_BACK_SCHEMA)),
+        "came back": _sorted(read_rows(folder, made.came_back, RESOLVED_HOLD_ROWS_SCHEMA)),
         "findings": made.findings,
         "holds": made.holds,
         "coverage": made.coverage,

@@ -33,7 +33,13 @@ from rollcall.accounts.roles import (
 )
 from rollcall.accounts.usernames import as_text, source_columns
 from rollcall.changes.coverage import coverage
-from rollcall.landing.mapping import LEFT_OUT_SCHEMA, NAME_CHANGES_SCHEMA, PERSON_FINDINGS_SCHEMA, Mapped, People
+from rollcall.landing.mapping import (
+    LEFT_OUT_SCHEMA,
+    NAME_CHANGES_SCHEMA,
+    PERSON_FINDINGS_SCHEMA,
+    MappingInput,
+    MappingResult,
+)
 from rollcall.landing.validated import Finding, accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, PersonDecision
@@ -131,7 +137,7 @@ def required_user_columns(district: District) -> list[str]:
     return sorted({*_PERSON, "primary_org_sourced_id", *COPIED, *source_columns(district)})
 
 
-def map_accounts(district: District, people: People, night: date) -> Mapped:
+def map_accounts(district: District, people: MappingInput, night: date) -> MappingResult:
     """Every account as it will be, everybody without one, and whose username changes.
 
     :param people: the roster as it will be, and the accounts readers have now.
@@ -141,7 +147,7 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
     if not people.users.num_rows:
         empty = accepted_schema(TABLES["accounts"]).empty_table(), LEFT_OUT_SCHEMA.empty_table()
         findings = unknown_person_decisions(district, people.users["sourced_id"])
-        return Mapped(*empty, coverage(0, empty[1]), findings, NAME_CHANGES_SCHEMA.empty_table())
+        return MappingResult(*empty, coverage(0, empty[1]), findings, NAME_CHANGES_SCHEMA.empty_table())
     from_user = source_columns(district)
     users = people.users.select(required_user_columns(district)).combine_chunks().sort_by("sourced_id")
     held = evaluate_roles(district, people, users, night)
@@ -162,7 +168,7 @@ def map_accounts(district: District, people: People, night: date) -> Mapped:
         ]
     )
     left_out = _left_out(reasons, users)
-    return Mapped(
+    return MappingResult(
         accounts=account_rows(rows, places, held, users, people.accounts),
         left_out=left_out,
         coverage=coverage(users.num_rows, left_out),

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rollcall.accounts.assignment import Flags, Ints, codes, distinct_lists, flags, positions, starts_of
-from rollcall.landing.mapping import LEFT_OUT_REASONS, InClasses, People
+from rollcall.landing.mapping import LEFT_OUT_REASONS, ClassMembership, MappingInput
 from rollcall.settings import District, Filters
 from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
 
@@ -72,7 +72,7 @@ def is_current(begin_date: pa.ChunkedArray, end_date: pa.ChunkedArray, night: da
 # Who is enrolled in a class, for districts that give an account to nobody else (`filters.require_class`).
 
 
-def find_users_in_class(in_classes: InClasses, users: pa.ChunkedArray, filters: Filters, night: date) -> Flags:
+def find_users_in_class(in_classes: ClassMembership, users: pa.ChunkedArray, filters: Filters, night: date) -> Flags:
     """For each user whether an enrollment counts: one that has begun and has not ended by that night.
 
     With `terms: active` its class must be going on too, see :func:`_inactive_classes`.
@@ -88,7 +88,7 @@ def find_users_in_class(in_classes: InClasses, users: pa.ChunkedArray, filters: 
     return made[:-1]
 
 
-def _inactive_classes(in_classes: InClasses, night: date, days_early: int) -> pa.ChunkedArray:
+def _inactive_classes(in_classes: ClassMembership, night: date, days_early: int) -> pa.ChunkedArray:
     """The classes that are over or have not begun.
 
     A class of several terms lasts from the begin of the first to the end of the last, so that nobody loses an account
@@ -145,7 +145,7 @@ class RolesAtSites:
     schools: pa.Array
 
 
-def evaluate_roles(district: District, people: People, users: pa.Table, night: date) -> EvaluatedRoles:
+def evaluate_roles(district: District, people: MappingInput, users: pa.Table, night: date) -> EvaluatedRoles:
     """Every role judged.
 
     :param users: in the order of their sourcedIds.
@@ -231,7 +231,7 @@ def _apply_filters(
     users: pa.Table,
     source_roles: list[str],
     orgs: pa.Table,
-    people: People,
+    people: MappingInput,
     night: date,
 ) -> dict[str, Flags]:
     """Per filter the district has, the roles it leaves out."""

@@ -47,7 +47,7 @@ from rollcall.landing.validated import Validated, ValidatedCollection, accepted_
 from rollcall.landing.zone import PullFolder
 from rollcall.model.keys import row_keys
 from rollcall.model.tables import COLLECTIONS, Table, tables_of
-from rollcall.runtime.memory import give_back_what_is_free
+from rollcall.runtime.memory import release_free_memory
 from rollcall.settings import RuleChange
 from rollcall.warehouse.clock import require_not_in_future, warehouse_now
 
@@ -87,7 +87,7 @@ def propose_changes(
                 _merge_table(merged, folder, pull, collections[name], table, refused)
             else:
                 _follow_owners(merged, pull, table)
-        give_back_what_is_free()
+        release_free_memory()
     _judge_shares(merged)
     return merged
 

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.expectations.judge import Broken, Judge
+from rollcall.expectations.judge import BrokenRule, Judge
 from rollcall.expectations.rules import Rule
 from rollcall.expectations.suites import SUITES
-from rollcall.landing.rejects import REJECT_SCHEMA, reject_record
+from rollcall.landing.rejects import REJECT_SCHEMA, Reject, build_rejects
 from rollcall.landing.validated import Finding, Severity
 from rollcall.model.keys import join_columns
 from rollcall.model.tables import Table
@@ -267,7 +267,7 @@ def _of_part(severity: Severity) -> Severity:
     return "info" if severity == "info" else "warning"
 
 
-def _first_reasons(broken: list[Broken]) -> dict[int, Rule]:
+def _first_reasons(broken: list[BrokenRule]) -> dict[int, Rule]:
     """Row number to the first critical rule it breaks."""
     refused: dict[int, Rule] = {}
     for one in broken:
@@ -277,17 +277,11 @@ def _first_reasons(broken: list[Broken]) -> dict[int, Rule]:
 
 
 def _rejects(rows: pa.Table, collection: str, table: Table, refused: dict[int, Rule]) -> pa.Table:
-    """The refused rows with their reasons, in the order in which they came."""
+    """The rejected rows with their reasons, in the order in which they were received."""
     numbers = sorted(refused)
-    told = [
-        {
-            "collection": collection,
-            "sourced_id": record["sourced_id"],
-            "rule": refused[number].name,
-            "reason": refused[number].reason,
-            "field": refused[number].field,
-            "record": reject_record(collection, record, table.of_kind("json")),
-        }
-        for number, record in zip(numbers, rows.take(pa.array(numbers, pa.int64())).to_pylist(), strict=True)
-    ]
-    return pa.Table.from_pylist(told, schema=REJECT_SCHEMA)
+    records = rows.take(pa.array(numbers, pa.int64())).to_pylist()
+    rejects = (
+        Reject(record["sourced_id"], (rule := refused[number]).name, rule.reason, rule.field, record)
+        for number, record in zip(numbers, records, strict=True)
+    )
+    return build_rejects(collection, rejects, table.of_kind("json"))

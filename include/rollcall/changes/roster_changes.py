@@ -34,7 +34,7 @@ from rollcall.changes.withholding import withhold, withhold_accounts
 from rollcall.expectations.judge import Judge
 from rollcall.landing.change_set import TableCounts
 from rollcall.landing.manifests import Part
-from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, Mapped, People
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, ClassMembership, MappingInput, MappingResult
 from rollcall.landing.validated import Finding
 from rollcall.model.keys import row_keys, split_keys
 from rollcall.model.tables import TABLES, Table
@@ -143,7 +143,7 @@ class RosterChanges:
         """
         return name in self.tables or has_rows(self.connection, self.district, TABLES[name])
 
-    def mapping_input(self, of_users: Sequence[str], whom: pa.ChunkedArray | None = None) -> People:
+    def mapping_input(self, of_users: Sequence[str], whom: pa.ChunkedArray | None = None) -> MappingInput:
         """What mapping works on.
 
         :param of_users: the columns of `users` it looks at.
@@ -153,7 +153,7 @@ class RosterChanges:
             (None, None) if whom is None else (ColumnFilter("sourced_id", whom), ColumnFilter("user_sourced_id", whom))
         )
         accounts = TABLES["accounts"]
-        return People(
+        return MappingInput(
             orgs=self.after("orgs", ["sourced_id", "name", "type"]),
             users=self.after("users", of_users, own),
             user_roles=self.after("user_roles", of=theirs),
@@ -162,14 +162,14 @@ class RosterChanges:
             birth_dates=self.after("demographics", BIRTH_DATES_SCHEMA.names, own),
         )
 
-    def _in_classes(self) -> InClasses:
-        return InClasses(
+    def _in_classes(self) -> ClassMembership:
+        return ClassMembership(
             enrollments=self.after("enrollments", IN_CLASSES).drop_columns(["sourced_id"]),
             class_terms=self.after("class_terms"),
             academic_sessions=self.after("academic_sessions", ["sourced_id", "start_date", "end_date"]),
         )
 
-    def with_accounts(self, mapped: Mapped, users: pa.ChunkedArray | None = None) -> RosterChanges:
+    def with_accounts(self, mapped: MappingResult, users: pa.ChunkedArray | None = None) -> RosterChanges:
         """With the changes of accounts: an account that the mapping does not return is removed.
 
         :param users: the users who were mapped; None for all.
@@ -243,7 +243,9 @@ class RosterChanges:
             accepted["users"] = accepted["users"].select(sorted({"sourced_id", *user_columns}))
         return replace(self, tables=tables, accepted=accepted, parts=parts)
 
-    def without_accounts(self, mapped: Mapped, keys: pa.Array | pa.ChunkedArray) -> tuple[RosterChanges, Mapped]:
+    def without_accounts(
+        self, mapped: MappingResult, keys: pa.Array | pa.ChunkedArray
+    ) -> tuple[RosterChanges, MappingResult]:
         """Without the changes of these accounts, which stay as published; and what is left of the mapping."""
         if not len(keys):
             return self, mapped

@@ -20,7 +20,7 @@ from rollcall.changes.comparison import OWNER_REMOVED, TableChanges
 from rollcall.changes.coverage import coverage
 from rollcall.changes.published import PublishedRows, read_rows_by_key
 from rollcall.landing.change_set import change_schema
-from rollcall.landing.mapping import LEFT_OUT_SCHEMA, Mapped
+from rollcall.landing.mapping import LEFT_OUT_SCHEMA, MappingResult
 from rollcall.model.keys import row_keys
 from rollcall.model.tables import Table
 
@@ -57,8 +57,8 @@ class _Names:
 
 
 def withhold_accounts(
-    changes: TableChanges, mapped: Mapped, published: pa.Table, keys: pa.Array | pa.ChunkedArray
-) -> tuple[TableChanges, Mapped]:
+    changes: TableChanges, mapped: MappingResult, published: pa.Table, keys: pa.Array | pa.ChunkedArray
+) -> tuple[TableChanges, MappingResult]:
     """The changes of `accounts` without those rows, and what is left of the mapping.
 
     :param published: the accounts readers have: `user_sourced_id`, `site_id`, `username_key`.
@@ -92,7 +92,7 @@ def _left_by(users: pa.ChunkedArray, waits: Flags, is_removed: Flags) -> Flags:
     return np.asarray(pc.is_in(users, value_set=users.filter(pa.array(waits)))) & is_removed
 
 
-def _without(mapped: Mapped, changes: TableChanges, names: _Names, away: Flags) -> Mapped:
+def _without(mapped: MappingResult, changes: TableChanges, names: _Names, away: Flags) -> MappingResult:
     """Who keeps an account is not left out; who may not have one yet is, because of whoever keeps the name."""
     kept = names.kept(away)
     is_added = np.asarray(pc.is_in(changes.rows["_change"], value_set=pa.array(["added", "returned"]))) & away

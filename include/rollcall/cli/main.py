@@ -18,7 +18,7 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import click
 
-from rollcall.errors import RollcallError, in_words
+from rollcall.errors import RollcallError, to_rollcall_error
 
 #: Where each command is defined; a command's module is imported only when it is asked for.
 COMMANDS = {
@@ -85,7 +85,7 @@ def main() -> None:
     except Exception as error:
         if not _is_of_the_warehouse(error):
             raise
-        _end_with(in_words(error, "command"))
+        _end_with(to_rollcall_error(error, "command"))
 
 
 def _is_of_the_warehouse(error: Exception) -> bool:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from rollcall.accounts.mapping import map_accounts
 from rollcall.district_edits.published import PublishedRoster, frame
-from rollcall.landing.mapping import Mapped
+from rollcall.landing.mapping import MappingResult
 from rollcall.model.keys import join_key
 from rollcall.settings import District
 from rollcall.warehouse.site_targets import resolve_site_targets
@@ -26,8 +26,8 @@ class Impact:
     :param after: what mapping makes of everybody then.
     """
 
-    before: Mapped
-    after: Mapped
+    before: MappingResult
+    after: MappingResult
     gain: int
     lose: int
     move: int
@@ -69,7 +69,7 @@ def compute_impact(roster: PublishedRoster, before: District, after: District) -
     )
 
 
-def _by_person(mapped: Mapped) -> pd.DataFrame:
+def _by_person(mapped: MappingResult) -> pd.DataFrame:
     """Per person with an account: ids and names of the sites as one text each, and the username."""
     accounts = frame(mapped.accounts.select(["user_sourced_id", "site_id", "site_name", "username"]))
     grouped = accounts.sort_values(["user_sourced_id", "site_id"]).groupby("user_sourced_id", sort=False)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rollcall.accounts.roles import is_current
 from rollcall.changes.published import district_state, read_live_rows
 from rollcall.errors import ActionRequired
-from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, People
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, ClassMembership, MappingInput
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, night_of
 from rollcall.warehouse.holds import active_hold_rows
@@ -34,7 +34,7 @@ class PublishedRoster:
 
     connection: sa.Connection
     district: District
-    people: People
+    people: MappingInput
     as_of: datetime
     night: date
 
@@ -89,18 +89,18 @@ def published_roster(engine: sa.Engine, district: District) -> Iterator[Publishe
         yield PublishedRoster(connection, district, people, state.current_as_of, night)
 
 
-def _people(connection: sa.Connection, district: District) -> People:
+def _people(connection: sa.Connection, district: District) -> MappingInput:
     def live(name: str, *columns: str) -> pa.Table:
         return read_live_rows(connection, district.district, TABLES[name], columns or TABLES[name].names)
 
     in_classes = None
     if district.filters.require_class:
-        in_classes = InClasses(
+        in_classes = ClassMembership(
             enrollments=live("enrollments", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"),
             class_terms=live("class_terms"),
             academic_sessions=live("academic_sessions", "sourced_id", "start_date", "end_date"),
         )
-    return People(
+    return MappingInput(
         orgs=live("orgs", "sourced_id", "name", "type"),
         users=live("users"),
         user_roles=live("user_roles"),

@@ -15,7 +15,7 @@ import pyarrow as pa
 from rollcall.district_edits.sites import School, Schools, decided
 from rollcall.errors import ActionRequired
 from rollcall.files.private import write_private
-from rollcall.files.spreadsheet import restored, to_csv
+from rollcall.files.spreadsheet import to_csv, unescape_cell
 from rollcall.settings.sections import UNDECIDED
 
 COLUMNS = pa.schema(
@@ -66,7 +66,7 @@ def read(schools: Schools, path: Path) -> dict[str, str]:
         if not any(cell.strip() for cell in row):
             continue
         cells = [*row, *[""] * (len(header) - len(row))]
-        key, site = _sourced_id(cells[at], known), restored(cells[site_at].strip())
+        key, site = _sourced_id(cells[at], known), unescape_cell(cells[site_at].strip())
         line = f"line {rows.line_num}"
         if key not in known:
             problems.append(f"{line}: there is no school with the sourcedId {key!r}")
@@ -105,7 +105,7 @@ def _row(school: School) -> dict[str, object]:
 
 def _sourced_id(cell: str, known: set[str]) -> str:
     """A spreadsheet, or the one who uses it, may have put blanks around a sourcedId; or the district has."""
-    return key if (key := restored(cell)) in known else restored(cell.strip()).strip()
+    return key if (key := unescape_cell(cell)) in known else unescape_cell(cell.strip()).strip()
 
 
 def _wrong(schools: Schools, path: Path, problems: list[str]) -> ActionRequired:

@@ -112,7 +112,7 @@ _LISTED: dict[str, Any] = {"result_format": "COMPLETE", "unexpected_index_column
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenRule:
     """A rule that some rows break, as grave as it is in this district.
 
     :param rows: their numbers, where the rule is critical; None where only the count is asked for.
@@ -143,7 +143,7 @@ class Judge:
         self._batches = asset.add_batch_definition_whole_dataframe("whole")
         self.severities = severities
 
-    def broken(self, collection: str, rows: pa.Table, rules: list[Rule]) -> list[Broken]:
+    def broken(self, collection: str, rows: pa.Table, rules: list[Rule]) -> list[BrokenRule]:
         """The rules that are broken, in the order of `rules`.
 
         :param rows: the columns the rules look at.
@@ -157,7 +157,7 @@ class Judge:
         found = {**self._by_combination(collection, rows, few), **self._row_by_row(collection, rows, many)}
         return [found[id(rule)] for rule in rules if id(rule) in found]
 
-    def _by_combination(self, collection: str, rows: pa.Table, rules: list[Rule]) -> dict[int, Broken]:
+    def _by_combination(self, collection: str, rows: pa.Table, rules: list[Rule]) -> dict[int, BrokenRule]:
         """The broken rules among those about columns of few different values.
 
         Listing costs twice as much as counting, so that is done only for what is broken.
@@ -172,10 +172,12 @@ class Judge:
             failing = _row_numbers(result)
             count = int(made.counts[failing].sum())
             is_listed = rule.severity == "critical"
-            found[id(rule)] = Broken(rule, count, np.flatnonzero(np.isin(made.of_row, failing)) if is_listed else None)
+            found[id(rule)] = BrokenRule(
+                rule, count, np.flatnonzero(np.isin(made.of_row, failing)) if is_listed else None
+            )
         return found
 
-    def _row_by_row(self, collection: str, rows: pa.Table, rules: list[Rule]) -> dict[int, Broken]:
+    def _row_by_row(self, collection: str, rows: pa.Table, rules: list[Rule]) -> dict[int, BrokenRule]:
         """The broken rules among the others.
 
         First everything is counted; row numbers are asked for afterwards and only where a critical rule is broken,
@@ -188,7 +190,7 @@ class Judge:
         critical = [rule for rule, _ in broken if rule.severity == "critical"]
         listed = iter(_run(batch, collection, critical, _LISTED))
         return {
-            id(rule): Broken(rule, count, _row_numbers(next(listed)) if rule.severity == "critical" else None)
+            id(rule): BrokenRule(rule, count, _row_numbers(next(listed)) if rule.severity == "critical" else None)
             for rule, count in broken
         }
 

@@ -25,7 +25,7 @@ from rollcall.settings.sections import nearest
 # zone its dates are read in, and with the release.
 
 
-def rules_in_force(district: District) -> str:
+def ruleset_digest(district: District) -> str:
     """The digest of the rules that validate asks about this district's records today."""
     rules = [(name, rule) for name in SUITES for rule in [*every_record.identity(), *rules_of(name)]]
     told = [

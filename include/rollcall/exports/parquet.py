@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
-from rollcall.files.private import read_if_there, replace_private
+from rollcall.files.private import read_if_exists, replace_private
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES, Table
 from rollcall.warehouse.bulk import copy_out
@@ -51,7 +51,7 @@ def export(engine: sa.Engine, district: str, url: str) -> str:
         if row is None:
             raise RollcallError("not_published", f"{district} has not been published yet.", district=district)
         folder = f"{root}/generation={row.generation}"
-        if not _is_written(read_if_there(f"{folder}/manifest.json"), row.current_run_id):
+        if not _is_written(read_if_exists(f"{folder}/manifest.json"), row.current_run_id):
             files = [
                 _written(folder, table, _live(connection, district, table))
                 for table in TABLES.values()
@@ -76,7 +76,7 @@ def _move_current(engine: sa.Engine, district: str, url: str, generation: int) -
     """
     with engine.begin() as connection:
         connection.execute(ACQUIRE_LOCK, {"name": f"export {district}"})
-        named = _named(read_if_there(url))
+        named = _named(read_if_exists(url))
         newest = sa.select(state.c.generation).where(state.c.district_id == district)
         known = connection.execute(newest).scalar_one_or_none() or 0
         if named > known:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from rollcall.extract.resume import PartialCollection
 from rollcall.landing.manifests import Part, write_rows
 from rollcall.landing.pull import LandedCollection, Pull, landed_schema
-from rollcall.landing.rejects import REJECT_SCHEMA, reject_record
+from rollcall.landing.rejects import REJECT_SCHEMA, Reject, build_rejects
 from rollcall.landing.zone import PullFolder
 from rollcall.model.tables import tables_of
 from rollcall.oneroster.columns import columns
@@ -194,20 +194,17 @@ def _without_roles(tables: dict[str, pa.Table], not_landed: pa.Array) -> dict[st
 
 
 def _rejects(collection: str, unreadable: list[UnreadableRecord]) -> pa.Table:
-    """Unreadable records as rejects; of demographics nothing but that there was one."""
-    return pa.table(
-        {
-            "collection": [collection] * len(unreadable),
-            "sourced_id": [one.sourced_id for one in unreadable],
-            "rule": [one.code for one in unreadable],
-            "reason": [_REASONS.get(one.code, "The record could not be read.") for one in unreadable],
-            "field": [one.field for one in unreadable],
-            "record": [_record(collection, one) for one in unreadable],
-        },
-        schema=REJECT_SCHEMA,
+    """Unreadable records as rejects."""
+    return build_rejects(
+        collection,
+        (
+            Reject(
+                one.sourced_id,
+                one.code,
+                _REASONS.get(one.code, "The record could not be read."),
+                one.field,
+                msgspec.json.decode(one.record) if one.record else msgspec.UNSET,
+            )
+            for one in unreadable
+        ),
     )
-
-
-def _record(collection: str, unreadable: UnreadableRecord) -> str | None:
-    """The record, as far as JSON could be made of it."""
-    return reject_record(collection, msgspec.json.decode(unreadable.record)) if unreadable.record else None

@@ -26,7 +26,7 @@ from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.columns import columns
 from rollcall.oneroster.pages import Page, Proof
 from rollcall.oneroster.records import OrgSummary, district_org
-from rollcall.runtime.memory import without_cycles
+from rollcall.runtime.memory import collect_garbage_rarely
 from rollcall.settings import District
 
 # What a pull is asked to do.
@@ -96,7 +96,7 @@ def extract(
     :raises RollcallError: what the client raises, with the collection named; then there is no manifest.
         `collection_not_pulled` for a collection the district's settings do not name.
     """
-    with redact_errors("extract", district=district.district), without_cycles():
+    with redact_errors("extract", district=district.district), collect_garbage_rarely():
         wanted = _narrowed(district, collections)
         if plan.base_url:
             client.assume_base_url(plan.base_url)

@@ -17,7 +17,7 @@ import fsspec
 import msgspec
 
 from rollcall.errors import RollcallError
-from rollcall.landing.manifests import Contract, Made, Part, from_json, load, to_json
+from rollcall.landing.manifests import Contract, ContractType, Part, from_json, load, to_json
 from rollcall.landing.pull import LandedCollection, Mode, Pull, PullRef, Usage
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.oneroster.pages import Checkpoint
@@ -134,7 +134,7 @@ class ResumeJournal:
             return False
         return True
 
-    def _read(self, name: str, kind: type[Made]) -> Made | None:
+    def _read(self, name: str, kind: type[ContractType]) -> ContractType | None:
         """None where there is nothing, or what another version of Rollcall wrote."""
         try:
             return from_json(self._folder.read_manifest(name), kind)

@@ -1,1 +1,1 @@
-"""Files Rollcall writes for people: private to its account, and safe in a spreadsheet."""
+"""Files that Rollcall writes for people: private to its account, and safe in a spreadsheet."""

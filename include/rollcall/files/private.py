@@ -1,7 +1,7 @@
-"""Files with people's names in them: for the account that runs Rollcall and nobody else, whatever its umask.
+"""Files with people's names: only the account that runs Rollcall can read them, whatever its umask.
 
-Everything Rollcall writes with such data goes through here: the landing zone, exports, `rollcall roster --out`,
-worksheets. On a local disk a file has mode 0600 and a folder made for it 0700. In an object store its own policy rules.
+The landing zone, exports, `rollcall roster --out`, and worksheets are written here. On a local disk a file gets mode
+0600, and a folder created for it gets 0700. In an object store the store's own policy applies.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Content = bytes | memoryview
 
 
 def write_private(where: str | Path, content: Content) -> None:
-    """Write a file, or replace what is in it.
+    """Write a file, or replace its content.
 
     :param where: a path, or any URL fsspec knows.
-    :raises ActionRequired: `file_not_private` when the file there belongs to another account.
+    :raises ActionRequired: `file_not_private` when the existing file belongs to another account.
     """
     filesystem, path = fsspec.core.url_to_fs(str(where))
     if isinstance(filesystem, LocalFileSystem):
@@ -34,9 +34,9 @@ def write_private(where: str | Path, content: Content) -> None:
 
 
 def replace_private(where: str | Path, content: Content) -> None:
-    """Put a file in the place of another in one step: a reader sees the one before or this one, never a part.
+    """Replace a file in one step: a reader sees the old content or the new content, never a part of it.
 
-    On a local disk by renaming, also where the folder is given as `file://…`; an object store's upload is one step.
+    A local file is renamed into place, also for a `file://…` URL. An upload to an object store is one step.
 
     :param where: a path, or any URL fsspec knows.
     """
@@ -45,18 +45,18 @@ def replace_private(where: str | Path, content: Content) -> None:
         filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         write_private(where, content)
         return
-    whole = Path(path)
-    unfinished = whole.with_name(f".{whole.name}.{secrets.token_hex(4)}")
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        write_private(unfinished, content)
-        unfinished.replace(whole)
+        write_private(temporary, content)
+        temporary.replace(target)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def read_if_there(where: str | Path) -> bytes | None:
-    """What is in a file; None where there is none."""
+def read_if_exists(where: str | Path) -> bytes | None:
+    """The content of a file; None if there is no such file."""
     try:
         with fsspec.open(str(where), "rb") as file:
             return bytes(file.read())
@@ -65,28 +65,28 @@ def read_if_there(where: str | Path) -> bytes | None:
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder and those above it that are missing, each with mode 0700; what is there already stays as it is."""
+    """Create a folder and its missing parents with mode 0700. Existing folders keep their mode."""
     missing = []
     while not folder.exists():
         missing.append(folder)
         folder = folder.parent
     for made in reversed(missing):
-        made.mkdir(mode=0o700, exist_ok=True)  # the mode of `parents=True` would be the umask's
+        made.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would use the umask's mode
 
 
 def _write_local(path: Path, content: Content) -> None:
-    """The mode is set before the first byte is written: a file that was there may be open to all."""
+    """Set the mode before the first byte is written: an existing file may be readable by everyone."""
     private_folder(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not of a pipe or a terminal
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe or terminal has no mode to set
             try:
                 os.fchmod(descriptor, 0o600)
             except PermissionError:
                 raise ActionRequired(
                     "file_not_private",
-                    f"{path} belongs to another account, so it cannot be closed to others.",
-                    remedy="Name a file that is not there yet. Nothing was written.",
+                    f"{path} belongs to another account, so it cannot be made private. Nothing was written.",
+                    remedy="Choose a file name that does not exist yet.",
                 ) from None
             file.truncate(0)
         file.write(content)

@@ -31,7 +31,7 @@ class Evidence:
     :param changes: per table its rows in `change_schema`, and `_key`.
     :param received: per table the keys accepted tonight.
     :param counts: per table; `published` is what readers have.
-    :param living: rows of living holds, in `LIVING_HOLD_ROWS_SCHEMA`.
+    :param living: rows of living holds, in `OPEN_HOLD_ROWS_SCHEMA`.
     :param landed: what was pulled, with the proof of its completeness.
     :param rules_changed: whether the district's rules are others than those of the last publication.
     """

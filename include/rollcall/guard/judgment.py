@@ -20,8 +20,8 @@ from rollcall.guard.evidence import KEY, Evidence
 from rollcall.guard.identity import detect_identity_changes, judge_migration, same_people
 from rollcall.guard.removals import judge_removals, judge_updates
 from rollcall.guard.usernames import judge_lost_accounts, judge_names, moved_accounts
-from rollcall.landing.change_set import CAME_BACK_SCHEMA, FIRST_ROWS, HELD_ROWS_SCHEMA, Hold
-from rollcall.landing.mapping import Mapped
+from rollcall.landing.change_set import ALL_NEW_ROWS, HELD_ROWS_SCHEMA, RESOLVED_HOLD_ROWS_SCHEMA, Hold
+from rollcall.landing.mapping import MappingResult
 from rollcall.landing.pull import LandedCollection
 from rollcall.model.keys import join_series
 from rollcall.model.tables import TABLES
@@ -49,7 +49,7 @@ def judge_first(evidence: Evidence, claims: HoldDrafts) -> frozenset[str]:
         first = [one for one in first if evidence.has(one.collection, "added", "returned")]
     waiting = [one for one in first if not _is_approved(one, evidence)]
     for one in waiting:
-        row = {"table_name": one.collection, "row_key": FIRST_ROWS, "change": "added", "about": str(one.proof.unique)}
+        row = {"table_name": one.collection, "row_key": ALL_NEW_ROWS, "change": "added", "about": str(one.proof.unique)}
         rows = pd.DataFrame([row | {"because": "not proven complete", "row_school": ""}]).astype("object")
         said = received_of(one) if has_roster else f"{received_of(one)}; nothing of the first roster is published"
         claims.add(one.collection, "additions", rows, said=said, is_real=True, count=one.proof.received)
@@ -142,7 +142,7 @@ def judge(district: District, evidence: Evidence) -> Judgement:
     return replace(made, withheld=pa.concat_tables([made.withheld, *more]))
 
 
-def judge_accounts(district: District, evidence: Evidence, mapped: Mapped) -> Judgement:
+def judge_accounts(district: District, evidence: Evidence, mapped: MappingResult) -> Judgement:
     """What has to be withheld of the accounts that are mapped from what may be published."""
     claims = HoldDrafts()
     judge_names(district, evidence, claims, mapped.name_changes)
@@ -153,8 +153,9 @@ def judge_accounts(district: District, evidence: Evidence, mapped: Mapped) -> Ju
 
 
 def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
-    """Rows of living holds whose reason is gone, in `CAME_BACK_SCHEMA`: what was to go was received; what was to come
-    does not come any more, or is published as it comes, which only a complete pull can tell."""
+    """Rows of living holds whose reason is gone, in `RESOLVED_HOLD_ROWS_SCHEMA`: a row to be removed was
+    received; a row to be added is no longer received, or is published as received (only a complete pull proves that).
+    """
     living = evidence.living.to_pandas()
     living = living[living["kind"] != "additions"]  # a publication tells that something was published at last
     is_received = evidence.is_received(living)
@@ -175,7 +176,9 @@ def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
         | (~is_leaving & ~about_names & is_complete & ~changes_still & (living["collection"] != "accounts"))
         | (about_names & ~living["row_key"].isin(named))
     )
-    return pa.Table.from_pandas(living.loc[gone, CAME_BACK_SCHEMA.names], CAME_BACK_SCHEMA, preserve_index=False)
+    return pa.Table.from_pandas(
+        living.loc[gone, RESOLVED_HOLD_ROWS_SCHEMA.names], RESOLVED_HOLD_ROWS_SCHEMA, preserve_index=False
+    )
 
 
 def _judgement(claims: HoldDrafts, evidence: Evidence, numbers: Callable[[HoldDraft], Numbers]) -> Judgement:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from rollcall.guard.drafts import ROW, HoldDrafts, as_rows
 from rollcall.guard.evidence import Evidence
 from rollcall.guard.removals import too_many
-from rollcall.landing.mapping import Mapped
+from rollcall.landing.mapping import MappingResult
 from rollcall.model.keys import join_series
 from rollcall.settings import District
 
@@ -46,7 +46,7 @@ def judge_names(district: District, evidence: Evidence, claims: HoldDrafts, name
         claims.add("accounts", "usernames", as_rows("accounts", theirs), school=found.school, said=said)
 
 
-def judge_lost_accounts(district: District, evidence: Evidence, claims: HoldDrafts, mapped: Mapped) -> None:
+def judge_lost_accounts(district: District, evidence: Evidence, claims: HoldDrafts, mapped: MappingResult) -> None:
     """Hold accounts that go though their people stay, where they are too many. A move to another site is no loss."""
     rows = _lost(evidence, mapped)
     waiting = evidence.waiting[
@@ -61,13 +61,13 @@ def judge_lost_accounts(district: District, evidence: Evidence, claims: HoldDraf
         claims.add("accounts", "removals", as_rows("accounts", theirs), school=found.school)
 
 
-def moved_accounts(evidence: Evidence, mapped: Mapped) -> int:
+def moved_accounts(evidence: Evidence, mapped: MappingResult) -> int:
     """How many accounts go whose people have one elsewhere."""
     rows = evidence.rows("accounts", "removed", columns=("user_sourced_id",))
     return int(_among(rows["user_sourced_id"], mapped.accounts["user_sourced_id"]).sum())
 
 
-def _lost(evidence: Evidence, mapped: Mapped) -> pd.DataFrame:
+def _lost(evidence: Evidence, mapped: MappingResult) -> pd.DataFrame:
     rows = evidence.rows("accounts", "removed", columns=("user_sourced_id",))
     # a second record of one person loses its account to the first: the person keeps it
     second = pc.equal(mapped.left_out["reason"], "same_person")

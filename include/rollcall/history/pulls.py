@@ -62,14 +62,14 @@ def pulls_of_night(landing: Landing, district: District, night: date) -> list[Pu
 def validate_by_current_rules(landing: Landing, district: District, known: LandedPull) -> Validated:
     """What validate says of a pull by today's rules: judged anew where it was not judged yet, or by other rules."""
     # Great Expectations takes seconds to import
-    from rollcall.expectations.severities import rules_in_force
+    from rollcall.expectations.severities import ruleset_digest
     from rollcall.validate.validation import validate
 
     try:
         validated = load(known.folder, Validated)
     except RollcallError:
         validated = None
-    if validated is not None and validated.rules in ("", rules_in_force(district)):
+    if validated is not None and validated.rules in ("", ruleset_digest(district)):
         return validated
     pull = known.pull
     return validate(landing, PullRef(district=pull.district, pull_id=pull.pull_id, run_id=pull.run_id), district)

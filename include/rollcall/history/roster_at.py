@@ -27,7 +27,7 @@ from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
 from rollcall.history.pulls import LandedPull, validate_by_current_rules
 from rollcall.landing.manifests import read_rows
-from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, InClasses, People
+from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, ClassMembership, MappingInput
 from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.validated import Validated, ValidatedCollection, accepted_schema
 from rollcall.landing.zone import Landing
@@ -85,12 +85,12 @@ def rebuild_roster(
     return last
 
 
-def _people(district: District, laid: _Laid, tables: dict[str, pa.Table], holders: pa.Table) -> People:
+def _people(district: District, laid: _Laid, tables: dict[str, pa.Table], holders: pa.Table) -> MappingInput:
     in_classes = None
     if district.filters.require_class:
         rows = {name: tables.get(name, laid.rows_of(name)) for name in ("enrollments", "class_terms")}
-        in_classes = InClasses(**rows, academic_sessions=laid.rows_of("academic_sessions"))
-    return People(
+        in_classes = ClassMembership(**rows, academic_sessions=laid.rows_of("academic_sessions"))
+    return MappingInput(
         orgs=tables["orgs"],
         users=tables["users"],
         user_roles=tables["user_roles"],

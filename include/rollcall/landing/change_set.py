@@ -17,7 +17,7 @@ HoldKind = Literal["removals", "updates", "usernames", "identities", "additions"
 
 
 #: The one row a hold of `additions` names: all first rows of a collection, whichever they are.
-FIRST_ROWS = "*"
+ALL_NEW_ROWS = "*"
 
 
 class TableCounts(Contract, frozen=True):
@@ -70,12 +70,12 @@ class ChangeSet(Contract, frozen=True):
         :func:`digest_schema`.
     :param person_findings: what is found about single people, in `PERSON_FINDINGS_SCHEMA`.
     :param held_rows: the rows each hold names, in `HELD_ROWS_SCHEMA`.
-    :param came_back: rows that living holds name and that tonight's pull brought again, in `CAME_BACK_SCHEMA`.
+    :param came_back: rows that living holds name and that tonight's pull brought again, in `RESOLVED_HOLD_ROWS_SCHEMA`.
     :param coverage: people received, with a site, a username, an account.
     :param decisions: a digest of what people had decided about holds when this was worked out; publish refuses if they
         have decided otherwise since.
-    :param is_everybody_mapped: whether mapping was asked about everybody; then `expected_accounts` are all accounts as
-        they have to be after this, the columns `COMPARED_OF_ACCOUNTS`.
+    :param is_full_mapping: whether mapping was asked about everybody; then `expected_accounts` are all accounts as
+        they have to be after this, the columns `COMPARED_ACCOUNT_COLUMNS`.
     """
 
     STAGE: ClassVar[str] = "map"
@@ -100,7 +100,7 @@ class ChangeSet(Contract, frozen=True):
     coverage: dict[str, int] = {}
     full_required: str = ""
     decisions: str = ""
-    is_everybody_mapped: bool = False
+    is_full_mapping: bool = False
     expected_accounts: list[Part] = []
 
 
@@ -155,7 +155,7 @@ def digest_schema(table: Table) -> pa.Schema:
 
 
 #: What of every account is compared after a publication with what mapping gives.
-COMPARED_OF_ACCOUNTS = ("user_sourced_id", "site_id", "account_id", "role", "is_primary_site", "username", "email")
+COMPARED_ACCOUNT_COLUMNS = ("user_sourced_id", "site_id", "account_id", "role", "is_primary_site", "username", "email")
 
 
 #: The rows a hold names: which hold (collection, kind, school), which row (table and its key as one text, see
@@ -170,11 +170,11 @@ HELD_ROWS_SCHEMA = pa.schema(
 
 
 #: Rows of living holds whose reason is gone.
-CAME_BACK_SCHEMA = pa.schema([(name, pa.string()) for name in ("hold_id", "table_name", "row_key")])
+RESOLVED_HOLD_ROWS_SCHEMA = pa.schema([(name, pa.string()) for name in ("hold_id", "table_name", "row_key")])
 
 
 #: Rows of living holds, as the guard sees them; approved ones may flow.
-LIVING_HOLD_ROWS_SCHEMA = pa.schema(
+OPEN_HOLD_ROWS_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("hold_id", "collection", "kind", "school", "table_name", "row_key")),
         *((name, pa.string()) for name in ("change", "because", "about")),

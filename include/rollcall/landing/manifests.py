@@ -23,7 +23,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     STAGE: ClassVar[str]
 
 
-Made = TypeVar("Made", bound=Contract)
+ContractType = TypeVar("ContractType", bound=Contract)
 
 
 class Part(Contract, frozen=True):
@@ -39,7 +39,7 @@ def save(folder: PullFolder, made: Contract) -> None:
     folder.write_manifest(made.STAGE, to_json(made))
 
 
-def load(folder: PullFolder, kind: type[Made]) -> Made:
+def load(folder: PullFolder, kind: type[ContractType]) -> ContractType:
     """Read a stage's manifest.
 
     :raises RollcallError: `not_landed` when the stage has not finished for this pull.
@@ -53,7 +53,7 @@ def to_json(made: msgspec.Struct) -> dict[str, Any]:
     return plain
 
 
-def from_json(plain: dict[str, Any], kind: type[Made]) -> Made:
+def from_json(plain: dict[str, Any], kind: type[ContractType]) -> ContractType:
     return msgspec.convert(plain, kind)
 
 

@@ -60,7 +60,7 @@ NAME_CHANGES_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class InClasses:
+class ClassMembership:
     """Who is in which class, and when its terms begin and end.
 
     :param enrollments: user_sourced_id, class_sourced_id, begin_date, end_date.
@@ -78,7 +78,7 @@ BIRTH_DATES_SCHEMA = pa.schema([("sourced_id", pa.string()), ("birth_date", pa.d
 
 
 @dataclass(frozen=True)
-class People:
+class MappingInput:
     """The roster as it will be after tonight, as far as accounts depend on it; in memory, within one task.
 
     :param orgs: sourced_id, name, type.
@@ -93,12 +93,12 @@ class People:
     users: pa.Table
     user_roles: pa.Table
     accounts: pa.Table
-    in_classes: InClasses | None = None
+    in_classes: ClassMembership | None = None
     birth_dates: pa.Table = field(default_factory=BIRTH_DATES_SCHEMA.empty_table)
 
 
 @dataclass(frozen=True)
-class Mapped:
+class MappingResult:
     """What mapping makes of people.
 
     :param accounts: every account as it will be, in the table's schema.

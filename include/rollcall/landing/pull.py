@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rollcall.landing.manifests import Contract, Part
 from rollcall.landing.zone import Landing, PullFolder
-from rollcall.model.tables import MADE_IN_VALIDATE, Table
+from rollcall.model.tables import ADDED_BY_VALIDATE, Table
 from rollcall.oneroster.http import Usage
 from rollcall.oneroster.pages import Proof
 
@@ -90,5 +90,5 @@ class Pull(Contract, frozen=True):
 
 def landed_schema(table: Table) -> pa.Schema:
     """What extract writes: everything as text, so that validate can judge a date that is none."""
-    made_later = MADE_IN_VALIDATE.get(table.name, ())
+    made_later = ADDED_BY_VALIDATE.get(table.name, ())
     return pa.schema([(name, pa.string()) for name in table.names if name not in made_later])

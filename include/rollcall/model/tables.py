@@ -194,4 +194,4 @@ def tables_of(collection: str) -> list[Table]:
 
 
 #: Columns the landing zone does not hold because a later stage makes them.
-MADE_IN_VALIDATE = {"user_roles": ("role_key",)}
+ADDED_BY_VALIDATE = {"user_roles": ("role_key",)}

@@ -34,7 +34,7 @@ from rollcall.changes.lookups import (
 )
 from rollcall.changes.published import ColumnFilter
 from rollcall.changes.roster_changes import RosterChanges, concat_keys, difference
-from rollcall.landing.mapping import Mapped
+from rollcall.landing.mapping import MappingResult
 from rollcall.landing.pull import Pull
 from rollcall.model.username_text import username_key
 from rollcall.settings import District, night_of, rules_digest
@@ -52,7 +52,7 @@ def affected_users(
     """The users to map, each once; None for everyone.
 
     :param allowed: the changes that may be published tonight.
-    :param living: rows of living holds, in `LIVING_HOLD_ROWS_SCHEMA`.
+    :param living: rows of living holds, in `OPEN_HOLD_ROWS_SCHEMA`.
     """
     before = allowed.state.current_as_of
     if before is None or _affects_everyone(district, allowed, pull, living):
@@ -80,7 +80,7 @@ def affected_users(
     return affected
 
 
-def with_unaffected_users(allowed: RosterChanges, mapped: Mapped, affected: pa.ChunkedArray) -> Mapped:
+def with_unaffected_users(allowed: RosterChanges, mapped: MappingResult, affected: pa.ChunkedArray) -> MappingResult:
     """The mapping of everyone, when only the affected users were mapped."""
     others = read_left_out(allowed.connection, allowed.district)
     others = others.filter(pc.invert(pc.is_in(others["user_sourced_id"], value_set=affected)))

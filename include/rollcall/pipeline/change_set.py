@@ -20,7 +20,7 @@ from rollcall.changes.published_lookups import PublishedLookups
 from rollcall.changes.roster_changes import RosterChanges, difference
 from rollcall.guard.evidence import KEY, Evidence
 from rollcall.guard.judgment import came_back, judge, judge_accounts
-from rollcall.landing.change_set import COMPARED_OF_ACCOUNTS, ChangeSet, Hold
+from rollcall.landing.change_set import COMPARED_ACCOUNT_COLUMNS, ChangeSet, Hold
 from rollcall.landing.manifests import write_rows
 from rollcall.landing.mapping import LEFT_OUT_SCHEMA
 from rollcall.landing.pull import Pull
@@ -28,7 +28,7 @@ from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.validated import Finding, Validated, ValidatedCollection
 from rollcall.landing.zone import PullFolder
 from rollcall.pipeline.affected_users import affected_users, with_unaffected_users
-from rollcall.runtime.memory import give_back_what_is_free
+from rollcall.runtime.memory import release_free_memory
 from rollcall.settings import District, night_of, rules_digest
 from rollcall.settings.sections import LEAVE_OUT, UNDECIDED, measured_apart
 from rollcall.warehouse.holds import active_hold_rows, decisions_digest
@@ -67,7 +67,7 @@ def build_change_set(
         approved=approved_removals(living),
         with_enrollments=district.filters.require_class,
     )
-    give_back_what_is_free()
+    release_free_memory()
 
     # held, and allowed: the records the guard withholds stay as published
     held_records = judge(district, night.evidence(proposed))
@@ -75,14 +75,14 @@ def build_change_set(
     del proposed
     user_columns = required_user_columns(district)
     allowed = allowed.spill_to_landing(write, user_columns)
-    give_back_what_is_free()
+    release_free_memory()
 
     # accounts: mapped from the roster as it will be
     affected = affected_users(district, allowed, pull, living, night.date)
     mapped = map_accounts(district, allowed.mapping_input(user_columns, affected), night.date)
     if affected is not None:
         mapped = with_unaffected_users(allowed, mapped, affected)
-    give_back_what_is_free()
+    release_free_memory()
     with_accounts = allowed.with_accounts(mapped, affected)
 
     # held: the accounts the guard withholds stay as published
@@ -96,7 +96,7 @@ def build_change_set(
     expected = None
     if affected is None:
         withheld_accounts = difference(with_accounts.tables["accounts"].keys(), final.tables["accounts"].keys())
-        expected = final.with_published_accounts(mapped.accounts.select(COMPARED_OF_ACCOUNTS), withheld_accounts)
+        expected = final.with_published_accounts(mapped.accounts.select(COMPARED_ACCOUNT_COLUMNS), withheld_accounts)
     return ChangeSet(
         district=pull.district,
         pull_id=pull.pull_id,
@@ -118,7 +118,7 @@ def build_change_set(
         coverage=published.coverage,
         full_required=_full_required(pull, final, holds, living),
         decisions=decisions_digest(living),
-        is_everybody_mapped=expected is not None,
+        is_full_mapping=expected is not None,
         expected_accounts=[] if expected is None else write("expected_accounts", expected),
     )
 
@@ -127,7 +127,7 @@ def build_change_set(
 class _Night:
     """What both judgments of the guard share.
 
-    :param living: rows of living holds, in `LIVING_HOLD_ROWS_SCHEMA`.
+    :param living: rows of living holds, in `OPEN_HOLD_ROWS_SCHEMA`.
     """
 
     district: District
@@ -165,7 +165,7 @@ def approved_removals(living: pa.Table) -> pa.Table:
     A first absence is not among them, because the second may never come. Old ids are not among them either: they are
     removed when the new ones are published.
 
-    :param living: in `LIVING_HOLD_ROWS_SCHEMA`.
+    :param living: in `OPEN_HOLD_ROWS_SCHEMA`.
     """
     is_removal = pc.and_(pc.equal(living["kind"], "removals"), pc.equal(living["change"], "removed"))
     return living.filter(pc.and_(is_removal, living["is_approved"])).select(["table_name", "row_key", "because"])

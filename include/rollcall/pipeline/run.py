@@ -28,7 +28,7 @@ from rollcall.landing.zone import Landing
 from rollcall.pipeline.change_set import build_change_set
 from rollcall.pipeline.plan import plan_night, plan_without_warehouse
 from rollcall.publish.transaction import publish
-from rollcall.runtime.memory import give_back_what_is_free, keep_memory_small
+from rollcall.runtime.memory import limit_memory_retention, release_free_memory
 from rollcall.settings import District, night_of
 from rollcall.warehouse import ledger
 from rollcall.warehouse.clock import TOLERANCE, require_not_in_future, warehouse_now
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-keep_memory_small()
+limit_memory_retention()
 
 #: How often publish lets merge, map and guard be done again because another run came first.
 _TURNS = 5
@@ -170,7 +170,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
     with redact_errors("map_roster", district=district.district), snapshot(engine) as connection:
         district = resolve_site_targets(connection, district)
         changes = build_change_set(connection, district, folder, pull, validated)
-        give_back_what_is_free()
+        release_free_memory()
     save(folder, changes)
     return changes
 

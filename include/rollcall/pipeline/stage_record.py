@@ -14,7 +14,7 @@ from types import FrameType
 import sqlalchemy as sa
 
 from rollcall.errors import RollcallError, redact_errors
-from rollcall.runtime.memory import given_back
+from rollcall.runtime.memory import release_memory_after
 from rollcall.warehouse import ledger
 
 #: What an unfinished run waits for, by its stage. `publish` itself says which other run holds the publish lock.
@@ -37,7 +37,7 @@ def recorded_stage(engine: sa.Engine, district: str, run_id: str, stage: str) ->
     waits_for = _WAITS_FOR.get(stage, stage)
     _record(engine, district, lambda connection: ledger.record_wait(connection, district, run_id, waits_for))
     try:
-        with given_back(), redact_errors(stage, district=district), _exit_on_sigterm():
+        with release_memory_after(), redact_errors(stage, district=district), _exit_on_sigterm():
             yield
     except BaseException as error:
         failure = error if isinstance(error, RollcallError) else _interrupted(stage, error)

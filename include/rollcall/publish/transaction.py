@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired, GenerationMoved, RollcallError
 from rollcall.landing.change_set import (
-    CAME_BACK_SCHEMA,
-    COMPARED_OF_ACCOUNTS,
-    FIRST_ROWS,
+    ALL_NEW_ROWS,
+    COMPARED_ACCOUNT_COLUMNS,
     HELD_ROWS_SCHEMA,
+    RESOLVED_HOLD_ROWS_SCHEMA,
     ChangeSet,
     Published,
     change_schema,
@@ -138,8 +138,8 @@ def _require_consistency(
     check_roster(connection, scope, remedy=remedy)
     for name, counts in changes.counts.items():
         check_counts(connection, scope, name, counts, written.get(name, {}), remedy)
-    if changes.is_everybody_mapped:
-        schema = pa.schema([accepted_schema(TABLES["accounts"]).field(name) for name in COMPARED_OF_ACCOUNTS])
+    if changes.is_full_mapping:
+        schema = pa.schema([accepted_schema(TABLES["accounts"]).field(name) for name in COMPARED_ACCOUNT_COLUMNS])
         check_accounts(connection, scope, read_rows(folder, changes.expected_accounts, schema), remedy)
 
 
@@ -156,7 +156,7 @@ def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, ch
     written.append(_first_rows(connection, validated, changes))
     return holds.HoldEvents(
         held_rows=read_rows(folder, changes.held_rows, HELD_ROWS_SCHEMA),
-        came_back=read_rows(folder, changes.came_back, CAME_BACK_SCHEMA),
+        came_back=read_rows(folder, changes.came_back, RESOLVED_HOLD_ROWS_SCHEMA),
         applied=pa.concat_tables([holds.APPLIED_SCHEMA.empty_table(), *written]),
         complete=[judged.collection for judged in validated.collections if judged.proves_absence],
     )
@@ -167,11 +167,11 @@ def _first_rows(connection: sa.Connection, validated: Validated, changes: Change
     held = {hold.collection for hold in changes.holds if hold.kind == "additions"}
     nothing_written = not any(part.rows for parts in changes.parts.values() for part in parts)
     living = holds.active_hold_keys(connection, changes.district)
-    waited = [name for name, keys in living.items() if FIRST_ROWS in keys.to_pylist()]
+    waited = [name for name, keys in living.items() if ALL_NEW_ROWS in keys.to_pylist()]
     pulled = {one.collection for one in validated.collections}
     # with a first roster everything waits for the one collection that is held
     done = [] if held and nothing_written else [name for name in waited if name in pulled - held]
-    return pa.table([done, [FIRST_ROWS] * len(done), ["added"] * len(done)], schema=holds.APPLIED_SCHEMA)
+    return pa.table([done, [ALL_NEW_ROWS] * len(done), ["added"] * len(done)], schema=holds.APPLIED_SCHEMA)
 
 
 def _paused(

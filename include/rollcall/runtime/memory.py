@@ -1,9 +1,9 @@
-"""Memory given back to the system as soon as it is free.
+"""Returns freed memory to the operating system.
 
-The stages of a night follow each other in one process, and each needs most of what there is. Allocators keep what was
-freed, in pieces the next stage does not fit into: Arrow's own more than the system's, and the system's unless it is
-told not to learn from large blocks. What Arrow allocates for itself follows ARROW_DEFAULT_MEMORY_POOL, which has to be
-set before it is imported: `include/rollcall/cli/main.py` and `config/airflow_local_settings.py` do.
+The stages of a night run one after another in one process, and each needs most of the available memory. Allocators keep
+freed memory in pieces too small for the next stage: Arrow's allocator more than the system's. The system's allocator
+does so too unless its threshold for large blocks is fixed. Arrow's own allocations follow ARROW_DEFAULT_MEMORY_POOL,
+which must be set before Arrow is imported: `include/rollcall/cli/main.py` and `config/airflow_local_settings.py` do so.
 """
 
 from __future__ import annotations
@@ -17,23 +17,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
-#: glibc's parameters, of mallopt(3), and what they are set to. With much smaller blocks the pages asked for anew took a
-#: second of a big night.
+#: Parameters of glibc's mallopt(3) and their values. With much smaller blocks, requesting pages again took one
+#: second of a large night.
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 _LARGE_BLOCK = 1 << 22
 _ARENAS = 2
 
-#: Bytes a stage has to have taken before its objects are looked through for such as only refer to themselves; that
-#: takes a third of a second.
-_MUCH = 100 << 20
+#: Bytes a stage must have added before garbage is collected after it. A collection takes a third of a second.
+_COLLECT_ABOVE = 100 << 20
 
-#: New containers after which the collector looks through them, and how often then through older ones. Python's 700 are
-#: some hundred records.
-_SELDOM = (50_000, 20, 100)
+#: Thresholds of Python's garbage collector. The default, 700 new containers, is reached after about a hundred records.
+_RARE_THRESHOLDS = (50_000, 20, 100)
 
 
-def keep_memory_small() -> None:
-    """Let large blocks go back when they are freed; where the system's allocator is another, it is left as it is."""
+def limit_memory_retention() -> None:
+    """Return large blocks when they are freed. Without glibc, nothing is changed."""
     pa.set_memory_pool(pa.system_memory_pool())
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
@@ -42,25 +40,26 @@ def keep_memory_small() -> None:
 
 
 @contextmanager
-def given_back() -> Iterator[None]:
-    """A stage, after which its memory goes back: what only refers to itself too, where the stage took much."""
+def release_memory_after() -> Iterator[None]:
+    """Release the memory of a stage when it ends; also collect garbage if the stage used much."""
     before = _resident()
     try:
         yield
     finally:
-        if _resident() - before > _MUCH:
+        if _resident() - before > _COLLECT_ABOVE:
             gc.collect()
-        give_back_what_is_free()
+        release_free_memory()
 
 
 @contextmanager
-def without_cycles() -> Iterator[None]:
-    """Work that makes lists and dicts by the hundred thousand and no cycle among them: they are seldom looked through
-    for one, and what was there before, the libraries mostly, is not. It took a sixth of extract.
+def collect_garbage_rarely() -> Iterator[None]:
+    """Collect garbage rarely during work that creates hundreds of thousands of lists and dicts without cycles.
+
+    What existed before, mostly libraries, is not scanned. Otherwise collecting takes a sixth of extract's time.
     """
     thresholds = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(*_SELDOM)
+    gc.set_threshold(*_RARE_THRESHOLDS)
     try:
         yield
     finally:
@@ -68,14 +67,14 @@ def without_cycles() -> Iterator[None]:
         gc.unfreeze()
 
 
-def give_back_what_is_free() -> None:
-    """Hand back what lies scattered between what is still needed."""
+def release_free_memory() -> None:
+    """Return free memory that is scattered between blocks still in use."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _resident() -> int:
-    """Bytes of this process in memory; 0 where nobody says."""
+    """Resident bytes of this process; 0 if the system does not report them."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

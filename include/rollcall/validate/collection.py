@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.expectations.judge import Broken, Judge
+from rollcall.expectations.judge import BrokenRule, Judge
 from rollcall.expectations.rules import VERSION, Rule, Version
 from rollcall.expectations.suites import SUITES, every_record
 from rollcall.expectations.vocabularies import RELATIVES
-from rollcall.landing.rejects import REJECT_SCHEMA, reject_record
+from rollcall.landing.rejects import Reject, build_rejects
 from rollcall.landing.validated import Finding, Severity, accepted_schema
 from rollcall.model.tables import Table, tables_of
 from rollcall.validate.copies import each_once, with_role_key
@@ -163,7 +163,7 @@ def _needless(users: Typed, roles: Typed) -> dict[str, pa.ChunkedArray]:
     }
 
 
-def _reasons(broken: list[Broken], rows: np.ndarray) -> dict[int, list[Rule]]:
+def _reasons(broken: list[BrokenRule], rows: np.ndarray) -> dict[int, list[Rule]]:
     """Refused row → the critical rules it breaks, in the suite's order; `rows` are the numbers the judge counted."""
     reasons: dict[int, list[Rule]] = {}
     for one in broken:
@@ -178,7 +178,7 @@ def _not_in(refused: dict[int, list[Rule]], count: int) -> np.ndarray:
     return passed
 
 
-def _finding(collection: str, broken: Broken, severity: Severity) -> Finding:
+def _finding(collection: str, broken: BrokenRule, severity: Severity) -> Finding:
     rule = broken.rule
     return Finding(collection=collection, rule=rule.name, severity=severity, message=rule.reason, count=broken.count)
 
@@ -190,18 +190,12 @@ def _each_key_once(rows: pa.Table, table: Table) -> pa.Table:
 
 
 def _rejects(table: Table, landed: pa.Table, refused: dict[int, list[Rule]]) -> pa.Table:
-    """The refused records in the order in which they came."""
+    """The rejected records in the order in which they were received."""
     numbers = sorted(refused)
     records = landed.take(pa.array(numbers, pa.int64())).to_pylist()
-    first = [refused[number][0] for number in numbers]
-    return pa.table(
-        {
-            "collection": [table.name] * len(numbers),
-            "sourced_id": [record["sourced_id"] for record in records],
-            "rule": [rule.name for rule in first],
-            "reason": [" ".join(rule.reason for rule in refused[number]) for number in numbers],
-            "field": [rule.field for rule in first],
-            "record": [reject_record(table.name, record, table.of_kind("json")) for record in records],
-        },
-        schema=REJECT_SCHEMA,
-    )
+    rejects = []
+    for number, record in zip(numbers, records, strict=True):
+        rules = refused[number]
+        reason = " ".join(rule.reason for rule in rules)
+        rejects.append(Reject(record["sourced_id"], rules[0].name, reason, rules[0].field, record))
+    return build_rejects(table.name, rejects, table.of_kind("json"))

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.keys import contains_separator
 from rollcall.model.no_value import says_no_value
-from rollcall.model.tables import MADE_IN_VALIDATE, Table
+from rollcall.model.tables import ADDED_BY_VALIDATE, Table
 
 #: A date: written alone, as a midnight whatever its offset, or as a wall clock's time without an offset. Its day is the
 #: one that is written: a district west of UTC that sends `2026-08-17T00:00:00Z` means August 17.
@@ -74,7 +74,7 @@ def typed(landed: pa.Table, table: Table, timezone: str = "UTC") -> Typed:
 
     :param timezone: the district's, in which a date that was sent as an instant is read.
     """
-    made_later = MADE_IN_VALIDATE.get(table.name, ())
+    made_later = ADDED_BY_VALIDATE.get(table.name, ())
     there = [name for name in landed.column_names if name not in made_later]
     schema = pa.schema([field for field in accepted_schema(table) if field.name in there])
     arrays: list[pa.Array] = []

@@ -16,14 +16,14 @@ from msgspec.structs import replace
 
 from rollcall.errors import redact_errors
 from rollcall.expectations.judge import Judge
-from rollcall.expectations.severities import Severities, rules_in_force
+from rollcall.expectations.severities import Severities, ruleset_digest
 from rollcall.landing.manifests import Part, load, read_rows, save, write_rows
 from rollcall.landing.pull import LandedCollection, Pull, PullRef, landed_schema
 from rollcall.landing.rejects import REJECT_SCHEMA
 from rollcall.landing.validated import Finding, Validated, ValidatedCollection
 from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import tables_of
-from rollcall.runtime.memory import give_back_what_is_free
+from rollcall.runtime.memory import release_free_memory
 from rollcall.settings import District
 from rollcall.validate.collection import Judged, judge_collection
 from rollcall.validate.copies import NEWEST_BY, find_copies
@@ -116,7 +116,7 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
                 )
                 made.add(judged, _written(folder, judged), some.united)
                 del judged, some
-                give_back_what_is_free()
+                release_free_memory()
             told = made.manifest()
             log.info(
                 "%s: %d received, %d accepted, %d tombstones, %d rejected",
@@ -133,7 +133,7 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
             collections=collections,
             rejects=write_rows(folder, Validated.STAGE, "rejects", pa.concat_tables(rejects)),
             findings=findings,
-            rules=rules_in_force(district),
+            rules=ruleset_digest(district),
         )
         save(folder, validated)
         return validated

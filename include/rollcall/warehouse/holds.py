@@ -15,7 +15,13 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rollcall.landing.change_set import CAME_BACK_SCHEMA, HELD_ROWS_SCHEMA, LIVING_HOLD_ROWS_SCHEMA, ChangeSet, Hold
+from rollcall.landing.change_set import (
+    HELD_ROWS_SCHEMA,
+    OPEN_HOLD_ROWS_SCHEMA,
+    RESOLVED_HOLD_ROWS_SCHEMA,
+    ChangeSet,
+    Hold,
+)
 from rollcall.model.keys import join_key
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.models import holds, run_holds
@@ -31,19 +37,19 @@ class HoldEvents:
     """What a publication knows about holds.
 
     :param held_rows: the rows that tonight's holds name, in `HELD_ROWS_SCHEMA`.
-    :param came_back: rows of living holds whose reason is gone, in `CAME_BACK_SCHEMA`.
+    :param came_back: rows of living holds whose reason is gone, in `RESOLVED_HOLD_ROWS_SCHEMA`.
     :param applied: what was written of the rows living holds named, in `APPLIED_SCHEMA`.
     :param complete: collections of which everything was seen: what the guard does not name there any more is over.
     """
 
     held_rows: pa.Table = field(default_factory=HELD_ROWS_SCHEMA.empty_table)
-    came_back: pa.Table = field(default_factory=CAME_BACK_SCHEMA.empty_table)
+    came_back: pa.Table = field(default_factory=RESOLVED_HOLD_ROWS_SCHEMA.empty_table)
     applied: pa.Table = field(default_factory=APPLIED_SCHEMA.empty_table)
     complete: Collection[str] = ()
 
 
 def active_hold_rows(connection: sa.Connection, district: str) -> pa.Table:
-    """Every row that a living hold of the district names, in `LIVING_HOLD_ROWS_SCHEMA`.
+    """Every row that a living hold of the district names, in `OPEN_HOLD_ROWS_SCHEMA`.
 
     Rejected holds live on: their rows stay withheld. A row is approved only while the approval has not expired.
     """
@@ -53,13 +59,13 @@ def active_hold_rows(connection: sa.Connection, district: str) -> pa.Table:
         FROM {OPS}.holds h JOIN {OPS}.hold_rows r USING (hold_id)
         WHERE h.district_id = %(district)s AND h.closed_at IS NULL
         ORDER BY h.hold_id, r.table_name, r.row_key"""
-    return copy_out(connection, query, {"district": district}, LIVING_HOLD_ROWS_SCHEMA)
+    return copy_out(connection, query, {"district": district}, OPEN_HOLD_ROWS_SCHEMA)
 
 
 def decisions_digest(living: pa.Table) -> str:
     """A digest of what is held and of what people have agreed to.
 
-    :param living: in `LIVING_HOLD_ROWS_SCHEMA`.
+    :param living: in `OPEN_HOLD_ROWS_SCHEMA`.
     """
     made = hashlib.blake2b(digest_size=16)
     for row in living.select(["hold_id", "table_name", "row_key", "about", "because", "is_approved"]).to_pylist():
