@@ -92,7 +92,7 @@ def test_the_digest_is_posted_and_its_first_line_says_which_roster_readers_have(
     ((path, body),) = posted
     assert path == f"/{SECRET}"
     lines = body["text"].splitlines()
-    assert lines[0].startswith("Readers have the roster of ")
+    assert lines[0].startswith("Published roster: ")
     assert lines[1] == "1 district: 1 published."
     assert "Planted-Okonkwo" not in body["text"]
 
@@ -283,7 +283,7 @@ def test_the_digest_goes_out_by_e_mail_to_whom_the_connection_names(nights, rost
     assert told["Subject"] == "Rollcall: 1 district: 1 published."
     (body,) = told.get_payload()
     text = body.get_payload(decode=True).decode()
-    assert "Readers have the roster of " in text
+    assert "Published roster: " in text
     assert "Planted-Okonkwo" not in text
 
 

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollcall.accounts.assignment import MANUAL
 from rollcall.explain.answer_selector import _IS_NAME
 from rollcall.explain.answers import ANSWERS, GROUPS
 from rollcall.explain.answers.__main__ import as_markdown
 from rollcall.explain.answers.left_out import LEFT_OUT
 from rollcall.explain.answers.template import NO_ACTION, REPLY_VALUES
 from rollcall.explain.context import DistrictContext
+from rollcall.explain.formatting import field_label
 from rollcall.explain.timeline import fill_answer
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.settings import District
@@ -85,3 +87,7 @@ def test_a_reply_may_repeat_a_name(text):
 @pytest.mark.parametrize("text", ["s1234567", "cleo@elm.example", "68d5a7b8-11", "cleo", "Cleo 4711", "4711"])
 def test_a_reply_never_repeats_an_id_or_an_address(text):
     assert not _IS_NAME.fullmatch(text)
+
+
+def test_a_manual_username_comes_from_the_district_settings():
+    assert field_label(MANUAL) == "the district settings"

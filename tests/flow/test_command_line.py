@@ -184,8 +184,8 @@ def test_a_dry_run_tells_accounts_and_who_is_left_out_as_the_publication_after_i
         assert sum(row["people"] for row in dry["left_out"]) == published["run"]["left_out"]
         sandbox.pass_night("maple")
     shown = _rollcall("sync", "maple", "--full", "--dry-run").stdout
-    assert "Accounts per site, if it were published" in shown
-    assert "Left out, if it were published" in shown
+    assert "Accounts per site, if published" in shown
+    assert "People without an account, if published" in shown
 
 
 def test_one_collection_alone_leaves_the_others_as_published(ready, sandbox):

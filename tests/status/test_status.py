@@ -1,4 +1,4 @@
-"""The morning on one screen: which districts need a person, worst first, and what to do about each."""
+"""The state of every district: which need action, worst first, and the next command for each."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from rollcall.cli.main import rollcall
 from rollcall.errors import ActionRequired, RollcallError
+from rollcall.explain.formatting import format_date
 from rollcall.settings import District, Schedule
 from rollcall.status import airflow_dags
 from rollcall.status.digest import alert, digest, totals
@@ -29,8 +30,8 @@ def now():
 
 
 @pytest.fixture
-def told(nights):
-    """The statuses of elm, whose nights are written, and of others."""
+def read_statuses(nights):
+    """The statuses of Elm and other districts."""
 
     def read(*others, broken=()):
         with nights.engine.connect() as connection:
@@ -52,45 +53,45 @@ def _set(nights, query, **values):
         connection.execute(sa.text(query), values)
 
 
-def test_a_published_district_needs_nobody(nights, roster, told, now):
+def test_a_published_district_needs_no_action(nights, roster, read_statuses, now):
     nights.publish(roster("ada"), as_of=now)
-    (elm,) = told()
+    (elm,) = read_statuses()
     assert (elm.state, elm.command, elm.action_required) == ("published", "", False)
-    assert elm.readers_have == now
-    assert digest([elm]).endswith("No district needs a person.")
+    assert elm.published_as_of == now
+    assert digest([elm]).endswith("No action needed.")
 
 
-def test_the_same_failure_on_following_nights_is_one_incident_with_its_first_date(nights, roster, told, now):
+def test_the_same_failure_on_following_nights_is_one_incident_with_its_first_date(nights, roster, read_statuses, now):
     nights.publish(roster("ada"), as_of=now - timedelta(hours=29))
     for days in (3, 2, 1):
         _fail(nights, f"night{days}", (now - timedelta(days=days)).date())
     _set(nights, "UPDATE roster_ops.runs SET started_at = now() + interval '1 second' WHERE status = 'failed'")
     _set(nights, "UPDATE roster_ops.runs SET started_at = now() + interval '2 second' WHERE run_id = 'night1'")
-    (elm,) = told()
+    (elm,) = read_statuses()
     assert (elm.state, elm.nights) == ("failed", 3)
-    assert elm.what == "The provider refused. Ask for new credentials. The same on 3 nights."
+    assert elm.message == "The provider refused. Ask for new credentials. Same failure on 3 nights."
     assert elm.command == "rollcall check elm"
-    assert digest([elm]).splitlines()[0] == f"Readers have the roster of {elm.night:%A, %Y-%m-%d} for 1 district."
+    assert digest([elm]).splitlines()[0] == f"Published roster: {format_date(elm.night)} (1 district)."
 
 
-def test_a_good_night_ends_an_incident(nights, roster, told, now):
+def test_a_good_night_ends_an_incident(nights, roster, read_statuses, now):
     _fail(nights, "bad", now.date())
     nights.publish(roster("ada"), as_of=now)
     _set(nights, "UPDATE roster_ops.runs SET finished_at = now() + interval '1 second' WHERE status = 'published'")
     _set(nights, "UPDATE roster_ops.runs SET started_at = now() - interval '1 hour' WHERE run_id = 'bad'")
-    (elm,) = told()
+    (elm,) = read_statuses()
     assert (elm.state, elm.nights) == ("published", 0)
 
 
-def test_a_run_that_does_not_finish_says_what_it_waits_for(nights, roster, told, now):
+def test_a_run_in_progress_shows_what_it_waits_for(nights, roster, read_statuses, now):
     nights.publish(roster("ada"), as_of=now)
     with nights.engine.begin() as connection:
         ledger.start_run(connection, "elm", "waiting", now.date())
     _set(nights, "UPDATE roster_ops.runs SET waits_for = 'the run noon, which publishes' WHERE run_id = 'waiting'")
     _set(nights, "UPDATE roster_ops.runs SET started_at = now() + interval '1 minute' WHERE run_id = 'waiting'")
-    (elm,) = told()
+    (elm,) = read_statuses()
     assert elm.state == "running"
-    assert elm.what.endswith("waiting for the run noon, which publishes.")
+    assert elm.message.endswith("waiting for the run noon, which publishes.")
 
 
 @pytest.mark.parametrize(
@@ -129,17 +130,17 @@ def test_late_is_what_the_districts_own_schedule_says(nights, roster, schedule, 
         assert elm.since <= datetime.fromisoformat(now)
 
 
-def test_the_view_and_the_command_agree_on_what_is_late(nights, roster, told, now):
+def test_the_view_and_the_command_agree_on_what_is_late(nights, roster, read_statuses, now):
     view = "SELECT state || (since = late_from)::text FROM roster_ops.district_status"
     nights.settings(schedule=Schedule(timezone="UTC", nightly="0 0 * * *"))
     nights.publish(roster("ada"), as_of=now - timedelta(hours=50))
-    assert (told()[0].state, nights.scalar(view)) == ("late", "latetrue")
+    assert (read_statuses()[0].state, nights.scalar(view)) == ("late", "latetrue")
     nights.publish(roster("ada"), as_of=now)
-    assert (told()[0].state, nights.scalar(view)) == ("published", "publishedfalse")
+    assert (read_statuses()[0].state, nights.scalar(view)) == ("published", "publishedfalse")
 
 
-@pytest.mark.parametrize(("is_paused", "said"), [(True, "is paused"), (None, "is missing"), (False, None)])
-def test_a_dag_of_holds_that_does_not_run_is_said(nights, tmp_path, monkeypatch, is_paused, said):
+@pytest.mark.parametrize(("is_paused", "state"), [(True, "is paused"), (None, "is missing"), (False, None)])
+def test_a_paused_or_missing_holds_dag_is_reported(nights, tmp_path, monkeypatch, is_paused, state):
     monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
     monkeypatch.setenv("ROLLCALL_AIRFLOW_URL", "http://127.0.0.1:1")
     dag = None if is_paused is None else {"is_paused": is_paused}
@@ -147,25 +148,25 @@ def test_a_dag_of_holds_that_does_not_run_is_said(nights, tmp_path, monkeypatch,
     url = nights.engine.url.render_as_string(hide_password=False)
     result = CliRunner().invoke(rollcall, ["status", "--warehouse", url])
     assert result.exit_code == 0, result.output
-    assert (f"The DAG roster_holds {said}" in result.stdout) if said else ("roster_holds" not in result.stdout)
+    assert (f"The DAG roster_holds {state}" in result.stdout) if state else ("roster_holds" not in result.stdout)
 
 
-def test_an_airflow_that_does_not_answer_hides_no_status(nights, tmp_path, monkeypatch):
+def test_an_unreachable_airflow_does_not_hide_the_status(nights, tmp_path, monkeypatch):
     monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
     for name, value in (("URL", "http://127.0.0.1:1"), ("USER", "admin"), ("PASSWORD", "planted")):
         monkeypatch.setenv(f"ROLLCALL_AIRFLOW_{name}", value)
     url = nights.engine.url.render_as_string(hide_password=False)
     result = CliRunner().invoke(rollcall, ["status", "--warehouse", url])
     assert result.exit_code == 0, result.output
-    assert "Whether the DAG roster_holds runs is not known" in result.stdout
+    assert "The state of the DAG roster_holds is unknown" in result.stdout
     assert "planted" not in result.output
 
 
-def test_districts_never_run_switched_off_and_broken_are_in_it_worst_first(nights, roster, told, now):
+def test_new_disabled_and_broken_districts_are_listed_worst_first(nights, roster, read_statuses, now):
     nights.publish(roster("ada"), as_of=now)
     oak, ash = _district("oak"), _district("ash", enabled=False)
     broken = ActionRequired("district_file", "fir.yaml, line 3: unknown key 'naem'.", district="fir")
-    states = told(oak, ash, broken=[broken])
+    states = read_statuses(oak, ash, broken=[broken])
     assert [(one.district, one.state) for one in states] == [
         ("fir", "broken"),
         ("oak", "never"),
@@ -177,15 +178,15 @@ def test_districts_never_run_switched_off_and_broken_are_in_it_worst_first(night
     assert "Ash" not in digest(states)
 
 
-def test_a_paused_publication_says_why_and_how_it_goes_on(nights, roster, told, now):
+def test_a_paused_district_has_the_reason_and_the_next_command(nights, roster, read_statuses, now):
     nights.publish(roster("ada"), as_of=now)
     _set(nights, "UPDATE roster_ops.state SET paused = 'rolled back to run1'")
-    (elm,) = told()
+    (elm,) = read_statuses()
     assert (elm.state, elm.command) == ("paused", "rollcall resume elm")
-    assert alert(elm).splitlines()[0] == f"Readers have the roster of {elm.night:%A, %Y-%m-%d}: Elm (elm) is paused."
+    assert alert(elm).splitlines()[0] == f"Published roster: {format_date(elm.night)}. Elm (elm): paused."
 
 
-def test_the_command_prints_totals_and_only_who_needs_a_person(nights, roster, now, tmp_path, monkeypatch):
+def test_the_command_prints_totals_and_the_districts_that_need_action(nights, roster, now, tmp_path, monkeypatch):
     for name in ("elm", "oak"):
         (tmp_path / f"{name}.yaml").write_text(f'district: {name}\nname: {name}\nversion: "1.2"\nusernames: email\n')
     monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
@@ -212,7 +213,7 @@ def test_the_command_prints_totals_and_only_who_needs_a_person(nights, roster, n
         ("warehouse_version", "rollcall db upgrade"),
     ],
 )
-def test_what_comes_next_is_about_what_failed(nights, roster, told, now, code, command):
+def test_the_next_command_fits_the_failure(nights, roster, read_statuses, now, code, command):
     nights.publish(roster("ada"), as_of=now - timedelta(hours=1))
     _fail(nights, "bad", now.date(), code=code)
-    assert told()[0].command == command
+    assert read_statuses()[0].command == command

@@ -1,4 +1,4 @@
-"""`rollcall status`: the morning on one screen."""
+"""`rollcall status`: the state of every district."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import json
 import sys
 
 import click
-from rich.console import Console
 from rich.table import Table as Grid
 
 from rollcall.cli.options import json_option, warehouse_option
+from rollcall.explain.formatting import format_date
+from rollcall.reports.tables import open_console, plain_grid
 from rollcall.status.status import DistrictStatus
 
 
 @click.command()
-@click.option("--all", "every", is_flag=True, help="Every district, also those that need nobody.")
+@click.option("--all", "every", is_flag=True, help="Include healthy districts.")
 @json_option
 @warehouse_option
 def status(every: bool, as_json: bool, warehouse: str | None) -> None:
-    """Which districts need a person, worst first, and what to do about each."""
+    """Show the districts that need action, worst first, with the next command for each."""
     from rollcall.settings import load_districts
     from rollcall.status.airflow_dags import holds_notes
     from rollcall.status.digest import totals
@@ -27,25 +28,24 @@ def status(every: bool, as_json: bool, warehouse: str | None) -> None:
 
     engine = connect(warehouse_from_environment(warehouse))
     with warehouse_transaction(engine, "status") as connection:
-        told = statuses(connection, *load_districts())
-    shown = [one for one in told if every or one.action_required]
+        districts = statuses(connection, *load_districts())
+    shown = [status for status in districts if every or status.action_required]
     if as_json:
-        click.echo(json.dumps([one.plain() for one in shown], default=str, indent=1))
-    else:
-        console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 140)
-        console.print(totals(told))
-        if shown:
-            console.print(_grid(shown))
-        for note in holds_notes():
-            click.echo(note)
+        click.echo(json.dumps([status.as_dict() for status in shown], default=str, indent=1))
+        return
+    console = open_console(sys.stdout, width=160)
+    console.print(totals(districts))
+    if shown:
+        console.print(_grid(shown))
+    for note in holds_notes():
+        console.print(note, soft_wrap=True)
 
 
 def _grid(shown: list[DistrictStatus]) -> Grid:
-    grid = Grid(header_style="dim", pad_edge=False, box=None)
-    for name in ("district", "state", "since", "what happened", "readers have", "next"):
+    grid = plain_grid()
+    for name in ("district", "state", "since", "message", "published roster", "next"):
         grid.add_column(name, overflow="fold")
-    for one in shown:
-        since = f"{one.since:%Y-%m-%d %H:%M}" if one.since else ""
-        night = f"{one.night:%Y-%m-%d}" if one.night else "nothing"
-        grid.add_row(one.district, one.state, since, one.what, night, one.command)
+    for status in shown:
+        night = format_date(status.night) if status.night else "none yet"
+        grid.add_row(status.district, status.state, status.since_label, status.message, night, status.command)
     return grid

@@ -7,8 +7,6 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rollcall.accounts.assignment import MANUAL
-
 #: Labels for fields of OneRoster and columns of the roster. Other names are printed without underscores.
 _FIELD_LABELS = {
     "email": "the email address",
@@ -34,7 +32,7 @@ _FIELD_LABELS = {
     "endDate": "the end date",
     "begin_date": "the start date",
     "beginDate": "the start date",
-    MANUAL: "the district settings",
+    "by hand": "the district settings",  # `rollcall.accounts.assignment.MANUAL`
 }
 
 

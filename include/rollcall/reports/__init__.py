@@ -1,1 +1,1 @@
-"""What a run did, for people."""
+"""The summary of a run, and tables on a terminal."""

@@ -1,1 +1,1 @@
-"""The morning after: which districts need a person, what is told to whom."""
+"""The state of each district: `rollcall status`, the morning digest, and urgent alerts."""

@@ -1,4 +1,4 @@
-"""Whether Airflow runs a DAG, where the environment says how Airflow is reached."""
+"""Whether a DAG is paused in Airflow. The environment (`ROLLCALL_AIRFLOW_URL`) has the address."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from rollcall.onboarding.connection import airflow_api
 
 
 def is_paused(dag_id: str) -> bool | None:
-    """Whether a DAG is paused; None where Airflow does not have it.
+    """Whether a DAG is paused; None if Airflow does not have it.
 
-    :raises RollcallError: Airflow does not answer, or refuses.
+    :raises RollcallError: Airflow does not respond, or rejects the request.
     """
     dag = airflow_api().dag(dag_id)
     return None if dag is None else bool(dag["is_paused"])
 
 
-def is_named() -> bool:
-    """Whether the environment names an Airflow."""
+def is_configured() -> bool:
+    """Whether the environment has the address of an Airflow."""
     return bool(os.environ.get("ROLLCALL_AIRFLOW_URL"))
 
 
 def holds_notes() -> list[str]:
-    """What to say about the DAG that asks for decisions; nothing where no Airflow is named."""
+    """A note if the DAG that asks for hold decisions does not run; empty without the address of an Airflow."""
     from rollcall.status.digest import HOLDS_DAG, holds_dag_notes
 
-    if not is_named():
+    if not is_configured():
         return []
     try:
         return holds_dag_notes(is_paused(HOLDS_DAG))
     except RollcallError as error:
-        return [f"Whether the DAG {HOLDS_DAG} runs is not known: {error.message}"]
+        return [f"The state of the DAG {HOLDS_DAG} is unknown: {error.message}"]

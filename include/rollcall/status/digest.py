@@ -1,6 +1,6 @@
-"""The one message of a morning, and the single alerts that cannot wait for it.
+"""The morning digest and the urgent alerts, as plain text for email, chat, and webhooks.
 
-The first line of each says which roster readers have now. Plain text, so that an e-mail, Slack and a webhook take it.
+The first line of each message is the published roster.
 """
 
 from __future__ import annotations
@@ -12,116 +12,112 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from rollcall.explain.formatting import format_date, pluralize
 from rollcall.landing.zone import Landing, default_landing
 from rollcall.retention.sweep import sweep_after_night
 from rollcall.settings import District, Nights, find_district, load_districts
 from rollcall.status.status import STATES, DistrictStatus, statuses
 from rollcall.warehouse.session import ConnectionFields, connect, require_reachable, url_of
 
-
-def totals(told: Sequence[DistrictStatus]) -> str:
-    """One line: how many districts are in which state."""
-    counts = Counter(one.state for one in told)
-    listed = ", ".join(f"{counts[state]} {state}" for state in reversed(STATES) if counts[state])
-    return f"{_districts(len(told))}: {listed}." if told else "There are no districts."
-
-
-def digest(told: Sequence[DistrictStatus]) -> str:
-    """Everything a morning has to say: the totals, then only the districts that need a person, the worst first."""
-    lines = [_readers(told), totals(told)]
-    for one in told:
-        if one.action_required:
-            since = f", since {_day(one.since)}" if one.since else ""
-            lines += ["", f"{one.name} ({one.district}): {one.state}{since}", f"  {one.what}", f"  {one.roster}."]
-            lines += [f"  Next: {one.command}"] if one.command else []
-    if not any(one.action_required for one in told):
-        lines += ["", "No district needs a person."]
-    return "\n".join(lines)
-
-
-def alert(one: DistrictStatus) -> str:
-    """What is told at once about one district whose readers are affected, or whose roster is late."""
-    lines = [f"{one.roster}: {one.name} ({one.district}) is {one.state}.", one.what]
-    return "\n".join([*lines, f"Next: {one.command}"] if one.command else lines)
-
-
-def _readers(told: Sequence[DistrictStatus]) -> str:
-    dated = [one for one in told if one.night is not None and one.state != "disabled"]
-    if not dated:
-        return "Readers have no roster yet."
-    newest = max(one.night for one in dated if one.night)
-    older = [one for one in dated if one.night and one.night < newest]
-    without = [one for one in told if one.readers_have is None and one.state != "disabled"]
-    line = f"Readers have the roster of {newest:%A, %Y-%m-%d} for {_districts(len(dated) - len(older))}"
-    if older:
-        oldest = min(one.night for one in older if one.night)
-        line += f", an older one for {len(older)} (the oldest of {oldest:%Y-%m-%d})"
-    return f"{line}, none yet for {len(without)}." if without else f"{line}."
-
-
-def _districts(count: int) -> str:
-    return f"{count} district{'' if count == 1 else 's'}"
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-# What a morning tells, worked out from the warehouse; sending it is Airflow's business.
-
 #: The DAG that turns holds into required actions.
 HOLDS_DAG = "roster_holds"
 
-_HELPS = {True: f"airflow dags unpause {HOLDS_DAG}", None: "airflow dags list-import-errors"}
+_HOLDS_DAG_COMMANDS = {True: f"airflow dags unpause {HOLDS_DAG}", None: "airflow dags list-import-errors"}
+
+
+def totals(districts: Sequence[DistrictStatus]) -> str:
+    """One line: the number of districts in each state."""
+    if not districts:
+        return "No districts."
+    counts = Counter(status.state for status in districts)
+    listed = ", ".join(f"{counts[state]} {state}" for state in reversed(STATES) if counts[state])
+    return f"{pluralize(len(districts), 'district')}: {listed}."
+
+
+def digest(districts: Sequence[DistrictStatus]) -> str:
+    """The published rosters, the totals, then the districts that need action, worst first."""
+    lines = [_published_rosters(districts), totals(districts)]
+    for status in districts:
+        if status.action_required:
+            since = f", since {status.since_label}" if status.since else ""
+            lines += ["", f"{status.name} ({status.district}): {status.state}{since}", f"  {status.message}"]
+            lines += [f"  {status.roster}."]
+            lines += [f"  Next: {status.command}"] if status.command else []
+    if not any(status.action_required for status in districts):
+        lines += ["", "No action needed."]
+    return "\n".join(lines)
+
+
+def alert(status: DistrictStatus) -> str:
+    """An urgent message about one district: its published roster is too old, or tonight's is late."""
+    lines = [f"{status.roster}. {status.name} ({status.district}): {status.state}.", status.message]
+    return "\n".join([*lines, f"Next: {status.command}"] if status.command else lines)
+
+
+def _published_rosters(districts: Sequence[DistrictStatus]) -> str:
+    enabled = [status for status in districts if status.state != "disabled"]
+    nights = [status.night for status in enabled if status.night is not None]
+    if not nights:
+        return "Published roster: none yet."
+    newest = max(nights)
+    older = [night for night in nights if night < newest]
+    unpublished = [status for status in enabled if status.published_as_of is None]
+    parts = [f"Published roster: {format_date(newest)} ({pluralize(len(nights) - len(older), 'district')})"]
+    if older:
+        parts.append(f"older: {pluralize(len(older), 'district')} (oldest: {format_date(min(older))})")
+    if unpublished:
+        parts.append(f"none yet: {pluralize(len(unpublished), 'district')}")
+    return f"{'; '.join(parts)}."
 
 
 def morning_digest(warehouse: ConnectionFields, notes: Sequence[str] = ()) -> tuple[str, str]:
-    """Subject and text of the morning's digest.
+    """Subject and text of the morning digest.
 
-    :param notes: what is wrong with the machine, in sentences.
+    :param notes: sentences about problems outside the districts.
     """
     with _warehouse(warehouse) as engine, engine.connect() as connection:
-        told = statuses(connection, *load_districts())
-    return f"Rollcall: {totals(told)}", "\n".join([digest(told), *notes])
+        districts = statuses(connection, *load_districts())
+    return f"Rollcall: {totals(districts)}", "\n".join([digest(districts), *notes])
 
 
 def holds_dag_notes(is_paused: bool | None) -> list[str]:
-    """What to say about the DAG that asks for decisions; nothing where it runs.
+    """A note if the DAG that asks for hold decisions does not run.
 
-    :param is_paused: None where Airflow has no such DAG.
+    :param is_paused: None if Airflow does not have the DAG.
     """
     if is_paused is False:
         return []
-    what = "is paused" if is_paused else "is missing"
-    return [f"The DAG {HOLDS_DAG} {what} in Airflow: nobody is asked about holds there. Next: {_HELPS[is_paused]}"]
+    state = "is paused" if is_paused else "is missing"
+    command = _HOLDS_DAG_COMMANDS[is_paused]
+    return [f"The DAG {HOLDS_DAG} {state} in Airflow, so Airflow does not ask for hold decisions. Next: {command}"]
 
 
 def apply_retention(warehouse: ConnectionFields) -> list[str]:
-    """Apply every district's retention, also of those whose nights do not reach their end; a sentence about each."""
+    """Apply every district's retention, even if its nights fail; one sentence per district."""
     landing = Landing(default_landing())
     with _warehouse(warehouse) as engine:
-        return [f"{one.name}: {sweep_after_night(engine, one, landing)}" for one in load_districts()[0]]
+        return [f"{district.name}: {sweep_after_night(engine, district, landing)}" for district in load_districts()[0]]
 
 
 def urgent_alert(
     warehouse: ConnectionFields, district: str, *, allowed: timedelta | None = None, now: datetime | None = None
 ) -> tuple[str, str] | None:
-    """Subject and text of a single alert; None while it can wait for the morning.
+    """Subject and text of an alert; None if it can wait for the morning.
 
-    It cannot wait when the district's `publish_by` has passed without tonight's roster, or when its nights fail and
-    readers have none of the last two nights.
+    It cannot wait if the district's `publish_by` has passed without tonight's roster, or if its nights fail and the
+    published roster is older than the last two nights.
 
-    :param allowed: asked by the alert that comes so long after a night began. There is one for each length of a night,
-        and only that of this night tells.
+    :param allowed: the time from the start of the night to this deadline alert. A schedule has one alert per length of
+        a night; only the alert for tonight's length sends a message.
     """
     settings, now = find_district(district), now or datetime.now(UTC)
     nights = Nights(settings)
     if allowed is not None and not nights.is_alert_of(now, allowed):
         return None
     with _warehouse(warehouse) as engine, engine.connect() as connection:
-        (one,) = statuses(connection, [settings], now=now)
-    if one.state == "late" or (one.state == "failed" and _cannot_wait(one, settings, now)):
-        return f"Rollcall: {one.name} is {one.state}", alert(one)
+        (status,) = statuses(connection, [settings], now=now)
+    if status.state == "late" or (status.state == "failed" and _is_urgent(status, settings, now)):
+        return f"Rollcall: {status.name}: {status.state}", alert(status)
     return None
 
 
@@ -135,9 +131,9 @@ def _warehouse(warehouse: ConnectionFields) -> Iterator[sa.Engine]:
         engine.dispose()
 
 
-def _cannot_wait(one: DistrictStatus, settings: District, now: datetime) -> bool:
-    """Whether a night that failed keeps readers from the roster they were promised, or from those of two nights."""
-    as_of, nights = one.readers_have, Nights(settings)
+def _is_urgent(status: DistrictStatus, settings: District, now: datetime) -> bool:
+    """Whether a failed night leaves the published roster past its deadline or two nights behind."""
+    as_of, nights = status.published_as_of, Nights(settings)
     if as_of is None or nights.missed_two(as_of, now):
         return True
     return bool(settings.schedule.publish_by) and nights.late_from(as_of) <= now

@@ -1,7 +1,7 @@
-"""Which districts need a person this morning, worst first, and what to do about each.
+"""The state of each district, worst first, and the next command for each.
 
-The warehouse's view `roster_ops.district_status` says what happened; the districts' files say which districts there
-should be. Nothing here names a person of the roster.
+The view `roster_ops.district_status` has the facts; the district files decide which districts exist. Nothing here
+contains data about people.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
+from rollcall.explain.formatting import format_date, format_instant, pluralize
 from rollcall.settings import District, Nights
 from rollcall.warehouse.schemas import OPS
 
-#: Every state a district can be in, the worst first.
+#: Every state of a district, worst first.
 STATES = ("failed", "late", "broken", "never", "paused", "held", "running", "disabled", "published")
 
-#: States in which a person has something to do.
-NEED_A_PERSON = frozenset({"failed", "late", "broken", "never", "paused", "held"})
+#: States that need action by a person.
+ACTION_REQUIRED = frozenset({"failed", "late", "broken", "never", "paused", "held"})
 
-#: What helps, by the code of the error a run ended with; everything else is about the connection.
+#: The next command by the error code of a failed run. Other codes are about the connection.
 _COMMANDS = {
     "warehouse_version": "rollcall db upgrade",
     "warehouse_unreachable": "rollcall sync {district}",
@@ -71,38 +71,42 @@ _COMMANDS = {
 
 @dataclass(frozen=True)
 class DistrictStatus:
-    """One district this morning.
+    """The state of one district.
 
-    :param since: the first time of the same failure, or since when it has been in this state.
-    :param nights: on how many nights the same failure came.
-    :param readers_have: the instant of the roster readers have; None for none.
-    :param night: the night that roster is of.
+    :param message: what happened.
     :param command: what to do next.
+    :param since: the first occurrence of the same failure, or the start of this state.
+    :param nights: the number of nights with the same failure.
+    :param published_as_of: the instant of the published roster; None if there is none.
+    :param night: the night of the published roster.
     """
 
     district: str
     name: str
     state: str
-    what: str
+    message: str
     command: str
+    timezone: str = "UTC"
     since: datetime | None = None
     nights: int = 0
-    readers_have: datetime | None = None
+    published_as_of: datetime | None = None
     night: date | None = None
     run_id: str = ""
 
     @property
     def action_required(self) -> bool:
-        return self.state in NEED_A_PERSON
+        return self.state in ACTION_REQUIRED
 
     @property
     def roster(self) -> str:
-        """Which roster readers have now, in words."""
-        if self.readers_have is None:
-            return "Readers have no roster yet"
-        return f"Readers have the roster of {self.night:%A, %Y-%m-%d}"
+        """The published roster in words."""
+        return f"Published roster: {format_date(self.night) if self.night else 'none yet'}"
 
-    def plain(self) -> dict[str, Any]:
+    @property
+    def since_label(self) -> str:
+        return format_instant(self.since, self.timezone) if self.since else ""
+
+    def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "roster": self.roster}
 
 
@@ -112,26 +116,26 @@ def statuses(
     broken: Sequence[ActionRequired] = (),
     now: datetime | None = None,
 ) -> list[DistrictStatus]:
-    """Every district, the worst first.
+    """Every district, worst first.
 
-    :param districts: those whose files could be read.
-    :param broken: what is wrong with the files that could not.
-    :param now: the instant of the question.
+    :param districts: the districts with valid files.
+    :param broken: the errors in the other files.
+    :param now: the time of the question.
     """
     now = now or datetime.now(UTC)
-    known = {row["district_id"]: row for row in connection.execute(_VIEW).mappings()}
-    described = {district.district: district for district in districts}
-    told = [_broken(error) for error in broken]
-    for name, district in described.items():
-        told.append(_told(known[name], district, now) if name in known else _new(district))
+    rows = {row["district_id"]: row for row in connection.execute(_VIEW).mappings()}
+    by_id = {district.district: district for district in districts}
+    found = [_broken(error) for error in broken]
+    for name, district in by_id.items():
+        found.append(_status(rows[name], district, now) if name in rows else _new(district))
     ranks = {state: rank for rank, state in enumerate(STATES)}
-    return sorted(told, key=lambda one: (ranks[one.state], -one.nights, one.district))
+    return sorted(found, key=lambda status: (ranks[status.state], -status.nights, status.district))
 
 
 _VIEW = sa.text(f"SELECT * FROM {OPS}.district_status ORDER BY district_id")  # noqa: S608 - a schema's name
 
 
-def _told(row: Any, district: District, now: datetime) -> DistrictStatus:
+def _status(row: Any, district: District, now: datetime) -> DistrictStatus:
     late_from = Nights(district).late_from(row["readers_have"]) if row["readers_have"] else None
     state = _state(row, district, late_from, now)
     since = {"late": late_from, "held": row["held_since"], "published": row["published_at"]}
@@ -139,22 +143,23 @@ def _told(row: Any, district: District, now: datetime) -> DistrictStatus:
         district=district.district,
         name=district.name,
         state=state,
-        what=_what(state, row, late_from, district),
+        message=_message(state, row, late_from, district),
         command=_command(state, row, district),
+        timezone=district.schedule.timezone,
         since=since.get(state, row["since"]),
         nights=row["nights"] or 0,
-        readers_have=row["readers_have"],
+        published_as_of=row["readers_have"],
         night=row["night_readers_have"],
         run_id=row["run_id"] or "",
     )
 
 
 def _state(row: Any, district: District, late_from: datetime | None, now: datetime) -> str:
-    """The district's file knows its schedule as it is now; the view, as it was at the last publication."""
+    """The view knows the schedule of the last publication; the district's file has the current one."""
     if not district.enabled:
         return "disabled"
     state: str = row["state"]
-    if state == "disabled" and late_from is None:  # switched on again since the last run
+    if state == "disabled" and late_from is None:  # enabled again since the last run
         return "never"
     if state not in ("disabled", "late", "held", "running", "published"):
         return state
@@ -165,38 +170,35 @@ def _state(row: Any, district: District, late_from: datetime | None, now: dateti
     return "running" if row["run_status"] == "running" else "published"
 
 
-def _what(state: str, row: Any, late_from: datetime | None, district: District) -> str:
+def _message(state: str, row: Any, late_from: datetime | None, district: District) -> str:
+    zone = district.schedule.timezone
     match state:
         case "failed":
-            again = f" The same on {row['nights']} nights." if (row["nights"] or 0) > 1 else ""
+            again = f" Same failure on {row['nights']} nights." if (row["nights"] or 0) > 1 else ""
             return f"{row['error_message']}{again}"
         case "late":
-            return f"A roster was expected by {_by(late_from, district)}{_unfinished(row)}."
+            due = format_instant(late_from, zone) if late_from else "tonight"
+            return f"The roster was due {due}.{_running(row, zone)}"
         case "held":
-            return f"{_counted(row['holds'], 'decision waits', 'decisions wait')}, about {row['held_rows']:,} rows."
+            holds = pluralize(row["holds"], "hold")
+            return f"{holds} waiting for a decision, {pluralize(row['held_rows'], 'row')}."
         case "paused":
-            return f"Publication is paused: {row['paused']}"
+            return f"Publishing is paused: {row['paused']}"
         case "never":
-            return "It has never been published."
+            return "Never published."
         case "running":
-            return f"A run is under way{_unfinished(row)}."
+            return _running(row, zone).strip()
         case "disabled":
-            return "Switched off in its file; what is published stays."
+            return "Disabled in the district settings. The published roster stays."
     return "Published."
 
 
-def _by(late_from: datetime | None, district: District) -> str:
-    if late_from is None:
-        return "tonight"
-    return f"{late_from.astimezone(ZoneInfo(district.schedule.timezone)):%H:%M on %A, %Y-%m-%d}"
-
-
-def _unfinished(row: Any) -> str:
-    """What a run that does not finish waits for."""
+def _running(row: Any, zone: str) -> str:
+    """The run in progress and what it waits for."""
     if row["run_status"] != "running":
         return ""
     waits = f", waiting for {row['waits_for']}" if row["waits_for"] else ""
-    return f"; a run has been under way since {row['started_at']:%H:%M} UTC{waits}"
+    return f" Run in progress since {format_instant(row['started_at'], zone)}{waits}."
 
 
 def _command(state: str, row: Any, district: District) -> str:
@@ -214,21 +216,18 @@ def _command(state: str, row: Any, district: District) -> str:
 
 
 def command_after(code: str, district: str) -> str:
-    """What to do next after a run that ended with an error of this code."""
+    """The next command after a run that failed with this error code."""
     return _COMMANDS.get(code, "rollcall check {district}").format(district=district)
 
 
 def _new(district: District) -> DistrictStatus:
     name = district.district
     if not district.enabled:
-        return DistrictStatus(name, district.name, "disabled", "Switched off in its file; never published.", "")
-    return DistrictStatus(name, district.name, "never", "It has never been run.", f"rollcall sync {name} --dry-run")
+        message = "Disabled in the district settings. Never published."
+        return DistrictStatus(name, district.name, "disabled", message, "")
+    return DistrictStatus(name, district.name, "never", "Never run.", f"rollcall sync {name} --dry-run")
 
 
 def _broken(error: ActionRequired) -> DistrictStatus:
     name = error.district
     return DistrictStatus(name, name, "broken", str(error), f"rollcall districts show {name}")
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
