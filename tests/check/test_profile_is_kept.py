@@ -222,7 +222,7 @@ def _certificate(folder: Path, days: int) -> Path:
     [
         (90, True, "pass", "certificate of localhost until "),
         (5, True, "warning", "The certificate of localhost ends on "),
-        (90, False, "fail", "localhost could not prove by its certificate that it is localhost."),
+        (90, False, "fail", "The TLS certificate of localhost is not valid for localhost."),
     ],
 )
 def test_certificates(tmp_path, monkeypatch, days, trusted, outcome, said):

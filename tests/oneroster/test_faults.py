@@ -124,7 +124,7 @@ def test_a_provider_that_is_only_busy_is_asked_for_the_same_page(provide, connec
 
 
 def test_while_one_thread_waits_for_all_no_other_begins_a_request():
-    waits, asleep, wake = BackoffGate(), threading.Event(), threading.Event()
+    gate, asleep, wake = BackoffGate(), threading.Event(), threading.Event()
     passed = []
 
     def sleep(_):
@@ -132,13 +132,13 @@ def test_while_one_thread_waits_for_all_no_other_begins_a_request():
         wake.wait(5)
 
     def other():
-        waits.until_open()
+        gate.wait_until_open()
         passed.append("other")
 
-    sleeper = threading.Thread(target=lambda: waits.sleep(60, for_all=True, sleep=sleep))
+    sleeper = threading.Thread(target=lambda: gate.sleep(60, pause_all=True, sleep=sleep))
     sleeper.start()
     asleep.wait(5)
-    assert waits.shut
+    assert gate.is_paused
     threads = [threading.Thread(target=other) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -147,7 +147,7 @@ def test_while_one_thread_waits_for_all_no_other_begins_a_request():
     for thread in (sleeper, *threads):
         thread.join(5)
     assert passed == ["other"] * 3
-    assert not waits.shut
+    assert not gate.is_paused
 
 
 def test_a_429_pauses_the_whole_client(provide, connect, paged, said):
@@ -180,10 +180,10 @@ def test_a_429_pauses_the_whole_client(provide, connect, paged, said):
 
 
 def test_threads_that_wait_at_the_same_time_wait_once():
-    waits, together = BackoffGate(), threading.Barrier(5)
+    gate, together = BackoffGate(), threading.Barrier(5)
 
     def sleeper(seconds):
-        waits.sleep(seconds, for_all=True, sleep=lambda _: together.wait(5))
+        gate.sleep(seconds, pause_all=True, sleep=lambda _: together.wait(5))
 
     threads = [threading.Thread(target=sleeper, args=(seconds,)) for seconds in (10, 20, 60, 30, 60)]
     for thread in threads:
@@ -191,26 +191,26 @@ def test_threads_that_wait_at_the_same_time_wait_once():
     for thread in threads:
         thread.join(5)
 
-    assert waits.seconds == pytest.approx(60, abs=0.5)
-    waits.sleep(7, for_all=False, sleep=lambda _: None)  # a wait after the pause is another one
-    assert waits.seconds == pytest.approx(67, abs=0.5)
+    assert gate.seconds == pytest.approx(60, abs=0.5)
+    gate.sleep(7, pause_all=False, sleep=lambda _: None)  # a wait after the pause is another one
+    assert gate.seconds == pytest.approx(67, abs=0.5)
 
 
 def test_a_pause_says_how_long_it_lasts():
-    waits, asleep, wake = BackoffGate(), threading.Event(), threading.Event()
+    gate, asleep, wake = BackoffGate(), threading.Event(), threading.Event()
 
     def sleep(_):
         asleep.set()
         wake.wait(5)
 
-    assert waits.seconds_left is None
-    thread = threading.Thread(target=lambda: waits.sleep(60, for_all=True, sleep=sleep))
+    assert gate.seconds_left is None
+    thread = threading.Thread(target=lambda: gate.sleep(60, pause_all=True, sleep=sleep))
     thread.start()
     asleep.wait(5)
-    assert 55 < waits.seconds_left <= 60
+    assert 55 < gate.seconds_left <= 60
     wake.set()
     thread.join(5)
-    assert waits.seconds_left is None
+    assert gate.seconds_left is None
 
 
 def test_parallel_requests_that_are_answered_429_wait_once_in_the_statistics(provide, connect, paged, said):

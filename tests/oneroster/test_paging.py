@@ -181,7 +181,7 @@ def test_fewer_rows_than_the_total_prove_nothing(roster, paged):
     ids, proof = read(roster(paged(1250, most=500, total=1300))[1])
 
     assert (len(ids), proof.kind, proof.proven) == (1250, "unproven", False)
-    assert proof.reason == "1,250 of 1,300 rows came, in 3 pages of at most 500; it was read twice"
+    assert proof.reason == "1,250 of 1,300 rows in 3 pages of at most 500; read twice"
     assert (proof.attempt, proof.pages) == (2, 3)
 
 
@@ -205,9 +205,9 @@ def test_a_round_number_of_too_few_rows_reads_as_truncation(roster, paged):
     _, proof = read(roster(paged(5000, total=9871), page_size=5000)[1])
 
     assert (proof.kind, proof.expected, proof.received, proof.pages) == ("unproven", 9871, 5000, 1)
-    assert proof.reason == "exactly 5,000 of 9,871 rows came, in 1 full page of 5,000: cut off?; it was read twice"
+    assert proof.reason == "exactly 5,000 of 9,871 rows in 1 full page of 5,000: truncated?; read twice"
     _, proof = read(roster(paged(5000, total=9871, most=500), page_size=5000)[1])
-    assert proof.reason.startswith("exactly 5,000 of 9,871 rows came, in 10 full pages of 500: cut off?")
+    assert proof.reason.startswith("exactly 5,000 of 9,871 rows in 10 full pages of 500: truncated?")
 
 
 @pytest.mark.parametrize("member", ["totalCount", "total", "count"])
@@ -248,7 +248,9 @@ def test_another_envelope_or_none_is_read_to_its_end(roster, paged, said, collec
 
     assert ids == expected(1250)
     assert proof.kind == "empty_page"
-    assert caplog.text.count(f"came under another name: `{envelope}`" if envelope else "as a list without a name") == 1
+    assert (
+        caplog.text.count(f"received in the envelope `{envelope}`" if envelope else "received without an envelope") == 1
+    )
 
 
 def test_an_empty_bare_list_is_no_end_where_pages_have_an_envelope(roster, paged, said):
@@ -310,8 +312,8 @@ def test_an_unstable_order_is_noticed(roster, paged, said):
 
     ids, proof = read(roster(unstable)[1])
     assert (len(ids), proof.kind, proof.attempt) == (999, "unproven", 2)
-    assert "999 of 1,000 rows came" in proof.reason
-    assert "came again on a later page: 1" in proof.reason
+    assert "999 of 1,000 rows" in proof.reason
+    assert "repeated on a later page: 1" in proof.reason
 
 
 # -- data that moves
@@ -347,7 +349,7 @@ def test_a_total_that_changes_twice_is_unproven_and_read_to_its_end(roster, said
 
     assert len(ids) == proof.unique == 1252
     assert (proof.kind, proof.attempt) == ("unproven", 2)
-    assert "changed from 1251 to 1252" in proof.reason
+    assert "changed from 1,251 to 1,252" in proof.reason
 
 
 def test_a_total_that_changes_on_the_empty_page_restarts_too(roster, paged, said):
@@ -384,7 +386,7 @@ def test_a_row_that_comes_again_on_a_later_page_is_dropped_and_makes_it_unproven
 
     assert ids == expected(999)
     assert (proof.kind, proof.received, proof.unique) == ("unproven", 1000, 999)
-    assert "came again on a later page: 1" in proof.reason
+    assert "repeated on a later page: 1" in proof.reason
 
 
 def test_a_row_twice_on_one_page_is_dropped_and_counted(roster, said):
@@ -394,7 +396,7 @@ def test_a_row_twice_on_one_page_is_dropped_and_counted(roster, said):
 
     assert ids == expected(3)
     assert (proof.kind, proof.received, proof.unique) == ("total", 4, 3)
-    assert "stood twice on a page: 1" in proof.reason
+    assert "repeated on the same page: 1" in proof.reason
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 9])
@@ -412,7 +414,7 @@ def test_equally_new_rows_with_one_sourced_id_that_differ_are_all_handed_on_what
 
     assert ids == ["o0", "o1", "o2", "o1", "o4"]
     assert (proof.received, proof.unique, proof.attempt) == (5, 4, 1)
-    assert (proof.proven, proof.reason) == (True, "rows that share a sourcedId with a different one: 1")
+    assert (proof.proven, proof.reason) == (True, "rows with a duplicate sourcedId and other content: 1")
 
 
 # -- pages that repeat

@@ -143,11 +143,9 @@ def _stays(code: str) -> Row:
 _CHANGED = Expected(
     "unproven", says="its total changed from", attempt=2, requests=twice_from_the_second_page, in_vain=1
 )
-_NO_ROW_IS_FIXED = Expected(
-    "unproven", says="rows that came again on a later page: ", attempt=2, requests=to_the_end_twice
-)
+_NO_ROW_IS_FIXED = Expected("unproven", says="rows repeated on a later page: ", attempt=2, requests=to_the_end_twice)
 _DOUBLED = Expected(
-    "unproven", says="rows that came again on a later page: 3", attempt=2, doubled=3, requests=to_the_end_twice
+    "unproven", says="rows repeated on a later page: 3", attempt=2, doubled=3, requests=to_the_end_twice
 )
 
 PAGING = {
@@ -191,7 +189,7 @@ PAGING = {
         COMPLETE,
         but_in={
             (district, "users"): Expected(
-                "unproven", says="cut off?", attempt=2, lost=lost, lost_tombstones=gone, requests=to_the_end_twice,
+                "unproven", says="truncated?", attempt=2, lost=lost, lost_tombstones=gone, requests=to_the_end_twice,
                 in_vain=2,
             )
             for district, lost, gone in (("new", 60, 1), ("old", 67, 2))
@@ -207,7 +205,7 @@ PAGING = {
     ),
     "duplicate-rows": Row(
         _DOUBLED,
-        but=_each(_ON_ONE_PAGE, Expected("total", says="rows that stood twice on a page: 3", doubled=3)),
+        but=_each(_ON_ONE_PAGE, Expected("total", says="rows repeated on the same page: 3", doubled=3)),
         but_in=dict.fromkeys(
             [("new", "classes"), ("new", "demographics"), ("old", "demographics")],
             replace(_DOUBLED, requests=given_up_at_the_last_page),
@@ -270,7 +268,7 @@ FAULTS = {
     "http-503-always": _stays("provider_failing"),
     "http-503-past-page-one": Row(
         replace(_refused("provider_failing", 1 + 6), in_vain=6),
-        but=_each(_ON_ONE_PAGE, replace(COMPLETE, says="the request behind the total was refused")),
+        but=_each(_ON_ONE_PAGE, replace(COMPLETE, says="the request after the total was refused")),
         begins_later=True,
     ),
     # all collections wait together, so that the test does not wait for each of them

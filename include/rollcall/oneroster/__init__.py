@@ -1,7 +1,4 @@
-"""The OneRoster protocol, 1.1 and 1.2: HTTP in, typed records and columns out.
-
-Knows HTTP and OneRoster only; what becomes of the records is for the stages to decide.
-"""
+"""The OneRoster protocol, 1.1 and 1.2: HTTP in, typed records and columns out. Knows HTTP and OneRoster only."""
 
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.columns import columns

@@ -1,4 +1,4 @@
-"""A district's OneRoster service, ready to be read: the one door of this package.
+"""The client of a district's OneRoster service: the entry point of this package.
 
 with OneRosterClient(connection, "1.2") as client:
     reader = client.pages("users")
@@ -35,30 +35,29 @@ from rollcall.oneroster.http import Budget, LocalBudget, Response, Transport, Us
 from rollcall.oneroster.pages import Checkpoint, Fetched
 from rollcall.oneroster.paging import PageReader
 from rollcall.oneroster.records import COLLECTIONS
-from rollcall.oneroster.requester import BackoffGate, Exchange, Retry, T
+from rollcall.oneroster.requester import BackoffGate, Requester, Retry, T
 from rollcall.oneroster.source import FAR_FUTURE, Fetch, LargestLimit, Prefetcher, PrefetchSlots, Source, modified_since
 
 log = logging.getLogger(__name__)
 
 FilterSupport = Literal["obeyed", "ignored", "refused", "unanswered"]
 
-#: What stands between a Base URL as districts get it and the rostering service, by version; the first is "nothing".
-_SERVICE = {"1.1": ("", "/v1p1", "/rostering/v1p1"), "1.2": ("", "/rostering/v1p2")}
+#: Paths between a district's Base URL and the rostering service, by version.
+_SERVICE_PATHS = {"1.1": ("", "/v1p1", "/rostering/v1p1"), "1.2": ("", "/rostering/v1p2")}
 
 
 class OneRosterClient:
-    """Reads the collections of one provider; from several threads, one collection each.
+    """Reads the collections of one provider, from several threads, one collection per thread.
 
-    The pages of a collection whose total is known are asked for in parallel, up to `concurrency` of them ahead of the
-    one that is being worked on.
+    If the total of a collection is known, its pages are requested in parallel, up to `concurrency` pages ahead.
 
-    :param version: of the service, which decides paths and scopes. Records of both are read alike.
-    :param page_size: rows asked for per page; providers may serve fewer.
-    :param concurrency: requests at once, token requests included.
-    :param budget: asked for leave before each request; left out, it is `concurrency` in this process.
-    :param demographics: whether they will be read, which takes a scope of its own.
-    :param timeout: seconds to connect, and of silence while reading.
-    :param retry: how long a failing request is tried again.
+    :param version: OneRoster version. It decides paths and scopes. Records of both versions are read alike.
+    :param page_size: rows requested per page. Providers may serve fewer.
+    :param concurrency: maximum number of requests in flight, token requests included.
+    :param budget: grants a slot to each request. Default: `concurrency` slots in this process.
+    :param demographics: whether demographics will be read. They need an additional scope.
+    :param timeout: seconds to connect, and seconds of silence while reading.
+    :param retry: how long a failing request is retried.
     """
 
     def __init__(
@@ -76,22 +75,22 @@ class OneRosterClient:
         self.connection = connection
         self.version = version
         self.page_size = page_size
-        self._waits = BackoffGate()
-        #: What is asked for leave before each request; a lease also counts requests in peak hours.
+        self._gate = BackoffGate()
+        #: Grants a slot to each request. A lease also counts requests in peak hours.
         self.budget: Budget = budget or LocalBudget(concurrency)
         self._transport = Transport(
-            budget=self.budget, concurrency=concurrency, timeout=timeout, check_open=self._waits.check
+            budget=self.budget, concurrency=concurrency, timeout=timeout, check_open=self._gate.check
         )
-        self._exchange = Exchange(
-            connection, version, self._transport, retry or Retry(), self._waits, demographics=demographics
+        self._requester = Requester(
+            connection, version, self._transport, retry or Retry(), self._gate, demographics=demographics
         )
-        # With one request at once there is nothing to overlap. Threads begin when they are needed.
-        self._places = PrefetchSlots(concurrency if concurrency > 1 else 0)
+        # One request at a time leaves nothing to overlap. Threads start when needed.
+        self._slots = PrefetchSlots(concurrency if concurrency > 1 else 0)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="oneroster")
         self._largest = LargestLimit()
         self._base_url: str | None = None
         self._known_base_url = ""
-        self._nowhere: OneRosterError | None = None
+        self._resolve_error: OneRosterError | None = None
         self._resolving = threading.Lock()
 
     @property
@@ -100,21 +99,21 @@ class OneRosterClient:
         return structs.replace(
             self._transport.usage,
             requests_in_peak=getattr(self.budget, "requests_in_peak", 0),
-            seconds_waited=self._waits.seconds,
+            seconds_waited=self._gate.seconds,
         )
 
     def assume_base_url(self, base_url: str) -> None:
-        """Look first where the service answered the last time; it costs nothing where that is still right."""
+        """Try first the URL where the service responded last time. It costs no request if it is still correct."""
         self._known_base_url = base_url
 
     def assume_limit(self, limit: int) -> None:
-        """Ask for no more rows per page than the provider accepted the last time."""
-        self._largest.expect(limit)
+        """Request no more rows per page than the provider accepted last time."""
+        self._largest.assume(limit)
 
     @property
     def largest_limit(self) -> int | None:
-        """The largest limit that was accepted after a larger one had been refused; None while none was refused."""
-        return self._largest.found
+        """The largest limit accepted after a larger one was refused. None: no limit was refused."""
+        return self._largest.accepted
 
     @property
     def requests_in_flight(self) -> int:
@@ -124,23 +123,23 @@ class OneRosterClient:
     @property
     def backoff_seconds_left(self) -> float | None:
         """Seconds until requests resume after a 429. None: no back-off is active."""
-        return self._waits.seconds_left
+        return self._gate.seconds_left
 
     @property
     def base_url(self) -> str:
-        """Where the rostering service answers: the Base URL, or a service path below it. Asked for once.
+        """URL of the rostering service: the Base URL, or a service path below it. Looked up once.
 
-        :raises BaseUrlWrong: it answers nowhere; the message says where it was looked for.
-        :raises OneRosterError: refused or unreachable; a refusal (401, 403) is no sign of a wrong path.
+        :raises BaseUrlWrong: no service responds; the message lists the URLs tried.
+        :raises OneRosterError: refused or unreachable. A refusal (401, 403) does not mean a wrong path.
         """
         with self._resolving:
-            if self._nowhere is not None:
-                raise self._nowhere  # each waiting thread would only wait for the same failure once more
+            if self._resolve_error is not None:
+                raise self._resolve_error  # otherwise each waiting thread would repeat the same failure
             if self._base_url is None:
                 try:
                     self._base_url = self._resolve()
                 except OneRosterError as error:
-                    self._nowhere = error
+                    self._resolve_error = error
                     raise
             return self._base_url
 
@@ -152,29 +151,29 @@ class OneRosterClient:
         resume: Checkpoint | None = None,
         seen: Iterable[str] = (),
     ) -> PageReader:
-        """The pages of a collection, read as they are iterated over.
+        """The pages of a collection, read while you iterate.
 
         :param collection: a name of `COLLECTIONS`.
-        :param filter: OneRoster's expression, such as `modified_since` makes; it must not name a person, for URLs are
-            logged.
-        :param resume: the checkpoint of the last page of an earlier reading with the same filter. That page is read
-            again; if it is still the same, the pages behind it follow, else the collection from its start as attempt 2.
-        :param seen: every sourcedId that earlier reading brought, whether it was kept or not; if one is missing, the
-            collection is read from its start too.
+        :param filter: a OneRoster filter, such as `modified_since` builds. It must not name a person: URLs are logged.
+        :param resume: the last checkpoint of an earlier attempt with the same filter. Its page is read again. If it is
+            unchanged, the following pages are read. Otherwise the collection is read from the start, as attempt 2.
+        :param seen: every sourcedId of that earlier attempt, landed or not. If one is missing, the collection is read
+            from the start too.
         """
         limit = resume.page_size if resume is not None and resume.page_size else self.page_size
         source = self._source(collection, filter, limit)
         return PageReader(
             COLLECTIONS[collection],
-            lambda: Prefetcher(source.fetch, self._submit, self._places),
+            lambda: Prefetcher(source.fetch, self._submit, self._slots),
             resume=resume,
             seen=seen,
         )
 
     def filter_support(self, collection: str) -> FilterSupport:
-        """What the provider does with a filter by `dateLastModified`: asked for what will be modified in the far
-        future, one that obeys serves nothing, and one that ignores filters serves everything. Some refuse it (400), and
-        some answer without a list, which may mean either.
+        """Whether the provider supports a filter on `dateLastModified`.
+
+        The filter asks for records modified in the far future. A provider that applies it serves none. A provider that
+        ignores it serves all. Some refuse it (400). Some return no list, which may mean either.
 
         :raises OneRosterError: as reading the collection does.
         """
@@ -186,38 +185,38 @@ class OneRosterClient:
         is_empty = fetched is None or (not fetched.decoded.rows and not fetched.total)
         return "obeyed" if is_empty else "ignored"
 
-    def fetch_with_largest_limit(self, limit: int, page: Callable[[int], T]) -> T:
-        """A page with this limit, or with the largest smaller one if the provider refuses it.
+    def fetch_with_largest_limit(self, limit: int, fetch: Callable[[int], T]) -> T:
+        """A page with this limit, or with the largest smaller limit that the provider accepts.
 
-        :param page: asks for it with a limit.
-        :raises OneRosterError: as `page` does.
+        :param fetch: requests the page with a given limit.
+        :raises OneRosterError: as `fetch` does.
         """
-        return self._largest.ask(limit, page)
+        return self._largest.fetch(limit, fetch)
 
     def has_scope(self, scope: str) -> bool | None:
-        """Whether the token has a scope such as `roster.readonly`; None where there are none, or nobody can tell."""
-        return self._exchange.has_scope(scope)
+        """Whether the token has a scope such as `roster.readonly`. None: no scopes, or unknown."""
+        return self._requester.has_scope(scope)
 
     def sign_in(self) -> None:
-        """Have a token, where that is how one signs in; reading does so by itself.
+        """Get a token, if the connection uses tokens. Reading does this automatically.
 
-        :raises RetryableError: the Token URL did not answer as it should.
-        :raises OneRosterError: it refused.
+        :raises RetryableError: the Token URL failed in a way that may pass.
+        :raises OneRosterError: the Token URL refused.
         """
-        self._exchange.sign_in()
+        self._requester.sign_in()
 
     def get(self, url: str, read: Callable[[Response], T]) -> T:
-        """What `read` makes of a single answer, for those who want to see what pages hide.
+        """Request one URL and read its response, for callers that need more than pages show.
 
-        :param url: at the provider's host.
-        :param read: may raise RetryableError, for an answer that was cut off.
+        :param url: on the provider's host.
+        :param read: may raise RetryableError for a response that was cut off.
         :raises OneRosterError: as reading a collection does.
         """
-        return self._exchange.get(url, read)
+        return self._requester.get(url, read)
 
     def close(self) -> None:
-        """End it: no request is begun any more, and who waits for one is told so by `ClientClosed`."""
-        self._waits.stop()
+        """Start no more requests. Waiting threads raise `ClientClosed`."""
+        self._gate.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
@@ -230,12 +229,12 @@ class OneRosterClient:
         self.close()
 
     def _source(self, collection: str, filter_: str | None, limit: int) -> Source:
-        return Source(self._exchange, lambda: self.base_url, COLLECTIONS[collection], filter_, limit, self._largest)
+        return Source(self._requester, lambda: self.base_url, COLLECTIONS[collection], filter_, limit, self._largest)
 
-    def _submit(self, fetch: Fetch, offset: int, patient: bool) -> Future[Fetched | None]:
+    def _submit(self, fetch: Fetch, offset: int, retries: bool) -> Future[Fetched | None]:
         try:
-            return self._threads.submit(fetch, offset, patient)
-        except RuntimeError:  # the threads were shut down
+            return self._threads.submit(fetch, offset, retries)
+        except RuntimeError:  # the thread pool is shut down
             raise client_closed() from None
 
     def _resolve(self) -> str:
@@ -243,27 +242,27 @@ class OneRosterClient:
         for base in _candidates(self.connection.base_url, self.version, self._known_base_url):
             url = f"{base}/orgs?limit=1"
             try:
-                self._exchange.get(url, _read_orgs)
+                self._requester.get(url, _read_orgs)
             except (EndpointNotFound, InvalidResponse) as error:
-                tried.append(f"{url} ({_in_short(error)})")
+                tried.append(f"{url} ({_short_reason(error)})")
             else:
                 return base
         raise BaseUrlWrong(
             "base_url_wrong",
-            f"No OneRoster {self.version} service answers under the Base URL. Tried: {', '.join(tried)}.",
+            f"No OneRoster {self.version} service responds at the Base URL. Tried: {', '.join(tried)}.",
             remedy=f"Compare the Base URL and the OneRoster version with {CONNECTION_SCREEN}.",
         )
 
 
 def _candidates(base_url: str, version: Version, known: str) -> list[str]:
-    """The Base URL as it is, then with each service path it does not end in already; the known one first."""
-    found = [base_url + path for path in _SERVICE[version] if not path or not base_url.endswith(path)]
-    return sorted(found, key=lambda url: url != known)
+    """The Base URL, alone and with each service path that it does not end with; the known one first."""
+    urls = [base_url + path for path in _SERVICE_PATHS[version] if not path or not base_url.endswith(path)]
+    return sorted(urls, key=lambda url: url != known)
 
 
-def _in_short(error: EndpointNotFound | InvalidResponse) -> str:
+def _short_reason(error: EndpointNotFound | InvalidResponse) -> str:
     return "not found" if isinstance(error, EndpointNotFound) else error.code.replace("_", " ")
 
 
-def _read_orgs(answer: Response) -> Decoded | None:
-    return None if answer.status == HTTPStatus.NO_CONTENT else decode_page(COLLECTIONS["orgs"], answer.body)
+def _read_orgs(response: Response) -> Decoded | None:
+    return None if response.status == HTTPStatus.NO_CONTENT else decode_page(COLLECTIONS["orgs"], response.body)

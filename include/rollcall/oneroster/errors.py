@@ -1,13 +1,13 @@
-"""What can go wrong between Rollcall and a provider, told in the words a district sees on its own screen.
+"""Errors between Rollcall and a provider, in the words of the district's screen.
 
-No class here carries anything beside code, message and remedy, so that none can carry a record, a secret or a token.
+They carry code, message, and remedy only: never a record, a secret, or a token.
 """
 
 from __future__ import annotations
 
 from rollcall.errors import ActionRequired, RollcallError
 
-#: Where a district looks its credentials up; Infinite Campus's menu, the most common one, stands for the others.
+#: Where a district finds its credentials. The menu is that of Infinite Campus, the most common provider.
 CONNECTION_SCREEN = (
     "the connection's page in the district's student information system (Infinite Campus: Instruction > Settings > "
     "Digital Learning Applications Configuration > the connection > Information to Share)"
@@ -15,74 +15,74 @@ CONNECTION_SCREEN = (
 
 
 class OneRosterError(RollcallError):
-    """Anything that keeps us from a provider's data."""
+    """Any failure to read a provider's data."""
 
 
 class ConnectionInvalid(OneRosterError, ActionRequired):
-    """A field of the connection cannot be right: seen before anything is sent, or by what the Token URL answers."""
+    """A field of the connection is invalid. Found before a request, or from the Token URL's response."""
 
 
 class BaseUrlWrong(OneRosterError, ActionRequired):
-    """No OneRoster service answers under the Base URL."""
+    """No OneRoster service responds at the Base URL."""
 
 
 class CredentialsRefused(OneRosterError, ActionRequired):
-    """The provider does not accept the id, the secret, the token or the signature (401)."""
+    """The provider does not accept the ID, the secret, the token, or the signature (401)."""
 
 
 class PermissionRefused(OneRosterError, ActionRequired):
-    """The provider knows us and does not share this with us (403, or a scope that is not granted)."""
+    """The provider knows us and does not share this data (403, or a scope that is not granted)."""
 
 
 class EndpointNotFound(OneRosterError, ActionRequired):
-    """The provider has nothing at this path (404, 405, 501)."""
+    """The path does not exist (404, 405, 501)."""
 
 
 class RequestRefused(OneRosterError, ActionRequired):
-    """The provider does not understand the request (400 and the other 4xx)."""
+    """The provider rejects the request (400 and other 4xx)."""
 
 
 class ParameterRefused(RequestRefused):
-    """The same, with a status that may be about one parameter's value, such as a `limit` that is too large."""
+    """The same, with a status that may mean one bad parameter, such as a `limit` that is too large."""
 
 
 class BlockedByFirewall(OneRosterError, ActionRequired):
-    """A firewall or proxy in front of the provider refuses us (403 with a web page)."""
+    """A firewall or proxy refuses us (403 with a web page)."""
 
 
 class FilterUnanswered(OneRosterError):
-    """A filtered request was answered without a list, and without a total of zero. Only the whole collection tells."""
+    """A filtered request returned no list and no total of zero. The whole collection must be read."""
 
 
 class ProviderUnavailable(OneRosterError):
-    """The provider could not be reached, or kept answering that it is busy, for as long as we are patient."""
+    """The provider was unreachable or busy until our patience ended."""
 
 
 class InvalidResponse(OneRosterError):
-    """The provider answered, and what came is no OneRoster page: HTML, no envelope, a redirect to somewhere else."""
+    """The response is not a OneRoster page: HTML, no envelope, or a redirect to another place."""
 
 
 class PagingBroken(OneRosterError):
-    """The pages of a collection do not add up to a collection."""
+    """The pages of a collection do not form a collection."""
 
 
 class ClientClosed(OneRosterError):
-    """The client was closed while this was read or waited for; whoever closed it knows why."""
+    """The client was closed during a request or a wait."""
 
 
 def client_closed() -> ClientClosed:
     """The error of a client that was closed."""
-    return ClientClosed("reading_stopped", "The client was closed while it read.")
+    return ClientClosed("reading_stopped", "The client was closed during a request.")
 
 
 class RetryableError(Exception):
-    """This attempt failed in a way that may pass. Never leaves `rollcall.oneroster`.
+    """An attempt failed in a way that may pass. Never leaves `rollcall.oneroster`.
 
-    :param reason: in words, without any value of an answer.
-    :param code: of the error it becomes when patience ends.
-    :param retry_after: seconds the provider asks for.
-    :param heavy: whether the provider may have been asked for too much at once (its own failure, or silence).
-    :param becomes: the error when patience ends, where it is not simply that the provider is unavailable.
+    :param reason: in words, without any value from a response.
+    :param code: code of the final error, when patience ends.
+    :param retry_after: seconds the provider asks us to wait.
+    :param heavy: whether the request may have been too heavy for the provider (a failure or a time-out).
+    :param becomes: the final error, if it is not `ProviderUnavailable`.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""One keep-alive session to a provider: bounded, timed, counted. What an answer means is for others to say.
+"""One keep-alive session to a provider: bounded, timed, counted.
 
-A `slot` is the permission to have one request in flight; the client's budget gives it, by host, to token requests as to
-all others. A thread signs its request after it has its slot, so that no OAuth 1 timestamp grows old in the queue.
+A `slot` permits one request in flight. The client's budget grants slots per host, to token requests too. A thread signs
+its request after it gets its slot, because an OAuth 1 timestamp must not age in the queue.
 """
 
 from __future__ import annotations
@@ -24,77 +24,73 @@ from requests.structures import CaseInsensitiveDict
 
 from rollcall.oneroster.errors import InvalidResponse, ProviderUnavailable, RetryableError
 
-# The encoding an answer declares, and its body in UTF-8, which everything after the transport expects.
-#
-# JSON is UTF-8 (RFC 8259, section 8.1), but servers exist that write ISO-8859-1 and say so in `Content-Type`; read as
-# UTF-8, each person with an accent in the name would be lost.
+#: Python codecs that no server means. Some are slow on crafted input.
+_REJECTED_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 
-#: Python's own escapes and name codings: no server means them, and some are slow on purpose-made input.
-_NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
-
-#: What servlet containers declare where nobody configured them, also above UTF-8.
-_DECLARED_BY_DEFAULT = {"iso8859-1", "cp1252"}
+#: Defaults of servlet containers, declared even for UTF-8 bodies.
+_DEFAULT_CHARSETS = {"iso8859-1", "cp1252"}
 
 
 def as_utf8(content_type: str | None, body: bytes) -> bytes:
-    """The body in UTF-8; as it came where nothing else is declared, or where the declaration cannot be right.
+    """The body in UTF-8. Unchanged if no other charset is declared, or if the declared one cannot be correct.
 
-    A name nobody knows says nothing. Bytes that the declared encoding does not have are left for the decoder of
-    records, which sets aside the records that are not UTF-8. ISO-8859-1 is read as windows-1252, as the web does
-    (WHATWG Encoding, section 4.2): the two differ in control characters that no name has. Where it is declared and the
-    body is UTF-8 to its last byte, the body is UTF-8: no text in ISO-8859-1 with an accent in it is that by chance.
+    JSON is UTF-8 (RFC 8259, section 8.1), but some servers send ISO-8859-1 and declare it in `Content-Type`. Read as
+    UTF-8, each person with an accented name would be lost. An unknown charset is ignored. Bytes that the charset does
+    not contain are left to the record decoder, which rejects records that are not UTF-8. ISO-8859-1 is read as
+    windows-1252, as browsers do (WHATWG Encoding, section 4.2): they differ only in control characters. A body declared
+    ISO-8859-1 that is valid UTF-8 is UTF-8: accented ISO-8859-1 text is never valid UTF-8 by chance.
     """
-    name = _declared(content_type)
+    name = _declared_charset(content_type)
     if name in (None, "utf-8", "ascii"):
         return body
-    if name not in _DECLARED_BY_DEFAULT:
-        return _decoded(body, str(name)) or body
-    if body.isascii() or _decoded(body, "utf-8") is not None:
+    if name not in _DEFAULT_CHARSETS:
+        return _transcode(body, str(name)) or body
+    if body.isascii() or _transcode(body, "utf-8") is not None:
         return body
-    return _decoded(body, "cp1252") or body.decode("iso8859-1").encode()
+    return _transcode(body, "cp1252") or body.decode("iso8859-1").encode()
 
 
-def _decoded(body: bytes, name: str) -> bytes | None:
+def _transcode(body: bytes, name: str) -> bytes | None:
     try:
         return body.decode(name).encode()
     except UnicodeError:
         return None
 
 
-def _declared(content_type: str | None) -> str | None:
-    """Python's name of the declared encoding, if it is one of text."""
+def _declared_charset(content_type: str | None) -> str | None:
+    """Python's name of the declared charset, if it is a text encoding."""
     if not content_type or "charset" not in content_type.lower():
         return None
     message = Message()
     try:
         message["Content-Type"] = content_type
-        found = codecs.lookup(message.get_content_charset() or "")
-        is_text = found._is_text_encoding
-    except (LookupError, ValueError):  # unknown, or no name at all
+        codec = codecs.lookup(message.get_content_charset() or "")
+        is_text = codec._is_text_encoding
+    except (LookupError, ValueError):  # unknown or missing charset
         return None
-    return found.name if is_text and found.name.replace("_", "-") not in _NO_CHARSETS else None
+    return codec.name if is_text and codec.name.replace("_", "-") not in _REJECTED_CHARSETS else None
 
 
 _CHUNK = 1 << 18
 
-#: A read time-out bounds the silence between two packets, not the answer; this many of them bound that.
-_READ_TIMEOUTS_PER_ANSWER = 5
+#: A read time-out limits the silence between two packets. A whole response may take this many time-outs.
+_READ_TIMEOUTS_PER_RESPONSE = 5
 
 
 class Budget(Protocol):
-    """Permission to have a request under way."""
+    """Limits the requests in flight (rule 7). Infinite Campus allows five per host off-peak and one in peak hours."""
 
     def slot(self, host: str) -> AbstractContextManager[None]:
-        """Hold one for the length of one request, a token request like any other; waits until one is free.
+        """Hold a slot for one request, token requests included. Waits until one is free.
 
         A thread never holds two.
 
-        :param host: the machine's name, without port.
+        :param host: host name, without port.
         """
 
 
 class LocalBudget:
-    """So many at once to each host, counted in this process alone."""
+    """A fixed number of requests in flight per host, counted in this process only."""
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
@@ -104,8 +100,8 @@ class LocalBudget:
     @contextmanager
     def slot(self, host: str) -> Iterator[None]:
         with self._lock:
-            places = self._hosts.setdefault(host, threading.BoundedSemaphore(self._concurrency))
-        with places:
+            semaphore = self._hosts.setdefault(host, threading.BoundedSemaphore(self._concurrency))
+        with semaphore:
             yield
 
 
@@ -129,9 +125,9 @@ class Usage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Response:
-    """A complete answer, its body in UTF-8 whatever encoding it declared.
+    """A complete response. Its body is UTF-8, whatever encoding it declared.
 
-    Its `repr` has no body and no header, for both may hold what no log may.
+    Its `repr` has no body and no headers: both may hold data that must not be logged.
     """
 
     status: int
@@ -146,9 +142,9 @@ class Response:
 class Transport:
     """Sends single requests from any number of threads.
 
-    :param budget: gives the slots.
+    :param budget: grants the slots.
     :param concurrency: connections kept alive.
-    :param timeout: seconds to connect, and of silence while reading.
+    :param timeout: seconds to connect, and seconds of silence while reading.
     :param check_open: raises ClientClosed once the client is closed.
     """
 
@@ -161,11 +157,11 @@ class Transport:
         self._lock = threading.Lock()
         self._usage = Usage()
         self._in_flight = 0
-        # One session for all threads: its pool and its cookies are locked, and we change nothing else of it.
+        # One session for all threads: its pool and cookies are locked, and nothing else of it changes.
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "Rollcall (OneRoster client)"
-        # Else a .netrc of the machine would put another secret in the place of ours.
-        self._session.auth = _as_it_is
+        # Otherwise a .netrc file on this machine would replace our secret.
+        self._session.auth = _keep_auth
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=concurrency))
 
@@ -178,7 +174,7 @@ class Transport:
     def slot(self, url: str) -> Iterator[None]:
         """Permission for one request to the URL's host.
 
-        :raises ClientClosed: the client was closed before there was one.
+        :raises ClientClosed: the client was closed during the wait.
         """
         with self._budget.slot(urlsplit(url).hostname or ""):
             self._check_open()
@@ -187,11 +183,11 @@ class Transport:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
     ) -> Response:
-        """Send one request in the slot the caller holds and read the whole answer; redirects are not followed.
+        """Send one request in the caller's slot and read the whole response. Redirects are not followed.
 
-        :param form: of a token request.
-        :raises RetryableError: no connection, a time-out, an answer cut off.
-        :raises ProviderUnavailable: the host's certificate is not to be trusted.
+        :param form: form of a token request.
+        :raises RetryableError: no connection, a time-out, or a response that was cut off.
+        :raises ProviderUnavailable: the host's certificate is not trusted.
         :raises ClientClosed: the client was closed.
         """
         host = urlsplit(url).netloc
@@ -208,19 +204,19 @@ class Transport:
         except requests.exceptions.SSLError:
             raise ProviderUnavailable(
                 "tls_failed",
-                f"{host} could not prove by its certificate that it is {host}.",
-                remedy="Its operator has to renew the certificate; do not work around it: the secret would be exposed.",
+                f"The TLS certificate of {host} is not valid for {host}.",
+                remedy="Its operator must renew the certificate. Do not bypass this: it would expose the secret.",
             ) from None
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-            raise RetryableError(f"{host} did not answer in time", code="provider_timeout", heavy=True) from None
-        except urllib3.exceptions.HTTPError:  # while reading, where requests does not translate
-            raise RetryableError(f"the answer of {host} was cut off", code="answer_cut_off") from None
+            raise RetryableError(f"{host} did not respond in time", code="provider_timeout", heavy=True) from None
+        except urllib3.exceptions.HTTPError:  # raised while reading; requests does not translate it
+            raise RetryableError(f"the response of {host} was cut off", code="answer_cut_off") from None
         except requests.exceptions.ConnectionError as error:
             raise RetryableError(_unreachable(host, error), code="provider_unreachable") from None
         except requests.exceptions.RequestException as error:
             raise InvalidResponse(
                 "request_impossible",
-                f"No request could be made to {host} ({type(error).__name__}).",
+                f"The request to {host} is invalid ({type(error).__name__}).",
                 remedy="Check the URLs and headers of the connection.",
             ) from None
         finally:
@@ -235,13 +231,13 @@ class Transport:
         self._session.close()
 
     def _read(self, response: requests.Response) -> bytes:
-        until = time.monotonic() + self._timeout[1] * _READ_TIMEOUTS_PER_ANSWER
+        deadline = time.monotonic() + self._timeout[1] * _READ_TIMEOUTS_PER_RESPONSE
         parts = []
-        # read1 returns what is there; iter_content would wait for a whole chunk, however slowly it drips in.
+        # read1 returns available bytes; iter_content would wait for a whole chunk, however slow.
         while part := response.raw.read1(_CHUNK, decode_content=True):
             parts.append(part)
             self._check_open()
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout
         return b"".join(parts)
 
@@ -261,15 +257,15 @@ class Transport:
             self._usage = msgspec.structs.replace(self._usage, bytes_received=self._usage.bytes_received + received)
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _keep_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
 def _unreachable(host: str, error: requests.exceptions.ConnectionError) -> str:
-    """Why, in words; the exception's own text holds the whole URL."""
+    """The reason, in words. The exception's own text contains the whole URL."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(reason, urllib3.exceptions.NameResolutionError):
-        return f"there is no host {host}, or this machine's name service does not know it"
+        return f"this machine's DNS does not know the host {host}"
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return f"{host} could not be reached"
     return f"{host} closed the connection"

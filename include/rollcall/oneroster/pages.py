@@ -18,11 +18,11 @@ _SOURCED_ID = attrgetter("sourced_id")
 
 @dataclass(frozen=True)
 class Fetched:
-    """One answer of a collection, decoded.
+    """One decoded response of a collection.
 
-    :param total: what `X-Total-Count` says, or the body beside the list, if anything.
-    :param next_link: whether `Link` has a `next`; None where there is no `Link`.
-    :param limit: rows that were asked for.
+    :param total: from `X-Total-Count` or the body. None: not sent.
+    :param next_link: whether `Link` has a `next`. None: no `Link` header.
+    :param limit: rows requested.
     """
 
     decoded: Decoded
@@ -33,35 +33,35 @@ class Fetched:
 
     @cached_property
     def ids(self) -> list[str | None]:
-        """The sourcedIds of its rows, None for those that cannot be read."""
+        """The sourcedIds of its rows. None: unreadable."""
         return list(map(_SOURCED_ID, chain(self.decoded.records, self.decoded.unreadable)))
 
     @cached_property
     def known_ids(self) -> list[str]:
-        """The sourcedIds that can be read."""
+        """The readable sourcedIds."""
         return [sourced_id for sourced_id in self.ids if sourced_id is not None]
 
     def ids_digest(self) -> str:
-        """A digest of its sourcedIds in their order: the same page has the same, whatever else changed on it.
+        """A digest of its sourcedIds in order. It stays the same when other fields of the page change.
 
-        Rows without one can only be told apart by the whole answer.
+        Rows without a sourcedId can only be distinguished by the whole response.
         """
-        told = self.digest.hex() if None in self.ids else ""
-        return hashlib.blake2b(f"{told} {self.ids}".encode(), digest_size=16).hexdigest()
+        body_digest = self.digest.hex() if None in self.ids else ""
+        return hashlib.blake2b(f"{body_digest} {self.ids}".encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a reading came, to go on from in another process: plain values, JSON and back without loss.
+    """Progress of an attempt, to resume from in another process. Plain values, JSON and back without loss.
 
-    :param offset: of the last good page, which was asked for with `page_size` and had the ids of `ids_digest`.
-    :param received: rows so far, that page's included; `unique` different sourcedIds among them.
-    :param pages: so far; the largest had `rows_per_page`.
-    :param repeated: rows that had come on an earlier page.
+    :param offset: offset of the last good page, requested with `page_size`; its sourcedIds have `ids_digest`.
+    :param received: rows so far, that page included. `unique` counts distinct sourcedIds.
+    :param pages: pages so far. The largest had `rows_per_page` rows.
+    :param repeated: rows that were on an earlier page too.
     :param unidentified: rows without a readable sourcedId.
-    :param shared: rows that share sourcedId and dateLastModified with another and are not the same.
-    :param total: what the provider stated, if anything.
-    :param chained: whether a page before the last had a `next` link.
+    :param conflicting: rows that have the sourcedId and dateLastModified of another row but other content.
+    :param total: the provider's total, if it sent one.
+    :param has_next_links: whether a page before the last one had a `next` link.
     """
 
     offset: int = 0
@@ -73,19 +73,19 @@ class Checkpoint:
     rows_per_page: int = 0
     repeated: int = 0
     unidentified: int = 0
-    shared: int = 0
+    conflicting: int = 0
     total: int | None = None
-    chained: bool = False
+    has_next_links: bool = False
 
 
 @dataclass(frozen=True)
 class Page:
-    """Part of a collection.
+    """One page of a collection.
 
-    :param records: new ones; one that came on an earlier page and was the same is dropped.
-    :param received: rows that stood on the page.
-    :param attempt: 1, or 2 after a restart: then everything of attempt 1, and from before a resumption, is void.
-    :param checkpoint: to go on from, once this page is safe.
+    :param records: new records. A record that was identical on an earlier page is dropped.
+    :param received: rows on the page.
+    :param attempt: 1, or 2 after a restart. Attempt 2 voids attempt 1 and everything from before a resumption.
+    :param checkpoint: to resume from once this page is stored.
     """
 
     records: list[Any]
@@ -126,67 +126,64 @@ class Proof(msgspec.Struct, frozen=True):
         return self.kind != "unproven"
 
 
-@dataclass(frozen=True)
+@dataclass(kw_only=True)
 class ReadStats:
-    """What one reading saw.
+    """Counts of one attempt. `Checkpoint` explains the shared fields.
 
-    :param repeated: rows that had come on an earlier page.
-    :param unidentified: rows without a readable sourcedId.
-    :param shared: rows that share sourcedId and dateLastModified with another and are not the same.
-    :param changed: how the total changed while it was read, in words.
-    :param confirmed: False where the request behind the total was refused.
-    :param link_ended: a chain of links came to its end.
+    :param total_change: how the total changed during the attempt, in words.
+    :param confirmed: False if the request after the total was refused.
+    :param link_ended: whether the last page had no `next` link after pages that had one.
     """
 
-    total: int | None
-    received: int
-    unique: int
-    pages: int
-    rows_per_page: int
-    repeated: int
-    unidentified: int
-    shared: int
-    changed: str
-    confirmed: bool
-    link_ended: bool
     attempt: int
+    total: int | None = None
+    received: int = 0
+    unique: int = 0
+    pages: int = 0
+    rows_per_page: int = 0
+    repeated: int = 0
+    unidentified: int = 0
+    conflicting: int = 0
+    total_change: str = ""
+    confirmed: bool = True
+    link_ended: bool = False
 
     def proof(self) -> Proof:
-        kind, reason = self._verdict()
+        kind, reason = self._evaluate()
         if kind == "unproven" and self.attempt > 1:
-            reason += "; it was read twice"
+            reason += "; read twice"
         return Proof(kind, self.total, self.received, self.unique, self.pages, self.rows_per_page, reason, self.attempt)
 
-    def _verdict(self) -> tuple[Kind, str]:
+    def _evaluate(self) -> tuple[Kind, str]:
         different = self.received - self.repeated
-        again = f"rows that came again on a later page: {self.repeated}" if self.repeated else ""
-        if self.changed:
-            return "unproven", self.changed
+        repeats = f"rows repeated on a later page: {self.repeated}" if self.repeated else ""
+        if self.total_change:
+            return "unproven", self.total_change
         if self.total is not None and different != self.total:
-            return "unproven", _sentence(self._not_the_total(different, self.total), again)
-        if self.total is None and again:
-            return "unproven", f"{again}; they moved while it was read"
-        on_one_page = different - self.unidentified - self.shared - self.unique
-        notes = _sentence(
-            again,
-            f"rows that stood twice on a page: {on_one_page}" if on_one_page else "",
-            f"rows that share a sourcedId with a different one: {self.shared}" if self.shared else "",
-            "" if self.confirmed else "the request behind the total was refused",
+            return "unproven", _join(self._mismatch(different, self.total), repeats)
+        if self.total is None and repeats:
+            return "unproven", f"{repeats}; the collection changed during the pull"
+        on_same_page = different - self.unidentified - self.conflicting - self.unique
+        notes = _join(
+            repeats,
+            f"rows repeated on the same page: {on_same_page}" if on_same_page else "",
+            f"rows with a duplicate sourcedId and other content: {self.conflicting}" if self.conflicting else "",
+            "" if self.confirmed else "the request after the total was refused",
         )
         if self.total is not None:
             return "total", notes
         return "link_end" if self.link_ended else "empty_page", notes
 
-    def _not_the_total(self, different: int, total: int) -> str:
-        """`exactly 5,000 of 9,871 rows came, in 1 full page of 5,000: cut off?`: a round number reads as truncation."""
+    def _mismatch(self, different: int, total: int) -> str:
+        """Such as `exactly 5,000 of 9,871 rows in 1 full page of 5,000: truncated?`. Full pages suggest truncation."""
         pages = f"{self.pages:,} page{'' if self.pages == 1 else 's'}"
         if different > total:
-            return f"{different:,} rows came where the provider counts {total:,}"
+            return f"{different:,} rows received, but the provider's total is {total:,}"
         if self.pages and different == self.pages * self.rows_per_page:
             full = pages.replace("page", "full page")
-            return f"exactly {different:,} of {total:,} rows came, in {full} of {self.rows_per_page:,}: cut off?"
-        return f"{different:,} of {total:,} rows came, in {pages} of at most {self.rows_per_page:,}"
+            return f"exactly {different:,} of {total:,} rows in {full} of {self.rows_per_page:,}: truncated?"
+        return f"{different:,} of {total:,} rows in {pages} of at most {self.rows_per_page:,}"
 
 
-def _sentence(*parts: str) -> str:
+def _join(*parts: str) -> str:
     return "; ".join(part for part in parts if part)

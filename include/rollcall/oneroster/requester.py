@@ -1,4 +1,11 @@
-"""A data request from beginning to end: slot, signature, redirects, renewed tokens, retries, refusals."""
+"""A data request from start to end: back-off, slot, signature, redirects, renewed tokens, retries, refusals.
+
+A 429 is about the whole client. While one thread waits because of a 429, no other thread starts a request. Closing the
+client ends all waits. Otherwise a pull that failed in one collection would sit out the back-off of the others.
+
+Parallel waits count once: their seconds are not added up. A thread that waits because of another thread's 429 does not
+use up its own patience.
+"""
 
 from __future__ import annotations
 
@@ -23,28 +30,28 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_MOST_REDIRECTS = 3
+_MAX_REDIRECTS = 3
 _REDIRECTS = {301, 302, 303, 307, 308}
 
-#: For one request: of tokens that threads share, the next one may have ended too before its turn comes.
-_MOST_RENEWALS = 5
+#: Per request. Threads share tokens, so the next token may expire before a thread uses it.
+_MAX_RENEWALS = 5
 
-#: So often a request may fail as if it asked for too much, before it asks for less.
-_TOO_HEAVY_AFTER = 2
+#: Failures of a heavy request before it is replaced by a smaller one.
+_MAX_HEAVY_FAILURES = 2
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Exponential back-off with full jitter: each wait is between nothing and its step.
+    """Exponential back-off with full jitter: each wait is between zero and its step.
 
-    Patience is counted in time, not in attempts: a request is given up only when its first attempt lies `patience`
-    back, so the defaults outlive an outage of five minutes however the dice fall.
+    Patience counts time, not attempts. A request is given up only when its first attempt is `patience` seconds old, so
+    the defaults outlast an outage of five minutes in any case.
 
-    :param attempts: requests in all, the first included; None: as many as patience allows.
-    :param first_wait: the first step, in seconds; every step doubles up to `longest_wait`.
-    :param patience: seconds since the first attempt after which no other is begun. A `Retry-After` beyond it is not
-        waited for.
-    :param sleep: another way to wait than the client's own, which ends when the client is closed.
+    :param attempts: maximum number of requests, the first included. None: no maximum.
+    :param first_wait: the first step, in seconds. Each step doubles, up to `longest_wait`.
+    :param patience: seconds after the first attempt in which a retry may start. A longer `Retry-After` is not waited
+        for.
+    :param sleep: replaces the client's own wait, which ends when the client is closed.
     """
 
     attempts: int | None = None
@@ -53,36 +60,36 @@ class Retry:
     patience: float = 330.0
     sleep: Callable[[float], None] | None = None
 
-    def wait(self, tried: int, elapsed: float, retry_after: float | None = None) -> float | None:
-        """Seconds to wait after `tried` attempts and `elapsed` seconds; None when it is time to give up."""
-        if (self.attempts is not None and tried >= self.attempts) or elapsed >= self.patience:
+    def wait(self, attempts: int, elapsed: float, retry_after: float | None = None) -> float | None:
+        """Seconds to wait after `attempts` attempts and `elapsed` seconds. None: give up."""
+        if (self.attempts is not None and attempts >= self.attempts) or elapsed >= self.patience:
             return None
         if retry_after is not None:
             if elapsed + retry_after > self.patience:
                 return None
-            # Never earlier than asked, and not all clients in the same instant.
+            # Never earlier than the provider asks, and not all clients at the same moment.
             return retry_after + random.uniform(0, self.first_wait)  # noqa: S311 - spreads requests, guards nothing
-        step = min(self.longest_wait, self.first_wait * 2.0 ** min(tried - 1, 16))
+        step = min(self.longest_wait, self.first_wait * 2.0 ** min(attempts - 1, 16))
         return random.uniform(0, step)  # noqa: S311
 
 
 class BackoffGate:
-    """Shared by the threads of a client."""
+    """The waits of all threads of a client. A pause keeps other threads from starting a request."""
 
     def __init__(self) -> None:
-        self._stopped = threading.Event()
-        self._gate = threading.Condition()
-        self._keeping_shut = 0
-        self._opens_at = 0.0
-        self._asleep = 0
-        self._fell_asleep_at = self._wakes_at = 0.0
+        self._closed = threading.Event()
+        self._condition = threading.Condition()
+        self._pauses = 0
+        self._pause_ends_at = 0.0
+        self._waiters = 0
+        self._wait_began_at = self._wait_ends_at = 0.0
         self._seconds = 0.0
-        self._held = threading.local()
+        self._local = threading.local()
 
     @property
-    def shut(self) -> bool:
-        """Whether a thread waits for all."""
-        return self._keeping_shut > 0
+    def is_paused(self) -> bool:
+        """Whether a thread pauses all."""
+        return self._pauses > 0
 
     @property
     def seconds(self) -> float:
@@ -91,87 +98,87 @@ class BackoffGate:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the pause of all ends; None where there is no pause."""
-        with self._gate:
-            return max(0.0, self._opens_at - time.monotonic()) if self._keeping_shut else None
+        """Seconds until the pause ends. None: no pause."""
+        with self._condition:
+            return max(0.0, self._pause_ends_at - time.monotonic()) if self._pauses else None
 
     @property
-    def held(self) -> float:
-        """Seconds this thread has waited so far because another thread waits for all."""
-        return getattr(self._held, "seconds", 0.0)
+    def seconds_paused(self) -> float:
+        """Seconds that this thread has waited for pauses of other threads."""
+        return getattr(self._local, "seconds", 0.0)
 
-    def sleep(self, seconds: float, *, for_all: bool, sleep: Callable[[float], None] | None = None) -> None:
-        """Wait, until the client is closed at the latest.
+    def sleep(self, seconds: float, *, pause_all: bool, sleep: Callable[[float], None] | None = None) -> None:
+        """Wait. Closing the client ends the wait.
 
-        :param for_all: nobody else begins a request meanwhile.
-        :param sleep: another way to wait, for tests.
+        :param pause_all: no other thread starts a request meanwhile.
+        :param sleep: replaces the wait, for tests.
         :raises ClientClosed: the client was closed.
         """
         with self._counted(seconds):
-            if for_all:
-                with self._shut_for_others(seconds):
-                    (sleep or self._stopped.wait)(seconds)
+            if pause_all:
+                with self._paused(seconds):
+                    (sleep or self._closed.wait)(seconds)
             else:
-                (sleep or self._stopped.wait)(seconds)
+                (sleep or self._closed.wait)(seconds)
         self.check()
 
-    def until_open(self) -> None:
-        """Wait as long as a thread waits for all.
+    def wait_until_open(self) -> None:
+        """Wait until no thread pauses all.
 
         :raises ClientClosed: the client was closed.
         """
-        with self._gate:
-            if self._keeping_shut:
+        with self._condition:
+            if self._pauses:
                 began = time.monotonic()
-                self._gate.wait_for(lambda: not self._keeping_shut or self._stopped.is_set())
-                self._held.seconds = self.held + time.monotonic() - began
+                self._condition.wait_for(lambda: not self._pauses or self._closed.is_set())
+                self._local.seconds = self.seconds_paused + time.monotonic() - began
         self.check()
 
     def check(self) -> None:
         """:raises ClientClosed: the client was closed."""
-        if self._stopped.is_set():
+        if self._closed.is_set():
             raise client_closed()
 
-    def stop(self) -> None:
-        """End all waits, for good."""
-        self._stopped.set()
-        with self._gate:
-            self._gate.notify_all()
+    def close(self) -> None:
+        """End all waits, permanently."""
+        self._closed.set()
+        with self._condition:
+            self._condition.notify_all()
 
     @contextmanager
     def _counted(self, seconds: float) -> Iterator[None]:
-        """Count a wait, and one that overlaps with another only as far as it is longer."""
-        with self._gate:
+        """Count a wait. A wait that overlaps with another one counts only where it is longer."""
+        with self._condition:
             now = time.monotonic()
-            if not self._asleep:
-                self._fell_asleep_at = self._wakes_at = now
-            self._asleep += 1
-            self._wakes_at = max(self._wakes_at, now + seconds)
+            if not self._waiters:
+                self._wait_began_at = self._wait_ends_at = now
+            self._waiters += 1
+            self._wait_ends_at = max(self._wait_ends_at, now + seconds)
         try:
             yield
         finally:
-            with self._gate:
-                self._asleep -= 1
-                if not self._asleep:
-                    woke = time.monotonic() if self._stopped.is_set() else self._wakes_at
-                    self._seconds += woke - self._fell_asleep_at
+            with self._condition:
+                self._waiters -= 1
+                if not self._waiters:
+                    ended_at = time.monotonic() if self._closed.is_set() else self._wait_ends_at
+                    self._seconds += ended_at - self._wait_began_at
 
     @contextmanager
-    def _shut_for_others(self, seconds: float) -> Iterator[None]:
-        with self._gate:
-            opens_at = time.monotonic() + seconds
-            self._opens_at = max(self._opens_at, opens_at) if self._keeping_shut else opens_at
-            self._keeping_shut += 1
+    def _paused(self, seconds: float) -> Iterator[None]:
+        with self._condition:
+            ends_at = time.monotonic() + seconds
+            self._pause_ends_at = max(self._pause_ends_at, ends_at) if self._pauses else ends_at
+            self._pauses += 1
         try:
             yield
         finally:
-            with self._gate:
-                self._keeping_shut -= 1
-                self._gate.notify_all()
+            with self._condition:
+                self._pauses -= 1
+                self._condition.notify_all()
 
 
-class Exchange:
-    """Gets what lies at URLs of one provider, as somebody the provider knows. Safe to use from many threads."""
+class Requester:
+    """Sends authenticated GET requests to one provider. Safe to use from many threads."""
 
     def __init__(
         self,
@@ -179,29 +186,29 @@ class Exchange:
         version: Version,
         transport: Transport,
         retry: Retry,
-        waits: BackoffGate,
+        gate: BackoffGate,
         *,
         demographics: bool,
     ) -> None:
         self._connection = connection
         self._transport = transport
         self._retry = retry
-        self._waits = waits
+        self._gate = gate
         self._auth = auth_for(connection, version, demographics=demographics, send=self._send_form)
         self._extra_headers = {**connection.headers, **connection.secret_headers}
-        #: Paths that were answered once: what is refused there later was shared before.
-        self._opened: set[str] = set()
+        #: Paths that succeeded once. A later refusal of such a path is not about what the district shares.
+        self._accepted_paths: set[str] = set()
 
     def sign_in(self) -> None:
-        """Have a token, where that is how one signs in.
+        """Get a token, if the connection uses tokens.
 
-        :raises RetryableError: the Token URL did not answer as it should.
-        :raises OneRosterError: it refused.
+        :raises RetryableError: the Token URL failed in a way that may pass.
+        :raises OneRosterError: the Token URL refused.
         """
         self._auth.prepare()
 
     def has_scope(self, scope: str) -> bool | None:
-        """Whether a scope such as `roster.readonly` is ours; None where nobody can tell, as without OAuth 2."""
+        """Whether a scope such as `roster.readonly` was granted. None: unknown, as without OAuth 2."""
         return self._auth.has_scope(scope)
 
     def get(
@@ -210,102 +217,107 @@ class Exchange:
         read: Callable[[Response], T],
         *,
         retry: Retry | None = None,
-        lighter: Callable[[], str | None] | None = None,
+        smaller_request: Callable[[], str | None] | None = None,
     ) -> T:
-        """What `read` makes of the answer, which is 200 or 204.
+        """Request a URL and read its response, whose status is 200 or 204.
 
-        :param read: may raise RetryableError, for an answer that was cut off.
-        :param lighter: asked when the request failed twice as if it were too heavy: the URL of a lighter one, if any.
-            Patience then starts over; the steps of the back-off go on growing, for it may be an outage.
-        :raises OneRosterError: refused at once (4xx), given up after trying again, or the client was closed.
+        :param read: may raise RetryableError for a response that was cut off.
+        :param smaller_request: called after two failures that suggest a heavy request. Returns the URL of a smaller
+            request, if there is one. Patience then starts over. The back-off keeps growing, because it may be an
+            outage.
+        :raises OneRosterError: refused (4xx), given up after retries, or the client was closed.
         """
         retry = retry or self._retry
         first = began = self._own_time()
-        tried = heavy = 0
+        attempts = heavy_failures = 0
         while True:
-            tried += 1
+            attempts += 1
             try:
-                return read(self._answer(url))
-            except RetryableError as trouble:
-                heavy += trouble.heavy
-                if lighter is not None and heavy >= _TOO_HEAVY_AFTER and (less := lighter()) is not None:
-                    url, heavy, began = less, 0, self._own_time()
-                seconds = retry.wait(tried, self._own_time() - began, trouble.retry_after)
+                return read(self._authorized(url))
+            except RetryableError as error:
+                heavy_failures += error.heavy
+                if (
+                    smaller_request is not None
+                    and heavy_failures >= _MAX_HEAVY_FAILURES
+                    and (smaller := smaller_request()) is not None
+                ):
+                    url, heavy_failures, began = smaller, 0, self._own_time()
+                seconds = retry.wait(attempts, self._own_time() - began, error.retry_after)
                 if seconds is None:
-                    raise _gave_up(trouble, tried, self._own_time() - first) from None
-                for_all = trouble.code == "provider_busy"
-                if for_all and not self._waits.shut:
-                    log.info("%s; waiting %.0f seconds", trouble.reason, seconds)
-            self._waits.sleep(seconds, for_all=for_all, sleep=retry.sleep)
+                    raise _final_error(error, attempts, self._own_time() - first) from None
+                pause_all = error.code == "provider_busy"
+                if pause_all and not self._gate.is_paused:
+                    log.info("%s; waiting %.0f seconds", error.reason, seconds)
+            self._gate.sleep(seconds, pause_all=pause_all, sleep=retry.sleep)
 
     def _own_time(self) -> float:
-        """A clock that stops while this thread waits for a pause that another thread makes."""
-        return time.monotonic() - self._waits.held
+        """A clock that stops while this thread waits for another thread's pause."""
+        return time.monotonic() - self._gate.seconds_paused
 
-    def _answer(self, url: str) -> Response:
+    def _authorized(self, url: str) -> Response:
         path = urlsplit(url).path
-        for renewals in range(1 + _MOST_RENEWALS):
-            answer, sent = self._exchange(url)
-            if not self._may_be_the_token(answer, path, renewals):
+        for renewals in range(1 + _MAX_RENEWALS):
+            response, auth_headers = self._follow_redirects(url)
+            if not self._may_be_expired_token(response, path, renewals):
                 break
-            if not self._auth.renew(sent, answer, again=renewals > 0):
+            if not self._auth.renew(auth_headers, response, again=renewals > 0):
                 break
-        if answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
-            self._opened.add(path)
-            self._auth.worked(sent)
-            return answer
-        raise retryable_error(answer) or refusal(answer, self._connection)
+        if response.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+            self._accepted_paths.add(path)
+            self._auth.confirm(auth_headers)
+            return response
+        raise retryable_error(response) or refusal(response, self._connection)
 
-    def _may_be_the_token(self, answer: Response, path: str, renewals: int) -> bool:
-        """Whether a refusal may be about a token that ended. 401 says so; gateways answer 403, with or without a word.
+    def _may_be_expired_token(self, response: Response, path: str, renewals: int) -> bool:
+        """Whether a refusal may mean an expired token: a 401, or a gateway's 403, with or without an explanation.
 
-        Without a word it is believed once, of a token that had opened something; a firewall's page is not one, unless
-        this very path was open before.
+        A 403 without an explanation counts once, and only for a token that worked before. A firewall's page does not
+        count, except for a path that succeeded before.
         """
-        if answer.status != HTTPStatus.FORBIDDEN:
-            return answer.status == HTTPStatus.UNAUTHORIZED
-        if reports_expired_token(answer):
+        if response.status != HTTPStatus.FORBIDDEN:
+            return response.status == HTTPStatus.UNAUTHORIZED
+        if reports_expired_token(response):
             return True
-        return renewals == 0 and (path in self._opened or (self._auth.has_opened and not is_web_page(answer)))
+        return renewals == 0 and (path in self._accepted_paths or (self._auth.has_worked and not is_web_page(response)))
 
-    def _exchange(self, url: str) -> tuple[Response, dict[str, str]]:
-        """The answer to a signed request, and the headers it was signed with."""
-        for _ in range(1 + _MOST_REDIRECTS):
-            answer, sent = self._send_signed(url)
-            target = _redirected(answer)
+    def _follow_redirects(self, url: str) -> tuple[Response, dict[str, str]]:
+        """The response to a signed request, and the headers that signed it."""
+        for _ in range(1 + _MAX_REDIRECTS):
+            response, auth_headers = self._send_signed(url)
+            target = _redirect_target(response)
             if target is None:
                 break
             url = target
-        return answer, sent
+        return response, auth_headers
 
     def _send_signed(self, url: str) -> tuple[Response, dict[str, str]]:
         while True:
-            self._waits.until_open()
+            self._gate.wait_until_open()
             self.sign_in()
             with self._transport.slot(url):
-                if self._waits.shut:
-                    continue  # the provider asked all to wait while this thread stood in the queue
-                sent = self._auth.headers("GET", url)
-                headers = {"Accept": "application/json", **self._headers_for(url), **sent}
-                return self._transport.send("GET", url, headers), sent
+                if self._gate.is_paused:
+                    continue  # a pause began while this thread waited for its slot
+                auth_headers = self._auth.headers("GET", url)
+                headers = {"Accept": "application/json", **self._headers_for(url), **auth_headers}
+                return self._transport.send("GET", url, headers), auth_headers
 
     def _send_form(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Response:
         """A token request. It holds the secret, so it follows one redirect at most, and only to the same origin."""
         with self._transport.slot(url):
-            answer = self._transport.send("POST", url, {**self._headers_for(url), **headers}, form)
-            target = _redirected(answer)
+            response = self._transport.send("POST", url, {**self._headers_for(url), **headers}, form)
+            target = _redirect_target(response)
             if target is None:
-                return answer
+                return response
             return self._transport.send("POST", target, {**self._headers_for(target), **headers}, form)
 
     def _headers_for(self, url: str) -> dict[str, str]:
         return self._extra_headers if _same_origin(url, self._connection.base_url) else {}
 
 
-def _redirected(answer: Response) -> str | None:
-    """Where a redirect leads, if it stays with the same scheme, host and port."""
-    target = urljoin(answer.url, answer.headers.get("Location", ""))
-    return target if answer.status in _REDIRECTS and _same_origin(answer.url, target) else None
+def _redirect_target(response: Response) -> str | None:
+    """The target of a redirect with the same scheme, host, and port."""
+    target = urljoin(response.url, response.headers.get("Location", ""))
+    return target if response.status in _REDIRECTS and _same_origin(response.url, target) else None
 
 
 def _same_origin(one: str, other: str) -> bool:
@@ -313,13 +325,13 @@ def _same_origin(one: str, other: str) -> bool:
     return (a.scheme, a.hostname, a.port) == (b.scheme, b.hostname, b.port)
 
 
-def _gave_up(trouble: RetryableError, tried: int, seconds: float) -> OneRosterError:
-    if trouble.becomes is not None:
-        return trouble.becomes
-    times = "once" if tried == 1 else f"{tried} times in {seconds:.0f} seconds"
-    asks = f" It asks to wait {trouble.retry_after:.0f} seconds." if trouble.retry_after else ""
+def _final_error(error: RetryableError, attempts: int, seconds: float) -> OneRosterError:
+    if error.becomes is not None:
+        return error.becomes
+    times = "once" if attempts == 1 else f"{attempts} times in {seconds:.0f} seconds"
+    wait = f" It asks to wait {error.retry_after:.0f} seconds." if error.retry_after else ""
     return ProviderUnavailable(
-        trouble.code,
-        f"No usable answer: {trouble.reason}; tried {times}.{asks}",
-        remedy="Nothing was changed. Run again later; if it stays, check the Base URL's host and ask its operator.",
+        error.code,
+        f"No usable response: {error.reason}; tried {times}.{wait}",
+        remedy="Nothing was changed. Run again later. If it fails again, check the Base URL and ask the provider.",
     )

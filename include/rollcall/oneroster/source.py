@@ -27,123 +27,126 @@ from rollcall.oneroster.errors import (
 from rollcall.oneroster.http import Response
 from rollcall.oneroster.pages import Fetched
 from rollcall.oneroster.records import Collection
-from rollcall.oneroster.requester import Exchange, Retry
+from rollcall.oneroster.requester import Requester, Retry
 
 log = logging.getLogger(__name__)
 
-#: No record is modified after it. Some databases behind providers know no date past June 2079.
+#: No record is modified after this. Some databases behind providers have no dates after June 2079.
 FAR_FUTURE = datetime(2079, 1, 1, tzinfo=UTC)
 
 
 def modified_since(moment: datetime) -> str:
-    """The filter for what was modified after a moment, to the millisecond, in UTC.
+    """The OneRoster filter for records modified after a moment, to the millisecond, in UTC.
 
-    A known client writes ISO's week-numbering year here, and whole days: around New Year it misses a year.
+    A known client writes the ISO week-numbering year and whole days here. Around New Year it misses a year.
 
     :raises ValueError: the moment has no time zone.
     """
     if moment.tzinfo is None:
-        raise ValueError("a moment without a time zone is none")
-    told = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
-    return f"dateLastModified>'{told}Z'"
+        raise ValueError("the moment needs a time zone")
+    stamp = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    return f"dateLastModified>'{stamp}Z'"
 
 
 T = TypeVar("T")
 
-#: Maximums that providers document; the largest one that is accepted is used.
-_STEPS = (5000, 3000, 2000, 1000, 500, 250, 200, 100, 50, 25, 10)
+#: Maximums that providers document, tried from the largest down.
+_LIMITS = (5000, 3000, 2000, 1000, 500, 250, 200, 100, 50, 25, 10)
 
 
 class LargestLimit:
-    """Shared by the collections and threads of a client, for a maximum belongs to the provider.
+    """The largest `limit` a provider accepts. Found once, shared by the collections and threads of a client.
 
-    :ivar found: the largest limit that was accepted after a larger one had been refused; None while none was refused.
+    The specification lets a server lower a limit that is too large. Some refuse it with 400, 413, or 422 (openAIP,
+    Ed-Fi's Data Management Service). Then every page must be requested with fewer rows.
+
+    :ivar accepted: the largest limit accepted after a larger one was refused. None: no limit was refused.
     """
 
     def __init__(self) -> None:
-        self.found: int | None = None
-        self._known: int | None = None
-        self._searching = threading.Lock()
+        self.accepted: int | None = None
+        self._assumed: int | None = None
+        self._search_lock = threading.Lock()
 
-    def expect(self, limit: int) -> None:
-        """Ask for no more than this, which was found earlier."""
-        self._known = limit
+    def assume(self, limit: int) -> None:
+        """Request no more than this limit, which an earlier pull found."""
+        self._assumed = limit
 
-    def within(self, limit: int) -> int:
-        """The limit to ask with where this one is wanted."""
-        return min(limit, self.found or limit, self._known or limit)
+    def cap(self, limit: int) -> int:
+        """This limit, or the known maximum if that is smaller."""
+        return min(limit, self.accepted or limit, self._assumed or limit)
 
-    def ask(self, limit: int, page: Callable[[int], T]) -> T:
-        """A page with this limit, or with the largest smaller one where it is refused.
+    def fetch(self, limit: int, fetch: Callable[[int], T]) -> T:
+        """A page with this limit, or with the largest smaller limit that the provider accepts.
 
-        One thread searches while the others wait for what it finds.
+        One thread searches while the others wait for its result.
 
-        :param page: asks for the page with a limit.
-        :raises RequestRefused: the request is refused whatever the limit is.
+        :param fetch: requests the page with a given limit.
+        :raises RequestRefused: the request is refused with every limit.
         """
-        limit = self.within(limit)
+        limit = self.cap(limit)
         try:
-            return page(limit)
+            return fetch(limit)
         except ParameterRefused as refused:
-            with self._searching:
-                if (known := self.within(limit)) == limit:
-                    return self._search(limit, page, refused)
-            return page(known)
+            with self._search_lock:
+                if (maximum := self.cap(limit)) == limit:
+                    return self._search(limit, fetch, refused)
+            return fetch(maximum)
 
-    def _search(self, limit: int, page: Callable[[int], T], refused: ParameterRefused) -> T:
-        smaller = [step for step in _STEPS if step < limit]
-        if not smaller or not _is_accepted(page):
+    def _search(self, limit: int, fetch: Callable[[int], T], refused: ParameterRefused) -> T:
+        smaller = [step for step in _LIMITS if step < limit]
+        if not smaller or not _accepts_smallest(fetch):
             raise refused
         for step in smaller:
             try:
-                found = page(step)
+                page = fetch(step)
             except ParameterRefused:
                 continue
-            self.found = step
-            log.info("the provider refuses a limit of %d and accepts %d; %d is asked for", limit, step, step)
-            return found
+            self.accepted = step
+            log.info("The provider refuses a limit of %d and accepts %d. Requesting %d.", limit, step, step)
+            return page
         raise RequestRefused(
             "limit_refused",
-            f"{refused.message.rstrip('.')}, and so was every smaller limit down to {smaller[-1]}.",
-            remedy="Ask the provider's support for the largest limit it accepts and set `politeness.page_size` to it.",
+            f"{refused.message.rstrip('.')}. Every smaller limit down to {smaller[-1]} was refused too.",
+            remedy="Ask the provider's support for the largest limit it accepts. Set `politeness.page_size` to it.",
         )
 
 
-def _is_accepted(page: Callable[[int], T]) -> bool:
-    """Whether the same request passes with a limit of one, which no provider finds too large."""
+def _accepts_smallest(fetch: Callable[[int], T]) -> bool:
+    """Whether the request passes with a limit of one, which no provider refuses as too large."""
     try:
-        page(1)
+        fetch(1)
     except ParameterRefused:
         return False
     return True
 
 
-#: Behind the end nothing is worth a second try.
-_ONCE = Retry(attempts=1)
+#: A request past the end is not worth a retry.
+_NO_RETRY = Retry(attempts=1)
 
-#: No page gets lighter than the specification's default.
-_LEAST = 100
+#: Minimum page size: the specification's default.
+_MIN_LIMIT = 100
 
 
 class Source:
     """Fetches pages of one collection, from any thread.
 
-    :param base_url: of the service; asked for at the first request.
-    :param filter_: OneRoster's expression, if not everything is wanted.
-    :param limit: rows asked for per page. A page that is too heavy for the provider halves it, for good.
-    :param largest: what the provider accepts at most, of all collections.
+    :param base_url: returns the URL of the service; called at the first request.
+    :param filter_: a OneRoster filter. None: the whole collection.
+    :param limit: rows requested per page. It is halved permanently when a page is too heavy for the provider.
+    :param largest: the largest limit the provider accepts.
     """
 
     def __init__(
         self,
-        exchange: Exchange,
+        requester: Requester,
         base_url: Callable[[], str],
         collection: Collection,
         filter_: str | None,
         limit: int,
         largest: LargestLimit,
     ) -> None:
-        self._exchange = exchange
+        self._requester = requester
         self._base_url = base_url
         self._collection = collection
         self._filter = filter_
@@ -151,52 +154,55 @@ class Source:
         self._largest = largest
         self._lock = threading.Lock()
 
-    def fetch(self, offset: int, patient: bool = True) -> Fetched | None:
-        """The page at an offset; None where the provider says that there is nothing.
+    def fetch(self, offset: int, retries: bool = True) -> Fetched | None:
+        """The page at an offset. None: the provider reports no page there.
 
-        :param patient: whether trouble that may pass is outlived.
-        :raises FilterUnanswered: nothing came for a filter, and no total says that there is nothing.
-        :raises OneRosterError: as the exchange does.
+        :param retries: whether a failed request is retried.
+        :raises FilterUnanswered: a filtered request returned no list and no total of zero.
+        :raises OneRosterError: as the requester does.
         """
         try:
-            if not patient:
-                return self._page(offset, self._largest.within(self._limit), _ONCE)
-            return self._largest.ask(self._limit, lambda limit: self._page(offset, limit))
+            if not retries:
+                return self._page(offset, self._largest.cap(self._limit), _NO_RETRY)
+            return self._largest.fetch(self._limit, lambda limit: self._page(offset, limit))
         except EndpointNotFound:
             if offset:
-                return None  # some providers have no page behind the last
+                return None  # some providers have no page after the last one
             if not self._is_offered():
                 raise
             raise self._unanswered("404 without a list") from None
 
     def _page(self, offset: int, limit: int, retry: Retry | None = None) -> Fetched | None:
-        asked = limit
+        requested = limit
 
-        def lighter() -> str | None:
-            nonlocal asked
-            asked = self._halved(asked)
-            return self._url(offset, asked) if asked else None
+        def smaller_request() -> str | None:
+            nonlocal requested
+            requested = self._halve(requested)
+            return self._url(offset, requested) if requested else None
 
-        return self._exchange.get(
-            self._url(offset, asked), lambda answer: self._read(answer, offset, asked), retry=retry, lighter=lighter
+        return self._requester.get(
+            self._url(offset, requested),
+            lambda response: self._read(response, offset, requested),
+            retry=retry,
+            smaller_request=smaller_request,
         )
 
-    def _halved(self, asked: int) -> int:
-        """Half the rows a heavy request asked for, or what another thread has come down to; 0 where it is enough."""
+    def _halve(self, limit: int) -> int:
+        """Half the limit of a heavy request, or the smaller limit another thread set. 0: it cannot get smaller."""
         with self._lock:
-            less = min(self._limit, max(asked // 2, _LEAST))
-            if less >= asked:
+            smaller = min(self._limit, max(limit // 2, _MIN_LIMIT))
+            if smaller >= limit:
                 return 0
-            self._limit = less
-        log.info("%s: %d rows a page are too many for the provider; asking for %d", self._collection.path, asked, less)
-        return less
+            self._limit = smaller
+        log.info("%s: %d rows per page are too many. Requesting %d.", self._collection.path, limit, smaller)
+        return smaller
 
     def _is_offered(self) -> bool:
-        """Whether the collection is there without its filter."""
+        """Whether the collection exists without the filter."""
         if self._filter is None:
             return False
         try:
-            self._exchange.get(self._url(0, 1, filtered=False), lambda _: None)
+            self._requester.get(self._url(0, 1, filtered=False), lambda _: None)
         except EndpointNotFound:
             return False
         return True
@@ -205,58 +211,58 @@ class Source:
         query = {"limit": str(limit), "offset": str(offset)}
         if filtered and self._filter is not None:
             query["filter"] = self._filter
-        # Spaces as %20: OAuth 1 signs them so, and some servers read `+` as a plus.
+        # Spaces as %20: OAuth 1 signs them so, and some servers read `+` as a plus sign.
         return f"{self._base_url()}/{self._collection.path}?{urlencode(query, quote_via=quote, safe='')}"
 
-    def _read(self, answer: Response, offset: int, limit: int) -> Fetched | None:
-        is_empty = not answer.body.strip()
+    def _read(self, response: Response, offset: int, limit: int) -> Fetched | None:
+        is_empty = not response.body.strip()
         if self._filter is not None and is_empty:
-            self._require_nothing(answer, offset)
+            self._require_no_rows(response, offset)
             return None
-        if answer.status == HTTPStatus.NO_CONTENT:
-            if not offset and _total(answer.headers.get("X-Total-Count")):
-                raise envelope_missing(self._collection)  # a total above zero is stated, and nothing came
+        if response.status == HTTPStatus.NO_CONTENT:
+            if not offset and _parse_total(response.headers.get("X-Total-Count")):
+                raise envelope_missing(self._collection)  # the total is above zero, but the response is empty
             return None
         try:
-            decoded = decode_page(self._collection, answer.body)
+            decoded = decode_page(self._collection, response.body)
         except InvalidResponse as error:
-            if error.code == "html_answer":  # the service was found before: it is being maintained
-                raise RetryableError("a web page came", becomes=error) from None
+            if error.code == "html_answer":  # the service responded before: this is a maintenance page
+                raise RetryableError("the provider returned a web page", becomes=error) from None
             if error.code != "envelope_missing" or self._filter is None:
                 raise
-            self._require_nothing(answer, offset)
+            self._require_no_rows(response, offset)
             return None
-        total = _total(answer.headers.get("X-Total-Count"))
+        total = _parse_total(response.headers.get("X-Total-Count"))
         total = decoded.total if total is None else total
         if self._filter is not None and not decoded.rows and not decoded.envelope and not offset and total != 0:
-            raise self._unanswered("an empty list without a name")
+            raise self._unanswered("an empty list without an envelope")
         return Fetched(
             decoded,
             total,
-            _has_next(answer.headers.get("Link")),
-            hashlib.sha256(answer.body).digest(),
+            _has_next(response.headers.get("Link")),
+            hashlib.sha256(response.body).digest(),
             limit,
         )
 
-    def _require_nothing(self, answer: Response, offset: int) -> None:
-        """Take an answer without a list to a filtered request for no rows, if a total says so or it is 204 behind rows.
+    def _require_no_rows(self, response: Response, offset: int) -> None:
+        """Accept a filtered response without a list as zero rows, if its total is zero or it is a 204 after rows.
 
-        :raises FilterUnanswered: else, for a filter that is not understood may be answered so too.
+        :raises FilterUnanswered: otherwise. A provider may respond like this to a filter it does not support.
         """
-        behind_rows = offset > 0 and answer.status == HTTPStatus.NO_CONTENT
-        if not behind_rows and _total(answer.headers.get("X-Total-Count")) != 0:
-            raise self._unanswered(f"{answer.status} without a list")
+        follows_rows = offset > 0 and response.status == HTTPStatus.NO_CONTENT
+        if not follows_rows and _parse_total(response.headers.get("X-Total-Count")) != 0:
+            raise self._unanswered(f"{response.status} without a list")
 
     def _unanswered(self, what: str) -> FilterUnanswered:
         return FilterUnanswered(
             "filter_unanswered",
-            f"The provider answered {what} when {self._collection.path} were filtered, and no total says zero.",
-            remedy="The whole collection is read instead. Ask the provider's support to answer an empty list.",
+            f"The provider returned {what} for a filter on {self._collection.path}, and no total of zero.",
+            remedy="The whole collection is read instead. Ask the provider's support to return an empty list.",
         )
 
 
-def _total(header: str | None) -> int | None:
-    """The stated total; what is no number says nothing."""
+def _parse_total(header: str | None) -> int | None:
+    """The `X-Total-Count` header. None: missing or not a number."""
     header = (header or "").strip()
     return int(header) if header.isascii() and header.isdecimal() and len(header) < 12 else None
 
@@ -267,89 +273,94 @@ def _has_next(header: str | None) -> bool | None:
     return any("next" in link.get("rel", "").lower().split() for link in parse_header_links(header))
 
 
-#: The rows at an offset; None where the provider says that there is nothing. `patient` is False for the one request
-#: behind a total that was reached, which need not succeed.
+#: Fetches the page at an offset. None: no page there. The second argument says whether a failure is retried. It is
+#: False for the request after the total is reached, which may fail.
 Fetch = Callable[[int, bool], Fetched | None]
 Submit = Callable[[Fetch, int, bool], "Future[Fetched | None]"]
 
-#: After so many pages of another length for no reason we know, each guess would only cost the provider requests.
-_MOST_WRONG_GUESSES = 2
+#: Unexpected page lengths after which prefetching stops. More guesses would only cost the provider requests.
+_MAX_WRONG_GUESSES = 2
 
 
 class PrefetchSlots:
-    """How many pages may be asked for, or in memory, ahead of their turn: over all collections of a client together,
-    so that memory does not grow with how many are read at once.
+    """Limits the pages that are requested ahead or wait in memory, over all collections of a client.
+
+    Memory then does not grow with the number of collections read in parallel.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
         self._free = threading.Semaphore(count)
 
-    def take(self) -> bool:
-        """Take a place, unless none is free."""
+    def acquire(self) -> bool:
+        """Take a slot. False: none is free."""
         return self._free.acquire(blocking=False)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._free.release()
 
 
 class Prefetcher:
-    """The answers of one reading, some of which are asked for ahead of their turn.
+    """The pages of one attempt, some of them requested ahead, in order.
+
+    Once the total is known, all offsets are known: page 1 shows how many rows the provider serves per page. So requests
+    of one collection can overlap. The result equals serial reading: a page is used only for the offset that serial
+    reading reaches. If a page has another length than expected, the pages requested after it are dropped.
 
     :param submit: runs a fetch in another thread.
-    :param places: one is held by each page that is ahead; where none is free, pages are read in their turn.
+    :param slots: each page requested ahead holds one. If none is free, pages are read one by one.
     """
 
-    def __init__(self, fetch: Fetch, submit: Submit, places: PrefetchSlots) -> None:
+    def __init__(self, fetch: Fetch, submit: Submit, slots: PrefetchSlots) -> None:
         self._fetch = fetch
         self._submit = submit
-        self._places = places
-        self._asked: dict[int, Future[Fetched | None]] = {}
+        self._slots = slots
+        self._futures: dict[int, Future[Fetched | None]] = {}
         self._stride = 0
         self._limit = 0
         self._wrong_guesses = 0
 
-    def at(self, offset: int, *, patient: bool = True) -> Fetched | None:
-        """The page at an offset, waited for or asked for now.
+    def get(self, offset: int, *, retries: bool = True) -> Fetched | None:
+        """The page at an offset: prefetched or requested now.
 
-        :raises OneRosterError: as the request for it does.
+        :raises OneRosterError: as its request does.
         """
-        future = self._asked.pop(offset, None)
+        future = self._futures.pop(offset, None)
         if future is None:
             self.drop()
-            return self._fetch(offset, patient)
+            return self._fetch(offset, retries)
         try:
             return future.result()
         except CancelledError:
             raise client_closed() from None
         finally:
-            self._places.give_back()
+            self._slots.release()
 
-    def expect(self, offset: int, total: int | None, page: Fetched) -> None:
-        """Ask for what follows a page that was taken.
+    def prefetch(self, offset: int, total: int | None, page: Fetched) -> None:
+        """Request the pages after a page.
 
-        :param offset: behind that page.
+        :param offset: offset after that page.
         """
         if total is None or offset >= total:
             return
         rows = page.decoded.rows
         if self._stride and rows != self._stride:
             self.drop()
-            # A provider that was asked for less serves less; else its pages follow no rule.
+            # A smaller limit explains a shorter page. Otherwise the pages follow no rule.
             self._wrong_guesses += page.limit == self._limit
         self._stride, self._limit = rows, page.limit
-        if self._wrong_guesses >= _MOST_WRONG_GUESSES:
+        if self._wrong_guesses >= _MAX_WRONG_GUESSES:
             return
-        for place in range(offset, min(total, offset + self._places.count * rows), rows or 1):
-            if place in self._asked:
+        for position in range(offset, min(total, offset + self._slots.count * rows), rows or 1):
+            if position in self._futures:
                 continue
-            if not self._places.take():
+            if not self._slots.acquire():
                 return
-            self._asked[place] = self._submit(self._fetch, place, True)
+            self._futures[position] = self._submit(self._fetch, position, True)
 
     def drop(self) -> None:
-        """Forget what was asked for; what has not begun never will."""
-        for future in self._asked.values():
+        """Drop all prefetched pages. Requests that have not started never will."""
+        for future in self._futures.values():
             future.cancel()
-            self._places.give_back()
-        self._asked.clear()
+            self._slots.release()
+        self._futures.clear()
