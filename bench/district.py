@@ -12,17 +12,17 @@ version: "1.2"
 usernames: email
 starts_on: {now:%Y-%m-%d}
 schedule: {{timezone: UTC, off_peak: "{begin:%H}:00-{end:%H}:00", full_on: {full_on}}}
-politeness: {{{politeness}}}
+extract: {{{extract}}}
 """
 
 
-def describe(folder: Path, app: str, **politeness: int) -> Path:
+def describe(folder: Path, app: str, **extract: int) -> Path:
     """Write the district's file as it has to be while it is measured.
 
     Now are peak hours. No night is due within hours: an Airflow that was just started would run it, unasked, in the
     middle of a measurement. Nor is this the day of the full pull, or a delta night would be none.
 
-    :param politeness: the page size and how many requests at once; what is not said is as everywhere.
+    :param extract: the page size and how many requests at once; what is not said is as everywhere.
     """
     now = datetime.now(UTC)
     text = _FILE.format(
@@ -32,7 +32,7 @@ def describe(folder: Path, app: str, **politeness: int) -> Path:
         begin=now + timedelta(hours=6),
         end=now + timedelta(hours=8),
         full_on=f"{now + timedelta(days=3):%A}".lower(),
-        politeness=", ".join(f"{name}: {value}" for name, value in politeness.items()),
+        extract=", ".join(f"{name}: {value}" for name, value in extract.items()),
     )
     path = folder / f"{app}.yaml"
     path.write_text(text, encoding="utf-8")

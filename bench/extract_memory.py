@@ -23,7 +23,7 @@ from rollcall.landing.pull import Pull
 from rollcall.landing.zone import Landing
 from rollcall.oneroster import OneRosterClient, OneRosterConnection
 from rollcall.runtime.memory import limit_memory_retention
-from rollcall.settings import District, Politeness
+from rollcall.settings import District, ExtractSettings
 
 BAR_MB = 500
 #: A made-up student brings at least so many enrollments along, the teachers' included.
@@ -59,7 +59,7 @@ def main() -> int:
         name="Maple",
         version="1.2",
         usernames="email",
-        politeness=Politeness(page_size=asked.page_size),
+        extract=ExtractSettings(page_size=asked.page_size),
     )
     here, there = multiprocessing.Pipe()
     students = round(asked.enrollments / ENROLLMENTS_PER_STUDENT)

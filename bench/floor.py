@@ -22,7 +22,7 @@ from rollcall.landing.pull import Pull, landed_schema
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.oneroster import OneRosterClient, OneRosterConnection
-from rollcall.settings import District, Politeness
+from rollcall.settings import District, ExtractSettings
 from rollcall.warehouse.bulk import copy_in
 from rollcall.warehouse.models import staging
 from rollcall.warehouse.session import connect
@@ -56,8 +56,8 @@ def pulled(told: dict[str, Any]) -> dict[str, pa.Table]:
     connection = OneRosterConnection(
         told["base_url"], told["client_id"], told["client_secret"], auth_url=told["token_url"]
     )
-    politeness = Politeness(page_size=told["page_size"])
-    district = District(district="floor", name="Floor", version="1.2", usernames="email", politeness=politeness)
+    extract = ExtractSettings(page_size=told["page_size"])
+    district = District(district="floor", name="Floor", version="1.2", usernames="email", extract=extract)
     with (
         tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder,
         OneRosterClient(connection, **district.client_options()) as client,

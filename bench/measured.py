@@ -30,7 +30,7 @@ DLT_FORMATS = ("csv", "parquet")
 #: dlt insists on a password; PostgreSQL here asks for none.
 _ANY = "any"
 
-_POLITENESS = {"page_size": PAGE_SIZE, "concurrency": 5, "concurrency_in_peak": 5}
+_EXTRACT = {"page_size": PAGE_SIZE, "concurrency": 5, "peak_concurrency": 5}
 
 #: What a night is called, whether the provider's district changes before it, and what is asked for.
 Night = tuple[str, bool, str]
@@ -104,7 +104,7 @@ class Ground:
 def rollcall(ground: Ground, nights: Sequence[Night] = NIGHTS) -> Iterator[Turn]:
     """Three nights: the first, one on which nothing changed, and a delta after one on which something did."""
     engine = ground.warehouse("rollcall")
-    district = describe(ground.folder, APP, **_POLITENESS)
+    district = describe(ground.folder, APP, **_EXTRACT)
     warehouse = engine.url.render_as_string(hide_password=False)
     common = [str(district), "--warehouse", warehouse, "--landing", str(ground.folder / "landing")]
     for night, changes, mode in nights:
@@ -130,7 +130,7 @@ def airflow(ground: Ground) -> Iterator[Turn]:
         served.make_pages(PAGE_SIZE)
         districts = ground.folder / "districts"
         districts.mkdir()
-        district = describe(districts, APP, **_POLITENESS)
+        district = describe(districts, APP, **_EXTRACT)
         env = {**served.environment(), "AIRFLOW_CONN_WAREHOUSE": ground.postgres.airflow_connection("rollcall")}
         with scheduler(ground.postgres, ground.folder, district, env, ground.say) as running:
             for night, changes, mode in NIGHTS:

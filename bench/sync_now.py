@@ -85,7 +85,7 @@ def measure(say: Callable[[str], None]) -> SyncNow:
         upgrade(engine)
         districts = folder / "districts"
         districts.mkdir()
-        district = describe(districts, _APP, concurrency_in_peak=1)
+        district = describe(districts, _APP, peak_concurrency=1)
         env = {**served.environment(), "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("rollcall")}
         pressed = []
         with scheduler(postgres, folder, district, env, say) as running:

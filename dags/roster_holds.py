@@ -77,7 +77,7 @@ def decision():
         task_id="decision",
         subject="A hold",
         options=["Approve", "Reject"],
-        params={"because": Param("", type="string", title="Because", description_md="Why; it is kept with the hold.")},
+        params={"reason": Param("", type="string", title="Reason", description_md="Saved with the hold.")},
         doc_md="Ask for a decision about the hold and wait for it.",
     )
 
@@ -90,8 +90,8 @@ def apply(given, params):
     from rollcall.orchestration import required_actions
 
     by = (given["responded_by_user"] or {}).get("name") or "Airflow"
-    because = given["params_input"].get("because", "")
-    run = required_actions.answer(params, given["chosen_options"], by, because, Connection.get("warehouse"))
+    reason = given["params_input"].get("reason", "")
+    run = required_actions.answer(params, given["chosen_options"], by, reason, Connection.get("warehouse"))
     if run is None:
         raise AirflowSkipException("Nothing to publish.")
     return run

@@ -94,7 +94,7 @@ def test_two_schools_of_one_site_make_one_account():
 
 
 def test_a_school_is_mapped_left_out_or_undecided():
-    sites = Sites(targets=["North"], map={"north": "North", "south": "leave_out"})
+    sites = Sites(targets=["North"], map={"north": "North", "south": "exclude"})
     users = [_user(name) for name in ("ada", "ben", "cid", "dot")]
     roles = [
         _role("ada"),
@@ -136,7 +136,7 @@ def test_roles_become_what_is_written(role, becomes):
 
 def test_a_district_decides_about_roles():
     users, roles = [_user("ada"), _user("ben")], [_role("ada", "guardian"), _role("ben", "ext:volunteer")]
-    mapped = _map(users, roles, roles={"guardian": "staff", "ext:volunteer": "leave_out"})
+    mapped = _map(users, roles, roles={"guardian": "staff", "ext:volunteer": "exclude"})
     assert _accounts(mapped, "user_sourced_id", "role") == [("ada", "staff")]
     assert _left_out(mapped) == {"ben": ("role_left_out", "ext:volunteer")}
 

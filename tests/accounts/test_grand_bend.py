@@ -82,7 +82,7 @@ def test_a_second_source_for_staff_leaves_nobody_out(people: MappingInput) -> No
 
 
 def test_schools_nobody_mapped_are_told_with_their_head_counts(people: MappingInput) -> None:
-    sites = {"targets": ["Elementary"], "map": {ELEMENTARY: "Elementary", HIGH: "leave_out"}}
+    sites = {"targets": ["Elementary"], "map": {ELEMENTARY: "Elementary", HIGH: "exclude"}}
     made = map_accounts(district(usernames="username", sites=sites), people, IN_TERM)
     assert totals(made) == (
         {"student": 464, "staff": 2},

@@ -67,7 +67,7 @@ _settings = st.fixed_dictionaries(
         "sites": st.sampled_from(
             [
                 {"targets": ["N", "S"], "map": {"north": "N", "south": "S", "annex": "N"}},
-                {"targets": ["N"], "map": {"north": "N", "south": "leave_out", "district": "N"}},
+                {"targets": ["N"], "map": {"north": "N", "south": "exclude", "district": "N"}},
             ]
         ),
         "filters": st.sampled_from(
@@ -75,8 +75,8 @@ _settings = st.fixed_dictionaries(
         ),
         "people": st.sampled_from(
             [
-                {"ada": {"leave_out": True, "because": "asked"}},
-                {"ben": {"username": "C@X", "because": "asked"}, "zoe": {"leave_out": True, "because": "asked"}},
+                {"ada": {"exclude": True, "reason": "asked"}},
+                {"ben": {"username": "C@X", "reason": "asked"}, "zoe": {"exclude": True, "reason": "asked"}},
             ]
         ),
         "person_key": st.just("sourcedId"),

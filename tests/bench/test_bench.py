@@ -112,7 +112,7 @@ def test_a_contender_that_fails_ends_the_bench_with_its_words(tmp_path):
 
 def test_a_measured_district_is_in_its_peak_hours_and_nothing_of_it_is_due(tmp_path):
     now = datetime.now(UTC)
-    district = load_district(describe(tmp_path, "elm", concurrency_in_peak=1))
+    district = load_district(describe(tmp_path, "elm", peak_concurrency=1))
     assert district.requests_at_once(now) == 1
     assert district.starts_on == now.date()
     assert district.schedule.full_on != f"{now:%A}".lower()

@@ -103,7 +103,7 @@ def test_an_enrollment_marked_as_deleted_after_its_person_left_does_not_return_w
     nights.publish(_only(rows, people=("ben",), enrollments=marked), delta=True)
     assert nights.live("users", "sourced_id") == ["ada", "ben"]
     assert nights.live("enrollments", "sourced_id") == ["e-ada"]
-    query = "SELECT _removed_because FROM roster_staging.enrollments WHERE sourced_id = 'e-ben'"
+    query = "SELECT _removed_reason FROM roster_staging.enrollments WHERE sourced_id = 'e-ben'"
     assert nights.scalar(query) == "the provider marked it as to be deleted"
 
 

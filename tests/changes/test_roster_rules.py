@@ -168,14 +168,14 @@ def test_one_primary_role_per_person_and_org(nights, roster):
 
 class TestDistrictsOwnView:
     def test_what_belongs_to_nobody_is_published_in_no_district(self, nights, roster):
-        nights.settings(rules={"orphan_enrollment": RuleChange(severity="warning", because="Accounts come later.")})
+        nights.settings(rules={"orphan_enrollment": RuleChange(severity="warning", reason="Accounts come later.")})
         with pytest.raises(ActionRequired) as caught:
             nights.publish(roster("ada"))
         assert caught.value.code == "rule_fixed"
 
     def test_a_raised_rule_refuses(self, nights, roster):
         nights.settings(
-            rules={"enrollments.orphan_school": RuleChange(severity="critical", because="We bill by school.")}
+            rules={"enrollments.orphan_school": RuleChange(severity="critical", reason="We bill by school.")}
         )
         rows = roster("ada")
         rows["enrollments"][0]["school_sourced_id"] = rows["classes"][0]["school_sourced_id"] = "outside"

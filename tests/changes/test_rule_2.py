@@ -170,7 +170,7 @@ def test_enrollments_of_somebody_not_in_a_delta_resolve_by_who_is_published(pull
 @on_each_pull
 def test_a_new_class_refused_by_a_raised_rule_takes_its_terms_and_enrollments_along(pulled, nights, roster, delta):
     pulled(roster("ada"))
-    nights.settings(rules={"classes.orphan_school": RuleChange(severity="critical", because="No school, no class.")})
+    nights.settings(rules={"classes.orphan_school": RuleChange(severity="critical", reason="No school, no class.")})
     rows = roster("ada")
     rows["classes"].append({**rows["classes"][0], "sourced_id": "maths-2", "school_sourced_id": "elsewhere"})
     rows["class_terms"].append({"class_sourced_id": "maths-2", "term_sourced_id": "year"})

@@ -79,7 +79,7 @@ def test_a_tombstone_removes_at_once_and_takes_dependents_along(nights, roster):
     removed = {name: count.removed for name, count in done.counts.items() if count.removed}
     assert removed == {"users": 1, "user_roles": 1, "enrollments": 1, "demographics": 1, "accounts": 1}
     assert nights.live("users", "sourced_id") == ["ada"]
-    gone = nights.rows("enrollments", "_removed_because", where=sa.text("_removed_at IS NOT NULL"))
+    gone = nights.rows("enrollments", "_removed_reason", where=sa.text("_removed_at IS NOT NULL"))
     assert gone == ["its person was removed"]
 
 

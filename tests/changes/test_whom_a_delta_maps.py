@@ -106,7 +106,7 @@ def test_who_begins_gets_no_username_that_is_taken_meanwhile(elm, nights):
 
 
 def test_a_decision_begins_on_its_day_though_the_delta_brings_nothing(elm, nights):
-    first = {"leave_out": True, "because": "asked", "from": "2026-11-04"}
+    first = {"exclude": True, "reason": "asked", "from": "2026-11-04"}
     tonight = elm({"ada": "student@north"}, people={"ada": first})
     tonight()
     assert (_names(nights, "ada"), _left_out(nights)) == (["ada@elm.example"], None)
@@ -115,7 +115,7 @@ def test_a_decision_begins_on_its_day_though_the_delta_brings_nothing(elm, night
 
 
 def test_a_decision_ends_on_its_day_though_the_delta_brings_nothing(elm, nights):
-    until = {"leave_out": True, "because": "asked", "until": "2026-11-03"}
+    until = {"exclude": True, "reason": "asked", "until": "2026-11-03"}
     tonight = elm({"ada": "student@north"}, people={"ada": until})
     tonight()
     assert (_names(nights, "ada"), _left_out(nights)) == ([None], "ada decided")
@@ -168,7 +168,7 @@ def test_what_was_held_last_time_concerns_everybody_though_the_hold_is_over(elm,
 def test_an_account_of_somebody_who_stays_says_why_it_is_gone(elm, nights):
     tonight = elm({"ada": "student@north"})
     tonight(ada={"roles": "student@south"})
-    said = "SELECT _removed_because FROM roster_staging.accounts WHERE user_sourced_id = 'ada' AND site_id = 'north'"
+    said = "SELECT _removed_reason FROM roster_staging.accounts WHERE user_sourced_id = 'ada' AND site_id = 'north'"
     assert nights.scalar(said) == "its person has no role at this site any more"
 
 

@@ -11,7 +11,7 @@ import pytest
 from rollcall.check.examination import check
 from rollcall.check.pasted import Pasted
 from rollcall.check.steps import Checked, Step
-from rollcall.settings import District, Politeness
+from rollcall.settings import District, ExtractSettings
 from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.oneroster.conftest import Provider, Script
 
@@ -45,7 +45,7 @@ def settings() -> Callable[..., District]:
     def make(app: str, **changed: Any) -> District:
         district = DISTRICTS[app]
         plain = {"district": app, "name": district.name, "version": district.version, "usernames": "email"}
-        return District(**{**plain, "politeness": Politeness(page_size=1000), **changed})
+        return District(**{**plain, "extract": ExtractSettings(page_size=1000), **changed})
 
     return make
 

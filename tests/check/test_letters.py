@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollcall.check.email import letter
+from rollcall.check.email import email_text
 from rollcall.check.table import as_plain, print_checked
 from tests.check.conftest import CEDAR, MAPLE
 
@@ -119,35 +119,35 @@ Please answer with the day from which people can be expected.
 
 
 def test_all_is_well(checked):
-    assert letter(checked("maple")) == GOOD
+    assert email_text(checked("maple")) == GOOD
 
 
 def test_a_mistyped_secret(checked, paste, sandbox):
     found = checked("maple", paste("maple", password="planted-wrong-secret"))
-    assert letter(found) == MISTYPED.format(port=sandbox.port)
+    assert email_text(found) == MISTYPED.format(port=sandbox.port)
 
 
 def test_forbidden_demographics(checked):
-    assert letter(checked("maple", described={"demographics": True})) == FORBIDDEN
+    assert email_text(checked("maple", described={"demographics": True})) == FORBIDDEN
 
 
 def test_a_consumer_key_on_the_classic_screen(checked, paste, sandbox):
     found = checked("cedar", paste("cedar", password="planted-wrong", extra={"expires_on": "2027-06-30"}))
-    assert letter(found) == CLASSIC.format(port=sandbox.port)
+    assert email_text(found) == CLASSIC.format(port=sandbox.port)
 
 
 def test_what_is_ours_to_mend_leaves_the_district_alone(checked, paste):
-    assert letter(checked("maple", paste("maple", login=MAPLE.client_secret, password=MAPLE.client_id))) == OURS
+    assert email_text(checked("maple", paste("maple", login=MAPLE.client_secret, password=MAPLE.client_id))) == OURS
 
 
 def test_what_is_no_known_mistake_asks_the_district_to_look(checked, paste, sandbox):
     found = checked("maple", paste("maple", extra={"auth_url": f"http://127.0.0.1:{sandbox.port}/nowhere"}))
-    assert letter(found) == UNKNOWN.format(port=sandbox.port)
+    assert email_text(found) == UNKNOWN.format(port=sandbox.port)
 
 
 def test_a_year_that_is_not_scheduled_yet(checked, sandbox):
     sandbox.set_quirks("maple", ["empty-users"])
-    assert letter(checked("maple")).startswith(UNSCHEDULED)
+    assert email_text(checked("maple")).startswith(UNSCHEDULED)
 
 
 def test_another_system_than_infinite_campus_has_no_screen_we_know(checked, paste, provide):
@@ -155,7 +155,7 @@ def test_another_system_than_infinite_campus_has_no_screen_we_know(checked, past
 
     server = provide(lambda _: Said({}), lambda _: Said({"error": "invalid_client"}, status=401))
     pasted = paste("maple", host=server.base_url, login="elm", extra={"auth_url": server.token_url})
-    told = letter(checked("maple", pasted))
+    told = email_text(checked("maple", pasted))
     assert "What to do, on the page of our OneRoster connection in your student\ninformation system:" in told
     assert "Infinite Campus" not in told
 
@@ -176,7 +176,7 @@ def test_nothing_tells_a_secret_a_token_or_a_person(checked, paste, sandbox, cap
         pasted = paste(app, **changed)
         found = checked(app, pasted, described={"demographics": app == "cedar"}, count_people=True)
         print_checked(found)
-        told += [letter(found), str(as_plain(found)), repr(found), repr(pasted), capsys.readouterr().out]
+        told += [email_text(found), str(as_plain(found)), repr(found), repr(pasted), capsys.readouterr().out]
     text = "\n".join([*told, caplog.text])
     assert [secret for secret in secrets if secret in text] == []
     assert [word for word in people(sandbox, paste) if word in text] == []

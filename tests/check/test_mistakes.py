@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rollcall.check.connections import quick_check
-from rollcall.check.email import letter
+from rollcall.check.email import email_text
 from rollcall.check.mistakes import MISTAKES
 from rollcall.check.profile import Org
 from tests.check.conftest import CEDAR, MAPLE, step
@@ -98,7 +98,7 @@ def test_a_classic_connection_that_takes_sha1_only(checked, paste, sandbox):
     found = checked("cedar", paste("cedar", extra={"expires_on": "2027-06-30"}))
     assert (step(found, "base_url").outcome, _mistakes(found, "base_url")) == ("fail", ["other_signature"])
     assert 'Set "signature": "HMAC-SHA1" in the connection oneroster_cedar\'s extra.' in step(found, "base_url").remedy
-    assert "There is nothing to do on your side" in letter(found)
+    assert "There is nothing to do on your side" in email_text(found)
     assert checked("cedar", paste("cedar", extra={"signature": "HMAC-SHA1"})).passed
 
 
@@ -141,8 +141,8 @@ def test_a_firewall_is_named_and_not_data_to_share(checked, paste, provide, wher
     server = provide(answer, lambda _: PAGE if where == "token" else Said(token))
     found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
     assert (step(found, name).outcome, _mistakes(found, name)) == ("fail", ["blocked_by_firewall"])
-    assert "firewall" in letter(found)
-    assert "Data to Share" not in "".join(letter(found).split("What to do")[1:])
+    assert "firewall" in email_text(found)
+    assert "Data to Share" not in "".join(email_text(found).split("What to do")[1:])
 
 
 def test_a_token_that_is_called_ended_is_not_data_to_share(checked, paste, provide):
@@ -335,7 +335,7 @@ def test_the_connection_of_another_district(checked):
         f"This connection is now that of Maple Unified School District ({now.sourced_id}); when it first passed, it "
         "was that of Oak School District (0815).",
         "Nothing is pulled with it. If credentials were mixed up, store the right ones in the connection "
-        "oneroster_maple. If the district itself was given a new id, run `rollcall check maple --pin-anew`.",
+        "oneroster_maple. If the district itself was given a new id, run `rollcall check maple --replace-pin`.",
     )
 
 

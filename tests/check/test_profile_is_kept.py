@@ -23,7 +23,7 @@ from rollcall.check.examination import shake_hands
 from rollcall.cli.check import check as command
 from rollcall.errors import RollcallError
 from rollcall.oneroster import OneRosterConnection
-from rollcall.settings import Politeness
+from rollcall.settings import ExtractSettings
 from tests.check.conftest import MAPLE, step
 
 
@@ -77,7 +77,7 @@ def test_a_change_against_the_last_profile_is_said_once(record, engine, sandbox)
     assert _row(engine).profile["changes"] == ["page cap 1,000 → 500"]
     assert record().checked.changes == ()
     # what cannot be seen this time is still known the next
-    record(politeness=Politeness(page_size=400))
+    record(extract=ExtractSettings(page_size=400))
     sandbox.set_quirks("maple", [])
     assert record().checked.changes == ("page cap 400 → 1,000",)
 
@@ -174,11 +174,11 @@ def test_json(run, engine):
 
 
 def test_the_letter_alone(run):
-    assert run("--letter").stdout.startswith("The OneRoster connection of Maple Unified School District works\n")
+    assert run("--email").stdout.startswith("The OneRoster connection of Maple Unified School District works\n")
 
 
 def test_two_ways_to_print_are_a_usage_error(run):
-    assert run("--letter", "--json").exit_code == 2
+    assert run("--email", "--json").exit_code == 2
 
 
 def test_a_connection_that_is_not_there_is_a_failed_step(run, monkeypatch):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollcall.check.profile import Org, ProviderProfile, changes
-from rollcall.settings import Politeness
+from rollcall.settings import ExtractSettings
 from tests.check.conftest import step
 from tests.oneroster.conftest import Asked, Said
 
@@ -72,7 +72,7 @@ def test_it_asks_for_one_thing_at_a_time_and_for_one_page_only(checked, sandbox)
 )
 def test_the_real_page_cap(checked, sandbox, quirks, page_size, cap, said):
     sandbox.set_quirks("maple", quirks)
-    found = checked("maple", described={"politeness": Politeness(page_size=page_size)})
+    found = checked("maple", described={"extract": ExtractSettings(page_size=page_size)})
     assert step(found, "page_size").said == said
     assert found.profile.page_cap == cap
     assert found.profile.totals is ("no-totals" not in quirks)
@@ -108,7 +108,7 @@ def test_an_offset_that_is_ignored_is_noticed_where_paging_is_tried(
     checked, sandbox, quirks, page_size, outcome, mistakes
 ):
     sandbox.set_quirks("maple", quirks)
-    found = checked("maple", described={"politeness": Politeness(page_size=page_size)})
+    found = checked("maple", described={"extract": ExtractSettings(page_size=page_size)})
     taken = step(found, "page_size")
     assert (taken.outcome, [recognised.mistake for recognised in taken.recognised]) == (outcome, mistakes)
     assert found.passed == (outcome != "fail")

@@ -28,7 +28,7 @@ def test_a_run_may_wait_for_weeks_and_no_other_waits_behind_it(parse):
 def test_a_person_can_approve_or_reject_and_say_why_and_silence_decides_nothing(parse):
     decision = parse().dags["roster_holds"].get_task("decision")
     assert (decision.options, decision.multiple, decision.defaults) == (["Approve", "Reject"], False, None)
-    assert decision.params.dump() == {"because": ""}
+    assert decision.params.dump() == {"reason": ""}
 
 
 def test_what_is_approved_is_published_by_the_districts_own_dag(parse):

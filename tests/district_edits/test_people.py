@@ -12,15 +12,15 @@ from tests.district_edits.conftest import ELM, roster
 
 def test_somebody_is_left_out_found_by_username_until_the_decision_is_taken_back(elm, command):
     elm.publish()
-    why = ("--because", "Asked for: by the family", "--until", "2030-06-30")
-    told = json.loads(command("people", "elm", "leave-out", "ADA7", *why, "--yes", "--json").stdout)
+    why = ("--reason", "Asked for: by the family", "--until", "2030-06-30")
+    told = json.loads(command("people", "elm", "exclude", "ADA7", *why, "--yes", "--json").stdout)
     assert (told["moves"]["lose"], told["moves"]["people"]) == (1, 1)
-    decision = 'people:\n  ada: {leave_out: true, because: "Asked for: by the family", until: 2030-06-30}\n'
+    decision = 'people:\n  ada: {exclude: true, reason: "Asked for: by the family", until: 2030-06-30}\n'
     assert elm.text == ELM + decision
     elm.publish()
     assert "ada" not in elm.accounts()
     listed = json.loads(command("people", "elm", "--json").stdout)
-    assert [(one["sourced_id"], one["leave_out"], one["until"], one["is_over"]) for one in listed] == [
+    assert [(one["sourced_id"], one["exclude"], one["until"], one["is_over"]) for one in listed] == [
         ("ada", True, "2030-06-30", False)
     ]
     assert "Ada Planted-Okonkwo, student, Lincoln Elem, grade 05" in command("people", "elm").stdout
@@ -30,23 +30,23 @@ def test_somebody_is_left_out_found_by_username_until_the_decision_is_taken_back
 
 def test_a_username_by_hand(elm, command):
     elm.publish()
-    shown = command("people", "elm", "username", "ben@elm.example", "ben.o", "--because", "Two of one name", "--yes")
+    shown = command("people", "elm", "username", "ben@elm.example", "ben.o", "--reason", "Two of one name", "--yes")
     assert "1 person: 1 get another username" in shown.stdout
-    assert elm.text == ELM + "people:\n  ben: {username: ben.o, because: Two of one name}\n"
+    assert elm.text == ELM + "people:\n  ben: {username: ben.o, reason: Two of one name}\n"
 
 
 @pytest.mark.parametrize("name", ["ben\u200b.o", "ben o", "ben.o\ufeff"])
 def test_a_username_with_something_invisible_is_not_written(elm, command, name):
     elm.publish()
     with pytest.raises(ActionRequired) as caught:
-        command("people", "elm", "username", "ben@elm.example", name, "--because", "Two of one name", "--yes")
+        command("people", "elm", "username", "ben@elm.example", name, "--reason", "Two of one name", "--yes")
     assert caught.value.code == "username_unusable"
     assert elm.text == ELM
 
 
 def test_who_could_be_several_is_listed_and_nothing_is_written(elm, command):
     elm.publish(roster(ben="ada@elm.example"))
-    result = command("people", "elm", "leave-out", "ada@elm.example", "--because", "x", "--yes")
+    result = command("people", "elm", "exclude", "ada@elm.example", "--reason", "x", "--yes")
     assert result.exit_code == 1
     assert "ada  Ada Planted-Okonkwo" in result.stderr
     assert "ben  Ben Planted-Okonkwo" in result.stderr
@@ -62,9 +62,9 @@ def test_nobody_and_no_reason_and_a_night_long_past(elm, command):
     with pytest.raises(ActionRequired) as caught:
         command("people", "elm", "clear", "ada")
     assert caught.value.code == "person_not_decided"
-    assert command("people", "elm", "leave-out", "ada").exit_code == 2
-    past = ("--because", "x", "--until", "2020-01-01")
-    assert command("people", "elm", "leave-out", "ada", *past).exit_code == 2
+    assert command("people", "elm", "exclude", "ada").exit_code == 2
+    past = ("--reason", "x", "--until", "2020-01-01")
+    assert command("people", "elm", "exclude", "ada", *past).exit_code == 2
     with pytest.raises(ActionRequired, match="because must say why"):
-        command("people", "elm", "leave-out", "ada", "--because", " ", "--yes")
+        command("people", "elm", "exclude", "ada", "--reason", " ", "--yes")
     assert elm.text == ELM

@@ -9,7 +9,7 @@ from rollcall.errors import ActionRequired
 from rollcall.settings import District, Sites
 from rollcall.warehouse.site_targets import resolve_site_targets
 
-QUERY = 'sites:\n  query: "SELECT code, label FROM vendor.sites;"\n  map: {north: "L", south: "M", annex: leave_out}\n'
+QUERY = 'sites:\n  query: "SELECT code, label FROM vendor.sites;"\n  map: {north: "L", south: "M", annex: exclude}\n'
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ def test_a_site_the_query_stops_yielding_is_named_with_what_to_do_and_nobody_los
         caught.value.message == "The school south is mapped to the site 'M', which the query for sites does not yield."
     )
     assert caught.value.remedy == (
-        "Mend the line of south under sites.map in elm.yaml (a site the query yields, leave_out or undecided), or the "
+        "Mend the line of south under sites.map in elm.yaml (a site the query yields, exclude or undecided), or the "
         "table the query reads; until then readers keep the roster they have."
     )
     assert elm.accounts() == before
-    elm.says(QUERY.replace('"M"', "leave_out"))
+    elm.says(QUERY.replace('"M"', "exclude"))
     elm.publish()
     assert set(elm.accounts()) == {who for who, sites in before.items() if sites != ["M"]}
 
@@ -86,7 +86,7 @@ def test_a_site_the_query_stops_yielding_is_named_with_what_to_do_and_nobody_los
         ("SELECT code, label, 1 FROM vendor.sites", "at most a name"),
         ("SELECT NULL", "an id in every row"),
         ("SELECT 'a' FROM vendor.sites", "some ids twice"),
-        ("SELECT 'leave_out'", "a meaning of its own"),
+        ("SELECT 'exclude'", "a meaning of its own"),
         ("SELECT label::int FROM vendor.sites", "22P02"),
         ("DELETE FROM vendor.sites RETURNING code", "syntax error"),
         ("WITH gone AS (DELETE FROM vendor.sites RETURNING code) SELECT code FROM gone", "0A000"),

@@ -40,7 +40,7 @@ def test_without_sites_every_school_is_its_own(elm, command):
         "office": "no_school",
     }
     with pytest.raises(ActionRequired) as caught:
-        command("sites", "elm", "leave-out", "north")
+        command("sites", "elm", "exclude", "north")
     assert caught.value.code == "no_sites"
     assert elm.text == ELM
 
@@ -99,9 +99,9 @@ def test_moving_leaving_out_and_taking_back_count_each_person_once(elm, command)
         ("Lincoln Elementary School", "Lincoln Elementary School, Middle", 1),
     }
     # eve has another mapped school and stays
-    left_out = _moves(command, "leave-out", "103", "--yes")["moves"]
+    left_out = _moves(command, "exclude", "103", "--yes")["moves"]
     assert (left_out["lose"], left_out["people"]) == (1, 1)
-    assert "{north: L, south: M, annex: leave_out, office: M}" in elm.text
+    assert "{north: L, south: M, annex: exclude, office: M}" in elm.text
     taken_back = _moves(command, "undecide", "office", "--yes")["moves"]
     assert (taken_back["lose"], taken_back["people"]) == (1, 1)
     assert "office: undecided}" in elm.text
@@ -126,7 +126,7 @@ def test_what_cannot_be_found_names_the_nearest(elm, command):
     for arguments, code, told in (
         (("set", "nrth", "L"), "school_unknown", "did you mean 'north'"),
         (("set", "north", "Lincon Elementary School"), "site_unknown", "did you mean 'Lincoln Elementary School'"),
-        (("leave-out", "Lincoln"), "school_unknown", "did you mean"),
+        (("exclude", "Lincoln"), "school_unknown", "did you mean"),
     ):
         with pytest.raises(ActionRequired) as caught:
             command("sites", "elm", *arguments, "--yes")

@@ -24,9 +24,9 @@ def _schools(*schools: School) -> Schools:
 ELM = _schools(
     School("a", "1", "=Peña, East", "school", 10, 2, "undecided", suggestion="N", note="a name 90 % alike"),
     School("-b", "2", "Twelve", "school", 20, 3, "mapped", "0012", "Twelve"),
-    School("c", "3", "Gone", "school", 0, 0, "leave_out", life="gone"),
+    School("c", "3", "Gone", "school", 0, 0, "exclude", life="gone"),
 )
-DECIDED = {"a": "undecided", "-b": "0012", "c": "leave_out"}
+DECIDED = {"a": "undecided", "-b": "0012", "c": "exclude"}
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -44,16 +44,16 @@ def test_a_spreadsheet_finds_utf_8_and_no_formula(tmp_path):
     assert [(row["name"], row["site"]) for row in rows] == [
         ("'=Peña, East", ""),
         ("Twelve", "0012"),
-        ("Gone", "leave_out"),
+        ("Gone", "exclude"),
     ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
 def test_what_spreadsheets_save_is_read(tmp_path, encoding):
     path = tmp_path / "elm.csv"
-    text = "Site;NAME;sourced_id\r\nnorth;Peña;a\r\n;;\r\nleave_out;x;c\r\n"
+    text = "Site;NAME;sourced_id\r\nnorth;Peña;a\r\n;;\r\nexclude;x;c\r\n"
     path.write_bytes(text.encode(encoding))
-    assert worksheet.read(ELM, path) == {"a": "N", "c": "leave_out"}
+    assert worksheet.read(ELM, path) == {"a": "N", "c": "exclude"}
 
 
 def test_every_wrong_line_is_named_and_nothing_is_taken(tmp_path: Path):

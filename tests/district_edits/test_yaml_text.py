@@ -54,8 +54,8 @@ def test_the_short_form_becomes_a_map_and_keeps_its_remark():
 
 
 def test_maps_on_the_way_are_made():
-    after = with_setting(MAPLE, ("people", "p-1"), {"leave_out": True, "because": "a: b", "until": date(2027, 1, 31)})
-    assert after == MAPLE + 'people:\n  p-1: {leave_out: true, because: "a: b", until: 2027-01-31}\n'
+    after = with_setting(MAPLE, ("people", "p-1"), {"exclude": True, "reason": "a: b", "until": date(2027, 1, 31)})
+    assert after == MAPLE + 'people:\n  p-1: {exclude: true, reason: "a: b", until: 2027-01-31}\n'
 
 
 def test_a_setting_goes_with_its_line_and_the_comments_around_it_stay():
@@ -65,7 +65,7 @@ def test_a_setting_goes_with_its_line_and_the_comments_around_it_stay():
 
 
 def test_a_map_left_empty_goes_too():
-    with_one = with_setting(MAPLE, ("people", "p-1"), {"leave_out": True, "because": "b"})
+    with_one = with_setting(MAPLE, ("people", "p-1"), {"exclude": True, "reason": "b"})
     assert without_setting(with_one, ("people", "p-1")) == MAPLE
     assert without_setting(MAPLE, ("guards", "students")) == MAPLE.replace("guards: {students: 10%}\n", "")
 

@@ -194,9 +194,9 @@ def left_out_people(elm, roster):
     user(rows, "q7twinb")["email"] = user(rows, "q7twina")["email"]
     sources = [UsernameSource(field="email", transform=["trim", "lower"], pattern=r"[^ @]+@elm\.example")]
     elm.settings(
-        sites=Sites(targets=["Elm Campus"], map={"school": "Elm Campus", "o-closed": "leave_out"}),
+        sites=Sites(targets=["Elm Campus"], map={"school": "Elm Campus", "o-closed": "exclude"}),
         filters=Filters(grades=["05"]),
-        people={"q7decided": PersonDecision(because="The family of Gxfine asked us.", leave_out=True)},
+        people={"q7decided": PersonDecision(reason="The family of Gxfine asked us.", exclude=True)},
         usernames=Usernames(student=sources, staff=sources),
     )
     elm.publish(rows)

@@ -86,7 +86,7 @@ def test_a_terminal_shows_the_wait(capsys: pytest.CaptureFixture[str], waiting: 
 
 def test_the_log_tells_counts_and_nobody(cedar: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), cedar.quirks("record-not-an-object"):
-        pulled = cedar.pull(settings={"roles": {"guardian": "do_not_land"}})
+        pulled = cedar.pull(settings={"roles": {"guardian": "drop"}})
     users = pulled["users"]
     there = cedar.truth()["users"]
     pages = -(-there // 100)

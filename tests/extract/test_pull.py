@@ -177,7 +177,7 @@ def test_the_other_collections_stop_when_one_fails(birch: Any) -> None:
 def test_people_who_are_not_to_land_do_not_and_are_counted(maple: Any) -> None:
     outside = ("guardian", "parent", "relative")
     everybody = maple.pull()
-    pulled = maple.pull(settings={"roles": dict.fromkeys(outside, "do_not_land")})
+    pulled = maple.pull(settings={"roles": dict.fromkeys(outside, "drop")})
     roles: dict[str, set[str]] = {}
     for row in everybody.rows("user_roles"):
         roles.setdefault(row["user_sourced_id"], set()).add(row["role"])

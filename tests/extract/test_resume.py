@@ -18,7 +18,7 @@ from rollcall.oneroster.errors import ProviderUnavailable
 BEGAN = datetime(2026, 11, 21, 8, tzinfo=UTC)
 PAGE = 50
 #: One collection after the other, so that what was asked until the drop is certain. Users come after enrollments.
-SERIAL = {"politeness": {"concurrency": 1}}
+SERIAL = {"extract": {"concurrency": 1}}
 
 
 class Dropped(BaseException):
@@ -130,7 +130,7 @@ def test_after_a_finished_pull_only_the_pull_is_left(elm: Any) -> None:
         {"plan": Plan("full", school_years=frozenset({"1001"}))},
         {"run_id": "another"},
         {"collections": ["enrollments", "users"]},
-        {"settings": {"roles": {"guardian": "do_not_land"}}},
+        {"settings": {"roles": {"guardian": "drop"}}},
     ],
     ids=["too late", "another plan", "other school years", "another run", "other collections", "other roles"],
 )
@@ -182,7 +182,7 @@ def test_a_page_that_is_another_now_begins_the_collection_again(elm: Any) -> Non
 
 
 def test_people_who_are_not_to_land_leave_nothing_to_go_on_from(elm: Any) -> None:
-    roles = {"settings": {"roles": {"guardian": "do_not_land"}}}
+    roles = {"settings": {"roles": {"guardian": "drop"}}}
     undisturbed = pull(elm, run_id="another", **roles)
     drop(elm, **roles)
     with elm.counting() as again:

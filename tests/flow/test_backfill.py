@@ -68,14 +68,14 @@ def test_from_a_terminal(run, ask, sandbox):
     users = ask("SELECT count(*) FROM roster.users")
     tonight = _tonight()
 
-    done = run("backfill", "maple", "--nights", f"{tonight}", "--all", "--json")
+    done = run("backfill", "maple", "--from", f"{tonight}", "--to", f"{tonight}", "--all", "--json")
     assert [row["did"] for row in json.loads(done.stdout)] == ["replayed"]
     assert ask("SELECT count(*) FROM roster_history.users WHERE _valid_to IS NULL") == users
 
     # two nights without a pull: fetched once, since the first of them
     first, second = tonight - timedelta(days=4), tonight - timedelta(days=3)
     marks = ask("SELECT string_agg(w::text, ';' ORDER BY collection) FROM roster_ops.watermarks w")
-    done = run("backfill", "maple", "--nights", f"{first}..{second}", "--json")
+    done = run("backfill", "maple", "--from", f"{first}", "--to", f"{second}", "--json")
     rows = json.loads(done.stdout)
     assert [row["did"] for row in rows] == ["re-fetched", "skipped"]
     assert "Re-fetched, not replayed" in rows[0]["told"]
@@ -84,10 +84,10 @@ def test_from_a_terminal(run, ask, sandbox):
     assert ask("SELECT (kind, mode, status)::text FROM roster_ops.runs WHERE kind = 'refetch'") == (
         "(refetch,delta,published)"
     )
-    again = run("backfill", "maple", "--nights", f"{first}..{second}", "--json")
+    again = run("backfill", "maple", "--from", f"{first}", "--to", f"{second}", "--json")
     assert [row["did"] for row in json.loads(again.stdout)] == ["skipped", "skipped"]
-    assert run("backfill", "maple", "--nights", f"{second}..{first}", code=1).exception
-    assert run("backfill", "maple", "--nights", "yesterday", code=2)
+    assert run("backfill", "maple", "--from", f"{second}", "--to", f"{first}", code=1).exception
+    assert run("backfill", "maple", "--from", "yesterday", "--to", f"{tonight}", code=2)
 
 
 def test_the_roster_of_a_night_rollback_and_resume(run, ask, sandbox, tmp_path):

@@ -28,7 +28,7 @@ PROBES = {"maple": 1, "cedar": 0}
 def small_pages(ready, district_file) -> tuple[District, District]:
     """Both districts with many small pages; answers of the sandbox that take a moment, so that requests overlap."""
     for district in (MAPLE, CEDAR):
-        district_file(district, "politeness: {page_size: 60, concurrency: 3}\n")
+        district_file(district, "extract: {page_size: 60, concurrency: 3}\n")
     return find_district("maple"), find_district("cedar")
 
 
@@ -86,7 +86,7 @@ def test_where_the_service_answers_and_the_largest_limit_are_remembered_from_nig
 
     from rollcall.cli.main import rollcall
 
-    district_file(MAPLE, "politeness: {page_size: 250}\n")
+    district_file(MAPLE, "extract: {page_size: 250}\n")
     sandbox.set_quirks("maple", ["limit-refused-400"])
     for _ in range(2):
         assert CliRunner().invoke(rollcall, ["sync", "maple", "--full"]).exit_code == 0

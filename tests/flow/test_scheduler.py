@@ -161,7 +161,7 @@ def test_three_in_ten_students_lost_are_told_held_and_approved_in_airflow(stack,
     _until(stack, lambda: api.task_states("roster_holds", twin).get("decision") == "awaiting_input")
     detail = api._get(f"{waiting}/taskInstances/decision/-1/hitlDetails")
     assert detail["options"] == ["Approve", "Reject"]
-    answer = {"chosen_options": ["Approve"], "params_input": {"because": "they have graduated"}}
+    answer = {"chosen_options": ["Approve"], "params_input": {"reason": "they have graduated"}}
     api._json(api._call("PATCH", f"{waiting}/taskInstances/decision/-1/hitlDetails", answer))
 
     published = f"approved__{asked['dag_run_id']}"
@@ -169,8 +169,8 @@ def test_three_in_ten_students_lost_are_told_held_and_approved_in_airflow(stack,
     _until(stack, lambda: api.run_state("roster_maple", published) in ("success", "failed"))
     query = sa.text("SELECT * FROM roster_ops.holds WHERE hold_id = :hold")
     after = warehouse.execute(query, {"hold": hold.hold_id}).one()
-    assert (after.status, after.closed_because, after.last_run_id) == ("closed", "published", published)
-    assert (after.decided_by, after.because) == ("admin", "they have graduated")
+    assert (after.status, after.closed_reason, after.last_run_id) == ("closed", "published", published)
+    assert (after.decided_by, after.reason) == ("admin", "they have graduated")
     assert warehouse.execute(people).scalar_one() == before - hold.rows
     # the twin has noticed, and decided nothing
     _until(stack, lambda: api.run_state("roster_holds", twin) in ("success", "failed"))

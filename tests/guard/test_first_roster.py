@@ -32,7 +32,7 @@ def _live(nights: Nights) -> dict[str, int]:
 
 def _statuses(nights: Nights) -> list[tuple[str, str, str | None]]:
     with nights.engine.connect() as connection:
-        query = "SELECT collection, status, closed_because FROM roster_ops.holds ORDER BY collection, opened_at"
+        query = "SELECT collection, status, closed_reason FROM roster_ops.holds ORDER BY collection, opened_at"
         return [tuple(row) for row in connection.execute(sa.text(query))]
 
 
@@ -43,7 +43,7 @@ def decided(nights: Nights) -> Callable[..., decisions.Decision]:
     def agree(collection: str, verdict: Callable[..., decisions.Decision] = decisions.approve) -> decisions.Decision:
         with nights.engine.begin() as connection:
             [held] = [one for one in reading.living(connection) if one.collection == collection]
-            return verdict(connection, held.hold_id, by="robin", because="the school is small")
+            return verdict(connection, held.hold_id, by="robin", reason="the school is small")
 
     return agree
 

@@ -223,7 +223,7 @@ def test_accounts_lost_by_our_own_mapping_are_held_as_such_and_moves_are_none(ni
     nights.settings(sites=Sites(targets=sites, map={**everywhere, "south": "N"}))
     moved = nights.publish(elm.rows)
     assert (moved.holds, moved.counts["accounts"].added, moved.counts["accounts"].removed) == ([], 20, 20)
-    nights.settings(sites=Sites(targets=sites, map={**everywhere, "south": "N", "west": "leave_out"}))
+    nights.settings(sites=Sites(targets=sites, map={**everywhere, "south": "N", "west": "exclude"}))
     done = nights.publish(elm.rows)
     assert _told(done) == [("accounts", "removals", "west", 20, 60)]
     assert done.holds[0].looks_like.startswith("our own mapping or filter change")

@@ -20,7 +20,7 @@ def _told(nights, run):
 def test_a_dry_run_counts_who_comes_who_goes_and_who_stays(nights, roster):
     nights.publish(roster("ada", "ben", teacher=True))
     assert _told(nights, "run1") == ([{**_SITE, "students": 2, "staff": 1}], {})
-    nights.settings(people={"ben": PersonDecision(leave_out=True, because="A test.")})
+    nights.settings(people={"ben": PersonDecision(exclude=True, reason="A test.")})
     ref = nights.prepare(roster("ada", "ben", "cid", "dan", teacher=True))
     night.map_night(nights.engine, nights.district, ref, nights.landing)
     night.finish_dry_run(nights.engine, nights.district, ref, nights.landing)

@@ -53,13 +53,13 @@ def test_the_answer_is_written_with_who_gave_it_and_says_what_to_run(held, wareh
     run = required_actions.answer(asked, ["Approve"], "Robin", "", warehouse)
     assert run == {"district": "elm", "mode": "remap"}
     hold = held.one()
-    assert (hold.status, hold.decided_by, hold.because) == ("approved", "Robin", "decided in Airflow")
+    assert (hold.status, hold.decided_by, hold.reason) == ("approved", "Robin", "decided in Airflow")
     assert required_actions.questions("elm", warehouse) == {}
 
 
 def test_an_answer_to_a_question_that_is_none_any_more_changes_nothing(held, roster, warehouse, run):
     [(first, asked)] = required_actions.questions("elm", warehouse).items()
-    run("reject", "elm", "--because", "they are there")
+    run("reject", "elm", "--reason", "they are there")
     assert required_actions.question(asked, warehouse) is None
     assert required_actions.answer(asked, ["Approve"], "Robin", "", warehouse) is None
     assert held.one().status == "rejected"
@@ -70,7 +70,7 @@ def test_an_answer_to_a_question_that_is_none_any_more_changes_nothing(held, ros
     [(second, asked_now)] = required_actions.questions("elm", warehouse).items()
     assert (first != second, required_actions.question(asked, warehouse)) == (True, None)
     assert required_actions.answer(asked_now, ["Reject"], "Robin", "on holiday", warehouse) is None
-    assert (held.one().status, held.one().because) == ("rejected", "on holiday")
+    assert (held.one().status, held.one().reason) == ("rejected", "on holiday")
 
 
 def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
@@ -93,10 +93,10 @@ def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
 
 
 def test_approve_says_what_it_approved_what_stays_and_the_next_command(held, run):
-    told = run("approve", "elm-users", "--except", "cid", "--because", "moved away").output
+    told = run("approve", "elm-users", "--except", "cid", "--reason", "moved away").output
     assert "1 rows approved until" in told
     assert "1 stay withheld." in told
     assert "To put it into effect now: rollcall sync elm --remap" in told
     [living] = json.loads(run("list", "elm", "--json").output)
-    assert (living["status"], living["approved_rows"], living["because"]) == ("approved", 1, "moved away")
+    assert (living["status"], living["approved_rows"], living["reason"]) == ("approved", 1, "moved away")
     assert run("list", "oak").output == "Nothing is held.\n"

@@ -12,12 +12,12 @@ from rollcall.pipeline.remap import prepare_remap
 
 def _approve(held, **how):
     with held.engine.begin() as connection:
-        return decisions.approve(connection, held.one().hold_id, by="robin", because="they moved away", **how)
+        return decisions.approve(connection, held.one().hold_id, by="robin", reason="they moved away", **how)
 
 
 def _reject(held):
     with held.engine.begin() as connection:
-        return decisions.reject(connection, held.one().hold_id, by="robin", because="the school says they are there")
+        return decisions.reject(connection, held.one().hold_id, by="robin", reason="the school says they are there")
 
 
 def test_first_absences_are_announced_and_become_a_question_when_a_second_pull_confirms_them(holding, roster):
@@ -51,14 +51,14 @@ def test_who_comes_back_leaves_the_hold_and_the_last_one_closes_it(held, roster)
     assert (held.one().status, held.one().rows, held.named()) == ("open", 1, ["cid"])
     held.publish(roster("ada", "ben", "cid"), delta=True)
     hold = held.one()
-    assert (hold.status, hold.closed_because, held.named()) == ("closed", "came_back", [])
+    assert (hold.status, hold.closed_reason, held.named()) == ("closed", "came_back", [])
     assert hold.closed_at is not None
     assert held.live() == ["ada", "ben", "cid"]
 
 
 def test_a_complete_run_that_brings_everybody_back_closes_it_and_asks_nobody(held, roster):
     done = held.publish(roster("ada", "ben", "cid"))
-    assert (held.one().status, held.one().closed_because, done.exit_code) == ("closed", "came_back", 0)
+    assert (held.one().status, held.one().closed_reason, done.exit_code) == ("closed", "came_back", 0)
     assert held.named() == []
 
 
@@ -66,12 +66,12 @@ def test_an_approval_names_its_rows_and_the_next_publication_uses_it_up(held, ro
     done = _approve(held)
     assert (done.approved, done.left, done.next_command) == (2, 0, "rollcall sync elm --remap")
     hold = held.one()
-    assert (hold.status, hold.decided_by, hold.because) == ("approved", "robin", "they moved away")
+    assert (hold.status, hold.decided_by, hold.reason) == ("approved", "robin", "they moved away")
     assert (hold.expires_at - hold.decided_at).total_seconds() == 24 * 3600
     assert held.named(approved=True) == ["ben", "cid"]
     held.publish(roster("ada"))
     hold = held.one()
-    assert (hold.status, hold.closed_because, hold.last_run_id) == ("closed", "published", "run4")
+    assert (hold.status, hold.closed_reason, hold.last_run_id) == ("closed", "published", "run4")
     assert held.live() == ["ada"]
     assert held.nights.live("enrollments", "sourced_id") == ["e-ada"]
 
@@ -93,7 +93,7 @@ def test_an_approved_removal_takes_the_accounts_along_whatever_run_carries_it_ou
     assert nights.live("accounts", "user_sourced_id") == ["ada", "cid"]
     assert nights.live("user_roles", "user_sourced_id") == ["ada", "cid"]
     assert nights.live("enrollments", "sourced_id") == ["e-ada", "e-cid"]
-    gone = nights.scalar("SELECT _removed_because FROM roster_staging.accounts WHERE user_sourced_id = 'ben'")
+    gone = nights.scalar("SELECT _removed_reason FROM roster_staging.accounts WHERE user_sourced_id = 'ben'")
     assert gone == "its person was removed"
     held.publish(quiet, delta=True)
     assert nights.live("accounts", "user_sourced_id") == ["ada", "cid"]
@@ -167,7 +167,7 @@ def test_approving_what_is_all_over_closes_the_hold(held):
         connection.exec_driver_sql("UPDATE roster_staging.users SET _removed_at = now() WHERE sourced_id <> 'ada'")
     done = _approve(held)
     assert (len(done.no_longer), done.approved, done.next_command) == (2, 0, "")
-    assert (held.one().status, held.one().closed_because) == ("closed", "came_back")
+    assert (held.one().status, held.one().closed_reason) == ("closed", "came_back")
 
 
 def test_an_unused_approval_ends_and_the_people_stay(held, roster):
@@ -180,7 +180,7 @@ def test_an_unused_approval_ends_and_the_people_stay(held, roster):
     asked = held.one().question_at
     held.publish(roster("ada"))
     hold = held.one()
-    assert (hold.status, hold.closed_at, hold.because) == ("open", None, "they moved away")
+    assert (hold.status, hold.closed_at, hold.reason) == ("open", None, "they moved away")
     assert hold.question_at > asked
     assert held.nights.scalar("SELECT count(*) FROM roster_ops.hold_rows WHERE is_approved") == 0
     assert held.live() == ["ada", "ben", "cid"]
@@ -240,6 +240,6 @@ def test_a_dry_run_asks_nobody_and_touches_no_living_hold(held, roster):
     held.dry_run(roster("ada", "ben", "cid"))
     living, tried = held.all()
     assert living == before
-    assert (tried.status, tried.closed_because) == ("closed", "dry_run")
+    assert (tried.status, tried.closed_reason) == ("closed", "dry_run")
     with held.engine.connect() as connection:
         assert [one.hold_id for one in reading.living(connection)] == [before.hold_id]

@@ -31,7 +31,7 @@ def test_who_moves_with_a_name_that_is_held_keeps_the_account_they_have_until_it
     assert nights.scalar("SELECT count(*) FROM roster_ops.left_out") == 0
     hold = nights.scalar("SELECT hold_id FROM roster_ops.holds WHERE closed_at IS NULL")
     with nights.engine.begin() as connection:
-        assert decisions.approve(connection, hold, by="robin", because="yes").approved == 1
+        assert decisions.approve(connection, hold, by="robin", reason="yes").approved == 1
     nights.publish(rows)
     assert nights.live(*accounts) == [("ada", "S", "id-ada"), ("ben", "N", "ben@elm.example")]
     assert nights.scalar("SELECT count(*) FROM roster_ops.holds WHERE closed_at IS NULL") == 0

@@ -114,7 +114,7 @@ def test_a_check_that_fails_writes_nothing_anywhere(warehouse, folder, mail, run
 
 def test_a_failed_check_has_its_letter(folder, mail, run):
     text = mail("plain.txt", **{"maple-sandbox-secret": "planted-wrong-secret"})
-    result = run("districts", "add", "maple", "--letter", text=text)
+    result = run("districts", "add", "maple", "--email", text=text)
     assert result.exit_code == 1
     assert "Copy" in result.stdout or "copy" in result.stdout
     assert "planted-wrong-secret" not in result.output

@@ -15,7 +15,7 @@ def elm(folder):
     (folder / "_defaults.yaml").write_text("owner: rostering\nschedule: {nightly: spread, timezone: America/Denver}\n")
     (folder / "elm.yaml").write_text(
         'district: elm\nname: "Elm: #1"\nversion: "1.1"\nusernames: email\nschedule: {full_on: monday}\n'
-        'sites:\n  targets: {E: East}\n  map: {"68": E, "69": undecided}\nroles: {guardian: leave_out}\n'
+        'sites:\n  targets: {E: East}\n  map: {"68": E, "69": undecided}\nroles: {guardian: exclude}\n'
         "rollover: {from: 2027-07-01, to: 2027-08-01}\n"
     )
     return folder / "elm.yaml"

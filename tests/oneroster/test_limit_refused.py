@@ -124,4 +124,4 @@ def test_every_limit_but_one_is_refused_names_the_setting(provide, connect, page
         read(connect(provide(strict(paged, said, 1, 30))))
 
     assert refused.value.code == "limit_refused"
-    assert "politeness.page_size" in refused.value.remedy
+    assert "extract.page_size" in refused.value.remedy

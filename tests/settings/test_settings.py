@@ -23,6 +23,7 @@ from rollcall.settings import (
     night_of,
     rules_digest,
 )
+from rollcall.settings.retired import RETIRED
 
 SMALLEST = 'district: maple\nname: Maple Unified School District\nversion: "1.2"\nusernames: email\n'
 
@@ -85,17 +86,12 @@ def test_defaults_lie_under_it_maps_merge_and_lists_replace(folder):
             "maple.yaml, line 5: sites: school 'a' is mapped to 'ME2', which is none of the targets "
             "(did you mean 'ME'?).",
         ),
-        (SMALLEST + "politeness: {concurrency: 20}\n", "concurrency must be 1 to 5"),
-        (SMALLEST + "politeness: {page_size: many}\n", "line 5: politeness.page_size: Expected `int`, got `str`."),
+        (SMALLEST + "extract: {concurrency: 20}\n", "concurrency must be 1 to 5"),
+        (SMALLEST + "extract: {page_size: many}\n", "line 5: extract.page_size: Expected `int`, got `str`."),
         (SMALLEST + "schedule: {timezone: Mars/Olympus}\n", "'Mars/Olympus' is not an IANA zone"),
         (SMALLEST + "schedule: {off_peak: always}\n", 'off_peak must look like "22:00-05:00"'),
         (SMALLEST + "schedule: {nightly: '2 am'}\n", 'nightly must be "spread" or a cron expression'),
-        (SMALLEST + "roles: {guardian: stuff}\n", "A role becomes one of: student, staff, leave_out, do_not_land."),
-        (
-            SMALLEST + "guards: {people: 10%}\n",
-            "maple.yaml, line 5: 'people' in guards is now students, staff and others (guardians and relatives), each "
-            "measured apart. Set those in place of 'people'.",
-        ),
+        (SMALLEST + "roles: {guardian: stuff}\n", "A role becomes one of: student, staff, exclude, drop."),
         (SMALLEST + "guards: {others: 125%}\n", 'others must be a share such as "10%", at most 100%'),
         (SMALLEST + "guards: {student: 5%}\n", "unknown key 'student' in guards (did you mean 'students'?)"),
         (SMALLEST + "collections: [orgs, enrolments]\n", "'enrolments' (did you mean 'enrollments'?)"),
@@ -126,6 +122,50 @@ def test_what_a_person_is_told(folder, text, told):
         load_district(_written(folder, text))
     assert told in str(caught.value)
     assert caught.value.code == "district_file"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("politeness: {page_size: 100}\n", "line 5: 'politeness' is retired and is now 'extract'."),
+        (
+            "extract:\n  concurrency_in_peak: 2\n",
+            "line 6: 'extract.concurrency_in_peak' is retired and is now 'peak_concurrency'.",
+        ),
+        ("guards: {people: 10%}\n", "line 5: 'guards.people' is retired and is now three keys: 'students', 'staff'"),
+        ("people:\n  p1: {leave_out: true}\n", "line 6: 'people.p1.leave_out' is retired and is now 'exclude'."),
+        (
+            "people: {p1: {exclude: true, because: x}}\n",
+            "line 5: 'people.p1.because' is retired and is now 'reason'.",
+        ),
+        (
+            "rules: {orphan: {severity: info, because: x}}\n",
+            "line 5: 'rules.orphan.because' is retired and is now 'reason'.",
+        ),
+        ("roles: {guardian: leave_out}\n", "line 5: 'roles.guardian: leave_out' is retired and is now 'exclude'."),
+        ("roles: {guardian: do_not_land}\n", "line 5: 'roles.guardian: do_not_land' is retired and is now 'drop'."),
+        (
+            "sites:\n  query: SELECT 1\n  map:\n    7: leave_out\n",
+            "line 8: 'sites.map.7: leave_out' is retired and is now 'exclude'.",
+        ),
+    ],
+)
+def test_a_retired_setting_names_the_new_one(folder, text, problem):
+    with pytest.raises(ActionRequired) as caught:
+        load_district(_written(folder, SMALLEST + text))
+    assert problem in str(caught.value)
+    assert caught.value.code == "district_file"
+
+    (folder / "_defaults.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ActionRequired, match=r"_defaults\.yaml, line"):
+        load_district(_written(folder, SMALLEST))
+
+
+def test_every_retired_setting_is_tested():
+    tested = next(
+        mark.args[1] for mark in test_a_retired_setting_names_the_new_one.pytestmark if mark.name == "parametrize"
+    )
+    assert len(tested) == len(RETIRED)
 
 
 def test_an_error_in_the_defaults_names_the_defaults(folder):

@@ -16,7 +16,7 @@ Good = Callable[..., dict[str, Any]]
 
 def _rules(**severities: str) -> dict[str, RuleChange]:
     return {
-        name.replace("__", "."): RuleChange(severity=severity, because="They asked for it.")  # type: ignore[arg-type]
+        name.replace("__", "."): RuleChange(severity=severity, reason="They asked for it.")  # type: ignore[arg-type]
         for name, severity in severities.items()
     }
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from rollcall.settings import District, Politeness, Schedule
+from rollcall.settings import District, ExtractSettings, Schedule
 from rollcall.warehouse.lease import HostLease
 
 OFF_PEAK = datetime(2026, 11, 21, 23, tzinfo=UTC)
@@ -24,7 +24,7 @@ def _district(concurrency: int = 3) -> District:
         version="1.2",
         usernames="email",
         schedule=Schedule(timezone="UTC", off_peak="22:00-05:00"),
-        politeness=Politeness(concurrency=concurrency),
+        extract=ExtractSettings(concurrency=concurrency),
     )
 
 

@@ -40,6 +40,37 @@ def test_upgrading_twice_changes_nothing(engine):
     assert migrate.upgrade(engine) == (migrate.HEAD, migrate.HEAD)
 
 
+def test_migration_0012_renames_the_reasons_and_keeps_them(postgres):
+    """From 0011 with rows in every renamed column (issue 12)."""
+    postgres.create_database("at_0011")
+    engine = connect(warehouse_from_environment(postgres.url("at_0011")))
+    migrate.upgrade(engine, "0011")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("""
+            INSERT INTO roster_staging.orgs (district_id, sourced_id, _digest, _run_id, _first_seen_at, _changed_at,
+                _removed_at, _removed_because) VALUES ('elm', 'north', 1, 'r', now(), now(), now(), 'gone')""")
+        connection.exec_driver_sql("""
+            INSERT INTO roster_history.orgs_published (district_id, sourced_id, _digest, _run_id, _first_seen_at,
+                _changed_at, _removed_at, _removed_because, _until_generation)
+            VALUES ('elm', 'north', 1, 'r', now(), now(), now(), 'gone before', 2)""")
+        connection.exec_driver_sql("""
+            INSERT INTO roster_ops.holds (hold_id, district_id, collection, kind, school, status, opened_at,
+                opened_run_id, last_seen_at, last_run_id, rows, published, looks_like, question_at, because,
+                closed_because)
+            VALUES ('h', 'elm', 'users', 'removals', '', 'closed', now(), 'r', now(), 'r', 1, 1, '', now(), 'moved',
+                'published')""")
+        with pytest.raises(ActionRequired, match="at version 0011"):
+            migrate.require_version(connection)
+    assert migrate.upgrade(engine) == ("0011", migrate.HEAD)
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT _removed_reason FROM roster_staging.orgs").scalar_one() == "gone"
+        kept = connection.exec_driver_sql("SELECT _removed_reason FROM roster_history.orgs_published").scalar_one()
+        assert kept == "gone before"
+        found = connection.exec_driver_sql("SELECT reason, closed_reason FROM roster_ops.holds").one()
+        assert tuple(found) == ("moved", "published")
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("version", "told"),
     [

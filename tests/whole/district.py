@@ -307,7 +307,7 @@ class Watched:
 
     def _staging(self, connection: sa.Connection, name: str) -> dict[str, Row]:
         columns = staging[name].c
-        wanted = [columns[column] for column in ("sourced_id", "_missing_since", "_removed_because", *_CONTENT[name])]
+        wanted = [columns[column] for column in ("sourced_id", "_missing_since", "_removed_reason", *_CONTENT[name])]
         rows = {}
         for key, missing_since, because, *content in connection.execute(sa.select(*wanted)):
             said: Content = tuple(content)

@@ -45,11 +45,11 @@ class Row:
 
     content: Content
     missing_since: datetime | None = None
-    removed_because: str | None = None
+    removed_reason: str | None = None
 
     @property
     def is_live(self) -> bool:
-        return self.removed_because is None
+        return self.removed_reason is None
 
 
 @dataclass
@@ -152,7 +152,7 @@ class _Collection:
     def _is_not_there(self, key: str, row: Row, *, is_tombstone: bool, is_excused: bool) -> None:
         if not row.is_live:
             if is_tombstone:  # whoever is marked as deleted meanwhile does not come back with anybody
-                row.removed_because = TOMBSTONE
+                row.removed_reason = TOMBSTONE
             return
         gone = [owner for owner, whose in owners(self.name, row.content) if (owner, whose) in self.night.removed]
         is_absent = self.name in self.sent.proves and not is_excused
@@ -169,12 +169,12 @@ class _Collection:
 
     def _remove(self, key: str, row: Row, because: str) -> None:
         if self.agreed(self.name, key):
-            row.removed_because = because
+            row.removed_reason = because
             self.night.removed.add((self.name, key))
             self._count("removed")
 
     def _returns_with_its_owner(self, key: str, row: Row) -> None:
-        took = [owner for owner, because in TAKEN_ALONG.items() if row.removed_because == because]
+        took = [owner for owner, because in TAKEN_ALONG.items() if row.removed_reason == because]
         whose = dict(owners(self.name, row.content))
         if took and (took[0], whose[took[0]]) in self.night.returned and self._resolves(row.content):
             self._count("returned")

@@ -84,12 +84,12 @@ _rules = st.fixed_dictionaries(
                 },
             ]
         ),
-        "sites": st.just({"targets": ["N", "S"], "map": {"north": "N", "south": "S", "annex": "leave_out"}}),
+        "sites": st.just({"targets": ["N", "S"], "map": {"north": "N", "south": "S", "annex": "exclude"}}),
         "people": st.sampled_from(
             [
-                {"p00": {"leave_out": True, "because": "asked", "until": "2026-11-04"}},
-                {"p00": {"leave_out": True, "because": "asked", "from": "2026-11-04"}},
-                {"p01": {"username": "A@X", "because": "asked"}, "zoe": {"leave_out": True, "because": "asked"}},
+                {"p00": {"exclude": True, "reason": "asked", "until": "2026-11-04"}},
+                {"p00": {"exclude": True, "reason": "asked", "from": "2026-11-04"}},
+                {"p01": {"username": "A@X", "reason": "asked"}, "zoe": {"exclude": True, "reason": "asked"}},
             ]
         ),
         "person_key": st.sampled_from(["sourcedId", "email", "email"]),
@@ -179,7 +179,7 @@ def _agree_to_everything(nights: Nights) -> None:
         with nights.engine.begin() as connection:
             holds = list(connection.execute(living).scalars())
             for hold in holds:
-                decisions.approve(connection, hold, by="robin", because="they agreed")
+                decisions.approve(connection, hold, by="robin", reason="they agreed")
         if not holds:
             return
         nights.publish(rows_of({}), delta=True)

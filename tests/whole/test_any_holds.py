@@ -117,14 +117,14 @@ class Holding(RuleBasedStateMachine):
         named = sorted(self._named())
         excepted = [] if is_all or len(named) < 2 or len(self._holds()) > 1 else named[:1]
         with self.nights.engine.begin() as connection:
-            decisions.approve(connection, hold, by="robin", because="they moved", excepted=excepted)
+            decisions.approve(connection, hold, by="robin", reason="they moved", excepted=excepted)
         self.agreed |= {who for who, is_approved in self._named().items() if is_approved}
 
     @precondition(lambda self: self._holds())
     @rule(which=st.integers(0, 9))
     def somebody_rejects(self, which: int) -> None:
         with self.nights.engine.begin() as connection:
-            decisions.reject(connection, self._holds()[which % len(self._holds())], by="robin", because="they are here")
+            decisions.reject(connection, self._holds()[which % len(self._holds())], by="robin", reason="they are here")
         self.agreed &= {who for who, is_approved in self._named().items() if is_approved}
 
     @invariant()
@@ -146,7 +146,7 @@ class Holding(RuleBasedStateMachine):
             self._publish(since=None)
         for hold in self._holds():
             with self.nights.engine.begin() as connection:
-                decisions.approve(connection, hold, by="robin", because="all of them")
+                decisions.approve(connection, hold, by="robin", reason="all of them")
         self.agreed |= self._named().keys()
         self.provider.change([])
         self._publish(since=None)

@@ -94,7 +94,7 @@ class Wandering(RuleBasedStateMachine):
     def somebody_rejects(self, which: int) -> None:
         hold = self._holds()[which % len(self._holds())]
         with self.nights.engine.begin() as connection:
-            decisions.reject(connection, hold, by="robin", because="no")
+            decisions.reject(connection, hold, by="robin", reason="no")
         self._note(hold)
 
     @rule()
@@ -173,7 +173,7 @@ class Wandering(RuleBasedStateMachine):
 
     def _approve(self, hold: str, excepted: Sequence[str] = ()) -> None:
         with self.nights.engine.begin() as connection:
-            decisions.approve(connection, hold, by="robin", because="they agreed", excepted=excepted)
+            decisions.approve(connection, hold, by="robin", reason="they agreed", excepted=excepted)
         self._note(hold)
 
     def _note(self, hold: str) -> None:

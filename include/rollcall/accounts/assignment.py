@@ -172,7 +172,7 @@ def _share_within_person(made: pd.DataFrame, candidates: pd.DataFrame, accounts:
 
 def _apply_exclusions(made: pd.DataFrame, decided: dict[int, PersonDecision]) -> None:
     """Whoever is left out by a decision is so with every record."""
-    because = {user: one.because for user, one in decided.items() if one.leave_out}
+    because = {user: one.reason for user, one in decided.items() if one.exclude}
     people = made.loc[made["user"].isin(list(because)), ["user", "person"]].drop_duplicates("person")
     whys = dict(zip(people["person"], people["user"].map(because), strict=True))
     theirs = made["person"].isin(list(whys))

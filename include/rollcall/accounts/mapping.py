@@ -203,7 +203,7 @@ def _candidates(users: pa.Table, places: RolesAtSites, from_user: list[str], bir
 
 def _apply_exclusions(reasons: pd.DataFrame, decided: dict[int, PersonDecision]) -> pd.DataFrame:
     """A decision about one person is asked first, also about somebody who would have no account anyway."""
-    because = {user: one.because for user, one in decided.items() if one.leave_out}
+    because = {user: one.reason for user, one in decided.items() if one.exclude}
     theirs = reasons["user"].isin(list(because))
     reasons.loc[theirs, "reason"] = "decided"
     reasons.loc[theirs, "detail"] = reasons.loc[theirs, "user"].map(because)

@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 from rollcall.accounts.assignment import Flags, Ints, codes, distinct_lists, flags, positions, starts_of
 from rollcall.landing.mapping import LEFT_OUT_REASONS, ClassMembership, MappingInput
 from rollcall.settings import District, Filters
-from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
+from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 # What becomes of each school.
 #
-# Without `sites` every school is its own site. With it a school is mapped, `leave_out`, or undecided, which leaves it
+# Without `sites` every school is its own site. With it a school is mapped, `exclude`, or undecided, which leaves it
 # out until somebody decides; a person with any mapped school stays.
 
 
@@ -40,11 +40,11 @@ def map_orgs_to_sites(district: District, orgs: pd.DataFrame) -> pd.DataFrame:
         place = pd.Series("site", index=orgs.index).where(is_school, "no_school")
     else:
         decision = orgs["sourced_id"].map({org: site for org, site in district.sites.map.items() if site != UNDECIDED})
-        site = decision.where(decision != LEAVE_OUT)
+        site = decision.where(decision != EXCLUDE)
         name = site.map(district.sites.names())
         # an office that nobody mapped is no school waiting for a decision
         undecided = pd.Series("undecided", index=orgs.index).where(is_school, "no_school")
-        place = undecided.where(decision.isna(), "site").where(decision.isna() | (decision != LEAVE_OUT), "left_out")
+        place = undecided.where(decision.isna(), "site").where(decision.isna() | (decision != EXCLUDE), "left_out")
     return pd.DataFrame({"org": orgs["sourced_id"], "place": place, "site_id": site, "site_name": name})
 
 
@@ -175,7 +175,7 @@ def evaluate_roles(district: District, people: MappingInput, users: pa.Table, ni
     )
     where = np.array([*place["place"], "no_school"], dtype=object)
     reasons: dict[str, Flags] = {
-        "role_left_out": np.isin(targets, ["leave_out", "do_not_land"])[role],
+        "role_left_out": np.isin(targets, ["exclude", "drop"])[role],
         "role_undecided": (targets == "undecided")[role],
         "role_ended": flags(is_over(held["end_date"], night)),
         "role_not_begun": flags(is_yet_to_begin(held["begin_date"], night, district.filters.days_early)),

@@ -16,7 +16,7 @@ from rollcall.model.digests import row_digests
 from rollcall.model.keys import row_keys
 from rollcall.model.tables import Table
 
-#: The causes of a removal (rule 3), as they stand in `_removed_because`.
+#: The causes of a removal (rule 3), as they stand in `_removed_reason`.
 TOMBSTONE = "the provider marked it as to be deleted"
 ABSENT_TWICE = "absent from two complete full pulls"
 NOT_IN_RECORD = "no longer in the record it belongs to"
@@ -212,7 +212,7 @@ def find_confirmed_removals(table: Table, published: PublishedRows, tombstones: 
     :param tombstones: keys marked so tonight.
     """
     rows = published.rows.append_column("_key", published.keys)
-    went_along = pc.is_in(rows["_removed_because"], value_set=pa.array(list(OWNER_REMOVED.values())))
+    went_along = pc.is_in(rows["_removed_reason"], value_set=pa.array(list(OWNER_REMOVED.values())))
     rows = rows.filter(pc.and_(went_along, pc.is_in(rows["_key"], value_set=tombstones)))
     change, because = (pa.array([said] * rows.num_rows, pa.string()) for said in ("confirmed", TOMBSTONE))
     return _departure_rows(table, rows, change, because)

@@ -22,7 +22,7 @@ _LIFE = [
     ("_digest", pa.int64()),
     ("_missing_since", pa.timestamp("us", tz="UTC")),
     ("_removed_at", pa.timestamp("us", tz="UTC")),
-    ("_removed_because", pa.string()),
+    ("_removed_reason", pa.string()),
 ]
 
 
@@ -80,7 +80,7 @@ class PublishedRows:
     """Rows of a table that a district has, removed ones included.
 
     :param rows: key and, where they are known, owner columns, `_digest`, `_missing_since`, `_removed_at`,
-        `_removed_because`.
+        `_removed_reason`.
     :param keys: the key of each as one text.
     :param is_whole: whether these are all of the table's rows.
     """

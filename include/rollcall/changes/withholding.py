@@ -321,7 +321,7 @@ def find_returns(
     rows = published.rows.append_column("_key", published.keys)
     taken_along = [
         pc.and_(
-            pc.fill_null(pc.equal(rows["_removed_because"], OWNER_REMOVED[owner]), False),
+            pc.fill_null(pc.equal(rows["_removed_reason"], OWNER_REMOVED[owner]), False),
             pc.is_in(rows[column], value_set=returned_keys(settled[owner])),
         )
         for column, owner in owners.items()

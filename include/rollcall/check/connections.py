@@ -137,7 +137,7 @@ def check_connections(
             "connections_failing",
             f"{len(failing)} of {len(districts)} connections do not work: {', '.join(failing)}.",
             remedy="What is wrong with each and what to do stands above in this log; `rollcall check DISTRICT "
-            "--letter` prints what to write to the district.",
+            "--email` prints the email to the district.",
         )
 
 

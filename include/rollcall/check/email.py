@@ -32,8 +32,8 @@ _STEPS = {
 }
 
 
-def letter(checked: Checked) -> str:
-    """The letter that fits: what is to be done, what is worth a look, or what arrives."""
+def email_text(checked: Checked) -> str:
+    """The email that fits: what is to be done, what is worth a look, or what arrives."""
     recognised = _to_do(checked)
     if not checked.passed:
         parts = [

@@ -159,7 +159,7 @@ class _Examination:
             take("token", lambda: self._sign_in(explain), needed=True)
             take("base_url", lambda: self._find_service(explain), needed=True)
             key = self._settings.district
-            size = self._settings.politeness.page_size
+            size = self._settings.extract.page_size
             survey = Survey(self._asking, explain, key, page_size=size, pinned=pinned, count_people=count_people)
             self._survey = survey
             for name in wanted:

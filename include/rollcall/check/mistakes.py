@@ -212,7 +212,7 @@ MISTAKES = {
         "fail",
         "This connection is now that of {now}; when it first passed, it was that of {pinned}.",
         "Nothing is pulled with it. If credentials were mixed up, store the right ones in {title}. If the district "
-        "itself was given a new id, run `rollcall check {district} --pin-anew`.",
+        "itself was given a new id, run `rollcall check {district} --replace-pin`.",
         (_OPEN, _COPY),
         _FOUR,
     ),

@@ -1,4 +1,4 @@
-"""`rollcall check DISTRICT`: a connection step by step, and the letter to the district."""
+"""`rollcall check DISTRICT`: a connection step by step, and the email to the district."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import sys
 
 import click
 
-from rollcall.cli.options import warehouse_option
+from rollcall.cli.options import retired_option, warehouse_option
 
 
 @click.command()
 @click.argument("district")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
-@click.option("--letter", "as_letter", is_flag=True, help="Print what to write to the district, and nothing else.")
-@click.option("--pin-anew", is_flag=True, help="The district was given a new id: take the org that is there now.")
+@click.option("--email", "as_email", is_flag=True, help="Print only the email to the district.")
+@retired_option("--letter", "--email", is_flag=True)
+@retired_option("--pin-anew", "--replace-pin", is_flag=True)
+@click.option(
+    "--replace-pin", is_flag=True, help="Pin the org that is there now. Use it when the district has a new ID."
+)
 @warehouse_option
-def check(district: str, as_json: bool, as_letter: bool, replace_pin: bool, warehouse: str | None) -> None:
+def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, warehouse: str | None) -> None:
     """Check the connection of DISTRICT (an id, or a path to its YAML file) step by step.
 
     Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form. Exit code 0: passed, warnings
@@ -26,14 +30,14 @@ def check(district: str, as_json: bool, as_letter: bool, replace_pin: bool, ware
     from rich.console import Console
 
     from rollcall.check.connections import check_and_record
-    from rollcall.check.email import letter
+    from rollcall.check.email import email_text
     from rollcall.check.pasted import Pasted
     from rollcall.check.table import as_plain, print_checked
     from rollcall.settings import find_district
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
-    if as_json and as_letter:
-        raise click.UsageError("--json and --letter exclude each other.")
+    if as_json and as_email:
+        raise click.UsageError("Use either --json or --email.")
     settings = find_district(district)
     is_named = warehouse or os.environ.get("AIRFLOW_CONN_WAREHOUSE")
     engine = connect(warehouse_from_environment(warehouse)) if is_named else None
@@ -51,8 +55,8 @@ def check(district: str, as_json: bool, as_letter: bool, replace_pin: bool, ware
     if as_json:
         plain = {**as_plain(checked), "kept": not recorded.not_kept}
         click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
-    elif as_letter:
-        click.echo(letter(checked), nl=False)
+    elif as_email:
+        click.echo(email_text(checked), nl=False)
     else:
         print_checked(checked, sys.stdout)
     sys.exit(0 if checked.passed else 1)

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from rollcall.cli.options import json_option, landing_option, warehouse_option
+from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
 from rollcall.errors import ActionRequired
 from rollcall.landing.zone import Landing
 from rollcall.settings import json_schema
@@ -45,7 +45,8 @@ def schema() -> None:
 @click.option("--site", "sites", multiple=True, metavar="ID=NAME", help="One of your sites (repeatable).")
 @click.option("--own-sites", is_flag=True, help="Every school is its own site: there is nothing to decide.")
 @click.option("--replace", is_flag=True, help="The district is there already: exchange its connection.")
-@click.option("--letter", "as_letter", is_flag=True, help="If the check fails, print what to write to the district.")
+@click.option("--email", "as_email", is_flag=True, help="If the check fails, print the email to the district.")
+@retired_option("--letter", "--email", is_flag=True)
 @json_option
 @warehouse_option
 def add(
@@ -59,7 +60,7 @@ def add(
     sites: Sequence[str],
     own_sites: bool,
     replace: bool,
-    as_letter: bool,
+    as_email: bool,
     as_json: bool,
     warehouse: str | None,
 ) -> None:
@@ -71,7 +72,7 @@ def add(
     """
     from rich.console import Console
 
-    from rollcall.check.email import letter
+    from rollcall.check.email import email_text
     from rollcall.check.table import as_plain, print_checked
     from rollcall.onboarding import render as told
     from rollcall.onboarding.onboarding import Intake, Wishes
@@ -95,8 +96,8 @@ def add(
     if file.isatty():
         click.echo("Paste what the district sent, then press Enter and Ctrl-D.", err=True)
     found = recognise(file.read())
-    # the recognised fields are the beginning of the result, but must not be in the way of its JSON or the letter
-    told.print_recognised(found, sys.stderr if as_json or as_letter else sys.stdout)
+    # the recognised fields are the beginning of the result, but must not be in the way of its JSON or the email
+    told.print_recognised(found, sys.stderr if as_json or as_email else sys.stdout)
     found = _completed(found) if file.isatty() else found
     if found.missing:
         raise told.incomplete(found)
@@ -113,8 +114,8 @@ def add(
             "written": told.plain_taken_in(taken) if taken else None,
         }
         click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
-    elif as_letter and taken is None:
-        click.echo(letter(checked), nl=False)
+    elif as_email and taken is None:
+        click.echo(email_text(checked), nl=False)
     else:
         print_checked(checked, sys.stdout)
         if taken:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from rollcall.cli.options import json_option, landing_option, warehouse_option
+from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, find_district, load_districts, night_of
 
+_NIGHT = click.DateTime(["%Y-%m-%d"])
+
 
 @click.command()
 @click.argument("district", required=False)
-@click.option("--nights", required=True, metavar="A..B", help="From night A to night B, YYYY-MM-DD; or one night.")
+@click.option("--from", "first", type=_NIGHT, required=True, metavar="NIGHT", help="The first night, YYYY-MM-DD.")
+@click.option("--to", "last", type=_NIGHT, required=True, metavar="NIGHT", help="The last night, YYYY-MM-DD.")
+@retired_option("--nights", "--from and --to")
 @click.option("--all", "every", is_flag=True, help="Also nights that were published or replayed already.")
 @click.option("--all-districts", is_flag=True, help="Every enabled district in place of one.")
 @json_option
@@ -26,7 +30,8 @@ from rollcall.settings import District, find_district, load_districts, night_of
 @landing_option
 def backfill(
     district: str | None,
-    nights: str,
+    first: datetime,
+    last: datetime,
     every: bool,
     all_districts: bool,
     as_json: bool,
@@ -44,12 +49,11 @@ def backfill(
 
     if (district is None) == (not all_districts):
         raise click.UsageError("Name a DISTRICT, or give --all-districts.")
-    first, last = _dates(nights)
     engine, zone = connect(warehouse_from_environment(warehouse)), Landing(landing)
     outcomes = []
     for settings in [find_district(district)] if district else _enabled():
         tonight = night_of(datetime.now(UTC), settings.schedule.timezone)
-        for night in nights_between(first, last, tonight):
+        for night in nights_between(first.date(), last.date(), tonight):
             outcome = backfill_night(engine, settings, zone, night, every=every)
             outcomes.append(outcome)
             if not as_json:
@@ -57,14 +61,6 @@ def backfill(
     if as_json:
         click.echo(json.dumps([outcome.plain() for outcome in outcomes], indent=1))
     sys.exit(1 if any(outcome.did == "failed" for outcome in outcomes) else 0)
-
-
-def _dates(nights: str) -> tuple[date, date]:
-    first, separator, last = nights.partition("..")
-    try:
-        return date.fromisoformat(first), date.fromisoformat(last if separator else first)
-    except ValueError:
-        raise click.BadParameter("give A..B, each as YYYY-MM-DD", param_hint="--nights") from None
 
 
 def _enabled() -> list[District]:
@@ -143,8 +139,6 @@ def rollback(district: str, to_run: str, as_json: bool, warehouse: str | None, l
 
 
 # `rollcall roster`: a district's roster of a past night.
-
-_NIGHT = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()

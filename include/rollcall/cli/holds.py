@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollcall.cli.options import json_option, warehouse_option
+from rollcall.cli.options import json_option, retired_option, warehouse_option
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -81,19 +81,20 @@ def show(hold: str, as_json: bool, warehouse: str | None) -> None:
         click.echo(f"  {label:<12}{text}")
     if held.status != "closed":
         some = "  [--except SOURCEDID] [--school SCHOOL]" if held.names_rows else ""
-        click.echo(f'\n  rollcall holds approve {held.hold_id} --because "…"{some}')
-        click.echo(f'  rollcall holds reject {held.hold_id} --because "…"')
+        click.echo(f'\n  rollcall holds approve {held.hold_id} --reason "…"{some}')
+        click.echo(f'  rollcall holds reject {held.hold_id} --reason "…"')
 
 
 @holds.command()
 @click.argument("hold")
-@click.option("--because", required=True, help="Why, for whoever reads the ledger later.")
+@click.option("--reason", required=True, help="Why. Kept with the hold.")
+@retired_option("--because", "--reason")
 @click.option("--except", "excepted", multiple=True, metavar="SOURCEDID", help="Leave this record out (repeatable).")
 @click.option("--school", "schools", multiple=True, help="Only what is at this school, by sourcedId or name.")
 @json_option
 @warehouse_option
 def approve(
-    hold: str, because: str, excepted: Sequence[str], schools: Sequence[str], as_json: bool, warehouse: str | None
+    hold: str, reason: str, excepted: Sequence[str], schools: Sequence[str], as_json: bool, warehouse: str | None
 ) -> None:
     """Let what HOLD names flow with the next publication; unused, the approval ends after 24 hours.
 
@@ -103,22 +104,23 @@ def approve(
 
     with _connected(warehouse) as connection:
         done = decisions.approve(
-            connection, hold, by=getpass.getuser(), because=because, excepted=excepted, schools=schools
+            connection, hold, by=getpass.getuser(), reason=reason, excepted=excepted, schools=schools
         )
     _tell(done, as_json)
 
 
 @holds.command()
 @click.argument("hold")
-@click.option("--because", required=True, help="Why, for whoever reads the ledger later.")
+@click.option("--reason", required=True, help="Why. Kept with the hold.")
+@retired_option("--because", "--reason")
 @json_option
 @warehouse_option
-def reject(hold: str, because: str, as_json: bool, warehouse: str | None) -> None:
+def reject(hold: str, reason: str, as_json: bool, warehouse: str | None) -> None:
     """Keep what readers have: HOLD stays withheld, and is asked about again only when more rows join it."""
     from rollcall.holds import decisions
 
     with _connected(warehouse) as connection:
-        done = decisions.reject(connection, hold, by=getpass.getuser(), because=because)
+        done = decisions.reject(connection, hold, by=getpass.getuser(), reason=reason)
     _tell(done, as_json)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from rollcall.cli.edits import DistrictContext, action, of_district, settle, yes_option
-from rollcall.cli.options import F, json_option
+from rollcall.cli.options import F, json_option, retired_command, retired_option
 
 if TYPE_CHECKING:
     from rollcall.district_edits.file import Edit
@@ -49,20 +49,23 @@ def _reason(command: F) -> F:
         type=click.DateTime(["%Y-%m-%d"]),
         help="The first night it holds; else at once.",
     )(command)
-    because = "Why; a sentence somebody else understands next year."
-    return click.option("--because", required=True, metavar="WHY", help=because)(command)
+    command = retired_option("--because", "--reason")(command)
+    return click.option("--reason", required=True, metavar="WHY", help="Why. Kept in the district's file.")(command)
 
 
-@people.command("leave-out")
+retired_command(people, "leave-out", "exclude")
+
+
+@people.command("exclude")
 @click.argument("who")
 @_reason
 @yes_option
 @json_option
 @action
-def leave_out(
+def exclude(
     asked: DistrictContext,
     who: str,
-    because: str,
+    reason: str,
     first: datetime | None,
     until: datetime | None,
     yes: bool,
@@ -72,7 +75,7 @@ def leave_out(
     from rollcall.district_edits.persons import decide
 
     person = _person(asked, who)
-    edit = decide(asked.file(), person.sourced_id, because=because, leave_out=True, **_nights(first, until))
+    edit = decide(asked.file(), person.sourced_id, reason=reason, exclude=True, **_nights(first, until))
     _settle(asked, person, edit, yes=yes, as_json=as_json)
 
 
@@ -87,7 +90,7 @@ def username(
     asked: DistrictContext,
     who: str,
     name: str,
-    because: str,
+    reason: str,
     first: datetime | None,
     until: datetime | None,
     yes: bool,
@@ -97,7 +100,7 @@ def username(
     from rollcall.district_edits.persons import decide
 
     person = _person(asked, who)
-    edit = decide(asked.file(), person.sourced_id, because=because, username=name, **_nights(first, until))
+    edit = decide(asked.file(), person.sourced_id, reason=reason, username=name, **_nights(first, until))
     _settle(asked, person, edit, yes=yes, as_json=as_json)
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rollcall.cli.edits import DistrictContext, action, of_district, settle, yes_option
-from rollcall.cli.options import json_option
-from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
+from rollcall.cli.options import json_option, retired_command
+from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 if TYPE_CHECKING:
     from rollcall.district_edits.sites import Schools
@@ -48,15 +48,18 @@ def set_(asked: DistrictContext, school: str, site: str, yes: bool, as_json: boo
     _decide(asked, found, {found.find(school).sourced_id: found.site(site)}, yes=yes, as_json=as_json)
 
 
-@sites.command("leave-out")
+retired_command(sites, "leave-out", "exclude")
+
+
+@sites.command("exclude")
 @click.argument("school")
 @yes_option
 @json_option
 @action
-def leave_out(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> None:
+def exclude(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> None:
     """Leave SCHOOL out: its people are in staging and have no account there."""
     found = _schools(asked)
-    _decide(asked, found, {found.find(school).sourced_id: LEAVE_OUT}, yes=yes, as_json=as_json)
+    _decide(asked, found, {found.find(school).sourced_id: EXCLUDE}, yes=yes, as_json=as_json)
 
 
 @sites.command()
@@ -107,7 +110,7 @@ def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> 
 def export(asked: DistrictContext, file: Path) -> None:
     """Write all schools to FILE as CSV (- for standard output), to be decided about in a spreadsheet.
 
-    Fill the column `site` with a site's id or name, or leave_out; empty is undecided.
+    Fill the column `site` with a site's id or name, or exclude; empty is undecided.
     """
     from rollcall.district_edits import worksheet
 

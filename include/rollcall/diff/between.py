@@ -28,9 +28,9 @@ from rollcall.history.published import rows_at
 from rollcall.model.keys import join_series
 from rollcall.model.tables import TABLES
 
-_USERS = (*SHOWN, "email", "identifier", "username", "is_enabled", "_removed_at", "_removed_because")
+_USERS = (*SHOWN, "email", "identifier", "username", "is_enabled", "_removed_at", "_removed_reason")
 _ROLES = ("user_sourced_id", "role_key", "role", "org_sourced_id")
-_ACCOUNTS = ("user_sourced_id", "site_id", "site_name", "username", "_removed_at", "_removed_because")
+_ACCOUNTS = ("user_sourced_id", "site_id", "site_name", "username", "_removed_at", "_removed_reason")
 
 #: The columns of a person of which it is told that they changed.
 _TOLD = ("given_name", "family_name", "preferred_first_name", "preferred_last_name", "grades", "email", "identifier")
@@ -77,7 +77,7 @@ class Between:
         made.add(came[~is_known], "person added", reason=NEW)
         made.add(came[is_known], "person back", reason=RETURNED)
         gone = was.loc[~was["sourced_id"].isin(now["sourced_id"]), "sourced_id"]
-        made.add_caused(gone, "person removed", gone.map(after.set_index("sourced_id")["_removed_because"]))
+        made.add_caused(gone, "person removed", gone.map(after.set_index("sourced_id")["_removed_reason"]))
         both = was.merge(now, on="sourced_id", suffixes=("_before", "_after"))
         for column in _TOLD:
             then, later = both[f"{column}_before"], both[f"{column}_after"]
@@ -110,9 +110,9 @@ class Between:
         reason = self._reason(came["user_sourced_id"])
         made.add(came["user_sourced_id"], "account added", after=account_words(came), reason=reason)
         gone = gone[~gone["user_sourced_id"].isin(moved["user_sourced_id"])]
-        causes = gone[key].merge(after[[*key, "_removed_because"]], on=key, how="left").set_axis(gone.index)
-        of_person = gone["user_sourced_id"].map(self._users[1].set_index("sourced_id")["_removed_because"])
-        cause = of_person.fillna(causes["_removed_because"])
+        causes = gone[key].merge(after[[*key, "_removed_reason"]], on=key, how="left").set_axis(gone.index)
+        of_person = gone["user_sourced_id"].map(self._users[1].set_index("sourced_id")["_removed_reason"])
+        cause = of_person.fillna(causes["_removed_reason"])
         made.add_caused(gone["user_sourced_id"], "account removed", cause, before=account_words(gone))
 
     def _reason(self, users: pd.Series) -> pd.Series:

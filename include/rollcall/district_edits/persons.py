@@ -135,8 +135,8 @@ def decide(
     file: DistrictFile,
     sourced_id: str,
     *,
-    because: str,
-    leave_out: bool = False,
+    reason: str,
+    exclude: bool = False,
     username: str | None = None,
     first: date | None = None,
     until: date | None = None,
@@ -154,8 +154,8 @@ def decide(
             remedy="Type it again instead of pasting it, without blanks.",
             district=file.district.district,
         )
-    decision: dict[str, Any] = {"leave_out": True} if leave_out else {"username": username}
-    decision["because"] = because
+    decision: dict[str, Any] = {"exclude": True} if exclude else {"username": username}
+    decision["reason"] = reason
     if first is not None:
         decision["from"] = first
     if until is not None:

@@ -35,7 +35,7 @@ def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
     if waiting:
         console.print(
             f"{_count(len(waiting), 'school')} undecided, {_count(schools.waiting, 'person waits', 'people wait')}. "
-            f"Decide with: rollcall sites {key} set SCHOOL SITE, or leave-out SCHOOL, or suggest."
+            f"Decide with: rollcall sites {key} set SCHOOL SITE, or exclude SCHOOL, or suggest."
         )
     if gone:
         console.print(f"{_count(len(gone), 'mapped school')} gone from the SIS.")
@@ -106,13 +106,13 @@ def print_decisions(made: Sequence[Decided], file: IO[str] | None = None) -> Non
     if not made:
         console.print("Nothing is decided about single people.")
         return
-    grid = _grid("sourcedId", "who", "decision", "from", "until", "because")
+    grid = _grid("sourcedId", "who", "decision", "from", "until", "reason")
     for one in made:
         who = one.person.told if one.person else "nobody in the roster"
-        what = "left out" if one.decision.leave_out else f"username {one.decision.username}"
+        what = "left out" if one.decision.exclude else f"username {one.decision.username}"
         first = f"{one.decision.from_ or ''}{' (not yet)' if one.is_yet_to_begin else ''}"
         until = f"{one.decision.until or ''}{' (over)' if one.is_over else ''}"
-        grid.add_row(*map(Text, (one.sourced_id, who, what, first, until, one.decision.because)))
+        grid.add_row(*map(Text, (one.sourced_id, who, what, first, until, one.decision.reason)))
     console.print(grid)
 
 

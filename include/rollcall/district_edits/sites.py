@@ -13,12 +13,12 @@ from rollcall.district_edits.published import PublishedRoster
 from rollcall.district_edits.suggestions import Suggestion, suggestions
 from rollcall.errors import ActionRequired
 from rollcall.settings import District
-from rollcall.settings.sections import LEAVE_OUT, UNDECIDED, nearest
+from rollcall.settings.sections import EXCLUDE, UNDECIDED, nearest
 from rollcall.warehouse.site_targets import resolve_site_targets
 
 #: `own_site`: the district says nothing about sites, so every school is its own. `no_school`: an office or department
 #: nobody mapped; its people are at no school.
-State = Literal["undecided", "mapped", "leave_out", "own_site", "no_school"]
+State = Literal["undecided", "mapped", "exclude", "own_site", "no_school"]
 
 #: In the SIS; absent from the newest complete pull; gone, but held until somebody decides; gone, or never seen.
 Life = Literal["there", "missing", "held", "gone"]
@@ -30,7 +30,7 @@ _LIVES: dict[Life, str] = {
     "gone": ", gone from the SIS",
 }
 
-_ORDER: tuple[State, ...] = ("undecided", "mapped", "own_site", "leave_out", "no_school")
+_ORDER: tuple[State, ...] = ("undecided", "mapped", "own_site", "exclude", "no_school")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class School:
         words = {
             "undecided": "undecided",
             "mapped": f"{self.site_id} ({self.site_name})" if self.site_name != self.site_id else self.site_id,
-            "leave_out": "left out",
+            "exclude": "left out",
             "own_site": "its own site",
             "no_school": f"no school ({self.type or 'unknown type'})",
         }[self.state]
@@ -102,12 +102,12 @@ class Schools:
         )
 
     def site(self, wanted: str) -> str:
-        """A site's id by id or name, or `leave_out` or `undecided`.
+        """A site's id by id or name, or `exclude` or `undecided`.
 
         :raises ActionRequired: `no_sites`, `site_unknown`, `site_ambiguous`.
         """
         self.require_targets()
-        if wanted in self.targets or wanted in (LEAVE_OUT, UNDECIDED):
+        if wanted in self.targets or wanted in (EXCLUDE, UNDECIDED):
             return wanted
         found = [key for key, name in self.targets.items() if _same(name, wanted) or _same(key, wanted)]
         if len(found) == 1:
@@ -168,7 +168,7 @@ def _school(
 ) -> School:
     key, is_school = org["sourced_id"], org["type"] == "school"
     site = decided.get(key, UNDECIDED)
-    state: State = "mapped" if site in targets else "leave_out"
+    state: State = "mapped" if site in targets else "exclude"
     if site == UNDECIDED:
         state = "no_school" if not is_school else "own_site" if district.sites is None else "undecided"
     heads = counts.loc[key] if key in counts.index else {"student": 0, "staff": 0}
@@ -188,7 +188,7 @@ def _school(
 
 def _never_seen(org: str, site: str, targets: dict[str, str]) -> School:
     """A decision about an org that no pull has brought: a misspelt sourcedId, or one outside the connection's scope."""
-    state: State = "mapped" if site in targets else "leave_out" if site == LEAVE_OUT else "undecided"
+    state: State = "mapped" if site in targets else "exclude" if site == EXCLUDE else "undecided"
     name = targets.get(site, "")
     return School(org, "", org, "", 0, 0, state, site if name else "", name, life="gone")
 
@@ -215,14 +215,14 @@ def _same(one: str, other: str) -> bool:
 
 
 def decided(school: School) -> str:
-    """What the file says of a school: a site's id, `leave_out` or `undecided`."""
-    return school.site_id or (LEAVE_OUT if school.state == "leave_out" else UNDECIDED)
+    """What the file says of a school: a site's id, `exclude` or `undecided`."""
+    return school.site_id or (EXCLUDE if school.state == "exclude" else UNDECIDED)
 
 
 def decide(file: DistrictFile, schools: Schools, decisions: Mapping[str, str]) -> Edit:
     """The file with these decisions; what is decided so already stays untouched.
 
-    :param decisions: sourcedId to a site's id, `leave_out` or `undecided`.
+    :param decisions: sourcedId to a site's id, `exclude` or `undecided`.
     :raises ActionRequired: `no_sites`.
     """
     schools.require_targets()

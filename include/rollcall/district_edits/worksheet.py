@@ -49,7 +49,7 @@ def save(schools: Schools, path: Path) -> None:
 
 
 def read(schools: Schools, path: Path) -> dict[str, str]:
-    """The decisions of a worksheet: sourcedId to a site's id, `leave_out` or `undecided`.
+    """The decisions of a worksheet: sourcedId to a site's id, `exclude` or `undecided`.
 
     :raises ActionRequired: `worksheet` with every line that is wrong and why; then nothing of it is taken.
     """

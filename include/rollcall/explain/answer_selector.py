@@ -63,7 +63,7 @@ class AnswerSelector:
 
     def _removed(self) -> SelectedAnswer:
         user = self._person.user
-        reason = user["_removed_because"] or "no reason recorded"
+        reason = user["_removed_reason"] or "no reason recorded"
         values = {"date": self._day(user["_removed_at"]), "reason": reason}
         kept = next((other for other in self._person.others if other["_removed_at"] is None), None)
         if kept is None:
@@ -146,7 +146,7 @@ class AnswerSelector:
         if removed is None:
             return None
         values = {"other": self._label(removed), "basis": removed["basis"], "date": self._day(removed["_removed_at"])}
-        return "merged_from", {**values, "reason": removed["_removed_because"]}
+        return "merged_from", {**values, "reason": removed["_removed_reason"]}
 
     def _school_renamed(self, account: Row) -> SelectedAnswer | None:
         change = next(iter(self._recent("school")), None)
@@ -365,7 +365,7 @@ def select_for_school(connection: sa.Connection, context: DistrictContext, schoo
     name = school["name"] or school["sourced_id"]
     values = {"school": name, "people": _people_at(connection, district.district, school["sourced_id"])}
     if school["_removed_at"] is not None:
-        reason = school["_removed_because"] or "no reason recorded"
+        reason = school["_removed_reason"] or "no reason recorded"
         return "school_removed", {**values, "date": format_day(school["_removed_at"], zone), "reason": reason}
     site, reason = site_of_org(district, school["sourced_id"], school["name"], school["type"])
     if not site:

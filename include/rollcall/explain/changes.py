@@ -141,10 +141,10 @@ def _lineage_events(connection: sa.Connection, district: str, source: _Source) -
             table.c[source.column].in_(source.keys),
             sa.or_(table.c._missing_since.is_not(None), table.c._removed_at.is_not(None)),
         )
-        for row in fetch_rows(connection, sa.select(*columns, table.c._removed_because).where(*where)):
+        for row in fetch_rows(connection, sa.select(*columns, table.c._removed_reason).where(*where)):
             for lineage in ("_missing_since", "_removed_at"):
                 if row[lineage] is not None:
-                    events[_key(source.table, row), lineage, row[lineage]] = row["_removed_because"] or ""
+                    events[_key(source.table, row), lineage, row[lineage]] = row["_removed_reason"] or ""
     return events
 
 

@@ -168,7 +168,7 @@ def site_of_org(district: District, org: str | None, name: str | None, kind: str
 def role_outcome(district: District, role: Row, night: date) -> str:
     """What one role of a person gives that night: `staff, site Maple High`, or why it gives no account."""
     target = district.role_target(role["role"] or "")
-    if target in ("leave_out", "do_not_land"):
+    if target in ("exclude", "drop"):
         source = "district settings" if role["role"] in district.roles else "default for this role"
         return f"no account ({source})"
     if target == "undecided":

@@ -48,7 +48,7 @@ _REASONS = {
 class CollectionLanding:
     """What one reading of a collection left in the landing zone.
 
-    :param not_landed: roles whose people stay outside, where they have no other role (`do_not_land`).
+    :param not_landed: roles whose people stay outside, where they have no other role (`drop`).
     :param found: what an earlier try of the same pull left in files; it is gone on with.
     """
 

@@ -102,7 +102,7 @@ def extract(
             client.assume_base_url(plan.base_url)
         if plan.largest_limit:
             client.assume_limit(plan.largest_limit)
-        not_landed = sorted(role for role, target in district.roles.items() if target == "do_not_land")
+        not_landed = sorted(role for role, target in district.roles.items() if target == "drop")
         asked = _asked(client, plan, wanted, not_landed)
         unfinished = ResumeJournal(landing, district.district, run_id, now)
         with ProgressReporter(
@@ -120,7 +120,7 @@ def extract(
             log.info("%s: pulling %s", ref.pull_id, ", ".join(wanted))
             reading = CollectionReader(client, ref.district, folder, unfinished, begun, not_landed, teller)
             try:
-                mode, landed = _read(reading, folder, plan, wanted, orgs, district.politeness.concurrency)
+                mode, landed = _read(reading, folder, plan, wanted, orgs, district.extract.concurrency)
             except BaseException:
                 unfinished.begin(begun.pull_id, begun.as_of, asked, _usage(client, begun.usage))
                 raise

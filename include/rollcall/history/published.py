@@ -39,7 +39,7 @@ LINEAGE_SCHEMA = pa.schema(
         ("_changed_at", _INSTANT),
         ("_missing_since", _INSTANT),
         ("_removed_at", _INSTANT),
-        ("_removed_because", pa.string()),
+        ("_removed_reason", pa.string()),
         ("_generation", pa.int64()),
     ]
 )

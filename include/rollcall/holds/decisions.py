@@ -44,7 +44,7 @@ def approve(
     hold: str,
     *,
     by: str,
-    because: str,
+    reason: str,
     excepted: Sequence[str] = (),
     schools: Sequence[str] = (),
 ) -> Decision:
@@ -66,7 +66,7 @@ def approve(
     count = connection.execute(sa.text(chosen), params).rowcount
     remaining = connection.execute(_counting(held)).scalar_one()
     if not remaining and no_longer:
-        _write(connection, held, status="closed", closed_at=datetime.now(UTC), closed_because="came_back")
+        _write(connection, held, status="closed", closed_at=datetime.now(UTC), closed_reason="came_back")
     elif not count:
         raise ActionRequired(
             "nothing_to_approve",
@@ -77,12 +77,12 @@ def approve(
     else:
         now = datetime.now(UTC)
         until = now + timedelta(hours=reading.APPROVAL_HOURS)
-        decided = {"decided_at": now, "decided_by": by, "because": because, "rows": remaining}
+        decided = {"decided_at": now, "decided_by": by, "reason": reason, "rows": remaining}
         _write(connection, held, status="approved", expires_at=until, **decided)
     return _decided(connection, held, remaining, no_longer)
 
 
-def reject(connection: sa.Connection, hold: str, *, by: str, because: str) -> Decision:
+def reject(connection: sa.Connection, hold: str, *, by: str, reason: str) -> Decision:
     """Keep what readers have: the rows stay withheld, and are asked about again only when others join them.
 
     :raises ActionRequired: `no_such_hold`, `ambiguous_hold`, `hold_closed`.
@@ -91,7 +91,7 @@ def reject(connection: sa.Connection, hold: str, *, by: str, because: str) -> De
     params = {"hold": held.hold_id}
     connection.execute(sa.text(f"UPDATE {OPS}.hold_rows SET is_approved = false WHERE hold_id = :hold"), params)
     now = datetime.now(UTC)
-    _write(connection, held, status="rejected", decided_at=now, decided_by=by, because=because, expires_at=None)
+    _write(connection, held, status="rejected", decided_at=now, decided_by=by, reason=reason, expires_at=None)
     return _decided(connection, held, held.rows, [])
 
 

@@ -20,8 +20,8 @@ _STATUS = "CASE WHEN h.status = 'approved' AND h.expires_at <= now() THEN 'open'
 _READ = f"""
     SELECT h.hold_id, h.district_id AS district, coalesce(d.name, h.district_id) AS district_name, h.collection, h.kind,
         h.school, coalesce(o.name, h.school) AS school_name, {_STATUS} AS status, h.opened_at, h.last_seen_at, h.rows,
-        h.published, h.looks_like, h.looks_not_like, h.decided_at, h.decided_by, h.because, h.expires_at, h.closed_at,
-        h.closed_because, h.question_at,
+        h.published, h.looks_like, h.looks_not_like, h.decided_at, h.decided_by, h.reason, h.expires_at, h.closed_at,
+        h.closed_reason, h.question_at,
         (SELECT count(*) FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id AND r.is_approved) AS approved_rows,
         (SELECT coalesce(json_object_agg(n.table_name, n.rows), '{{}}') FROM (
             SELECT r.table_name, count(*) AS rows FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id GROUP BY 1
@@ -31,7 +31,7 @@ _READ = f"""
     FROM {OPS}.holds h
     LEFT JOIN {OPS}.districts d ON d.district_id = h.district_id
     LEFT JOIN {STAGING}.orgs o ON o.district_id = h.district_id AND o.sourced_id = h.school
-    WHERE h.closed_because IS DISTINCT FROM 'dry_run'"""
+    WHERE h.closed_reason IS DISTINCT FROM 'dry_run'"""
 
 #: What needs a person comes first.
 _ORDER = f"""
@@ -66,10 +66,10 @@ class Held:
     looks_not_like: str
     decided_at: datetime | None
     decided_by: str | None
-    because: str | None
+    reason: str | None
     expires_at: datetime | None
     closed_at: datetime | None
-    closed_because: str | None
+    closed_reason: str | None
     question_at: datetime
     approved_rows: int
     tables: dict[str, int]
@@ -225,9 +225,9 @@ def _things(table: str) -> str:
 
 def stands(held: Held) -> str:
     """Where the hold stands, in a sentence."""
-    decided = f"by {held.decided_by} on {_at(held.decided_at)}: {held.because or 'no reason given'}"
+    decided = f"by {held.decided_by} on {_at(held.decided_at)}: {held.reason or 'no reason given'}"
     if held.status == "closed":
-        return f"closed on {_at(held.closed_at)}: {_CLOSED.get(held.closed_because or '', held.closed_because)}"
+        return f"closed on {_at(held.closed_at)}: {_CLOSED.get(held.closed_reason or '', held.closed_reason)}"
     if held.status == "approved":
         rows = f"{held.approved_rows:,} rows " if held.names_rows else ""
         return f"{rows}approved until {_at(held.expires_at)}, {decided}"

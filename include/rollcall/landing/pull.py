@@ -46,7 +46,7 @@ class LandedCollection(Contract, frozen=True):
     :param since: only records modified since then were asked for; None: the whole collection.
     :param unreadable: records that could not be decoded; they are in the pull's rejects.
     :param unidentified: those of them whose sourcedId could not be read: then the collection proves no absence tonight.
-    :param not_landed: people who have no other role than those that stay outside (`do_not_land`).
+    :param not_landed: people who have no other role than those that stay outside (`drop`).
     """
 
     collection: str

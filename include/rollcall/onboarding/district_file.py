@@ -11,7 +11,7 @@ from rollcall.check.steps import School
 from rollcall.district_edits.file import with_setting, written
 from rollcall.errors import ActionRequired
 from rollcall.settings import District, files, load_district
-from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
+from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 
 def new_file(
@@ -90,7 +90,7 @@ def exists(path: Path) -> ActionRequired:
 
 
 def _sites(district: str, schools: Sequence[School], targets: Mapping[str, str]) -> list[str]:
-    names = dict.fromkeys(name for school in schools if (name := _one_line(school.name)) not in (LEAVE_OUT, UNDECIDED))
+    names = dict.fromkeys(name for school in schools if (name := _one_line(school.name)) not in (EXCLUDE, UNDECIDED))
     whose = "Your sites, id to name." if targets else "The schools' own names; change them to those of your sites."
     own = [f"    {written(key)}: {written(name)}" for key, name in targets.items()]
     return [
@@ -98,7 +98,7 @@ def _sites(district: str, schools: Sequence[School], targets: Mapping[str, str])
         f"  # {whose}",
         "  targets:",
         *(own or [f"    - {written(name)}" for name in names]),
-        f"  # Each school is one of the targets, or {LEAVE_OUT}. Nobody at an {UNDECIDED} school has an account.",
+        f"  # Each school is one of the targets, or {EXCLUDE}. Nobody at an {UNDECIDED} school has an account.",
         f"  # `rollcall sites {district}` suggests and decides.",
         "  map:",
         *(f"    {written(school.sourced_id)}: {UNDECIDED}  # {_heads(school)}" for school in schools),

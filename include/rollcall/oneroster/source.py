@@ -108,7 +108,7 @@ class LargestLimit:
         raise RequestRefused(
             "limit_refused",
             f"{refused.message.rstrip('.')}. Every smaller limit down to {smaller[-1]} was refused too.",
-            remedy="Ask the provider's support for the largest limit it accepts. Set `politeness.page_size` to it.",
+            remedy="Ask the provider's support for the largest limit it accepts. Set `extract.page_size` to it.",
         )
 
 

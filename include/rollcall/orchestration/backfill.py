@@ -45,7 +45,7 @@ def nights_between(first: date, last: date, today: date) -> list[date]:
     :raises ActionRequired: `nights_order`, `nights_future`.
     """
     if last < first:
-        raise ActionRequired("nights_order", f"{first} is after {last}.", remedy="Name the earlier night first: A..B.")
+        raise ActionRequired("nights_order", f"{first} is after {last}.", remedy="Give the earlier night as --from.")
     if last > today:
         raise ActionRequired("nights_future", f"The night of {last} has not been yet.", remedy=f"End at {today}.")
     return [first + timedelta(days=day) for day in range((last - first).days + 1)]

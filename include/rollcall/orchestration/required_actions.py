@@ -53,7 +53,7 @@ def question(asked: HoldQuestion, warehouse: ConnectionFields) -> tuple[str, str
 
 
 def answer(
-    asked: HoldQuestion, chosen: list[str], by: str, because: str, warehouse: ConnectionFields
+    asked: HoldQuestion, chosen: list[str], by: str, reason: str, warehouse: ConnectionFields
 ) -> dict[str, str] | None:
     """Write a decision down.
 
@@ -65,12 +65,12 @@ def answer(
         if held is None or not chosen:
             log.info("Nothing was decided here. `rollcall holds show %s` says how it stands.", asked["hold"])
             return None
-        reason = because or "decided in Airflow"
+        reason = reason or "decided in Airflow"
         if chosen == [REJECT]:
-            rejected = decisions.reject(connection, held.hold_id, by=by, because=reason)
+            rejected = decisions.reject(connection, held.hold_id, by=by, reason=reason)
             log.info("%s is rejected: %s rows stay as readers have them.", held.hold_id, rejected.left)
             return None
-        approved = decisions.approve(connection, held.hold_id, by=by, because=reason)
+        approved = decisions.approve(connection, held.hold_id, by=by, reason=reason)
         log.info(
             "%s: %s rows are approved, %s no longer needed a decision.",
             held.hold_id,

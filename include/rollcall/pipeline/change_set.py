@@ -30,7 +30,7 @@ from rollcall.landing.zone import PullFolder
 from rollcall.pipeline.affected_users import affected_users, with_unaffected_users
 from rollcall.runtime.memory import release_free_memory
 from rollcall.settings import District, night_of, rules_digest
-from rollcall.settings.sections import LEAVE_OUT, UNDECIDED, measured_apart
+from rollcall.settings.sections import EXCLUDE, UNDECIDED, measured_apart
 from rollcall.warehouse.holds import active_hold_rows, decisions_digest
 
 #: Kinds of holds whose content is published nowhere. A delta would not bring it again.
@@ -155,7 +155,7 @@ class _Night:
 def _published_roster(connection: sa.Connection, district: District) -> PublishedLookups:
     students, others = measured_apart(district.roles)
     decided = {} if district.sites is None else district.sites.map
-    sites = {school: site for school, site in decided.items() if site not in (LEAVE_OUT, UNDECIDED)}
+    sites = {school: site for school, site in decided.items() if site not in (EXCLUDE, UNDECIDED)}
     return PublishedLookups(connection, district.district, students, others, sites)
 
 

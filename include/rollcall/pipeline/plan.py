@@ -97,7 +97,7 @@ def _never_marks_deletions(connection: sa.Connection, district: District) -> boo
     users = staging["users"]
 
     def seen(because: str) -> bool:
-        where = (users.c.district_id == district.district, users.c._removed_because == because)
+        where = (users.c.district_id == district.district, users.c._removed_reason == because)
         return connection.execute(sa.select(sa.exists().where(*where))).scalar_one()
 
     return seen(ABSENT_TWICE) and not seen(TOMBSTONE)

@@ -173,14 +173,14 @@ def _statements(table: Table, tonight: str) -> Iterator[tuple[str, str]]:
         WHERE _change = 'added'""",
     )
     arrives = f"""{assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of, _missing_since = NULL,
-        _removed_at = NULL, _removed_because = NULL"""
-    leaves = "_removed_at = :as_of, _removed_because = t._because, _run_id = :run_id, _changed_at = :as_of"
+        _removed_at = NULL, _removed_reason = NULL"""
+    leaves = "_removed_at = :as_of, _removed_reason = t._because, _run_id = :run_id, _changed_at = :as_of"
     for kind, is_live, done in (
         ("changed", True, arrives),
         ("returned", False, arrives),
         ("missing", True, "_missing_since = :as_of"),
         ("found", True, "_missing_since = NULL"),
-        ("confirmed", False, "_removed_because = t._because"),
+        ("confirmed", False, "_removed_reason = t._because"),
         ("removed", True, leaves),
     ):
         life = "IS NULL" if is_live else "IS NOT NULL"

@@ -14,7 +14,7 @@ from rollcall.settings.files import (
     load_districts,
 )
 from rollcall.settings.nights import Nights
-from rollcall.settings.schedule import Politeness, Schedule, morning_schedule, night_of
+from rollcall.settings.schedule import ExtractSettings, Schedule, morning_schedule, night_of
 from rollcall.settings.sections import (
     DEFAULT_ROLES,
     Filters,
@@ -35,12 +35,12 @@ __all__ = [
     "COLLECTIONS",
     "DEFAULT_ROLES",
     "District",
+    "ExtractSettings",
     "Filters",
     "Floor",
     "Guards",
     "Nights",
     "PersonDecision",
-    "Politeness",
     "Retention",
     "RoleTarget",
     "Rollover",

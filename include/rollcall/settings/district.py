@@ -11,7 +11,7 @@ import msgspec
 
 from rollcall.model.tables import COLLECTIONS
 from rollcall.model.vocabularies import token
-from rollcall.settings.schedule import Politeness, Schedule
+from rollcall.settings.schedule import ExtractSettings, Schedule
 from rollcall.settings.sections import (
     DEFAULT_ROLES,
     Filters,
@@ -56,7 +56,7 @@ class District(Settings, frozen=True):
     demographics: bool = False
     collections: list[str] = []
     schedule: Schedule = msgspec.field(default_factory=Schedule)
-    politeness: Politeness = msgspec.field(default_factory=Politeness)
+    extract: ExtractSettings = msgspec.field(default_factory=ExtractSettings)
     pool: str = "default_pool"
     person_key: Literal["identifier", "email", "sourcedId"] = "identifier"
     sites: Sites | None = None
@@ -112,15 +112,15 @@ class District(Settings, frozen=True):
 
     def requests_at_once(self, moment: datetime) -> int:
         """Requests at once that are polite at this instant."""
-        polite = self.politeness
-        return polite.concurrency if self.schedule.is_off_peak(moment) else polite.concurrency_in_peak
+        polite = self.extract
+        return polite.concurrency if self.schedule.is_off_peak(moment) else polite.peak_concurrency
 
     def client_options(self) -> dict[str, Any]:
         """What `OneRosterClient` takes beside the connection and the budget, which knows the hour."""
         return {
             "version": self.version,
-            "page_size": self.politeness.page_size,
-            "concurrency": self.politeness.concurrency,
+            "page_size": self.extract.page_size,
+            "concurrency": self.extract.concurrency,
             "demographics": self.demographics,
         }
 

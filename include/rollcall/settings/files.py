@@ -16,9 +16,9 @@ import yaml
 
 from rollcall.errors import ActionRequired
 from rollcall.settings.district import District
-from rollcall.settings.schedule import Politeness, Schedule
+from rollcall.settings.retired import first_retired
+from rollcall.settings.schedule import ExtractSettings, Schedule
 from rollcall.settings.sections import (
-    RETIRED,
     Filters,
     Floor,
     Guards,
@@ -88,6 +88,8 @@ def load_district(path: Path) -> District:
     data = _read(path)
     defaults_path = path.parent / "_defaults.yaml"
     defaults = _read(defaults_path) if defaults_path.exists() else {}
+    for file, settings in ((path, data), (defaults_path, defaults)):
+        _refuse_retired(file, settings)
     try:
         district = msgspec.convert(_merged(defaults, data), District)
     except msgspec.ValidationError as exc:
@@ -150,6 +152,14 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
+def _refuse_retired(path: Path, data: dict[str, Any]) -> None:
+    if found := first_retired(data):
+        keys, retired = found
+        what = f"{'.'.join(keys)}: {retired.value}" if retired.value else ".".join(keys)
+        problem = f"{what!r} is retired and is now {retired.now}"
+        raise error_in(path, line_of(path, keys), problem, "Use the new name in the district's file.")
+
+
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(under)
     for key, value in over.items():
@@ -174,9 +184,6 @@ def _explained(path: Path, defaults_path: Path, data: dict[str, Any], text: str)
         valid = _fields_at(keys)
         near = nearest(key, valid)
         where = f" in {'.'.join(keys)}" if keys else ""
-        if keys == ["guards"] and key in RETIRED:
-            line = line_of(file, keys, key=key)
-            return error_in(file, line, f"{key!r}{where} is now {RETIRED[key]}", f"Set those in place of {key!r}.")
         remedy = f"Valid keys{where}: {', '.join(valid)}." if valid else ""
         return error_in(file, line_of(file, keys, key=key), f"unknown key {key!r}{where}{near}", remedy)
     if missing := _MISSING.search(text):
@@ -198,7 +205,7 @@ def _fields_at(keys: list[str]) -> list[str]:
     places: dict[tuple[str, ...], type[Settings]] = {
         (): District,
         ("schedule",): Schedule,
-        ("politeness",): Politeness,
+        ("extract",): ExtractSettings,
         ("sites",): Sites,
         ("filters",): Filters,
         ("guards",): Guards,

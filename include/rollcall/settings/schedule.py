@@ -80,18 +80,18 @@ class Schedule(Settings, frozen=True):
         return f"{minute % 60} {minute // 60} * * *"
 
 
-class Politeness(Settings, frozen=True):
+class ExtractSettings(Settings, frozen=True):
     """How hard a district's provider may be asked (Infinite Campus: five requests at once, one in peak hours)."""
 
     page_size: int = 5000
     concurrency: int = 5
-    concurrency_in_peak: int = 1
+    peak_concurrency: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.page_size <= 50_000:
             raise ValueError("page_size must be between 1 and 50000")
-        if not 1 <= self.concurrency_in_peak <= self.concurrency <= 5:
-            raise ValueError("concurrency must be 1 to 5, and concurrency_in_peak at most as much")
+        if not 1 <= self.peak_concurrency <= self.concurrency <= 5:
+            raise ValueError("concurrency must be 1 to 5, and peak_concurrency at most as much")
 
 
 #: From this local hour on an evening counts for the next morning.

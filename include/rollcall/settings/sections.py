@@ -92,14 +92,14 @@ class Retention(Settings, frozen=True):
 # What OneRoster's roles become.
 
 #: What a role can be mapped to. `undecided` is what an unknown role is until somebody decides.
-RoleTarget = Literal["student", "staff", "leave_out", "do_not_land"]
+RoleTarget = Literal["student", "staff", "exclude", "drop"]
 
 #: Every role of OneRoster 1.1 and 1.2; guardians and relatives have no account unless a district says so.
 DEFAULT_ROLES: dict[str, RoleTarget] = {
     "student": "student",
-    "guardian": "leave_out",
-    "parent": "leave_out",
-    "relative": "leave_out",
+    "guardian": "exclude",
+    "parent": "exclude",
+    "relative": "exclude",
     "administrator": "staff",
     "aide": "staff",
     "counselor": "staff",
@@ -134,15 +134,15 @@ def measured_apart(roles: Mapping[str, RoleTarget]) -> tuple[list[str], list[str
 class RuleChange(Settings, frozen=True):
     """A rule raised or lowered for one district.
 
-    :param because: why; a sentence somebody else understands next year.
+    :param reason: why; a sentence somebody else understands next year.
     """
 
     severity: Literal["critical", "warning", "info"]
-    because: str
+    reason: str
 
     def __post_init__(self) -> None:
-        if not self.because.strip():
-            raise ValueError("because must say why")
+        if not self.reason.strip():
+            raise ValueError("reason must say why")
 
 
 # Decisions about one person, which stand in the district's file with why and until when.
@@ -151,24 +151,24 @@ class RuleChange(Settings, frozen=True):
 class PersonDecision(Settings, frozen=True):
     """What was decided about one person, by sourcedId.
 
-    :param leave_out: no account.
+    :param exclude: no account.
     :param username: this username instead of what the sources give.
-    :param because: why; a sentence somebody else understands next year.
+    :param reason: why; a sentence somebody else understands next year.
     :param from: the first night it holds; without it, at once.
     :param until: the last night it holds; without it, for good.
     """
 
-    because: str
-    leave_out: bool = False
+    reason: str
+    exclude: bool = False
     username: str | None = None
     from_: date | None = msgspec.field(default=None, name="from")
     until: date | None = None
 
     def __post_init__(self) -> None:
-        if self.leave_out == (self.username is not None):
-            raise ValueError("say either leave_out: true or a username, and why")
-        if not self.because.strip():
-            raise ValueError("because must say why")
+        if self.exclude == (self.username is not None):
+            raise ValueError("say either exclude: true or a username, and why")
+        if not self.reason.strip():
+            raise ValueError("reason must say why")
         if self.from_ and self.until and self.until < self.from_:
             raise ValueError("a decision must not end before it begins")
 
@@ -185,7 +185,7 @@ class PersonDecision(Settings, frozen=True):
 # The vendor's sites and which school belongs to which.
 
 #: What a school can be mapped to beside a site: no account for its people, or nobody has decided yet.
-LEAVE_OUT = "leave_out"
+EXCLUDE = "exclude"
 UNDECIDED = "undecided"
 
 
@@ -194,7 +194,7 @@ class Sites(Settings, frozen=True):
 
     :param targets: site id to name, or a plain list of names that are their own ids.
     :param query: in place of `targets`, SQL on the warehouse that yields site ids and, in a second column, names.
-    :param map: an org's sourcedId to a site id, or `leave_out`, or `undecided` in so many words.
+    :param map: an org's sourcedId to a site id, or `exclude`, or `undecided` in so many words.
     """
 
     targets: dict[str, str] | list[str] = []
@@ -206,10 +206,10 @@ class Sites(Settings, frozen=True):
             raise ValueError("give either targets, the vendor's sites, or a query that yields them")
         if self.query:
             return
-        if taken := {LEAVE_OUT, UNDECIDED} & set(self.names()):
+        if taken := {EXCLUDE, UNDECIDED} & set(self.names()):
             raise ValueError(f"no target can have the id {', '.join(sorted(taken))}: it has a meaning of its own")
         for org, site in self.unknown().items():
-            near = nearest(site, [*self.names(), LEAVE_OUT])
+            near = nearest(site, [*self.names(), EXCLUDE])
             raise ValueError(f"school {org!r} is mapped to {site!r}, which is none of the targets{near}")
 
     def names(self) -> dict[str, str]:
@@ -222,7 +222,7 @@ class Sites(Settings, frozen=True):
         :param names: what a query answered, in place of :meth:`names`.
         """
         valid = self.names() if names is None else names
-        return {org: site for org, site in self.map.items() if site not in valid and site not in (LEAVE_OUT, UNDECIDED)}
+        return {org: site for org, site in self.map.items() if site not in valid and site not in (EXCLUDE, UNDECIDED)}
 
 
 # How much of a roster may change in one night before a person has to look (rule 4).
@@ -274,10 +274,6 @@ class Guards(Settings, frozen=True):
     def share(self, name: str) -> float:
         """A share as a number from 0 to 1."""
         return float(getattr(self, name).rstrip("%")) / 100
-
-
-#: Settings of former versions, and what says the same now.
-RETIRED = {"people": "students, staff and others (guardians and relatives), each measured apart"}
 
 
 Accepted = Literal["classes", "enrollments", "promoted", "graduated"]

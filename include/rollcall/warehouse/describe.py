@@ -65,7 +65,7 @@ COLUMNS: dict[str, str] = {
     "_changed_at": "The time of the pull that last changed, removed, or restored the row.",
     "_missing_since": "The time of the first complete pull without the row. A second one removes it. Still published.",
     "_removed_at": "The time the row was removed. Null while live.",
-    "_removed_because": "Why the row was removed.",
+    "_removed_reason": "Why the row was removed.",
     "_generation": "The publication that wrote the row.",
     "_until_generation": "The publication that replaced it.",
     "_valid_from": "Start of the row's validity.",
@@ -168,7 +168,7 @@ ORDER BY count(*) DESC;""",
     ),
     (
         "People removed in the last week, with the reason",
-        """SELECT sourced_id, _removed_at, _removed_because
+        """SELECT sourced_id, _removed_at, _removed_reason
 FROM roster_staging.users
 WHERE district_id = 'maple' AND _removed_at > now() - interval '7 days';""",
     ),

@@ -93,8 +93,8 @@ def record_dry_run(connection: sa.Connection, changes: ChangeSet) -> None:
     """What a dry run would hold: closed at once, so that the run's summary can tell it and nobody is asked."""
     own = sa.and_(holds.c.district_id == changes.district, holds.c.opened_run_id == changes.run_id)
     connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
-    connection.execute(sa.delete(holds).where(own, holds.c.closed_because == "dry_run"))
-    closed = {"status": "closed", "closed_at": datetime.now(UTC), "closed_because": "dry_run"}
+    connection.execute(sa.delete(holds).where(own, holds.c.closed_reason == "dry_run"))
+    closed = {"status": "closed", "closed_at": datetime.now(UTC), "closed_reason": "dry_run"}
     for hold in changes.holds:
         opening = _opening(changes, hold) | closed
         connection.execute(sa.insert(holds).values(opening))
@@ -253,7 +253,7 @@ _NAME = f"""
 
 _CLOSE = f"""
     UPDATE {OPS}.holds h SET status = 'closed', closed_at = :now, last_run_id = :run_id,
-        closed_because = coalesce((SELECT max(l.why) FROM hold_left l WHERE l.hold_id = h.hold_id), 'gone')
+        closed_reason = coalesce((SELECT max(l.why) FROM hold_left l WHERE l.hold_id = h.hold_id), 'gone')
     WHERE h.district_id = :district AND h.closed_at IS NULL AND NOT h.hold_id = ANY(CAST(:found AS text[])) AND (
         h.collection = ANY(CAST(:looked_at AS text[]))
             AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id AND r.is_approved)

@@ -13,24 +13,25 @@ from rollcall.errors import ActionRequired, redact_errors
 from rollcall.warehouse.schemas import HISTORY, LIVE, OPS, STAGING
 
 #: The newest migration. A stage compares this with the warehouse, without loading Alembic's scripts.
-HEAD = "0011"
+HEAD = "0012"
 
 #: PostgreSQL advisory lock that migrations hold, so that two upgrades wait for each other.
 _LOCK = 0x526F6C6C
 
 
-def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
+def upgrade(engine: sa.Engine, to: str = HEAD) -> tuple[str | None, str]:
     """Bring the warehouse to the newest version.
 
+    :param to: an older version to stop at, for tests of one migration.
     :returns: the version before (None for a new warehouse) and after.
     :raises ActionRequired: `warehouse_permission` where the user may not create schemas or tables.
     :raises RollcallError: `warehouse_read_only`, and what else a warehouse refuses.
     """
     with redact_errors("upgrade"):
-        return _upgrade(engine)
+        return _upgrade(engine, to)
 
 
-def _upgrade(engine: sa.Engine) -> tuple[str | None, str]:
+def _upgrade(engine: sa.Engine, to: str) -> tuple[str | None, str]:
     from alembic import command
 
     config = Config()
@@ -46,13 +47,13 @@ def _upgrade(engine: sa.Engine) -> tuple[str | None, str]:
             connection.commit()
             before = _version(connection)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
             connection.commit()
         finally:
             connection.rollback()
             connection.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
             connection.commit()
-    return before, HEAD
+    return before, to
 
 
 def require_version(connection: sa.Connection) -> None:

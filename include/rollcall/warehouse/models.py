@@ -25,7 +25,7 @@ _TYPES: dict[Kind, type[sa.types.TypeEngine]] = {
 }
 
 #: Who wrote a staging row and when; `_missing_since` and `_removed_at` are null while it is live.
-LINEAGE = ("_run_id", "_first_seen_at", "_changed_at", "_missing_since", "_removed_at", "_removed_because")
+LINEAGE = ("_run_id", "_first_seen_at", "_changed_at", "_missing_since", "_removed_at", "_removed_reason")
 
 
 def timestamp() -> sa.DateTime:
@@ -51,7 +51,7 @@ def _lineage() -> list[sa.Column]:
         sa.Column("_changed_at", timestamp(), nullable=False),
         sa.Column("_missing_since", timestamp()),
         sa.Column("_removed_at", timestamp()),
-        sa.Column("_removed_because", sa.Text),
+        sa.Column("_removed_reason", sa.Text),
         sa.Column("_generation", sa.BigInteger, nullable=False, server_default="0"),
     ]
 
@@ -367,10 +367,10 @@ holds = sa.Table(
     sa.Column("looks_not_like", sa.Text, nullable=False, server_default=""),
     sa.Column("decided_at", timestamp()),
     sa.Column("decided_by", sa.Text),
-    sa.Column("because", sa.Text),
+    sa.Column("reason", sa.Text),
     sa.Column("expires_at", timestamp()),
     sa.Column("closed_at", timestamp()),
-    sa.Column("closed_because", sa.Text),
+    sa.Column("closed_reason", sa.Text),
     sa.Column("question_at", timestamp(), nullable=False),
     schema=OPS,
 )

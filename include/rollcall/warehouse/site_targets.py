@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
 from rollcall.settings import District, Sites
-from rollcall.settings.sections import LEAVE_OUT, UNDECIDED
+from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 _SECONDS = 60
 
@@ -36,7 +36,7 @@ def resolve_site_targets(connection: sa.Connection, district: District) -> Distr
             "site_unknown",
             f"The school {org} is mapped to the site {site!r}, which the query for sites does not yield.{more}",
             remedy=(f"The nearest it yields is {near[0]!r} ({names[near[0]]}). " if near else "")
-            + f"Mend the line of {org} under sites.map in {district.district}.yaml (a site the query yields, leave_out "
+            + f"Mend the line of {org} under sites.map in {district.district}.yaml (a site the query yields, exclude "
             "or undecided), or the table the query reads; until then readers keep the roster they have.",
             district=district.district,
         )
@@ -67,7 +67,7 @@ def _answer(connection: sa.Connection, district: District, query: str) -> dict[s
     names = {str(row[0]): str(row[-1] if row[-1] is not None else row[0]) for row in rows}
     if len(names) < len(rows):
         raise _refused(district, "it yields some ids twice")
-    if taken := {LEAVE_OUT, UNDECIDED} & set(names):
+    if taken := {EXCLUDE, UNDECIDED} & set(names):
         raise _refused(district, f"it yields the id {', '.join(sorted(taken))}, which has a meaning of its own")
     return dict(sorted(names.items()))
 

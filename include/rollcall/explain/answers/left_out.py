@@ -51,7 +51,7 @@ LEFT_OUT = {
         SETTINGS,
         "Your school system lists {name} with a role that is new to us. We will set it up. Your school does not need "
         "to do anything.",
-        rollcall="roles: {detail}: in {file} (student, staff or leave_out)",
+        rollcall="roles: {detail}: in {file} (student, staff or exclude)",
     ),
     "filtered_role": AnswerTemplate(
         _NO_ACCOUNT + ": the role {detail} is not among the roles the district selected.",
@@ -91,7 +91,7 @@ LEFT_OUT = {
         SETTINGS,
         "{name} is at {school}, which does not take part in this program. If it should, please contact your district's "
         "administrator.",
-        rollcall="sites: map: {detail}: leave_out in {file}; rollcall sites {district}",
+        rollcall="sites: map: {detail}: exclude in {file}; rollcall sites {district}",
     ),
     "school_undecided": AnswerTemplate(
         _NO_ACCOUNT + ": {school} is not mapped to a site yet.",
