@@ -56,8 +56,8 @@ def pulled(told: dict[str, Any]) -> dict[str, pa.Table]:
     connection = OneRosterConnection(
         told["base_url"], told["client_id"], told["client_secret"], auth_url=told["token_url"]
     )
-    extract = ExtractSettings(page_size=told["page_size"])
-    district = District(district="floor", name="Floor", version="1.2", usernames="email", extract=extract)
+    settings = ExtractSettings(page_size=told["page_size"])
+    district = District(district="floor", name="Floor", version="1.2", usernames="email", extract=settings)
     with (
         tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder,
         OneRosterClient(connection, **district.client_options()) as client,

@@ -51,8 +51,8 @@ def test_migration_0012_renames_the_reasons_and_keeps_them(postgres):
                 _removed_at, _removed_because) VALUES ('elm', 'north', 1, 'r', now(), now(), now(), 'gone')""")
         connection.exec_driver_sql("""
             INSERT INTO roster_history.orgs_published (district_id, sourced_id, _digest, _run_id, _first_seen_at,
-                _changed_at, _removed_at, _removed_because, _until_generation)
-            VALUES ('elm', 'north', 1, 'r', now(), now(), now(), 'gone before', 2)""")
+                _changed_at, _removed_at, _removed_because, _generation, _until_generation)
+            VALUES ('elm', 'north', 1, 'r', now(), now(), now(), 'gone before', 1, 2)""")
         connection.exec_driver_sql("""
             INSERT INTO roster_ops.holds (hold_id, district_id, collection, kind, school, status, opened_at,
                 opened_run_id, last_seen_at, last_run_id, rows, published, looks_like, question_at, because,
