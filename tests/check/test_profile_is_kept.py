@@ -110,7 +110,7 @@ def test_a_warehouse_that_is_down_is_a_line_and_not_a_failure(settings, paste):
     recorded = check_and_record(settings("maple"), lambda: given, engine)
     assert recorded.checked.passed
     assert recorded.not_kept == (
-        "The warehouse 'wh' on 127.0.0.1 does not answer or refuses the login. No profile is kept, and whose "
+        "The warehouse 'wh' on 127.0.0.1 does not answer or rejects the login. No profile is kept, and whose "
         "connection it was before is not known."
     )
 

@@ -1,5 +1,6 @@
-"""A table's changes applied to staging: COPY into a temporary table, then set-based statements that touch only the rows
-that change. What readers had before is kept as it was.
+"""Apply a table's changes to staging: COPY into a temporary table, then set-based statements.
+
+Only changed rows are touched. Their previous version is kept in `roster_history.<table>_published`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,10 @@ from rollcall.warehouse.models import LINEAGE, staging
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
 from rollcall.warehouse.session import temp_table, update_statistics
 
-# Who is left out now, each with one reason, and what is found about single people.
-
 
 def write_left_out(connection: sa.Connection, rows: pa.Table, *, district: str, run_id: str) -> None:
-    """Set `roster_ops.left_out`, touching only the rows that differ; whose they are stands in the temporary table
-    `touched_left_out` then.
+    """Set `roster_ops.left_out`. Only different rows are written, and their people go to the temporary table
+    `touched_left_out`.
 
     :param rows: in `LEFT_OUT_SCHEMA`.
     """
@@ -55,30 +54,31 @@ def write_left_out(connection: sa.Connection, rows: pa.Table, *, district: str, 
 
 
 def write_person_findings(connection: sa.Connection, rows: pa.Table, *, district: str, run_id: str) -> None:
-    """Set `roster_ops.person_findings`, touching only the rows that differ.
+    """Set `roster_ops.person_findings`. Only different rows are written.
 
     :param rows: in `PERSON_FINDINGS_SCHEMA`.
     """
-    connection.exec_driver_sql(temp_table("tonight_found", "user_sourced_id text, rule text, detail text"))
+    connection.exec_driver_sql(temp_table("tonight_person_findings", "user_sourced_id text, rule text, detail text"))
     if rows.num_rows:
-        copy_in(connection, "tonight_found", rows)
+        copy_in(connection, "tonight_person_findings", rows)
     params = {"district": district, "run_id": run_id}
     connection.execute(
         sa.text(f"""
             DELETE FROM {OPS}.person_findings f WHERE f.district_id = :district AND NOT EXISTS (
-                SELECT FROM tonight_found t WHERE t.user_sourced_id = f.user_sourced_id AND t.rule = f.rule)"""),
+                SELECT FROM tonight_person_findings t
+                WHERE t.user_sourced_id = f.user_sourced_id AND t.rule = f.rule)"""),
         params,
     )
     connection.execute(
         sa.text(f"""
             INSERT INTO {OPS}.person_findings AS f (district_id, user_sourced_id, rule, detail, run_id)
-            SELECT :district, user_sourced_id, rule, detail, :run_id FROM tonight_found
+            SELECT :district, user_sourced_id, rule, detail, :run_id FROM tonight_person_findings
             ON CONFLICT (district_id, user_sourced_id, rule)
             DO UPDATE SET detail = excluded.detail, run_id = excluded.run_id
             WHERE f.detail IS DISTINCT FROM excluded.detail"""),
         params,
     )
-    connection.exec_driver_sql("DROP TABLE tonight_found")
+    connection.exec_driver_sql("DROP TABLE tonight_person_findings")
 
 
 def apply_changes(
@@ -94,8 +94,8 @@ def apply_changes(
     """Write one table's changes within the connection's transaction.
 
     :param changes: in `change_schema`.
-    :param generation: the one this publication makes.
-    :returns: per kind of change, to how many rows it was done.
+    :param generation: the generation of this publication.
+    :returns: rows written per kind of change.
     """
     tonight = f"tonight_{table.name}"
     shape = ", ".join(
@@ -105,25 +105,25 @@ def apply_changes(
     connection.exec_driver_sql(temp_table(tonight, f"{shape}, _digest bigint, _change text, _because text"))
     copy_in(connection, tonight, changes.drop_columns(["_changed_fields"]))
     params = {"district": district, "run_id": run_id, "as_of": as_of, "generation": generation}
-    met = set(changes["_change"].unique().to_pylist())
-    if met != {"added"}:  # those are not joined to anything
+    kinds = set(changes["_change"].unique().to_pylist())
+    if kinds != {"added"}:  # added rows are not joined
         listed = ", ".join(f'"{name}"' for name in (*table.key, "_change"))
         connection.exec_driver_sql(update_statistics(tonight, listed))
-    if met - {"added"}:
-        connection.execute(sa.text(_keep_before(table, tonight)), params)
+    if kinds - {"added"}:
+        connection.execute(sa.text(_archive_previous(table, tonight)), params)
     written = {
         kind: connection.execute(sa.text(statement), params).rowcount
         for kind, statement in _statements(table, tonight)
-        if kind in met
+        if kind in kinds
     }
     connection.exec_driver_sql(f"ALTER TABLE {tonight} RENAME TO touched_{table.name}")  # for history
     return written
 
 
 def renew_digests(connection: sa.Connection, table: Table, digests: pa.Table, *, district: str) -> None:
-    """Give rows that are as they were their digest under today's encoding, in staging and in history.
+    """Set the digests of unchanged rows under the current encoding, in staging and in history.
 
-    Nothing a reader sees is written, and no generation: the row is the same.
+    No published column changes, so there is no new generation.
 
     :param digests: in `digest_schema`, applied before the table's changes.
     """
@@ -147,8 +147,8 @@ def renew_digests(connection: sa.Connection, table: Table, digests: pa.Table, *,
     connection.exec_driver_sql(f"DROP TABLE {renewed}")
 
 
-def _keep_before(table: Table, tonight: str) -> str:
-    """What readers had, kept: it is gone from staging after that."""
+def _archive_previous(table: Table, tonight: str) -> str:
+    """Copy the published version of changed rows before staging overwrites it."""
     columns, whole = (", ".join(f'{of}"{name}"' for name in table.names) for of in ("", "r."))
     lineage = ", ".join(f"r.{name}" for name in ("_digest", *LINEAGE))
     return f"""
@@ -160,7 +160,7 @@ def _keep_before(table: Table, tonight: str) -> str:
 
 
 def _statements(table: Table, tonight: str) -> Iterator[tuple[str, str]]:
-    """Each kind of change and what is done about it. A row that does not live as its change says is not touched."""
+    """The statement for each kind of change. A row whose live or removed state does not fit its change is skipped."""
     target = f"{STAGING}.{table.name}"
     columns = ", ".join(f'"{name}"' for name in table.names)
     assignments = ", ".join(f'"{name}" = t."{name}"' for name in table.names if name not in table.key)
@@ -172,23 +172,23 @@ def _statements(table: Table, tonight: str) -> Iterator[tuple[str, str]]:
         SELECT :district, {columns}, _digest, :run_id, :as_of, :as_of, :generation FROM {tonight}
         WHERE _change = 'added'""",
     )
-    arrives = f"""{assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of, _missing_since = NULL,
+    restored = f"""{assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of, _missing_since = NULL,
         _removed_at = NULL, _removed_reason = NULL"""
-    leaves = "_removed_at = :as_of, _removed_reason = t._because, _run_id = :run_id, _changed_at = :as_of"
-    for kind, is_live, done in (
-        ("changed", True, arrives),
-        ("returned", False, arrives),
+    removed = "_removed_at = :as_of, _removed_reason = t._because, _run_id = :run_id, _changed_at = :as_of"
+    for kind, is_live, assigned in (
+        ("changed", True, restored),
+        ("returned", False, restored),
         ("missing", True, "_missing_since = :as_of"),
         ("found", True, "_missing_since = NULL"),
         ("confirmed", False, "_removed_reason = t._because"),
-        ("removed", True, leaves),
+        ("removed", True, removed),
     ):
-        life = "IS NULL" if is_live else "IS NOT NULL"
+        state = "IS NULL" if is_live else "IS NOT NULL"
         yield (
             kind,
             f"""
-            UPDATE {target} r SET {done}, _generation = :generation FROM {tonight} t
-            WHERE r.district_id = :district AND {_match(table)} AND r._removed_at {life} AND t._change = '{kind}'""",
+            UPDATE {target} r SET {assigned}, _generation = :generation FROM {tonight} t
+            WHERE r.district_id = :district AND {_match(table)} AND r._removed_at {state} AND t._change = '{kind}'""",
         )
 
 

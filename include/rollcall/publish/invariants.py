@@ -1,10 +1,9 @@
-"""What has to be so of a published roster, asked inside the transaction that writes it, before its commit.
+"""The invariants of a published roster, checked in the publishing transaction before its commit (rule 5).
 
-A roster that contradicts itself is never committed: the transaction ends, readers keep what they have, and the run is
-marked failed with the code of what was broken. Every check is one set-based statement. After a delta it looks only at
-the rows the publication wrote and at what belongs to them, by index; after a full night, a rollback or a first
-publication it looks at everything. The database itself backs one of them: `ex_accounts_username` in
-`rollcall.warehouse.models`.
+If one is broken, the transaction is rolled back, the published roster stays, and the run fails with the invariant's
+code. Each check is one set-based statement. After a delta it checks the written rows and their dependents, by index.
+After a full pull, a rollback, or a first publication it checks all rows. `ex_accounts_username` in the
+database backs one of them.
 """
 
 from __future__ import annotations
@@ -24,23 +23,23 @@ from rollcall.warehouse.models import EMAIL, IDENTIFIER, UNUSUAL_EMAIL, staging
 from rollcall.warehouse.schemas import OPS, STAGING
 from rollcall.warehouse.session import temp_table, update_statistics
 
-#: What each code says is wrong; `{count}` are the rows that are.
+#: The message of each code. `{count}` is the number of wrong rows.
 INVARIANTS: dict[str, str] = {
-    "owner_not_live": "{count:,} rows of {table} would be live although the record they belong to is not",
-    "username_shared": "{count:,} accounts would have the username of another person",
+    "owner_not_live": "{count:,} live rows of {table} would belong to a record that is not live",
+    "username_shared": "{count:,} accounts would share the username of another person",
     "usernames_differ": "{count:,} people would have two different usernames",
-    "left_out_contradicts": "{count:,} people would both have an account and be left out, or neither",
-    "counts_differ": "the counts of {table} are {count:,} rows off what the table has",
-    "accounts_differ": "{count:,} accounts would not be what the mapping of everybody gives",
+    "left_out_contradicts": "{count:,} people would have both an account and a reason for none, or neither",
+    "counts_differ": "the counts of {table} would differ from the table by {count:,} rows",
+    "accounts_differ": "{count:,} accounts would differ from the mapping of all people",
 }
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which rows are looked at.
+    """The rows to check.
 
-    :param is_whole: all of the district's; else those in the tables `touched_<table>` that publishing leaves behind.
-    :param by_email: records with one e-mail address may be one person.
+    :param is_whole: all rows of the district. Otherwise those in the tables `touched_<table>` of this publication.
+    :param by_email: records with the same email address can be one person.
     """
 
     district: str
@@ -49,9 +48,9 @@ class Scope:
 
 
 def check_roster(connection: sa.Connection, scope: Scope, *, remedy: str, knows_left_out: bool = True) -> None:
-    """What has to be so after anything that writes the published roster.
+    """Check the roster after any write to it.
 
-    :param knows_left_out: whether it is known who is left out; after a rollback it may not be.
+    :param knows_left_out: whether the list of people left out is current. After a rollback it may not be.
     :raises ActionRequired: with a code of `INVARIANTS`.
     """
     if not scope.is_whole:
@@ -61,8 +60,8 @@ def check_roster(connection: sa.Connection, scope: Scope, *, remedy: str, knows_
         for column, owner in table.owners.items():
             count = sum(_count(connection, scope, query) for query in _without_owner(table, column, owner, scope))
             _require(count, "owner_not_live", scope, remedy, table=table.name)
-    _require(_count(connection, scope, _shared(scope)), "username_shared", scope, remedy)
-    _require(_count(connection, scope, _different(scope)), "usernames_differ", scope, remedy)
+    _require(_count(connection, scope, _shared_usernames(scope)), "username_shared", scope, remedy)
+    _require(_count(connection, scope, _different_usernames(scope)), "usernames_differ", scope, remedy)
     if knows_left_out:
         _require(_count(connection, scope, _in_both_or_neither(scope)), "left_out_contradicts", scope, remedy)
     _require_constraints(connection, scope, remedy)
@@ -72,31 +71,35 @@ def check_counts(
     connection: sa.Connection,
     scope: Scope,
     table: str,
-    told: TableCounts,
+    counts: TableCounts,
     written: Mapping[str, int],
     remedy: str,
 ) -> None:
-    """Whether a run's counts of a table are those of what it wrote and, where everything is looked at, of the table.
+    """Check a run's counts against the rows it wrote and, with a whole scope, against the table.
 
-    :param told: what goes into the ledger.
-    :param written: per kind of change, how many rows of the table it was done to.
+    :param counts: the counts for the ledger.
+    :param written: rows written per kind of change.
     :raises ActionRequired: `counts_differ`.
     """
     kinds = ("added", "changed", "returned", "missing", "removed")
-    off = sum(abs(written.get(kind, 0) - getattr(told, kind)) for kind in kinds)
-    if not off and scope.is_whole:
+    difference = sum(abs(written.get(kind, 0) - getattr(counts, kind)) for kind in kinds)
+    if not difference and scope.is_whole:
         live = staging[table].c._removed_at.is_(None)
         counting = sa.select(sa.func.count()).where(staging[table].c.district_id == scope.district, live)
-        off = abs(
-            connection.execute(counting).scalar_one() - told.published - told.added - told.returned + told.removed
+        difference = abs(
+            connection.execute(counting).scalar_one()
+            - counts.published
+            - counts.added
+            - counts.returned
+            + counts.removed
         )
-    _require(off, "counts_differ", scope, remedy, table=table)
+    _require(difference, "counts_differ", scope, remedy, table=table)
 
 
 def check_accounts(connection: sa.Connection, scope: Scope, expected: pa.Table, remedy: str) -> None:
-    """Whether accounts are what the mapping of everybody gives, with those that a hold leaves as they are.
+    """Check that accounts equal the mapping of all people, plus the accounts that a hold keeps unchanged.
 
-    :param expected: the columns of accounts that are compared, key included.
+    :param expected: the compared columns of accounts, including the key.
     :raises ActionRequired: `accounts_differ`.
     """
     table = TABLES["accounts"]
@@ -116,24 +119,25 @@ def check_accounts(connection: sa.Connection, scope: Scope, expected: pa.Table, 
 
 
 def _without_owner(table: Table, column: str, owner: str, scope: Scope) -> Iterator[str]:
-    """Live rows whose owner is not live; of owners nothing is known of, nothing is asked."""
+    """Live rows whose owner is not live. Skipped if the district has no rows of the owner's table."""
     name = f"{STAGING}.{table.name}"
-    is_known = f"EXISTS (SELECT FROM {STAGING}.{owner} WHERE district_id = :district)"
-    is_lost = f"""r.district_id = :district AND r._removed_at IS NULL AND NOT EXISTS (SELECT FROM {STAGING}.{owner} o
+    owners_exist = f"EXISTS (SELECT FROM {STAGING}.{owner} WHERE district_id = :district)"
+    is_orphan = f"""r.district_id = :district AND r._removed_at IS NULL AND NOT EXISTS (SELECT FROM {STAGING}.{owner} o
         WHERE o.district_id = :district AND o.sourced_id = r."{column}" AND o._removed_at IS NULL)"""
     if scope.is_whole:
-        yield f"SELECT count(*) FROM {name} r WHERE {is_known} AND {is_lost}"
+        yield f"SELECT count(*) FROM {name} r WHERE {owners_exist} AND {is_orphan}"
         return
     match = " AND ".join(f'k."{one}" = r."{one}"' for one in table.key)
-    yield f"SELECT count(*) FROM touched_{table.name} k JOIN {name} r ON {match} WHERE {is_known} AND {is_lost}"
+    yield f"SELECT count(*) FROM touched_{table.name} k JOIN {name} r ON {match} WHERE {owners_exist} AND {is_orphan}"
     yield f"""SELECT count(*) FROM touched_{owner} k JOIN {name} r ON r."{column}" = k.sourced_id
-        WHERE k._change = 'removed' AND {is_lost}"""
+        WHERE k._change = 'removed' AND {is_orphan}"""
 
 
-def _shared(scope: Scope) -> str:
-    """Accounts whose username another person has, however it is spelled. Records with one identifier may be one person,
-    and so may those with one e-mail address where the district says so; as accounts that are held keep what they were
-    made with, it is theirs that is looked at.
+def _shared_usernames(scope: Scope) -> str:
+    """Accounts whose username another person has, compared by `username_key`.
+
+    Records with the same identifier can be one person. So can records with the same email address, if the district
+    allows it. The values on the accounts count, because held accounts keep the values they were made with.
     """
     own, other = IDENTIFIER.format("r.identifier"), IDENTIFIER.format("o.identifier")
     by_email = f"({EMAIL.format('r.email')} = {EMAIL.format('o.email')} OR {_unusual('r')} AND {_unusual('o')})"
@@ -147,11 +151,11 @@ def _shared(scope: Scope) -> str:
 
 
 def _unusual(alias: str) -> str:
-    """Whether only Python can compare the e-mail address."""
+    """Whether only Python can compare the email address."""
     return UNUSUAL_EMAIL.format(f"{alias}.email")
 
 
-def _different(scope: Scope) -> str:
+def _different_usernames(scope: Scope) -> str:
     return f"""
         SELECT count(DISTINCT r.user_sourced_id) FROM {_accounts(scope)} JOIN {STAGING}.accounts o
             ON o.district_id = :district AND o.user_sourced_id = r.user_sourced_id
@@ -167,28 +171,28 @@ def _accounts(scope: Scope) -> str:
 
 
 def _in_both_or_neither(scope: Scope) -> str:
-    """Live people need exactly one of an account and a reason why they have none; others have neither."""
+    """Live people have either an account or a reason for none. Other people have neither."""
     if scope.is_whole:
-        people = f"""SELECT u.sourced_id AS who FROM {STAGING}.users u
+        people = f"""SELECT u.sourced_id AS user_id FROM {STAGING}.users u
             WHERE u.district_id = :district AND u._removed_at IS NULL
             UNION SELECT l.user_sourced_id FROM {OPS}.left_out l WHERE l.district_id = :district"""
     else:
-        people = """SELECT sourced_id AS who FROM touched_users UNION SELECT user_sourced_id FROM touched_accounts
+        people = """SELECT sourced_id AS user_id FROM touched_users UNION SELECT user_sourced_id FROM touched_accounts
             UNION SELECT user_sourced_id FROM touched_left_out"""
     return f"""
         SELECT count(*) FROM (
             SELECT EXISTS (SELECT FROM {STAGING}.users u WHERE u.district_id = :district
-                    AND u.sourced_id = p.who AND u._removed_at IS NULL) AS is_live,
+                    AND u.sourced_id = p.user_id AND u._removed_at IS NULL) AS is_live,
                 EXISTS (SELECT FROM {STAGING}.accounts a WHERE a.district_id = :district
-                    AND a.user_sourced_id = p.who AND a._removed_at IS NULL) AS has_account,
+                    AND a.user_sourced_id = p.user_id AND a._removed_at IS NULL) AS has_account,
                 EXISTS (SELECT FROM {OPS}.left_out l WHERE l.district_id = :district
-                    AND l.user_sourced_id = p.who) AS is_left_out
+                    AND l.user_sourced_id = p.user_id) AS is_left_out
             FROM ({people}) p) found
         WHERE CASE WHEN is_live THEN has_account = is_left_out ELSE is_left_out END"""
 
 
 def _require_constraints(connection: sa.Connection, scope: Scope, remedy: str) -> None:
-    """What the database checks at the commit, now: so that it ends the transaction with words."""
+    """Check deferred constraints now instead of at the commit, to fail with a clear error."""
     try:
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
     except sa.exc.IntegrityError:
@@ -208,7 +212,7 @@ def _broken(code: str, count: int, scope: Scope, remedy: str, *, table: str = "a
     what = INVARIANTS[code].format(count=count, table=table)
     return ActionRequired(
         code,
-        f"The roster of {scope.district} would contradict itself: {what}.",
+        f"The roster of {scope.district} would be inconsistent: {what}.",
         remedy=remedy,
         district=scope.district,
     )

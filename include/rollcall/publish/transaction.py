@@ -1,4 +1,4 @@
-"""The stage publish: one transaction applies the change set, so that readers see yesterday's roster or today's."""
+"""The stage publish: one transaction applies the change set (rule 5)."""
 
 from __future__ import annotations
 
@@ -50,25 +50,25 @@ def publish(
     validated: Validated,
     changes: ChangeSet,
 ) -> Published:
-    """Apply a change set. The caller opens the transaction and commits it.
+    """Apply a change set. The caller opens and commits the transaction.
 
-    :raises GenerationMoved: another run published this district since merge looked; merge, map and guard again.
-    :raises RollcallError: `pull_is_older` when readers already have a newer roster.
+    :raises GenerationMoved: another run published this district since the change set was built. Build it again.
+    :raises RollcallError: `pull_is_older` if a newer roster is published.
     """
     key = district.district
-    # publications of a district wait for each other; runs of it may overlap (rule 6)
+    # runs of a district can overlap, publications cannot (rule 6)
     acquire_publish_lock(connection, key, changes.run_id)
-    now = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
-    if now is not None and now.current_pull_id == pull.pull_id and now.current_run_id == changes.run_id:
-        return _told(connection, changes, status="already_published", generation=now.generation)
-    _require_turn(now, changes, warehouse_now(connection))
-    if now is not None and now.paused:
-        return _paused(connection, folder, district, pull, validated, changes, now)
+    current = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
+    if current is not None and current.current_pull_id == pull.pull_id and current.current_run_id == changes.run_id:
+        return _summary(connection, changes, status="already_published", generation=current.generation)
+    _require_current(current, changes, warehouse_now(connection))
+    if current is not None and current.paused:
+        return _record_paused(connection, folder, district, pull, validated, changes, current)
     _require_base(connection, pull)
     _require_decisions(connection, changes)
 
     generation = changes.generation + 1
-    # a remap is of an earlier instant, but who reads what changed since a time has to find it
+    # a remap has an earlier as_of, but systems that read by `_changed_at` must find its changes
     changed_at = warehouse_now(connection) if pull.kind == "remap" else changes.as_of
     for name, parts in changes.digests.items():
         table = TABLES[name]
@@ -89,10 +89,10 @@ def publish(
             )
     left_out = read_rows(folder, changes.left_out, LEFT_OUT_SCHEMA)
     write_left_out(connection, left_out, district=key, run_id=changes.run_id)
-    found = read_rows(folder, changes.person_findings, PERSON_FINDINGS_SCHEMA)
-    write_person_findings(connection, found, district=key, run_id=changes.run_id)
+    person_findings = read_rows(folder, changes.person_findings, PERSON_FINDINGS_SCHEMA)
+    write_person_findings(connection, person_findings, district=key, run_id=changes.run_id)
     _require_consistency(connection, folder, district, pull, changes, written)
-    write = write_published if _was_rewritten(connection, key) else write_changed
+    write = write_published if _history_was_rewritten(connection, key) else write_changed
     write(connection, key, Interval(changes.as_of, pull.run_id))
     ledger.upsert_district(connection, district, pull.base_url)
     proven = {landed.collection for landed in pull.collections if landed.proof.proven}
@@ -103,7 +103,7 @@ def publish(
         changes,
         [*validated.findings, *changes.findings],
         read_rows(folder, [*validated.rejects, *changes.rejects], REJECT_SCHEMA),
-        _met(connection, folder, validated, changes),
+        _hold_events(connection, folder, validated, changes),
     )
     accounts = _live_accounts(connection, key)
     ledger.finish_run(
@@ -117,7 +117,7 @@ def publish(
     )
     late_from = Nights(district).late_from(changes.as_of)
     ledger.move_state(connection, changes, pull, generation, is_complete=is_complete, late_from=late_from)
-    return _told(connection, changes, status="published", generation=generation)
+    return _summary(connection, changes, status="published", generation=generation)
 
 
 def _require_consistency(
@@ -128,11 +128,11 @@ def _require_consistency(
     changes: ChangeSet,
     written: Mapping[str, Mapping[str, int]],
 ) -> None:
-    """Refuse to commit a roster that contradicts itself."""
+    """Check the invariants before the commit (rule 5)."""
     key = district.district
     remedy = (
-        f"Nothing was published; readers keep what they have. Let everybody be mapped again: rollcall sync {key} "
-        f"--full. If that ends the same way, report this code and the run {changes.run_id}."
+        f"Nothing was published, and the published roster stays. Map everyone again: rollcall sync {key} --full. If it "
+        f"fails again, report this code and the run {changes.run_id}."
     )
     scope = Scope(key, is_whole=pull.mode == "full" or not changes.generation, by_email=district.person_key == "email")
     check_roster(connection, scope, remedy=remedy)
@@ -143,16 +143,18 @@ def _require_consistency(
         check_accounts(connection, scope, read_rows(folder, changes.expected_accounts, schema), remedy)
 
 
-def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, changes: ChangeSet) -> holds.HoldEvents:
-    """What this publication means for the district's holds."""
+def _hold_events(
+    connection: sa.Connection, folder: PullFolder, validated: Validated, changes: ChangeSet
+) -> holds.HoldEvents:
+    """How this publication affects the district's holds."""
     written = []
-    for name, named in holds.active_hold_keys(connection, changes.district).items():
+    for name, held_keys in holds.active_hold_keys(connection, changes.district).items():
         table = TABLES[name]
         rows = read_rows(folder, changes.parts.get(name, []), change_schema(table), [*table.key, "_change"])
         keys = row_keys(table, rows)
         of_table = pa.array([name] * rows.num_rows, pa.string())
         rows = pa.table([of_table, keys, rows["_change"]], schema=holds.APPLIED_SCHEMA)
-        written.append(rows.filter(pc.is_in(rows["row_key"], value_set=named)))
+        written.append(rows.filter(pc.is_in(rows["row_key"], value_set=held_keys)))
     written.append(_first_rows(connection, validated, changes))
     return holds.HoldEvents(
         held_rows=read_rows(folder, changes.held_rows, HELD_ROWS_SCHEMA),
@@ -163,27 +165,27 @@ def _met(connection: sa.Connection, folder: PullFolder, validated: Validated, ch
 
 
 def _first_rows(connection: sa.Connection, validated: Validated, changes: ChangeSet) -> pa.Table:
-    """Collections whose first rows waited, and that this publication has not withheld: what was asked is answered."""
+    """Collections whose first rows were held and that this publication does not hold."""
     held = {hold.collection for hold in changes.holds if hold.kind == "additions"}
     nothing_written = not any(part.rows for parts in changes.parts.values() for part in parts)
-    living = holds.active_hold_keys(connection, changes.district)
-    waited = [name for name, keys in living.items() if ALL_NEW_ROWS in keys.to_pylist()]
+    active = holds.active_hold_keys(connection, changes.district)
+    waiting = [name for name, keys in active.items() if ALL_NEW_ROWS in keys.to_pylist()]
     pulled = {one.collection for one in validated.collections}
-    # with a first roster everything waits for the one collection that is held
-    done = [] if held and nothing_written else [name for name in waited if name in pulled - held]
+    # in a first roster, everything waits for the held collection
+    done = [] if held and nothing_written else [name for name in waiting if name in pulled - held]
     return pa.table([done, [ALL_NEW_ROWS] * len(done), ["added"] * len(done)], schema=holds.APPLIED_SCHEMA)
 
 
-def _paused(
+def _record_paused(
     connection: sa.Connection,
     folder: PullFolder,
     district: District,
     pull: Pull,
     validated: Validated,
     changes: ChangeSet,
-    now: sa.Row,
+    current: sa.Row,
 ) -> Published:
-    """Enter what would have been published, and leave readers what they have."""
+    """Record what the run would have published, and publish nothing."""
     rejects = read_rows(folder, [*validated.rejects, *changes.rejects], REJECT_SCHEMA)
     ledger.write_details(connection, changes, [*validated.findings, *changes.findings], rejects)
     ledger.finish_run(
@@ -191,43 +193,48 @@ def _paused(
         changes,
         pull,
         status="paused",
-        generation=now.generation,
+        generation=current.generation,
         accounts=changes.coverage["with_account"],
         left_out=sum(part.rows for part in changes.left_out),
     )
     why = (
-        f"Publication of {district.name} is paused: {now.paused}. This run is worked out and not published; readers "
-        f"keep the roster they have until: rollcall resume {district.district}"
+        f"Publication of {district.name} is paused: {current.paused}. This run published nothing. To publish again: "
+        f"rollcall resume {district.district}"
     )
     log.warning("%s", why)
-    told = _told(connection, changes, status="paused", generation=now.generation)
-    return msgspec.structs.replace(told, why=why)
+    summary = _summary(connection, changes, status="paused", generation=current.generation)
+    return msgspec.structs.replace(summary, why=why)
 
 
-def _require_turn(now: sa.Row | None, changes: ChangeSet, at: datetime) -> None:
-    if now is not None and changes.as_of < now.current_as_of and changes.as_of <= at:
-        require_not_in_future(at, now.current_as_of, changes.district)
-    generation = now.generation if now is not None else 0
-    if now is not None and changes.as_of < now.current_as_of:
+def _require_current(current: sa.Row | None, changes: ChangeSet, at: datetime) -> None:
+    """Require that the change set was built on the published roster and is not older.
+
+    :raises ActionRequired: `state_in_future`.
+    """
+    if current is not None and changes.as_of < current.current_as_of and changes.as_of <= at:
+        require_not_in_future(at, current.current_as_of, changes.district)
+    generation = current.generation if current is not None else 0
+    if current is not None and changes.as_of < current.current_as_of:
         raise RollcallError(
             "pull_is_older",
-            f"Readers of {changes.district} were given the roster of {now.current_as_of:%Y-%m-%d %H:%M} UTC while this "
-            f"run was working on that of {changes.as_of:%Y-%m-%d %H:%M} UTC.",
-            remedy="Nothing needs to be done.",
+            f"Another run published {changes.district} as of {current.current_as_of:%Y-%m-%d %H:%M} UTC while "
+            f"this run worked on the roster of {changes.as_of:%Y-%m-%d %H:%M} UTC.",
+            remedy="No action needed.",
             district=changes.district,
         )
     if generation != changes.generation:
         raise GenerationMoved(
             "generation_moved",
             f"Another run published {changes.district} in the meantime.",
-            remedy="Merge, map and guard again.",
+            remedy="Build the change set again.",
             district=changes.district,
         )
 
 
-def _was_rewritten(connection: sa.Connection, district: str) -> bool:
-    """Whether a replay or a rollback wrote history since the last ordinary publication: then it may say what readers
-    were never given, such as what is held, and all of it has to be compared.
+def _history_was_rewritten(connection: sa.Connection, district: str) -> bool:
+    """Whether a replay or a rollback wrote history since the last sync or remap.
+
+    Such history can contain rows that were never published, for example held ones. So all of it must be compared.
     """
     ended, of_district = runs.c.finished_at, runs.c.district_id == district
     ordinary = (of_district, runs.c.status == "published", runs.c.kind.in_(["sync", "remap"]))
@@ -238,35 +245,33 @@ def _was_rewritten(connection: sa.Connection, district: str) -> bool:
 
 
 def _require_base(connection: sa.Connection, pull: Pull) -> None:
-    """A delta is laid on the roster it was asked for; a rollback takes that away together with the watermarks."""
+    """A delta needs the roster it continues. A rollback removes that roster, together with the watermarks."""
     begins = {landed.collection: landed.since for landed in pull.collections if landed.since is not None}
     if pull.kind == "refetch" or not begins:
         return
     columns = (watermarks.c.collection, watermarks.c.watermark)
     known = connection.execute(sa.select(*columns).where(watermarks.c.district_id == pull.district))
     marks = {row.collection: row.watermark for row in known}
-    # an older full pull may have been published since: it does not reach to where this one begins
+    # an older full pull may be published now, which ends before this delta begins
     if not all(name in marks and since <= marks[name] for name, since in begins.items()):
         raise ActionRequired(
             "delta_without_base",
-            f"{pull.district} was rolled back after this pull had asked only for what was modified.",
-            remedy="Nothing was published. Sync anew: the next pull asks for everything.",
+            f"{pull.district} was rolled back after this delta pull had started.",
+            remedy="Nothing was published. Sync again: the next pull is full.",
             district=pull.district,
         )
 
 
 def _require_decisions(connection: sa.Connection, changes: ChangeSet) -> None:
-    """What was approved or rejected since merge looked, and approvals that ended, are worked out again: a run may wait
-    for hours between the two.
-    """
+    """Require that no approval, rejection, or expiry happened since the change set was built, maybe hours ago."""
     holds.lock_active_holds(connection, changes.district)
     if changes.decisions and changes.decisions != holds.decisions_digest(
         holds.active_hold_rows(connection, changes.district)
     ):
         raise GenerationMoved(
             "decisions_moved",
-            f"A decision about what is held of {changes.district} was taken in the meantime.",
-            remedy="Merge, map and guard again.",
+            f"Decisions on holds of {changes.district} changed in the meantime.",
+            remedy="Build the change set again.",
             district=changes.district,
         )
 
@@ -277,7 +282,7 @@ def _live_accounts(connection: sa.Connection, district: str) -> int:
     return connection.execute(count).scalar_one()
 
 
-def _told(connection: sa.Connection, changes: ChangeSet, *, status: str, generation: int) -> Published:
+def _summary(connection: sa.Connection, changes: ChangeSet, *, status: str, generation: int) -> Published:
     row = connection.execute(
         sa.select(runs.c.accounts, runs.c.left_out).where(
             runs.c.district_id == changes.district, runs.c.run_id == changes.run_id

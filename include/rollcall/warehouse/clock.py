@@ -1,4 +1,4 @@
-"""The warehouse's clock, by which pulls are ordered: each worker has its own, and one of those may be wrong."""
+"""The warehouse's clock. It orders pulls, because each worker has its own clock and one may be wrong."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
 
-#: What two clocks may differ by, or a roster be in the future, without a word.
+#: The accepted difference between two clocks, and the accepted distance of a roster into the future.
 TOLERANCE = timedelta(minutes=10)
 
-#: In a statement: now, also late in a transaction.
+#: The current time in a statement, also late in a transaction.
 NOW = sa.func.clock_timestamp()
 
 
@@ -20,12 +20,12 @@ def warehouse_now(connection: sa.Connection) -> datetime:
 
 
 def clock_offset(connection: sa.Connection) -> timedelta:
-    """How far the warehouse's clock is ahead of this machine's; negative: behind."""
+    """How far the warehouse's clock is ahead of this machine's. Negative if behind."""
     return warehouse_now(connection) - datetime.now(UTC)
 
 
 def require_not_in_future(now: datetime, current_as_of: datetime | None, district: str) -> None:
-    """A published roster is not of the future; if it is, a clock was ahead, and every later pull would seem older.
+    """Refuse a published roster from the future: a clock was ahead, and every later pull would count as older.
 
     :raises ActionRequired: `state_in_future`.
     """
@@ -40,10 +40,10 @@ def require_not_in_future(now: datetime, current_as_of: datetime | None, distric
 
 def describe_future_state(current_as_of: datetime, now: datetime) -> str:
     return (
-        f"The published roster is dated {current_as_of:%Y-%m-%d %H:%M} UTC, and the warehouse's clock says "
-        f"{now:%Y-%m-%d %H:%M}: a clock was ahead when it was published, so every later pull would count as older."
+        f"The published roster is dated {current_as_of:%Y-%m-%d %H:%M} UTC, but the warehouse's clock "
+        f"shows {now:%Y-%m-%d %H:%M}. A clock was ahead when it was published. Later pulls would count as older."
     )
 
 
 def clock_remedy(district: str) -> str:
-    return f"Check that the warehouse's clock is right now, then: rollcall resume {district} --clock"
+    return f"Check that the warehouse's clock is correct now. Then: rollcall resume {district} --clock"

@@ -1,4 +1,4 @@
-"""Making and checking the warehouse's schemas: Alembic under a lock, and one number for stages to compare."""
+"""Migrate the warehouse with Alembic under a lock, and check its version."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from alembic.script import ScriptDirectory
 from rollcall.errors import ActionRequired, redact_errors
 from rollcall.warehouse.schemas import HISTORY, LIVE, OPS, STAGING
 
-#: The newest migration. A stage compares this with the warehouse, without loading Alembic's scripts.
+#: The newest migration. Stages compare it with the warehouse without loading Alembic's scripts.
 HEAD = "0012"
 
-#: PostgreSQL advisory lock that migrations hold, so that two upgrades wait for each other.
+#: Advisory lock of migrations. Two upgrades wait for each other.
 _LOCK = 0x526F6C6C
 
 
 def upgrade(engine: sa.Engine, to: str = HEAD) -> tuple[str | None, str]:
-    """Bring the warehouse to the newest version.
+    """Migrate the warehouse to the newest version.
 
     :param to: an older version to stop at, for tests of one migration.
     :returns: the version before (None for a new warehouse) and after.
-    :raises ActionRequired: `warehouse_permission` where the user may not create schemas or tables.
-    :raises RollcallError: `warehouse_read_only`, and what else a warehouse refuses.
+    :raises ActionRequired: `warehouse_permission` if the user cannot create schemas or tables.
+    :raises RollcallError: `warehouse_read_only` and other refusals of the warehouse.
     """
     with redact_errors("upgrade"):
         return _upgrade(engine, to)
@@ -39,10 +39,10 @@ def _upgrade(engine: sa.Engine, to: str) -> tuple[str | None, str]:
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
         try:
-            # PostgreSQL asks for the right to create a schema also where it is there, made by an administrator
-            there = set(sa.inspect(connection).get_schema_names())
+            # PostgreSQL requires the right to create a schema even if it exists, created by an administrator
+            existing = set(sa.inspect(connection).get_schema_names())
             for schema in (STAGING, LIVE, HISTORY, OPS):
-                if schema not in there:
+                if schema not in existing:
                     connection.execute(sa.schema.CreateSchema(schema))
             connection.commit()
             before = _version(connection)
@@ -59,7 +59,7 @@ def _upgrade(engine: sa.Engine, to: str) -> tuple[str | None, str]:
 def require_version(connection: sa.Connection) -> None:
     """Refuse to work on a warehouse of another version.
 
-    :raises ActionRequired: `warehouse_version`, naming the command that mends it.
+    :raises ActionRequired: `warehouse_version`, with the command to run.
     """
     found = _version(connection)
     if found == HEAD:
@@ -67,8 +67,8 @@ def require_version(connection: sa.Connection) -> None:
     if found is not None and found > HEAD:
         raise ActionRequired(
             "warehouse_version",
-            f"The warehouse is at version {found}, newer than this Rollcall knows ({HEAD}).",
-            remedy="Run the Rollcall that upgraded it, or a newer one.",
+            f"The warehouse is at version {found}, newer than this Rollcall ({HEAD}).",
+            remedy="Use the Rollcall version that upgraded it, or a newer one.",
         )
     state = "has no Rollcall tables" if found is None else f"is at version {found}, this Rollcall needs {HEAD}"
     raise ActionRequired("warehouse_version", f"The warehouse {state}.", remedy="Run `rollcall db upgrade`.")
@@ -81,7 +81,7 @@ def _version(connection: sa.Connection) -> str | None:
 
 
 def script_heads() -> list[str]:
-    """The newest migrations on disk; a test holds them against :data:`HEAD`."""
+    """The newest migrations on disk. A test compares them with :data:`HEAD`."""
     config = Config()
     config.set_main_option("script_location", "rollcall.warehouse:migrations")
     heads: Callable[[], list[str]] = ScriptDirectory.from_config(config).get_heads

@@ -1,4 +1,4 @@
-"""What checks of connections and pulls found, one row per district in `roster_ops.provider_profiles`."""
+"""Results of connection checks and pulls: one row per district in `roster_ops.provider_profiles`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rollcall.warehouse.session import upsert
 class StoredProfile:
     """The last check of a district's connection.
 
-    :param pinned_org: sourcedId of the org the connection belonged to when it first passed; None until then.
-    :param profile: the provider as it was last seen, and the last check's steps.
+    :param pinned_org: sourcedId of the connection's org at its first passed check. None until then.
+    :param profile: the provider's capabilities and the steps of the last check.
     """
 
     checked_at: datetime
@@ -27,13 +27,13 @@ class StoredProfile:
 
     @property
     def largest_limit(self) -> int | None:
-        """Rows per page the provider accepts at most, where it refuses more; None where it was never seen to."""
-        found = self.profile.get("largest_limit")
-        return found if isinstance(found, int) and found > 0 else None
+        """The most rows per page that the provider accepts. None if no limit is known."""
+        limit = self.profile.get("largest_limit")
+        return limit if isinstance(limit, int) and limit > 0 else None
 
 
 def last_profile(connection: sa.Connection, district: str) -> StoredProfile | None:
-    """The last check's result; None where the district was never checked."""
+    """The last check's result. None if the district was never checked."""
     columns = (
         provider_profiles.c.checked_at,
         provider_profiles.c.passed,
@@ -45,16 +45,18 @@ def last_profile(connection: sa.Connection, district: str) -> StoredProfile | No
     return StoredProfile(*row) if row else None
 
 
-def store_profile(connection: sa.Connection, district: str, found: StoredProfile, *, replace_pin: bool = False) -> None:
-    """Keep a check's result in place of the one before.
+def store_profile(
+    connection: sa.Connection, district: str, checked: StoredProfile, *, replace_pin: bool = False
+) -> None:
+    """Replace the stored result of the last check.
 
-    :param replace_pin: let its org take the place of the pinned one; else the first pin stays.
+    :param replace_pin: replace the pinned org too. Otherwise the first pin stays.
     """
     row = {
-        "checked_at": found.checked_at,
-        "passed": found.passed,
-        "pinned_org": found.pinned_org,
-        "profile": found.profile,
+        "checked_at": checked.checked_at,
+        "passed": checked.passed,
+        "pinned_org": checked.pinned_org,
+        "profile": checked.profile,
     }
     statement = upsert(provider_profiles).values(district_id=district, **row)
     if not replace_pin:
@@ -63,11 +65,11 @@ def store_profile(connection: sa.Connection, district: str, found: StoredProfile
 
 
 def store_page_limit(connection: sa.Connection, district: str, limit: int, at: datetime) -> None:
-    """Keep the largest limit a pull found, until a check tries a larger one. A district that was never checked gets a
-    row too, without a pinned org.
+    """Store the page limit that a pull found, until a check finds a larger one. A district that was never checked gets
+    a row without a pinned org.
     """
     statement = upsert(provider_profiles).values(
         district_id=district, checked_at=at, passed=True, profile={"largest_limit": limit}
     )
-    kept = {"profile": provider_profiles.c.profile.op("||")(statement.excluded.profile)}
-    connection.execute(statement.on_conflict_do_update(index_elements=[provider_profiles.c.district_id], set_=kept))
+    merged = {"profile": provider_profiles.c.profile.op("||")(statement.excluded.profile)}
+    connection.execute(statement.on_conflict_do_update(index_elements=[provider_profiles.c.district_id], set_=merged))

@@ -1,7 +1,7 @@
-"""Whose turn it is to publish a district: one publication at a time, and whoever waits says for whom (rule 6).
+"""The lock that allows one publication of a district at a time (rule 6). A waiting run records what it waits for.
 
-The lock is the transaction's, so a killed run gives it back. Who has it is known by the name the session carries while
-it has it; what deletes or purges takes the same lock without one.
+The lock belongs to the transaction, so a killed run releases it. The session's application name identifies the holder.
+Retention and purges take the same lock without a name.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from rollcall.warehouse.session import ACQUIRE_LOCK, TRY_ACQUIRE_LOCK
 
 log = logging.getLogger(__name__)
 
-_NAME = "rollcall "
+_NAME_PREFIX = "rollcall "
 
-# a lock of 64 bits stands in two columns of 32
+# pg_locks shows a 64-bit lock in two 32-bit columns
 _HOLDER = sa.text("""
     SELECT a.pid, a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -26,26 +26,26 @@ _HOLDER = sa.text("""
 
 
 def acquire_publish_lock(connection: sa.Connection, district: str, run_id: str) -> None:
-    """Wait until no other transaction publishes the district, then keep others waiting until this one ends."""
+    """Wait until no other transaction publishes the district. Hold the lock until this transaction ends."""
     lock = {"name": f"publish {district}"}
-    # PostgreSQL cuts names at 63 bytes
-    called = {"called": f"{_NAME}{run_id}"[:63]}
-    connection.execute(sa.text("SELECT set_config('application_name', :called, true)"), called)
+    # PostgreSQL truncates names at 63 bytes
+    name = {"name": f"{_NAME_PREFIX}{run_id}"[:63]}
+    connection.execute(sa.text("SELECT set_config('application_name', :name, true)"), name)
     if connection.execute(TRY_ACQUIRE_LOCK, lock).scalar_one():
         return
-    other = _holder(connection, lock)
-    if other:
-        log.info("%s: waits for %s, which is publishing it now", district, other)
-        with connection.engine.begin() as aside:
-            ledger.record_wait(aside, district, run_id, other)
+    holder = _holder(connection, lock)
+    if holder:
+        log.info("%s: waiting for %s, which is publishing it now", district, holder)
+        with connection.engine.begin() as separate:
+            ledger.record_wait(separate, district, run_id, holder)
     connection.execute(ACQUIRE_LOCK, lock)
 
 
 def _holder(connection: sa.Connection, lock: dict[str, str]) -> str:
-    """The run that has the lock; empty when it has been given back meanwhile."""
+    """The run that holds the lock. Empty if it was released meanwhile."""
     row = connection.execute(_HOLDER, lock).one_or_none()
     if row is None:
         return ""
-    if row.application_name.startswith(_NAME):
-        return f"run {row.application_name.removeprefix(_NAME)}"
-    return f"another piece of work on the warehouse (process {row.pid})"
+    if row.application_name.startswith(_NAME_PREFIX):
+        return f"run {row.application_name.removeprefix(_NAME_PREFIX)}"
+    return f"another warehouse session (process {row.pid})"

@@ -1,9 +1,13 @@
-"""What a session of the warehouse is set to, whatever the server, the database or the user has as its default.
+"""Engines, sessions, and transactions of the warehouse, and the SQL that only PostgreSQL has.
 
-Rows travel as text (COPY), so a database with `DateStyle = 'SQL, DMY'` or another time zone would give other dates;
-publication waits for its turn under a lock and then reads what is newest, which another isolation default would forbid;
-and limits made for web applications end the long transactions of a night. What an administrator set to protect the data
-(`default_transaction_read_only`) stays as it is.
+Every session has the same settings, whatever the defaults of server, database, or user. Rows travel as text
+(COPY), so another `DateStyle` or time zone would change dates. Publish waits for a lock, then reads the newest state,
+so it needs the isolation level *read committed*. Timeouts made for web applications would end a night's long
+transactions. A setting that protects the data (`default_transaction_read_only`) stays.
+
+To support another warehouse, start here: models, queries, and migrations go through SQLAlchemy. The merges
+`UPDATE … FROM` and `DELETE … USING` (publish, history, rollback) are PostgreSQL's too. PostgreSQL 13 and newer is
+supported. `ROLLCALL_EXPORT` writes Parquet for other warehouses.
 """
 
 from __future__ import annotations
@@ -21,12 +25,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from rollcall.errors import ENCODING, ActionRequired, RollcallError, known_fault, redact_errors
 from rollcall.warehouse.migrate import require_version
 
-# What PostgreSQL says in words of its own; whoever brings another warehouse begins here.
-#
-# The models, the queries and the migrations are SQLAlchemy's business. Beside what stands here only the merges `UPDATE
-# … FROM` and `DELETE … USING` (publish, history, rollback) are not every warehouse's. PostgreSQL 13 and newer is what
-# is claimed; for others `ROLLCALL_EXPORT` writes the roster as Parquet.
-
 __all__ = [
     "ACQUIRE_LOCK",
     "JSON",
@@ -39,45 +37,45 @@ __all__ = [
     "upsert",
 ]
 
-#: A lock by name (`name`) that lasts as long as the transaction: wait for it, or say at once whether it could be had.
+#: A lock by name (`name`) that lasts until the transaction ends. The second one does not wait and returns success.
 ACQUIRE_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 TRY_ACQUIRE_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 def temp_table(name: str, columns: str) -> str:
-    """A table of the transaction's own.
+    """A temporary table, dropped at the end of the transaction.
 
-    :param columns: as they stand between the parentheses of CREATE TABLE.
+    :param columns: column definitions, as in CREATE TABLE.
     """
     return f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DROP"
 
 
 def temp_table_like(name: str, other: str) -> str:
-    """A table of the transaction's own with another one's columns."""
+    """A temporary table with the columns of another table."""
     return f"CREATE TEMP TABLE {name} (LIKE {other}) ON COMMIT DROP"
 
 
 def copy_from_client(target: str, columns: Sequence[str]) -> str:
-    """Rows in bulk into a table, as CSV without a header."""
+    """COPY rows into a table, as CSV without a header."""
     listed = ", ".join(f'"{name}"' for name in columns)
     return f"COPY {target} ({listed}) FROM STDIN (FORMAT csv)"
 
 
 def copy_to_client(query: str) -> str:
-    """A query's rows in bulk, as CSV without a header."""
+    """COPY the rows of a query out, as CSV without a header."""
     return f"COPY ({query}) TO STDOUT (FORMAT csv)"
 
 
 def update_statistics(table: str, columns: str = "") -> str:
-    """Tell the planner what is in a table, or in some of its columns."""
+    """Update the planner's statistics of a table, or of some of its columns."""
     return f"ANALYZE {table} ({columns})" if columns else f"ANALYZE {table}"
 
 
-#: The oldest PostgreSQL that works, as the driver counts it.
-OLDEST = 130_000
+#: The oldest supported PostgreSQL, as the driver numbers versions.
+_OLDEST_VERSION = 130_000
 
-#: Longer than any statement or transaction of a night; a task ends after four hours.
-_LONGEST = "4h"
+#: Longer than any statement or transaction of a night. A task ends after four hours.
+_TIMEOUT = "4h"
 
 SETTINGS = {
     "DateStyle": "ISO, YMD",
@@ -86,67 +84,64 @@ SETTINGS = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "standard_conforming_strings": "on",
-    # temporary tables come first of themselves, everything else is named with its schema
+    # temporary tables come first anyway; all other names include the schema
     "search_path": "public",
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
-    "statement_timeout": _LONGEST,
-    "lock_timeout": _LONGEST,
-    "idle_in_transaction_session_timeout": _LONGEST,
+    "statement_timeout": _TIMEOUT,
+    "lock_timeout": _TIMEOUT,
+    "idle_in_transaction_session_timeout": _TIMEOUT,
 }
-#: Settings that a later version brought, with that version.
-_SINCE = {"idle_session_timeout": (140_000, "0"), "transaction_timeout": (170_000, _LONGEST)}
+#: Settings of newer versions: the first version that has each, and its value.
+_VERSION_SETTINGS = {"idle_session_timeout": (140_000, "0"), "transaction_timeout": (170_000, _TIMEOUT)}
 
-#: Arguments of the driver that go with it.
+#: Driver arguments for every connection.
 CONNECT_ARGS = {"client_encoding": "utf8"}
 
 
-def set_up_sessions(engine: sa.Engine, *, require_fit: bool = True) -> None:
-    """Set every new session of an engine up.
+def set_up_sessions(engine: sa.Engine, *, require_supported: bool = True) -> None:
+    """Apply the settings to every new session of an engine.
 
-    :param require_fit: refuse a database that cannot hold a roster, `warehouse_encoding` or `warehouse_too_old`.
+    :param require_supported: refuse a database that cannot hold a roster: `warehouse_encoding`, `warehouse_too_old`.
     """
 
     @sa.event.listens_for(engine, "connect")
     def _(driver: Any, _record: object) -> None:
         try:
-            if require_fit:
-                _require_fit(driver)
-            _set_up(driver)
+            if require_supported:
+                _require_supported(driver)
+            _apply_settings(driver)
         except BaseException:
             driver.close()
             raise
 
 
-def _set_up(driver: Any) -> None:
+def _apply_settings(driver: Any) -> None:
     version = driver.info.server_version
-    later = {name: value for name, (since, value) in _SINCE.items() if version >= since}
+    later = {name: value for name, (since, value) in _VERSION_SETTINGS.items() if version >= since}
     settings = {**SETTINGS, **later}
-    # one statement, in a transaction of its own: what is set in one that is rolled back is forgotten
+    # one statement in its own transaction: a rollback would undo the settings
     calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
     driver.execute(f"SELECT {calls}", [text for setting in settings.items() for text in setting])
     driver.commit()
 
 
-def _require_fit(driver: Any) -> None:
+def _require_supported(driver: Any) -> None:
     """:raises ActionRequired: `warehouse_too_old`, `warehouse_encoding`."""
     version = driver.info.server_version
-    if version < OLDEST:
+    if version < _OLDEST_VERSION:
         raise ActionRequired(
             "warehouse_too_old",
-            f"The warehouse is PostgreSQL {version // 10_000}; Rollcall needs {OLDEST // 10_000} or newer.",
-            remedy="Upgrade the server, or name another one in the connection `warehouse`.",
+            f"The warehouse is PostgreSQL {version // 10_000}; Rollcall needs {_OLDEST_VERSION // 10_000} or newer.",
+            remedy="Upgrade the server, or use another one in the connection `warehouse`.",
         )
     encoding = driver.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise ActionRequired(ENCODING.code, f"{ENCODING.message} It is {encoding}.", remedy=ENCODING.remedy)
 
 
-# Where the warehouse is, and a connection to it.
-#
-# Airflow keeps it as connection `warehouse`; outside Airflow it comes from `AIRFLOW_CONN_WAREHOUSE` in Airflow's JSON
-# form, or from `--warehouse` as a SQLAlchemy URL. Where neither has a password, libpq looks for one in PGPASSWORD and
-# in the file PGPASSFILE names, so that none has to be an argument of a program.
+# Airflow has the warehouse as connection `warehouse`. Outside Airflow it is `AIRFLOW_CONN_WAREHOUSE` in Airflow's JSON
+# form, or `--warehouse` as a SQLAlchemy URL. Without a password there, libpq uses PGPASSWORD or the file in PGPASSFILE.
 
 _VARIABLE = "AIRFLOW_CONN_WAREHOUSE"
 _EXAMPLE = '{"conn_type": "postgres", "host": "db.example.org", "login": "rollcall", "password": "…", "schema": "wh"}'
@@ -155,7 +150,7 @@ _EXAMPLE = '{"conn_type": "postgres", "host": "db.example.org", "login": "rollca
 def warehouse_url(
     host: str, *, database: str, login: str | None = None, password: str | None = None, port: int | None = None
 ) -> sa.URL:
-    """A SQLAlchemy URL with psycopg 3 said outright; a host that begins with `/` is a unix socket's folder."""
+    """A SQLAlchemy URL for psycopg 3. A host that starts with `/` is the folder of a unix socket."""
     if host.startswith("/"):
         query = {"host": host}
         return sa.URL.create("postgresql+psycopg", login, password, None, port or None, database, query)
@@ -163,7 +158,7 @@ def warehouse_url(
 
 
 class ConnectionFields(Protocol):
-    """The fields of a connection of type `postgres`; `schema` is the database's name, as everywhere in Airflow."""
+    """The fields of a connection of type `postgres`. As everywhere in Airflow, `schema` is the database name."""
 
     host: Any
     schema: Any
@@ -173,16 +168,16 @@ class ConnectionFields(Protocol):
 
 
 def url_of(fields: ConnectionFields) -> sa.URL:
-    """The warehouse of an Airflow connection."""
+    """The warehouse URL of an Airflow connection."""
     return warehouse_url(
         fields.host, database=fields.schema, login=fields.login, password=fields.password, port=fields.port
     )
 
 
 def warehouse_from_environment(given: str | None = None) -> sa.URL:
-    """The warehouse of a command: `--warehouse` where given, else the environment.
+    """The warehouse of a command: `--warehouse` if given, else the environment.
 
-    :raises RollcallError: `no_warehouse` or `warehouse_setting`, naming the variable with an example.
+    :raises RollcallError: `no_warehouse` or `warehouse_setting`, with the variable and an example.
     """
     if given:
         return _parsed(given)
@@ -190,8 +185,8 @@ def warehouse_from_environment(given: str | None = None) -> sa.URL:
     if not text:
         raise ActionRequired(
             "no_warehouse",
-            "No warehouse is named.",
-            remedy=f"Give --warehouse postgresql+psycopg://…, or set {_VARIABLE} to Airflow's JSON form: {_EXAMPLE}.",
+            "No warehouse is configured.",
+            remedy=f"Use --warehouse postgresql+psycopg://…, or set {_VARIABLE} to Airflow's JSON form: {_EXAMPLE}.",
         )
     if not text.lstrip().startswith("{"):
         return _parsed(text)
@@ -201,8 +196,8 @@ def warehouse_from_environment(given: str | None = None) -> sa.URL:
     except (ValueError, KeyError, TypeError):
         raise ActionRequired(
             "warehouse_setting",
-            f"{_VARIABLE} is not a connection with host and schema (the database's name) in JSON.",
-            remedy=f"It looks like {_EXAMPLE}.",
+            f"{_VARIABLE} is not JSON with host and schema (the database name).",
+            remedy=f"Use this form: {_EXAMPLE}.",
         ) from None
     return warehouse_url(
         host, database=database, login=fields.get("login"), password=fields.get("password"), port=fields.get("port")
@@ -215,23 +210,20 @@ def _parsed(text: str) -> sa.URL:
     except sa.exc.ArgumentError:
         raise ActionRequired(
             "warehouse_setting",
-            "The warehouse's URL cannot be read.",
-            remedy="It looks like postgresql+psycopg://user@host:5432/database, with the password in PGPASSWORD.",
+            "The warehouse URL is not valid.",
+            remedy="Use postgresql+psycopg://user@host:5432/database, with the password in PGPASSWORD.",
         ) from None
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise ActionRequired(
             "warehouse_setting",
             f"The warehouse must be PostgreSQL 13 or newer, not {url.get_backend_name()}.",
-            remedy="Name a PostgreSQL database.",
+            remedy="Use a PostgreSQL database.",
         )
     return url.set(drivername="postgresql+psycopg")
 
 
 def connect(url: sa.URL) -> sa.Engine:
-    """An engine whose errors do not quote the values of a statement (rule 8); parameters never reach a log.
-
-    Its sessions are the same on every database.
-    """
+    """An engine with these settings. Errors and logs never contain the values of a statement (rule 8)."""
     args = {"connect_timeout": 10, **CONNECT_ARGS}
     engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=args)
     set_up_sessions(engine)
@@ -239,9 +231,9 @@ def connect(url: sa.URL) -> sa.Engine:
 
 
 def require_reachable(engine: sa.Engine) -> None:
-    """Ask the warehouse for a sign of life.
+    """Check that the warehouse answers.
 
-    :raises RollcallError: `warehouse_unreachable` with host and database, never the password; `warehouse_connections`.
+    :raises RollcallError: `warehouse_unreachable` with host and database but no password; `warehouse_connections`.
     :raises ActionRequired: `warehouse_encoding`, `warehouse_too_old`.
     """
     try:
@@ -254,8 +246,8 @@ def require_reachable(engine: sa.Engine) -> None:
         where = engine.url.query.get("host") or engine.url.host
         raise RollcallError(
             "warehouse_unreachable",
-            f"The warehouse {engine.url.database!r} on {where} does not answer or refuses the login.",
-            remedy="Check the connection `warehouse` and that the database runs.",
+            f"The warehouse {engine.url.database!r} on {where} does not answer or rejects the login.",
+            remedy="Check the connection `warehouse`, and check that the database is running.",
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""What PostgreSQL's planner knows of the roster's tables, brought up to date after a publication that changed much.
+"""Update planner statistics after a publication that changed many rows.
 
-Autovacuum does the same some minutes later. Until then the planner takes a district's hundred thousand people for a
-few hundred, and joins them row by row: the next run would take minutes instead of seconds.
+Autovacuum does the same minutes later. Until then the planner may expect a few hundred people instead of 100,000 and
+join row by row, so the next run takes minutes instead of seconds.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from rollcall.warehouse.session import update_statistics
 
 log = logging.getLogger(__name__)
 
-#: Autovacuum's own measure: so many rows, and so large a share of those it knows of.
-_MUCH_ROWS = 50
-_MUCH_SHARE = 0.1
+#: Autovacuum's own thresholds: a number of rows plus a share of the known rows.
+_THRESHOLD_ROWS = 50
+_THRESHOLD_SHARE = 0.1
 
-_KNOWN = sa.text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)")
+_KNOWN_ROWS = sa.text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)")
 
 
 def refresh_statistics(engine: sa.Engine, district: str, counts: Mapping[str, TableCounts]) -> None:
-    """Analyse the tables of which a publication changed much; its transaction is over, so that nobody waits for this.
+    """Analyze the tables in which a publication changed many rows, after its transaction.
 
-    What cannot be analysed is left to autovacuum: the night is published, and does not fail by it.
+    A failure is logged only: the night is published, and autovacuum follows.
 
-    :param counts: what the publication did per table.
+    :param counts: the publication's counts per table.
     """
     try:
         with redact_errors("statistics", district=district), _outside_transactions(engine) as connection:
-            for name, done in counts.items():
-                _refresh(connection, TABLES[name], done)
+            for name, count in counts.items():
+                _refresh(connection, TABLES[name], count)
     except RollcallError as error:
         log.warning("%s", error)
 
@@ -45,16 +45,16 @@ def _outside_transactions(engine: sa.Engine) -> sa.Connection:
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
-def _refresh(connection: sa.Connection, table: Table, done: TableCounts) -> None:
-    known = connection.execute(_KNOWN, {"name": f"{STAGING}.{table.name}"}).scalar_one()
-    if done.touched() <= _MUCH_ROWS + _MUCH_SHARE * known:
+def _refresh(connection: sa.Connection, table: Table, count: TableCounts) -> None:
+    known = connection.execute(_KNOWN_ROWS, {"name": f"{STAGING}.{table.name}"}).scalar_one()
+    if count.touched() <= _THRESHOLD_ROWS + _THRESHOLD_SHARE * known:
         return
-    asked = _asked_by(table)
-    connection.exec_driver_sql(update_statistics(f"{STAGING}.{table.name}", f"{asked}, _missing_since, _removed_at"))
-    connection.exec_driver_sql(update_statistics(f"{HISTORY}.{table.name}", f"{asked}, _valid_from, _valid_to"))
+    columns = _key_columns(table)
+    connection.exec_driver_sql(update_statistics(f"{STAGING}.{table.name}", f"{columns}, _missing_since, _removed_at"))
+    connection.exec_driver_sql(update_statistics(f"{HISTORY}.{table.name}", f"{columns}, _valid_from, _valid_to"))
 
 
-def _asked_by(table: Table) -> str:
-    """The columns rows are looked for and joined by; the others need not be read for it."""
+def _key_columns(table: Table) -> str:
+    """The columns used to find and join rows. The others need no statistics."""
     names = [*table.key, *(name for name in table.names if name.endswith("sourced_id") and name not in table.key)]
     return ", ".join(("district_id", *(f'"{name}"' for name in names)))

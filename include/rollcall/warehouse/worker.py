@@ -1,7 +1,7 @@
-"""Which process works for a run, so that the next run can tell whether it still does.
+"""The process of a run, so the next run can check whether it is still alive.
 
-A process that was killed says nothing more. On its own machine it is known to be gone at once; of another machine
-nothing is known, and a run left *running* counts as failed after six hours.
+On the same machine, a killed process is detected at once. Other machines cannot be checked, so a run still *running*
+after six hours counts as failed.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import socket
 from datetime import timedelta
 from pathlib import Path
 
-#: No run takes longer: Airflow ends a district's run after as long.
+#: The longest run: Airflow ends a district's run after this time.
 LONGEST_RUN = timedelta(hours=6)
 
 
 def this_process() -> str:
-    """The machine, the process and when it started, for the processes of a machine take turns with their numbers."""
+    """The machine, the process ID, and the start time, because process IDs are reused."""
     return f"{_machine()} {os.getpid()} {_started(os.getpid())}"
 
 
 def has_ended(worker: str) -> bool:
-    """Whether a process of this machine is gone; False where it cannot be known."""
+    """Whether a process of this machine has ended. False if unknown."""
     machine, pid, started = worker.rsplit(" ", 2)
     if machine != _machine():
         return False
@@ -35,13 +35,13 @@ def has_ended(worker: str) -> bool:
 
 
 def _machine() -> str:
-    """The host and, in containers, which of its process tables."""
+    """The host and, in containers, the PID namespace."""
     table = Path("/proc/self/ns/pid")
     return f"{socket.gethostname()} {table.readlink() if table.is_symlink() else '-'}"
 
 
 def _started(pid: int) -> str:
-    """When a process started, in the kernel's ticks; `ended` for one that only waits to be buried."""
+    """The start time of a process in clock ticks. `ended` for a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

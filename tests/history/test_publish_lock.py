@@ -1,4 +1,4 @@
-"""Publications of a district wait for one another, and the one that waits says for whom."""
+"""Publications of a district wait for each other, and a waiting run records what it waits for."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from rollcall.warehouse.publish_lock import acquire_publish_lock
 
 
 def _waiting(nights, run_id):
-    """What the ledger says a run waits for, once it does."""
-    wanted = f"SELECT waits_for FROM roster_ops.runs WHERE run_id = '{run_id}'"
+    """What a run waits for in the ledger, as soon as it waits."""
+    query = f"SELECT waits_for FROM roster_ops.runs WHERE run_id = '{run_id}'"
     waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    ticking = threading.Event()
+    pause = threading.Event()
     while not nights.scalar(waits):
-        ticking.wait(0.02)
-    return nights.scalar(wanted)
+        pause.wait(0.02)
+    return nights.scalar(query)
 
 
-def test_who_waits_says_for_whom_and_is_published_when_it_is_its_turn(nights, roster, caplog):
-    caplog.set_level("INFO", logger="rollcall.turn")
+def test_waiting_run_records_the_holder_and_publishes_afterwards(nights, roster, caplog):
+    caplog.set_level("INFO", logger="rollcall.warehouse.publish_lock")
     ref = nights.prepare(roster("ada"), run_id="scheduled__2026-11-02T08:15:00+00:00")
     run.map_night(nights.engine, nights.district, ref, nights.landing)
     done = []
@@ -31,15 +31,15 @@ def test_who_waits_says_for_whom_and_is_published_when_it_is_its_turn(nights, ro
             target=lambda: done.append(run.publish_night(nights.engine, nights.district, ref, nights.landing))
         )
         publishing.start()
-        said = _waiting(nights, ref.run_id)
+        waits_for = _waiting(nights, ref.run_id)
     publishing.join()
-    assert said == "run cli__2026-11-02T08:20:00+00:00__1a2b3c"
-    assert "elm: waits for run cli__2026-11-02T08:20:00+00:00__1a2b3c" in caplog.text
+    assert waits_for == "run cli__2026-11-02T08:20:00+00:00__1a2b3c"
+    assert "elm: waiting for run cli__2026-11-02T08:20:00+00:00__1a2b3c" in caplog.text
     assert done[0].status == "published"
     assert nights.scalar("SELECT waits_for FROM roster_ops.runs") is None
 
 
-def test_work_without_a_name_is_told_by_its_process(nights, roster):
+def test_unnamed_holder_is_identified_by_its_process(nights, roster):
     ref = nights.prepare(roster("ada"))
     run.map_night(nights.engine, nights.district, ref, nights.landing)
     with nights.engine.begin() as connection:
@@ -49,9 +49,9 @@ def test_work_without_a_name_is_told_by_its_process(nights, roster):
             target=lambda: run.publish_night(nights.engine, nights.district, ref, nights.landing)
         )
         publishing.start()
-        said = _waiting(nights, ref.run_id)
+        waits_for = _waiting(nights, ref.run_id)
     publishing.join()
-    assert said == f"another piece of work on the warehouse (process {process})"
+    assert waits_for == f"another warehouse session (process {process})"
 
 
 def test_districts_do_not_wait_for_each_other(nights):
@@ -60,7 +60,7 @@ def test_districts_do_not_wait_for_each_other(nights):
         acquire_publish_lock(other, "oak", "run2")
 
 
-def test_several_nights_replayed_at_once_come_out_as_one_after_another(nights, seven, replayed, whole_history):
+def test_concurrent_replays_equal_sequential_replays(nights, seven, replayed, whole_history):
     for one in seven[:4]:
         nights.publish(**one)
     expected = whole_history()
