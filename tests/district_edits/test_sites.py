@@ -84,7 +84,7 @@ def test_a_decision_says_whom_it_moves_and_changes_its_own_lines_only(elm, comma
     elm.publish()
     assert elm.accounts() == {"ada": ["L"], "ben": ["L"], "eve": ["L"]}
     again = command("sites", "elm", "set", "101", "L", "--yes")
-    assert "says so already" in again.stdout
+    assert "Nothing to write" in again.stdout
 
 
 def test_moving_leaving_out_and_taking_back_count_each_person_once(elm, command):
@@ -114,7 +114,7 @@ def test_suggestions_are_applied_together(elm, command):
     elm.publish()
     shown = command("sites", "elm", "suggest").stdout
     assert "Grant Elementary (annex) → 103 (Grant): the same identifier" in shown
-    assert "2 suggested, 0 could be two things, 1 like nothing" in shown
+    assert "2 suggested, 0 ambiguous, 1 without a match" in shown
     assert elm.text == ELM + SITES
     assert _moves(command, "suggest", "--apply", "--yes")["moves"]["gain"] == 4
     assert elm.text.endswith('  map:\n    annex: "103"  # Grant Elementary\n    north: L  # Lincoln Elem\n')

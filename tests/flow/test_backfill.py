@@ -110,12 +110,12 @@ def test_the_roster_of_a_night_rollback_and_resume(run, ask, sandbox, tmp_path):
     sandbox.pass_night("maple")
     CliRunner().invoke(rollcall, ["sync", "maple", "--full"])
     told = run("rollback", "maple", "--to", first)
-    assert "Publication is paused until: rollcall resume maple" in told.stdout
+    assert "To resume: rollcall resume maple" in told.stdout
     assert ask("SELECT count(*) FROM roster.accounts") == accounts
     paused = run("sync", "maple", code=3)
     assert "is paused: rolled back on" in paused.stderr
     assert ask("SELECT count(*) FROM roster.accounts") == accounts
-    assert "is published again" in run("resume", "maple").stdout
+    assert "publishing resumes" in run("resume", "maple").stdout
     run("sync", "maple")
     assert ask("SELECT mode FROM roster_ops.runs ORDER BY started_at DESC LIMIT 1") == "full"
 

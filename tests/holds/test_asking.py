@@ -95,8 +95,8 @@ def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
 def test_approve_says_what_it_approved_what_stays_and_the_next_command(held, run):
     told = run("approve", "elm-users", "--except", "cid", "--reason", "moved away").output
     assert "1 rows approved until" in told
-    assert "1 stay withheld." in told
-    assert "To put it into effect now: rollcall sync elm --remap" in told
+    assert "1 stay held." in told
+    assert "To publish it now: rollcall sync elm --remap" in told
     [living] = json.loads(run("list", "elm", "--json").output)
     assert (living["status"], living["approved_rows"], living["reason"]) == ("approved", 1, "moved away")
-    assert run("list", "oak").output == "Nothing is held.\n"
+    assert run("list", "oak").output == "No open holds.\n"

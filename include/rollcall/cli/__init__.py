@@ -1,1 +1,1 @@
-"""`rollcall`'s commands, one file each; `include/rollcall/cli/main.py` lists them."""
+"""The `rollcall` command line. `main.py` lists the commands and the file of each."""

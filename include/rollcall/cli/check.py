@@ -1,4 +1,4 @@
-"""`rollcall check DISTRICT`: a connection step by step, and the email to the district."""
+"""`rollcall check DISTRICT`: checks a connection step by step and writes the email to the district."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from rollcall.cli.options import retired_option, warehouse_option
 )
 @warehouse_option
 def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, warehouse: str | None) -> None:
-    """Check the connection of DISTRICT (an id, or a path to its YAML file) step by step.
+    """Check the connection of DISTRICT (an ID, or a path to its YAML file) step by step.
 
-    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form. Exit code 0: passed, warnings
-    allowed; 1: failed. Without a warehouse nothing of it is kept.
+    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format. Exit code 0: passed, warnings
+    allowed; 1: failed. Without a warehouse, the result is not stored.
     """
     from rich.console import Console
 

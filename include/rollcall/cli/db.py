@@ -1,4 +1,4 @@
-"""`rollcall db`: the warehouse's schemas."""
+"""`rollcall db`: manages the warehouse's schemas."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rollcall.cli.options import warehouse_option
 
 @click.group()
 def db() -> None:
-    """The warehouse's schemas."""
+    """Manage the warehouse's schemas."""
 
 
 @db.command()
 @warehouse_option
 def upgrade(warehouse: str | None) -> None:
-    """Create Rollcall's schemas in the warehouse, or bring them to the newest version."""
+    """Create Rollcall's schemas in the warehouse, or upgrade them to the latest version."""
     from rollcall.warehouse import migrate
     from rollcall.warehouse.session import connect, require_reachable, warehouse_from_environment
 
@@ -23,14 +23,16 @@ def upgrade(warehouse: str | None) -> None:
     require_reachable(engine)
     before, after = migrate.upgrade(engine)
     if before == after:
-        click.echo(f"The warehouse is at version {after} already.")
+        click.echo(f"The warehouse is already at version {after}.")
+    elif before is None:
+        click.echo(f"Created the warehouse's schemas at version {after}.")
     else:
-        click.echo(f"The warehouse was {'new' if before is None else f'at version {before}'} and is at {after} now.")
+        click.echo(f"Upgraded the warehouse from version {before} to {after}.")
 
 
 @db.command()
 def describe() -> None:
-    """Print the page about the roster's tables, docs/staging-schema.md, made from the models."""
+    """Print the reference of the roster's tables (docs/staging-schema.md), generated from the models."""
     from rollcall.warehouse.describe import page
 
     click.echo(page(), nl=False)

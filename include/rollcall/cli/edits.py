@@ -1,4 +1,4 @@
-"""`rollcall WHAT DISTRICT [ACTION …]`: commands that show something of a district and, with an action, decide it."""
+"""Commands of the form `rollcall GROUP DISTRICT [ACTION …]`: they show something or, with an action, change it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OfDistrict(click.Group):
-    """Options may stand before DISTRICT and, as everywhere, behind it."""
+    """Accepts options before DISTRICT and after it."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         action = next((index for index, arg in enumerate(args) if index and arg in self.commands), len(args))
@@ -32,7 +32,7 @@ class OfDistrict(click.Group):
 
 @dataclass(frozen=True)
 class DistrictContext:
-    """What stands before the action."""
+    """The arguments before the action."""
 
     district: str
     warehouse: str | None
@@ -49,7 +49,7 @@ class DistrictContext:
 
 
 def of_district(show: Callable[..., None]) -> click.Group:
-    """The command itself, called with what was asked where no action follows: it shows."""
+    """Turn a function into the group's command, which calls it when no action follows."""
 
     @click.group(cls=OfDistrict, invoke_without_command=True)
     @click.argument("district")
@@ -66,7 +66,7 @@ def of_district(show: Callable[..., None]) -> click.Group:
 
 
 def action(function: Callable[..., None]) -> Callable[..., None]:
-    """An action of such a command: called with what was asked, `--warehouse` behind the action as good as before it."""
+    """Turn a function into an action of such a group. It accepts `--warehouse` too."""
 
     @warehouse_option
     @click.pass_obj
@@ -78,35 +78,35 @@ def action(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def settle(edit: Edit, moved: Impact, *, yes: bool, as_json: bool, more: dict[str, Any] | None = None) -> None:
-    """Show what a decision does to people and to the file, and write it if somebody says so.
+    """Show how an edit affects people and the file, then write it if confirmed.
 
-    Without `--yes` a person at a terminal is asked; where nobody can be asked it is only shown.
+    Without `--yes`, it asks at a terminal. Without a terminal, it only shows.
     """
     from rollcall.district_edits.render import print_moves
 
     key = edit.district.district
     is_written = False
     if edit.changes_nothing:
-        words = f"{edit.file.path.name} says so already; nothing to write."
+        outcome = f"{edit.file.path.name} already has this setting. Nothing to write."
     else:
         if not as_json:
             print_moves(moved)
             click.echo(edit.diff())
-        is_written = yes or (_somebody_is_there() and click.confirm(f"Write {edit.file.path.name}?", err=True))
+        is_written = yes or (_is_interactive() and click.confirm(f"Write {edit.file.path.name}?", err=True))
         if is_written:
             edit.write()
-            words = f"Written. To apply it to what is published, asking no provider: rollcall sync {key} --remap"
+            outcome = f"Written. To apply it to the published roster, without SIS requests: rollcall sync {key} --remap"
         else:
-            words = "Nothing was written. To write it: the same command with --yes."
+            outcome = "Nothing was written. To write it, run the same command with --yes."
     if as_json:
-        told = {"written": is_written, "moves": moved.plain(), "diff": edit.diff(), **(more or {})}
-        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        result = {"written": is_written, "moves": moved.plain(), "diff": edit.diff(), **(more or {})}
+        click.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        click.echo(words)
+        click.echo(outcome)
 
 
-def _somebody_is_there() -> bool:
+def _is_interactive() -> bool:
     return sys.stdin.isatty()
 
 
-yes_option = click.option("--yes", is_flag=True, help="Write it without asking; for scripts.")
+yes_option = click.option("--yes", is_flag=True, help="Write without asking, for scripts.")

@@ -1,4 +1,4 @@
-"""`rollcall explain`: why somebody is here or not."""
+"""`rollcall explain` and `rollcall diff`: why a person is in the roster or not, and what changes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from rollcall.cli.options import json_option, landing_option, warehouse_option
 from rollcall.landing.zone import Landing
 from rollcall.settings import find_district
 
-# `rollcall diff`: what changes, person by person.
-
-#: So many lines a terminal shows where nobody asks for more.
-_ON_A_SCREEN = 60
+#: Lines that `diff` prints on a terminal by default.
+_DEFAULT_LINES = 60
 
 
 @click.command()
@@ -26,11 +24,11 @@ _ON_A_SCREEN = 60
     nargs=2,
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="NIGHT NIGHT",
-    help="What did change from what readers saw on one night to another.",
+    help="Compare two published dates.",
 )
-@click.option("--school", default="", metavar="SCHOOL", help="Only people of this school: its sourcedId or name.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"At most so many lines; else {_ON_A_SCREEN} on a terminal.")
-@click.option("--csv", "as_csv", is_flag=True, help="The lines as CSV.")
+@click.option("--school", default="", metavar="SCHOOL", help="Only people at this school, by sourcedId or name.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"Maximum number of lines.  [default: {_DEFAULT_LINES}]")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @warehouse_option
 @landing_option
@@ -44,42 +42,42 @@ def diff(
     warehouse: str | None,
     landing: str,
 ) -> None:
-    """Show what the newest pull of DISTRICT changes, person by person with the reason, before or after it is published.
+    """Show what the latest pull of DISTRICT changes: each person, with the reason, before or after it is published.
 
-    After `rollcall sync DISTRICT --dry-run` it shows what the next publication would do. It only reads, and asks no
-    provider.
+    After `rollcall sync DISTRICT --dry-run`, it shows what the next run would publish. It only reads, and sends no SIS
+    requests.
     """
     from rollcall.diff import render
     from rollcall.diff.diff import between_nights, next_publish
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     if as_csv and as_json:
-        raise click.UsageError("Give either --csv or --json.")
+        raise click.UsageError("Give either --csv or --json, not both.")
     settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
     if between:
-        told = between_nights(engine, settings, between[0].date(), between[1].date(), school)
+        changes = between_nights(engine, settings, between[0].date(), between[1].date(), school)
     else:
-        told = next_publish(engine, settings, Landing(landing), school)
+        changes = next_publish(engine, settings, Landing(landing), school)
     if as_csv:
-        render.write_csv(told, limit, sys.stdout)
+        render.write_csv(changes, limit, sys.stdout)
     elif as_json:
-        click.echo(render.as_json(told, limit))
+        click.echo(render.as_json(changes, limit))
     else:
-        render.print_diff(told, limit or _ON_A_SCREEN, sys.stdout)
+        render.print_diff(changes, limit or _DEFAULT_LINES, sys.stdout)
 
 
 @click.command()
 @click.argument("district")
 @click.argument("who", nargs=-1, required=True)
-@click.option("--forward", is_flag=True, help="Only a reply ready to send to a school: no ids, nobody else's name.")
+@click.option("--forward", is_flag=True, help="Print only a reply for the school, without IDs or other people's names.")
 @json_option
 @warehouse_option
 def explain(district: str, who: tuple[str, ...], forward: bool, as_json: bool, warehouse: str | None) -> None:
-    """Say why WHO is in the roster of DISTRICT or not, and since when.
+    """Explain why WHO is in the roster of DISTRICT or not, and since when.
 
-    WHO is a sourcedId, a username, an e-mail address, a student or staff number, a part of a name, or a school. Several
-    who fit are listed. It only reads, and asks no provider.
+    WHO is a sourcedId, a username, an email address, a student or staff number, part of a name, or a school. If several
+    people match, it lists them. It only reads, and sends no SIS requests.
     """
     from rollcall.explain.explain import explain as explained
     from rollcall.explain.render import print_explanation, print_matches
@@ -87,14 +85,14 @@ def explain(district: str, who: tuple[str, ...], forward: bool, as_json: bool, w
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     settings = find_district(district)
-    told = explained(connect(warehouse_from_environment(warehouse)), settings, " ".join(who))
+    result = explained(connect(warehouse_from_environment(warehouse)), settings, " ".join(who))
     if as_json:
-        click.echo(json.dumps(asdict(told), default=str, indent=1))
-    elif isinstance(told, PersonMatches):
-        # a list of people must not end up in a letter
-        print_matches(told, sys.stderr if forward else sys.stdout)
+        click.echo(json.dumps(asdict(result), default=str, indent=1))
+    elif isinstance(result, PersonMatches):
+        # With --forward, a list of people must not end up in the reply.
+        print_matches(result, sys.stderr if forward else sys.stdout)
         sys.exit(1 if forward else 0)
     elif forward:
-        click.echo(told.answer.reply)
+        click.echo(result.answer.reply)
     else:
-        print_explanation(told, settings.schedule.timezone, sys.stdout)
+        print_explanation(result, settings.schedule.timezone, sys.stdout)

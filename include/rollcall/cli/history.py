@@ -1,4 +1,4 @@
-"""`rollcall backfill`: past nights anew."""
+"""Past nights: `rollcall backfill`, `resume`, `rollback`, and `roster`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _NIGHT = click.DateTime(["%Y-%m-%d"])
 @click.option("--from", "first", type=_NIGHT, required=True, metavar="NIGHT", help="The first night, YYYY-MM-DD.")
 @click.option("--to", "last", type=_NIGHT, required=True, metavar="NIGHT", help="The last night, YYYY-MM-DD.")
 @retired_option("--nights", "--from and --to")
-@click.option("--all", "every", is_flag=True, help="Also nights that were published or replayed already.")
-@click.option("--all-districts", is_flag=True, help="Every enabled district in place of one.")
+@click.option("--all", "every", is_flag=True, help="Include nights that were already published or replayed.")
+@click.option("--all-districts", is_flag=True, help="Backfill every enabled district.")
 @json_option
 @warehouse_option
 @landing_option
@@ -38,11 +38,11 @@ def backfill(
     warehouse: str | None,
     landing: str,
 ) -> None:
-    """Write past nights of DISTRICT anew: each night's pull through today's rules and mapping into history.
+    """Replay past nights of DISTRICT: each night's pull goes through today's rules and mapping into history.
 
-    By default only nights that are missing or failed. A night is the date of its morning. Nothing newer is touched;
-    a pull newer than what readers have is published. Where no pull of a night is kept, what was modified since then is
-    fetched as it is now, and said so.
+    By default, only nights that are missing or failed. A night is the date of its morning. Newer nights do not change.
+    A pull newer than the published roster is published. If a night's pull was not kept, the command fetches the records
+    modified since then, in their current state, and reports that.
     """
     from rollcall.orchestration.backfill import backfill_night, nights_between
     from rollcall.warehouse.session import connect, warehouse_from_environment
@@ -67,16 +67,13 @@ def _enabled() -> list[District]:
     return [district for district in load_districts()[0] if district.enabled]
 
 
-# `rollcall resume`: publication goes on after a rollback.
-
-
 @click.command()
 @click.argument("district")
-@click.option("--clock", is_flag=True, help="After a clock was ahead: set back to now what is dated in the future.")
+@click.option("--clock", is_flag=True, help="Fix rows dated in the future, after a clock was ahead.")
 @json_option
 @warehouse_option
 def resume(district: str, clock: bool, as_json: bool, warehouse: str | None) -> None:
-    """Let runs of DISTRICT publish again; the next one pulls everything."""
+    """Resume publishing DISTRICT. The next run is a full pull."""
     from rollcall.history.clock_repair import reset_future_instants
     from rollcall.history.rollback import resume as go_on
     from rollcall.warehouse.session import connect, warehouse_from_environment
@@ -89,33 +86,30 @@ def resume(district: str, clock: bool, as_json: bool, warehouse: str | None) -> 
             click.echo(json.dumps({"district": settings.district, "in_future": found}))
         elif found:
             click.echo(
-                f"{settings.name}: {sum(found.values()):,} rows were dated in the future and are set back to now."
+                f"{settings.name}: {sum(found.values()):,} rows were dated in the future and are now dated today."
             )
         else:
-            click.echo(f"{settings.name}: nothing is dated in the future.")
+            click.echo(f"{settings.name}: no rows are dated in the future.")
         return
     was = go_on(engine, settings)
     if as_json:
         click.echo(json.dumps({"district": settings.district, "was_paused": was}))
     elif was:
-        click.echo(f"{settings.name} is published again from the next run on. It was {was}.")
+        click.echo(f"{settings.name}: publishing resumes with the next run. It was {was}.")
     else:
         click.echo(f"{settings.name} was not paused.")
 
 
-# `rollcall rollback`: an earlier roster given back to readers.
-
-
 @click.command()
 @click.argument("district")
-@click.option("--to", "to_run", required=True, metavar="RUN", help="The run that published what readers shall have.")
+@click.option("--to", "to_run", required=True, metavar="RUN", help="Run ID to roll back to.")
 @json_option
 @warehouse_option
 @landing_option
 def rollback(district: str, to_run: str, as_json: bool, warehouse: str | None, landing: str) -> None:
-    """Give readers of DISTRICT the exact tables again that RUN published, and pause publication.
+    """Restore the tables of DISTRICT exactly as RUN published them, and pause publishing.
 
-    Runs go on pulling, and publish nothing until `rollcall resume`. The next pull is a full one.
+    Runs keep pulling, but publish nothing until `rollcall resume`. The next pull is full.
     """
     from rollcall.history.rollback import rollback as roll_back
     from rollcall.orchestration.terminal import terminal_run_id
@@ -128,26 +122,23 @@ def rollback(district: str, to_run: str, as_json: bool, warehouse: str | None, l
         click.echo(json.dumps(asdict(done), default=str, indent=1))
         return
     click.echo(
-        f"Readers of {settings.name} have the roster of {done.as_of:%Y-%m-%d %H:%M} UTC again, as {done.to_run} "
-        f"published it (generation {done.generation})."
+        f"Published roster of {settings.name}: {done.as_of:%Y-%m-%d %H:%M} UTC, as published by {done.to_run} "
+        f"(generation {done.generation})."
     )
     for table, rows in done.rows.items():
-        click.echo(f"  {table}: {rows:,} rows are otherwise now")
+        click.echo(f"  {table}: {rows:,} rows changed")
     if not done.left_out:
-        click.echo("  Who was left out then is not kept any more; that list is as it was.")
-    click.echo(f"Publication is paused until: rollcall resume {settings.district}")
-
-
-# `rollcall roster`: a district's roster of a past night.
+        click.echo("  The list of people left out did not change; the old one is no longer stored.")
+    click.echo(f"Publishing is paused. To resume: rollcall resume {settings.district}")
 
 
 @click.command()
 @click.argument("district")
-@click.option("--as-of", type=_NIGHT, metavar="NIGHT", help="As it is known by now to have been, corrections included.")
-@click.option("--as-published", type=_NIGHT, metavar="NIGHT", help="As readers saw it.")
+@click.option("--as-of", type=_NIGHT, metavar="NIGHT", help="As known today, with later corrections.")
+@click.option("--as-published", type=_NIGHT, metavar="NIGHT", help="As it was published that night.")
 @click.option("--table", type=click.Choice(list(TABLES)), default="accounts", show_default=True)
-@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), help="[default: by --out, else csv]")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file; else standard output.")
+@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), help="[default: from --out, or csv]")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Output file.  [default: standard output]")
 @warehouse_option
 def roster(
     district: str,
@@ -158,10 +149,10 @@ def roster(
     out: Path | None,
     warehouse: str | None,
 ) -> None:
-    """Write a table of DISTRICT's roster as of a past night: CSV, JSON (one object per line) or Parquet.
+    """Write a table of DISTRICT's roster for a past night, as CSV, JSON (one object per line), or Parquet.
 
-    A night is the date of its morning. No provider is asked. In CSV a text that a spreadsheet could take for a formula
-    has an apostrophe before it; JSON and Parquet have every value as it is.
+    A night is the date of its morning. The command sends no SIS requests. CSV puts an apostrophe before any text that a
+    spreadsheet could read as a formula. JSON and Parquet keep every value unchanged.
     """
     from rollcall.files.private import write_private
     from rollcall.history import tables
@@ -169,7 +160,7 @@ def roster(
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     if (as_of is None) == (as_published is None):
-        raise click.UsageError("Give one of --as-of and --as-published.")
+        raise click.UsageError("Give either --as-of or --as-published.")
     settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
     if as_of is not None:

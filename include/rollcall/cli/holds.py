@@ -23,10 +23,10 @@ _SHOWN_PEOPLE = 5
 
 @click.group()
 def holds() -> None:
-    """Decisions that wait for a person.
+    """Show and decide holds: changes that wait for your decision.
 
-    HOLD is a hold's id or the beginning of it, as long as that is one hold's only: `maple-users` is enough where one
-    hold of maple is about people.
+    HOLD is a hold's ID or a unique start of it. For example, `maple-users` is enough if only one hold of maple is about
+    users.
     """
 
 
@@ -35,7 +35,7 @@ def holds() -> None:
 @json_option
 @warehouse_option
 def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
-    """The holds that live, of DISTRICT or of all; those that need a person first."""
+    """List the open holds of DISTRICT or of all districts, those that need a decision first."""
     from rich.console import Console
     from rich.table import Table
 
@@ -47,7 +47,7 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
         _print_json([asdict(held) for held in living])
         return
     if not living:
-        click.echo("Nothing is held.")
+        click.echo("No open holds.")
         return
     grid = Table(header_style="dim", pad_edge=False, box=None)
     for name in ("hold", "stands", "since", "what", "looks like"):
@@ -63,7 +63,7 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
 @json_option
 @warehouse_option
 def show(hold: str, as_json: bool, warehouse: str | None) -> None:
-    """All there is to know about HOLD before deciding; with --json also every row it names."""
+    """Show the details of HOLD; with --json, also every row it names."""
     from rollcall.holds import reading
 
     with _connected(warehouse) as connection:
@@ -89,16 +89,16 @@ def show(hold: str, as_json: bool, warehouse: str | None) -> None:
 @click.argument("hold")
 @click.option("--reason", required=True, help="Why. Kept with the hold.")
 @retired_option("--because", "--reason")
-@click.option("--except", "excepted", multiple=True, metavar="SOURCEDID", help="Leave this record out (repeatable).")
-@click.option("--school", "schools", multiple=True, help="Only what is at this school, by sourcedId or name.")
+@click.option("--except", "excepted", multiple=True, metavar="SOURCEDID", help="Keep this record held (repeatable).")
+@click.option("--school", "schools", multiple=True, help="Only rows at this school, by sourcedId or name (repeatable).")
 @json_option
 @warehouse_option
 def approve(
     hold: str, reason: str, excepted: Sequence[str], schools: Sequence[str], as_json: bool, warehouse: str | None
 ) -> None:
-    """Let what HOLD names flow with the next publication; unused, the approval ends after 24 hours.
+    """Approve HOLD: its rows are published by the next run. An unused approval expires after 24 hours.
 
-    What is left out or at other schools stays withheld.
+    Records you except, and rows at other schools, stay held.
     """
     from rollcall.holds import decisions
 
@@ -106,7 +106,7 @@ def approve(
         done = decisions.approve(
             connection, hold, by=getpass.getuser(), reason=reason, excepted=excepted, schools=schools
         )
-    _tell(done, as_json)
+    _print_decision(done, as_json)
 
 
 @holds.command()
@@ -116,15 +116,15 @@ def approve(
 @json_option
 @warehouse_option
 def reject(hold: str, reason: str, as_json: bool, warehouse: str | None) -> None:
-    """Keep what readers have: HOLD stays withheld, and is asked about again only when more rows join it."""
+    """Reject HOLD: the published rows stay. You are asked again only if more rows join the hold."""
     from rollcall.holds import decisions
 
     with _connected(warehouse) as connection:
         done = decisions.reject(connection, hold, by=getpass.getuser(), reason=reason)
-    _tell(done, as_json)
+    _print_decision(done, as_json)
 
 
-def _tell(done: Decision, as_json: bool) -> None:
+def _print_decision(done: Decision, as_json: bool) -> None:
     from rollcall.holds import reading
 
     if as_json:
@@ -138,9 +138,9 @@ def _tell(done: Decision, as_json: bool) -> None:
             f"{len(done.no_longer):,} no longer need a decision: {shown}{f' and {more:,} more' if more > 0 else ''}."
         )
     if done.left:
-        click.echo(f"{done.left:,} stay withheld.")
+        click.echo(f"{done.left:,} stay held.")
     if done.next_command:
-        click.echo(f"To put it into effect now: {done.next_command}")
+        click.echo(f"To publish it now: {done.next_command}")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""`rollcall`: the same stages without Airflow.
+"""`rollcall`: the command line runs the same stages without Airflow.
 
-Results go to standard output, progress and logs to standard error. Exit codes: 0 done, 1 failed, 2 usage, 3 published
-but something is held.
+Results go to standard output; progress and logs go to standard error. Exit codes: 0 done, 1 failed, 2 usage error,
+3 published with holds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 from typing import NoReturn
 
-# Libraries read these when they are imported: no telemetry, no progress bars of their own (rule 8), memory given back
+# Libraries read these at import: no telemetry (rule 8), and freed memory returns to the system.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
@@ -20,7 +20,7 @@ import click
 
 from rollcall.errors import RollcallError, to_rollcall_error
 
-#: Where each command is defined; a command's module is imported only when it is asked for.
+#: The module of each command. It is imported only when the command is used.
 COMMANDS = {
     "backfill": "rollcall.cli.history",
     "check": "rollcall.cli.check",
@@ -48,7 +48,7 @@ class Commands(click.Group):
         return [name for name in COMMANDS if self.get_command(_context, name) is not None]
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        """The command, or None: the image for production comes without the sandbox's server."""
+        """The command, or None: the production image does not include the sandbox."""
         if name not in COMMANDS:
             return None
         try:
@@ -64,10 +64,10 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="rollcall")
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Log each collection as it is read and judged, and what the client does."
+    "-v", "--verbose", is_flag=True, help="Log each collection as it is pulled and validated, and each client action."
 )
 def rollcall(verbose: bool) -> None:
-    """Call the roll of every school district, every night: OneRoster to a warehouse."""
+    """Load school rosters from OneRoster into a warehouse, every night, for every district."""
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     if verbose:
         logging.getLogger("rollcall").setLevel(logging.INFO)
@@ -75,25 +75,23 @@ def rollcall(verbose: bool) -> None:
 
 
 def main() -> None:
-    """The console script: ours are errors with a sentence, so is what the warehouse refuses, wherever that happens;
-    everything else is a bug and shows its trace.
-    """
+    """Run the command. Known errors print a message; anything else is a bug and prints a traceback."""
     try:
         rollcall.main(standalone_mode=True)
     except RollcallError as error:
-        _end_with(error)
+        _exit_with(error)
     except Exception as error:
-        if not _is_of_the_warehouse(error):
+        if not _is_warehouse_error(error):
             raise
-        _end_with(to_rollcall_error(error, "command"))
+        _exit_with(to_rollcall_error(error, "command"))
 
 
-def _is_of_the_warehouse(error: Exception) -> bool:
+def _is_warehouse_error(error: Exception) -> bool:
     cause = getattr(error, "orig", None) or error
     return type(cause).__module__.startswith("psycopg")
 
 
-def _end_with(error: RollcallError) -> NoReturn:
+def _exit_with(error: RollcallError) -> NoReturn:
     click.echo(f"{click.style('Error', fg='red')} ({error.code}): {error.message}", err=True)
     if error.remedy:
         click.echo(f"  {error.remedy}", err=True)

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def warehouse_option(command: F) -> F:
     return click.option(
         "--warehouse",
         metavar="URL",
-        callback=_without_password,
-        help="SQLAlchemy URL of the warehouse, its password in PGPASSWORD or PGPASSFILE; else the connection in "
-        "AIRFLOW_CONN_WAREHOUSE.",
+        callback=_warn_about_password,
+        help="SQLAlchemy URL of the warehouse, with the password in PGPASSWORD or PGPASSFILE.  "
+        "[default: AIRFLOW_CONN_WAREHOUSE]",
     )(command)
 
 
-def _without_password(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
-    """Every account of the machine can read the arguments of a program, so a password there is warned of."""
+def _warn_about_password(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    """Warn about a password in the URL: every user of the machine can read a program's arguments."""
     if given and _has_password(given):
         click.echo(
-            "Warning: --warehouse has a password in it, which everyone on this machine can read in the process list. "
-            "Leave it out of the URL and set PGPASSWORD or PGPASSFILE, or set AIRFLOW_CONN_WAREHOUSE.",
+            "Warning: --warehouse contains a password. Everyone on this machine can read it in the process list. "
+            "Remove it from the URL and set PGPASSWORD or PGPASSFILE, or set AIRFLOW_CONN_WAREHOUSE.",
             err=True,
         )
     return given
@@ -64,9 +64,9 @@ def retired_command(group: click.Group, old: str, new: str) -> None:
 
 def landing_option(command: F) -> F:
     return click.option(
-        "--landing", metavar="DIR", default=default_landing, help="Landing zone; else ROLLCALL_LANDING."
+        "--landing", metavar="DIR", default=default_landing, help="Landing zone.  [default: ROLLCALL_LANDING]"
     )(command)
 
 
 def json_option(command: F) -> F:
-    return click.option("--json", "as_json", is_flag=True, help="The result as JSON.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

@@ -1,4 +1,4 @@
-"""`rollcall people DISTRICT`: decisions about one person."""
+"""`rollcall people DISTRICT`: decisions about single people."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @of_district
 def people(asked: DistrictContext, *, as_json: bool) -> None:
-    """Decisions about single people of DISTRICT: somebody left out, or a username by hand, why, and for which nights.
+    """Manage decisions about single people of DISTRICT: exclude a person, or set a username by hand.
 
-    Without an action it lists them. WHO is a sourcedId, a username or an e-mail address. They stand in the district's
-    YAML and nowhere else. No provider is asked.
+    Without an action, it lists the decisions. WHO is a sourcedId, a username, or an email address. Decisions are stored
+    in the district's YAML file. The command sends no SIS requests.
     """
     from rollcall.district_edits.persons import decisions_made
     from rollcall.district_edits.published import published_roster
@@ -37,17 +37,17 @@ def people(asked: DistrictContext, *, as_json: bool) -> None:
 
 
 def _reason(command: F) -> F:
-    """Why, from when, and until when."""
+    """Add the options for the reason and the dates."""
     command = click.option(
         "--until",
         type=click.DateTime(["%Y-%m-%d"]),
-        help="The last night it holds; else for good.",
+        help="The last night it applies.  [default: no end]",
     )(command)
     command = click.option(
         "--from",
         "first",
         type=click.DateTime(["%Y-%m-%d"]),
-        help="The first night it holds; else at once.",
+        help="The first night it applies.  [default: now]",
     )(command)
     command = retired_option("--because", "--reason")(command)
     return click.option("--reason", required=True, metavar="WHY", help="Why. Kept in the district's file.")(command)
@@ -96,7 +96,7 @@ def username(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Give WHO the username NAME, whatever the fields say."""
+    """Give WHO the username NAME, regardless of the username fields."""
     from rollcall.district_edits.persons import decide
 
     person = _person(asked, who)
@@ -110,7 +110,7 @@ def username(
 @json_option
 @action
 def clear(asked: DistrictContext, who: str, yes: bool, as_json: bool) -> None:
-    """Take the decision about WHO back."""
+    """Remove the decision about WHO."""
     from rollcall.district_edits.persons import clear as cleared
 
     file = asked.file()
@@ -119,7 +119,7 @@ def clear(asked: DistrictContext, who: str, yes: bool, as_json: bool) -> None:
 
 
 def _person(asked: DistrictContext, who: str) -> Person:
-    """The one it is; where it could be several, they are listed and the command ends."""
+    """The matching person. If several match, list them and exit."""
     from rollcall.district_edits.persons import matching
     from rollcall.district_edits.published import published_roster
     from rollcall.errors import ActionRequired
@@ -130,12 +130,12 @@ def _person(asked: DistrictContext, who: str) -> Person:
     if not found:
         raise ActionRequired(
             "person_unknown",
-            f"Nobody in the published roster of {district.name} has this sourcedId, username or e-mail.",
-            remedy="Give one of the three as the roster has it.",
+            f"No one in the published roster of {district.name} has this sourcedId, username, or email.",
+            remedy="Give one of the three exactly as in the roster.",
             district=district.district,
         )
     if len(found) > 1:
-        click.echo("That could be several people; give the sourcedId of one:", err=True)
+        click.echo("Several people match. Give the sourcedId of one:", err=True)
         for person in found:
             click.echo(f"  {person.sourced_id}  {person.told}", err=True)
         sys.exit(1)
@@ -160,7 +160,7 @@ class _Nights(TypedDict):
 
 def _nights(first: datetime | None, until: datetime | None) -> _Nights:
     if until is not None and until.date() < datetime.now(UTC).date():
-        raise click.UsageError("--until lies in the past; such a decision would hold on no night.")
+        raise click.UsageError("--until is in the past, so the decision would never apply.")
     if first is not None and until is not None and until < first:
-        raise click.UsageError("--until lies before --from; such a decision would hold on no night.")
+        raise click.UsageError("--until is before --from, so the decision would never apply.")
     return {"first": first.date() if first else None, "until": until.date() if until else None}

@@ -1,4 +1,4 @@
-"""`rollcall sites DISTRICT`: which school is which site."""
+"""`rollcall sites DISTRICT`: which school belongs to which site."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @of_district
 def sites(asked: DistrictContext, *, as_json: bool) -> None:
-    """The schools of DISTRICT (an id, or a path to its YAML file) with their people, and which site each is.
+    """Map the schools of DISTRICT (an ID, or a path to its YAML file) to sites.
 
-    Without an action it lists them, those nobody has decided about first. SCHOOL is a sourcedId, an identifier or a
-    name that only one school has; SITE the id or the name of one of the district's sites. Decisions stand in the
-    district's YAML and nowhere else. No provider is asked.
+    Without an action, it lists the schools with their people and sites, undecided schools first. SCHOOL is a sourcedId,
+    an identifier, or a unique name. SITE is the ID or name of one of the district's sites. Decisions are stored in the
+    district's YAML file. The command sends no SIS requests.
     """
     from rollcall.district_edits.render import print_schools
 
@@ -43,7 +43,7 @@ def sites(asked: DistrictContext, *, as_json: bool) -> None:
 @json_option
 @action
 def set_(asked: DistrictContext, school: str, site: str, yes: bool, as_json: bool) -> None:
-    """Make SCHOOL belong to SITE; several schools may share one."""
+    """Map SCHOOL to SITE. Several schools can share a site."""
     found = _schools(asked)
     _decide(asked, found, {found.find(school).sourced_id: found.site(site)}, yes=yes, as_json=as_json)
 
@@ -68,20 +68,20 @@ def exclude(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> No
 @json_option
 @action
 def undecide(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> None:
-    """Take the decision about SCHOOL back."""
+    """Remove the decision about SCHOOL."""
     found = _schools(asked)
     _decide(asked, found, {found.find(school).sourced_id: UNDECIDED}, yes=yes, as_json=as_json)
 
 
 @sites.command()
-@click.option("--apply", "applies", is_flag=True, help="Decide what is suggested.")
+@click.option("--apply", "applies", is_flag=True, help="Apply all suggestions.")
 @yes_option
 @json_option
 @action
 def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> None:
-    """Suggest a site for every undecided school: by an equal identifier, else by a name that means the same.
+    """Suggest a site for every undecided school: by equal identifier, or by equivalent name.
 
-    What could be two things is not suggested; both are named.
+    If two sites match, it names both and suggests neither.
     """
     found = _schools(asked)
     found.require_targets()
@@ -101,14 +101,14 @@ def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> 
     for school in doubtful:
         click.echo(f"{school.name} ({school.sourced_id}): {school.note}")
     rest = sum(school.state == "undecided" and not school.note for school in found.schools)
-    click.echo(f"{len(near)} suggested, {len(doubtful)} could be two things, {rest} like nothing. Decide with --apply.")
+    click.echo(f"{len(near)} suggested, {len(doubtful)} ambiguous, {rest} without a match. Add --apply to apply them.")
 
 
 @sites.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 @action
 def export(asked: DistrictContext, file: Path) -> None:
-    """Write all schools to FILE as CSV (- for standard output), to be decided about in a spreadsheet.
+    """Write all schools to FILE as CSV (- for standard output), to decide in a spreadsheet.
 
     Fill the column `site` with a site's id or name, or exclude; empty is undecided.
     """
@@ -120,7 +120,7 @@ def export(asked: DistrictContext, file: Path) -> None:
         return
     worksheet.save(found, file)
     click.echo(
-        f"{len(found.schools)} schools are in {file}. Read it again with: rollcall sites {asked.district} import {file}"
+        f"Wrote {len(found.schools)} schools to {file}. To import it: rollcall sites {asked.district} import {file}"
     )
 
 
@@ -130,7 +130,7 @@ def export(asked: DistrictContext, file: Path) -> None:
 @json_option
 @action
 def import_(asked: DistrictContext, file: Path, yes: bool, as_json: bool) -> None:
-    """Decide what FILE says, a CSV that `export` wrote; schools that are not in it stay as they are."""
+    """Apply the decisions in FILE, a CSV from `export`. Schools not in the file do not change."""
     from rollcall.district_edits import worksheet
 
     found = _schools(asked)

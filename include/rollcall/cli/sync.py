@@ -1,4 +1,4 @@
-"""`rollcall sync`: a district's night from a terminal."""
+"""`rollcall sync`: runs a district's night from a terminal."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rollcall.settings import find_district
 
 @click.command()
 @click.argument("district")
-@click.option("--full", is_flag=True, help="Pull everything; else what the night needs, mostly what was modified.")
-@click.option("--remap", is_flag=True, help="Ask no provider: map again what is published, as after a changed mapping.")
-@click.option("--dry-run", is_flag=True, help="Say what would change and publish nothing.")
+@click.option("--full", is_flag=True, help="Full pull.  [default: delta, or full when due]")
+@click.option("--remap", is_flag=True, help="Remap only (no SIS requests), for example after a mapping change.")
+@click.option("--dry-run", is_flag=True, help="Report what would change without publishing it.")
 @click.option(
     "--collection",
     "collections",
     multiple=True,
     type=click.Choice(COLLECTIONS),
-    help="Pull only this one (repeatable); what is not pulled stays as published.",
+    help="Pull only this collection (repeatable). The others stay as published.",
 )
 @json_option
 @warehouse_option
@@ -40,9 +40,9 @@ def sync(
     warehouse: str | None,
     landing: str,
 ) -> None:
-    """Pull DISTRICT (an id, or a path to its YAML file) now and publish it.
+    """Pull DISTRICT (an ID, or a path to its YAML file) and publish it now.
 
-    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT> in Airflow's JSON form; --remap needs none.
+    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format. --remap needs none.
     """
     from rollcall.oneroster.connection import OneRosterConnection
     from rollcall.orchestration.terminal import Terminal, published, pulled, terminal_run_id
@@ -52,7 +52,7 @@ def sync(
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     if remap and (full or collections):
-        raise click.UsageError("--remap pulls nothing: it goes with neither --full nor --collection.")
+        raise click.UsageError("--remap pulls nothing, so it cannot be combined with --full or --collection.")
     settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
     zone, run_id, key = Landing(landing), terminal_run_id(), settings.district
@@ -74,6 +74,6 @@ def sync(
             else:
                 report.print_summary(engine, key, run_id, zone, sys.stdout)
     except RollcallError as error:
-        told = f"The run ended as {done.status}, generation {done.generation}; only its summary cannot be read."
-        raise RollcallError(error.code, f"{told} {error.message}", remedy=error.remedy, district=key) from None
+        outcome = f"The run ended as {done.status}, generation {done.generation}, but its summary cannot be read."
+        raise RollcallError(error.code, f"{outcome} {error.message}", remedy=error.remedy, district=key) from None
     sys.exit(done.exit_code)

@@ -1,4 +1,4 @@
-"""`rollcall usernames DISTRICT`: which field usernames come from."""
+"""`rollcall usernames DISTRICT`: which field the usernames come from."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @of_district
 def usernames(asked: DistrictContext, *, as_json: bool) -> None:
-    """The fields a username of DISTRICT can come from, side by side as the published roster fills them.
+    """Choose the field that usernames of DISTRICT come from.
 
-    Without an action it compares them, per role: filled, different values, people who would collide, changed with the
-    newest pull, a masked example; the best is marked. No provider is asked.
+    Without an action, it compares the fields in the published roster for each role: values present, distinct values,
+    collisions, changes in the latest pull, and a masked example. The best field is marked. The command sends no SIS
+    requests.
     """
     from rollcall.district_edits.fields import compare
     from rollcall.district_edits.published import published_roster
@@ -39,19 +40,19 @@ def usernames(asked: DistrictContext, *, as_json: bool) -> None:
 
 
 def _choice(command: F) -> F:
-    """The options of a choice."""
+    """Add the arguments that define a username source."""
     for option in (
         click.argument("field"),
-        click.option("--role", type=click.Choice(["student", "staff"]), help="For this role only; else for both."),
+        click.option("--role", type=click.Choice(["student", "staff"]), help="Only for this role.  [default: both]"),
         click.option(
             "--transform",
             "transforms",
             multiple=True,
             metavar="STEP",
-            help="Repeatable, in order, such as trim, lower, local_part, 'domain: elm.example' or 'none'.  "
+            help="A step such as trim, lower, local_part, 'domain: elm.example', or none (repeatable, in order).  "
             "[default: trim, lower]",
         ),
-        click.option("--pattern", help="A regular expression the whole username must match."),
+        click.option("--pattern", help="Regular expression that the whole username must match."),
     ):
         command = option(command)
     return command
@@ -64,9 +65,9 @@ def _choice(command: F) -> F:
 def preview(
     asked: DistrictContext, field: str, role: Role | None, transforms: Sequence[str], pattern: str | None, as_json: bool
 ) -> None:
-    """Show what usernames from FIELD would be: who has one, who collides with whom, whose would change.
+    """Preview usernames from FIELD: coverage, collisions, and changed usernames.
 
-    FIELD is email, username, sourcedId, identifier, userIds.<type>, metadata.<key> or userProfiles.<type>.
+    FIELD is email, username, sourcedId, identifier, userIds.<type>, metadata.<key>, or userProfiles.<type>.
     """
     from rollcall.district_edits.render import print_moves, print_preview
 
@@ -93,7 +94,7 @@ def set_(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Take usernames from FIELD, and from nothing else; shows first what that does."""
+    """Take usernames from FIELD only. Shows the impact first."""
     from rollcall.district_edits.fields import decide
     from rollcall.district_edits.render import print_preview
 
