@@ -1,4 +1,4 @@
-# Astro Runtime 3.3-8 is Airflow 3.3.2. Its default Python is 3.14, which Rollcall does not support yet, hence the flavour.
+# Astro Runtime 3.3-8 is Airflow 3.3.2. Its default Python is 3.14, which Rollcall does not support yet, hence the flavor.
 # The base image installs packages.txt and requirements.txt and copies the project by itself (ONBUILD).
 FROM astrocrpublic.azurecr.io/runtime:3.3-8-python-3.13
 

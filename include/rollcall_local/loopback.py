@@ -1,13 +1,13 @@
-"""The machine's own address: free TCP ports on it, and HTTP to it."""
+"""Free TCP ports on the loopback address, and locks on folders."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from contextlib import closing
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from rollcall.errors import RollcallError
 
@@ -15,24 +15,24 @@ LOOPBACK = "127.0.0.1"
 _TRIES = 50
 
 
-def free_port(wished: int) -> int:
-    """`wished`, or the first free port above it. Whoever asks has to use it at once: nothing reserves it.
+def free_port(preferred: int) -> int:
+    """The preferred port, or the first free port above it. Nothing reserves it, so use it at once.
 
-    :raises RollcallError: `no_free_port` if the next fifty are taken too.
+    :raises RollcallError: `no_free_port` if it and the next 49 are taken.
     """
-    for port in range(wished, wished + _TRIES):
+    for port in range(preferred, preferred + _TRIES):
         if _is_free(port):
             return port
     raise RollcallError(
         "no_free_port",
-        f"The ports {wished} to {wished + _TRIES - 1} of {LOOPBACK} are all taken.",
-        remedy="Stop what uses one of them.",
+        f"Ports {preferred} to {preferred + _TRIES - 1} on {LOOPBACK} are all in use.",
+        remedy="Stop a program that uses one of them.",
     )
 
 
 def _is_free(port: int) -> bool:
-    """Nobody listens there on loopback, and neither on all addresses: both would answer in our place."""
-    for address in (LOOPBACK, "0.0.0.0"):  # noqa: S104 - looked at, never listened on
+    """No one listens on the port, neither on loopback nor on all addresses: both would answer in our place."""
+    for address in (LOOPBACK, "0.0.0.0"):  # noqa: S104 - probed, never listened on
         with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -42,41 +42,32 @@ def _is_free(port: int) -> bool:
     return True
 
 
-# One user at a time for a folder: the lock dies with its holder, so nothing stale has to be cleaned up.
-
-
 class FolderLock:
-    """An exclusive lock on a folder's file `lock`, which names the process that holds it.
+    """An exclusive lock on a folder. It ends with its process, so a stale lock needs no cleanup.
 
-    :param what: what the folder belongs to, as a person knows it ("the demo").
+    :param owner: what the folder belongs to, in words for a person ("`make demo` of this checkout").
     """
 
-    def __init__(self, folder: Path, what: str) -> None:
-        self._path = folder / "lock"
-        self._what = what
-        self._file: TextIO | None = None
+    def __init__(self, folder: Path, owner: str) -> None:
+        self._lock = FileLock(
+            folder / "lock", blocking=False, thread_local=False, fallback_to_soft=False, preserve_lock_file=True
+        )
+        self._holder = folder / "holder"
+        self._owner = owner
 
     def acquire(self) -> None:
-        """:raises RollcallError: `already_running` when another process, or this one, holds it."""
-        file = self._path.open("a+", encoding="utf-8")
+        """:raises RollcallError: `already_running` if another process, or this one, holds the lock."""
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            file.close()
+            self._lock.acquire()
+        except Timeout:
+            holder = self._holder.read_text(encoding="utf-8") if self._holder.exists() else "unknown"
             raise RollcallError(
                 "already_running",
-                f"{self._what} is already running, started by process {holder}.",
-                remedy="Use that one, or stop it first (Ctrl-C where it runs).",
+                f"{self._owner} is already running, started by process {holder}.",
+                remedy="Use that one, or stop it first (Ctrl-C in its terminal).",
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
+        self._holder.write_text(str(os.getpid()), encoding="utf-8")
 
     def release(self) -> None:
-        """Let the next one in; does nothing when not held."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Release the lock. Does nothing if it is not held."""
+        self._lock.release()

@@ -1,8 +1,7 @@
-"""Virtual environments beside `.venv`, for programs whose libraries do not agree with Airflow's (dbt, dlt)."""
+"""Extra virtual environments for programs whose libraries conflict with Airflow's (dbt, dlt)."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -10,12 +9,14 @@ import sys
 import venv
 from pathlib import Path
 
+from filelock import FileLock
+
 from rollcall.errors import RollcallError
 from rollcall_local.airflow_env import PROJECT
 
 
 def side_venv(name: str, requirements: Path) -> Path:
-    """The folder with the programs of an environment made from a list of pinned packages; made on its first use.
+    """The programs' folder of an environment with the pinned packages. Creates the environment on first use.
 
     :raises RollcallError: `side_venv_failed`.
     """
@@ -24,8 +25,7 @@ def side_venv(name: str, requirements: Path) -> Path:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     wanted = hashlib.sha256(f"{folder} {version} ".encode() + requirements.read_bytes()).hexdigest()
     folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be making it
+    with FileLock(folder.parent / f"{folder.name}.lock"):  # another process may be creating it
         if not stamp.exists() or stamp.read_text() != wanted:
             _make(folder, requirements)
             stamp.write_text(wanted)
@@ -49,10 +49,10 @@ def _make(folder: Path, requirements: Path) -> None:
         str(requirements),
     ]
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", str(requirements)]
-    # where uv cannot reach the index pip is set up for, pip can
+    # pip may be configured for an index that uv cannot reach.
     if subprocess.run(uv, check=False).returncode and subprocess.run(pip, check=False).returncode:
         raise RollcallError(
             "side_venv_failed",
-            f"The packages of {requirements.name} could not be installed into {folder.name}; what failed stands above.",
-            remedy="Run it again when the package index can be reached.",
+            f"The packages of {requirements.name} could not be installed into {folder.name}. See the error above.",
+            remedy="Run it again when the package index is reachable.",
         )
