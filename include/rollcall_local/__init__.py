@@ -1,1 +1,1 @@
-"""What starts and stops things on one machine: PostgreSQL, Airflow, the demo. An image has no use for it."""
+"""Starts and stops PostgreSQL, Airflow, and the demo on one machine. Never part of the image."""

@@ -1,6 +1,6 @@
-"""Airflow's four components as children of ours, on loopback: what `airflow standalone` would leave behind ends here.
+"""Runs Airflow's four components on loopback as child processes, and stops all of them.
 
-`airflow standalone` stopped by SIGTERM leaves its children running and starts 32 workers.
+`airflow standalone` starts 32 workers, and SIGTERM leaves its children running.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from rollcall_local.processes import Programs, program_died
 #: Seconds for all components to become healthy; 30 on two free cores.
 _HEALTHY_LIMIT = 300.0
 
-#: The components by their command, and what each is called in the health answer.
+#: Each component's command and its name in the health response.
 _IN_HEALTH = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
-#: Without a log server: it would listen on all addresses, and the API server reads the same files anyway.
+#: No log server: it would listen on all addresses, and the API server reads the same files.
 _ARGUMENTS = {"scheduler": ["--skip-serve-logs"], "triggerer": ["--skip-serve-logs"]}
 
 
 class AirflowComponents:
-    """Scheduler, DAG processor, API server and triggerer, from `with` to the end of the block and no longer.
+    """Scheduler, DAG processor, API server, and triggerer, running for the length of the `with` block.
 
-    :param home: AIRFLOW_HOME, with logs, password and keys; made if it does not exist.
-    :param metadata_url: SQLAlchemy's URL of Airflow's own database.
-    :param env: variables laid over the components' environment, such as AIRFLOW_CONN_WAREHOUSE.
-    :param port: the API server's wished port; the next free one is taken.
-    :param prepare: called with the API before anything can run, to apply connections and pools.
-    :param progress: told in words what happens.
+    :param home: AIRFLOW_HOME, with logs, password, and keys. Created if missing.
+    :param metadata_url: SQLAlchemy URL of Airflow's metadata database.
+    :param env: extra environment variables for the components, such as AIRFLOW_CONN_WAREHOUSE.
+    :param port: the API server's preferred port. If taken, the next free one is used.
+    :param prepare: called with the API before any DAG can run, to apply connections and pools.
+    :param progress: called with each progress message.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class AirflowComponents:
         self._extra = env or {}
         self._dags = dags
         self._plugins = plugins
-        self._wished_port = port
+        self._preferred_port = port
         self._prepare = prepare
         self._progress = progress
         self._programs = Programs(home, "Airflow")
@@ -86,24 +86,24 @@ class AirflowComponents:
 
     @property
     def api_url(self) -> str:
-        """The address of API and UI, without a path."""
+        """The URL of API and UI, without a path."""
         return self.api.url
 
     @property
     def user(self) -> str:
-        """The one who may do everything."""
+        """The admin user."""
         return USER
 
     @property
     def password(self) -> str:
-        """That user's password, made once per home."""
+        """The admin user's password, generated once per home."""
         return Secrets.of(self.home).password
 
     def start(self) -> None:
-        """Migrate the database, start the components, and wait until each has sent a heartbeat.
+        """Migrate the database, start the components, and wait for a heartbeat from each.
 
-        A DAG that is not paused runs as soon as it is known and the scheduler is there, and must find its connection.
-        So nothing parses DAGs before `prepare` is done, and where DAGs are known from before nothing schedules either.
+        An unpaused DAG runs as soon as it is parsed and the scheduler is up, and it needs its connection. So the DAG
+        processor starts after `prepare`. If the database already has DAGs, the scheduler also starts after it.
 
         :raises RollcallError: `already_running`, `program_died`, `airflow_not_healthy`, `no_free_port`.
         """
@@ -115,7 +115,7 @@ class AirflowComponents:
             raise
 
     def stop(self) -> None:
-        """End the components and all their tasks. Does nothing when they are not running."""
+        """Stop the components and all their tasks. Does nothing if they are not running."""
         if self._api is not None:
             with suppress(OSError):  # the terminal may be gone
                 self._progress("Airflow: stopping (a few seconds)")
@@ -123,13 +123,13 @@ class AirflowComponents:
         self._api = None
 
     def check(self) -> None:
-        """:raises RollcallError: `program_died`, with the end of its log, if a component is not running any more."""
+        """:raises RollcallError: `program_died`, with the end of its log, if a component has ended."""
         self._programs.check()
 
     def _launch(self) -> None:
-        port = free_port(self._wished_port)
-        if port != self._wished_port:
-            self._progress(f"Port {self._wished_port} is taken, Airflow uses {port}.")
+        port = free_port(self._preferred_port)
+        if port != self._preferred_port:
+            self._progress(f"Port {self._preferred_port} is in use. Airflow uses {port}.")
         self._env = airflow_env(
             self.home,
             metadata_url=self._metadata_url,
@@ -157,7 +157,7 @@ class AirflowComponents:
         self._progress("Airflow: all four components are healthy")
 
     def _start(self, component: str) -> None:
-        # The API server ends last: a task that is ended tells it so, and would try for long if it were gone.
+        # The API server stops last: tasks report their end to it, and would retry for a long time without it.
         phase = 1 if component == "api-server" else 0
         arguments = _ARGUMENTS.get(component, [])
         self._programs.start(component, [*_command(component), *arguments], env=self._env, phase=phase)
@@ -204,7 +204,7 @@ class AirflowComponents:
         return False
 
     def _has_heartbeat(self, component: str, *, since: datetime) -> bool:
-        """A heartbeat of this start: in a database that was used before, the last start's may still look fresh."""
+        """Whether the component sent a heartbeat since this start. In a used database, an old one may look fresh."""
         with suppress(RollcallError):
             found = self.api.health()[component]
             beat = found.get(f"latest_{component}_heartbeat")

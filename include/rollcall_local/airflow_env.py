@@ -1,6 +1,6 @@
-"""The environment Airflow's components run in on one machine: everything on loopback, nothing left to chance.
+"""The environment of Airflow's components on one machine: all settings explicit, everything on loopback.
 
-Settings of another Airflow or Rollcall in the caller's environment are not passed on.
+Settings of another Airflow or Rollcall in the caller's environment are removed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rollcall.files.private import write_private
 from rollcall.onboarding.airflow_api import AirflowApi
 from rollcall_local.loopback import LOOPBACK
 
-#: The folder of the checkout: `dags/`, `plugins/`, `config/` and `include/` lie in it.
+#: The checkout's folder, with `dags/`, `plugins/`, `config/`, and `include/`.
 PROJECT = Path(__file__).resolve().parents[2]
 USER = "admin"
 
@@ -30,7 +30,7 @@ _TELEMETRY_OFF = {"GX_ANALYTICS_ENABLED": "false", "SCARF_ANALYTICS": "false", "
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
-    """What signs and encrypts in one Airflow home; made once, kept in `secrets.json` for its owner alone."""
+    """The secrets of one Airflow home. Generated once and kept in `secrets.json`, readable by the owner only."""
 
     password: str
     fernet_key: str
@@ -39,16 +39,16 @@ class Secrets:
 
     @classmethod
     def of(cls, home: Path) -> Secrets:
-        """The home's secrets, made if it has none."""
+        """The home's secrets, generated if there are none."""
         path = home / "secrets.json"
         if not path.exists():
-            made = {
+            generated = {
                 "password": secrets.token_urlsafe(9),
                 "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
                 "jwt_secret": secrets.token_urlsafe(48),
                 "api_secret": secrets.token_urlsafe(32),
             }
-            write_private(path, json.dumps(made).encode())
+            write_private(path, json.dumps(generated).encode())
         return cls(**json.loads(path.read_text()))
 
 
@@ -61,9 +61,9 @@ def airflow_env(
     plugins: Path,
     extra: Mapping[str, str],
 ) -> dict[str, str]:
-    """The whole environment of the components, `extra` laid over the rest.
+    """The full environment of the components; `extra` overrides the rest.
 
-    :param metadata_url: SQLAlchemy's URL of an empty database or of one an earlier start migrated.
+    :param metadata_url: SQLAlchemy URL of an empty database, or one that an earlier start migrated.
     """
     keys = Secrets.of(home)
     passwords = home / "passwords.json"
@@ -78,7 +78,7 @@ def airflow_env(
         "CORE__TEST_CONNECTION": "Enabled",
         "CORE__FERNET_KEY": keys.fernet_key,
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, for seconds where there is none
+        "CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default queries DNS, which takes seconds without one
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
@@ -89,13 +89,13 @@ def airflow_env(
         "API__SECRET_KEY": keys.api_secret,
         "API_AUTH__JWT_SECRET": keys.jwt_secret,
         "LOGGING__BASE_LOG_FOLDER": str(home / "logs" / "tasks"),
-        "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "120",  # two busy cores at the first parse
+        "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "120",  # the first parse is slow on two busy cores
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new DAG file is noticed
     }
     env = own_environment() | {f"AIRFLOW__{name}": value for name, value in settings.items()}
     env |= {
         "AIRFLOW_HOME": str(home),
-        # `include`, and config/airflow_local_settings.py; not plugins/, or the provider would have two spellings.
+        # config/airflow_local_settings.py must be importable. Without plugins/, or the provider has two import names.
         "PYTHONPATH": os.pathsep.join((str(PROJECT), str(PROJECT / "config"))),
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": _no_proxy(),
@@ -105,7 +105,7 @@ def airflow_env(
 
 
 def own_environment() -> dict[str, str]:
-    """The caller's environment without what it says about some other Airflow or Rollcall."""
+    """The caller's environment without the settings of another Airflow or Rollcall."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "ROLLCALL"))}
 
 
@@ -113,10 +113,6 @@ def _no_proxy() -> str:
     given = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     return ",".join(filter(None, (given, LOOPBACK, "localhost")))
 
-
-# Applies `airflow_settings.yaml`, the Astro CLI's file of connections, pools and variables, to a running Airflow.
-#
-# Without the Astro CLI this does what `astro dev start` does with the file, and more than once without harm.
 
 _CONNECTION = (
     "conn_id",
@@ -134,7 +130,10 @@ _VARIABLE = ("variable_name", "variable_value")
 
 @dataclass(frozen=True, repr=False)
 class AirflowSettings:
-    """What the file holds, in the shape of Airflow's API; connections hold secrets, so there is no repr."""
+    """The content of `airflow_settings.yaml` (connections, pools, variables) in the format of Airflow's API.
+
+    The Astro CLI reads the same file in `astro dev start`. Connections contain secrets, so there is no repr.
+    """
 
     connections: tuple[dict[str, Any], ...] = ()
     pools: tuple[dict[str, Any], ...] = ()
@@ -142,9 +141,9 @@ class AirflowSettings:
 
     @classmethod
     def read(cls, path: Path) -> AirflowSettings:
-        """The file's settings; entries without a name, as in Astro's template, are left out.
+        """The file's settings. Entries without a name, as in Astro's template, are ignored.
 
-        :raises RollcallError: `airflow_settings_unreadable` for what is not YAML or has a key the Astro CLI has not.
+        :raises RollcallError: `airflow_settings_unreadable` if it is not YAML or has a key unknown to the Astro CLI.
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -159,8 +158,8 @@ class AirflowSettings:
             variables=tuple(map(_variable, _entries(path, found, "variables", _VARIABLE))),
         )
 
-    def at(self, written: str, actual: str) -> AirflowSettings:
-        """The same with another address: `127.0.0.1:8480` replaced wherever a connection names it."""
+    def with_address(self, written: str, actual: str) -> AirflowSettings:
+        """A copy with an address such as `127.0.0.1:8480` replaced in every connection."""
         moved = [
             {**connection, **{key: str(connection[key] or "").replace(written, actual) for key in ("host", "extra")}}
             for connection in self.connections
@@ -168,7 +167,7 @@ class AirflowSettings:
         return replace(self, connections=tuple(moved))
 
     def apply(self, api: AirflowApi) -> None:
-        """Create what is missing, overwrite what is there; what else Airflow holds is left alone.
+        """Create or overwrite these settings in Airflow. Other settings do not change. Safe to repeat.
 
         :raises RollcallError: `airflow_settings_refused`.
         """
@@ -181,7 +180,9 @@ def _entries(path: Path, found: Mapping[str, Any], kind: str, known: tuple[str, 
     for entry in found.get(kind) or []:
         unknown = sorted(set(entry) - set(known) - {"conn_uri"})
         if unknown:
-            raise _unreadable(path, f"has the key {unknown[0]!r} under `{kind}`, where {', '.join(known)} can stand")
+            raise _unreadable(
+                path, f"has the unknown key {unknown[0]!r} under `{kind}`. Known keys: {', '.join(known)}"
+            )
         if entry.get(known[0]):
             yield entry
 

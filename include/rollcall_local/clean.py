@@ -1,4 +1,4 @@
-"""`make clean`: ends what a killed launcher left running and removes this checkout's data outside the clone."""
+"""`make clean`: stops leftover processes and deletes this checkout's data outside the clone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PURPOSES = ("demo", "up")
 
 
 def main() -> int:
-    """Clean, or say what still runs."""
+    """Clean up, or report what is still running."""
     return processes.run(_clean)
 
 

@@ -1,6 +1,6 @@
-"""`make dbt`: the dbt package built and tested on the warehouse of the last demo, or on one named by the environment.
+"""`make dbt`: builds and tests the dbt package on the last demo's warehouse, or on the one in the environment.
 
-dbt has an environment of its own, and sends nothing to anybody.
+dbt runs in its own virtual environment, with telemetry off.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ FOLDER = PROJECT / "dbt"
 
 
 def main() -> int:
-    """Build against the demo's warehouse, or the one `ROLLCALL_DBT_HOST` names."""
+    """Build on the demo's warehouse, or on the one in `ROLLCALL_DBT_HOST`."""
     return processes.run(_build)
 
 
 def run(arguments: Sequence[str], target: Mapping[str, str], state: Path) -> int:
-    """Run dbt with these arguments; its exit code.
+    """Run dbt and return its exit code.
 
     :param target: the variables of `dbt/profiles.yml`.
-    :param state: a folder for what dbt writes.
+    :param state: the folder for dbt's output.
     """
     dbt = side_venv("dbt", FOLDER / "requirements.txt") / "dbt"
     paths = ["--project-dir", str(FOLDER), "--profiles-dir", str(FOLDER), "--target-path", str(state / "target")]
@@ -42,8 +42,8 @@ def run(arguments: Sequence[str], target: Mapping[str, str], state: Path) -> int
     return subprocess.run([str(dbt), *arguments, *paths], env=environment, check=False).returncode
 
 
-def target_of(url: sa.URL) -> dict[str, str]:
-    """The variables of `dbt/profiles.yml` for a warehouse; its socket's folder stands in the query."""
+def dbt_target(url: sa.URL) -> dict[str, str]:
+    """The variables of `dbt/profiles.yml` for a warehouse. A socket's folder is in the URL's query."""
     host = url.query.get("host") or url.host or "localhost"
     return {
         "ROLLCALL_DBT_HOST": str(host),
@@ -61,14 +61,14 @@ def _build() -> int:
         return run(["build"], {}, state)
     folder = checkout_folder("demo")
     if not folder.exists():
-        raise RollcallError("no_demo", "There is no warehouse of a demo.", remedy="Run `make demo` first.")
+        raise RollcallError("no_demo", "No demo warehouse found.", remedy="Run `make demo` first.")
     postgres = EmbeddedPostgres(folder)
-    target = target_of(sa.make_url(postgres.url(WAREHOUSE)))
+    target = dbt_target(sa.make_url(postgres.url(WAREHOUSE)))
     with ExitStack() as started:
         try:
             started.enter_context(postgres)
         except RollcallError as error:
-            if error.code != "already_running":  # the demo itself is up: its server will do
+            if error.code != "already_running":  # the demo is running: use its server
                 raise
         return run(["build"], target, state)
 

@@ -1,6 +1,6 @@
-"""`make demo`: two made-up districts synced by a real Airflow scheduler, over HTTP, into a real PostgreSQL, twice.
+"""`make demo`: a real Airflow syncs two made-up districts over HTTP into a real PostgreSQL, twice.
 
-Ends by itself without a terminal, and says so; exit code 0 only if both districts were published twice.
+Without a terminal it ends by itself. Exit code 0 only if both districts were published twice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NIGHTS = 2
 
 
 def main() -> int:
-    """Run the demo; what the environment says about some other Airflow or Rollcall does not count."""
+    """Run the demo, without the settings of another Airflow or Rollcall in the environment."""
     for name in set(os.environ) - set(own_environment()):
         del os.environ[name]
     return processes.run(_demo)
@@ -42,24 +42,26 @@ def _demo() -> int:
             screen.lines(stack.addresses())
             stack.stay()
         else:
-            screen.title("The end")
-            screen.say("Standard input is no terminal, so the demo stops what it started.")
-            screen.say("To look around, run `make demo` in a terminal, or `make up`, which stays without one.")
+            screen.title("Done")
+            screen.say("No terminal: the demo stops everything it started.")
+            screen.say(
+                "To look around, run `make demo` in a terminal, or run `make up`, which keeps running without one."
+            )
     return 0 if complete else 1
 
 
 def _two_nights(stack: Stack, screen: Screen, engine: sa.Engine) -> bool:
-    """Whether each district was published every night."""
+    """Run two nights. Returns whether each district was published in both."""
     nights = Nights(stack.airflow.api, DISTRICTS, screen, stack.check)
     landing = Landing(str(stack.landing))
     screen.say("Airflow: reading the DAGs")
     nights.wait_until_parsed()
-    screen.title("The first night: everything is new")
+    screen.title("Night 1: everything is new")
     nights.first()
     _show_newest(engine, landing, screen)
     for district in DISTRICTS:
-        stack.let_night_pass(district)
-    screen.title("A day later: people joined, moved, changed their name and left")
+        stack.pass_night(district)
+    screen.title("Night 2: people joined, moved, changed names, and left")
     nights.next(2)
     _show_newest(engine, landing, screen)
     published = {district: len(_published(engine, district)) for district in DISTRICTS}
@@ -69,7 +71,7 @@ def _two_nights(stack: Stack, screen: Screen, engine: sa.Engine) -> bool:
 
 
 def _show_newest(engine: sa.Engine, landing: Landing, screen: Screen) -> None:
-    from rollcall.reports.report import print_summary  # as below
+    from rollcall.reports.report import print_summary  # imported late, like the models below
 
     file = None if screen.console.is_terminal else screen.console.file
     for district in DISTRICTS:
@@ -78,8 +80,8 @@ def _show_newest(engine: sa.Engine, landing: Landing, screen: Screen) -> None:
 
 
 def _published(engine: sa.Engine, district: str) -> Sequence[str]:
-    """The run ids that published a district, newest first."""
-    from rollcall.warehouse.models import runs  # its schema's name comes from the environment, tidied before
+    """IDs of the runs that published a district, newest first."""
+    from rollcall.warehouse.models import runs  # reads the schema's name from the environment, cleared in main
 
     query = sa.select(runs.c.run_id).where(runs.c.district_id == district, runs.c.status == "published")
     with engine.connect() as connection:

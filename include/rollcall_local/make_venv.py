@@ -1,7 +1,7 @@
-"""`make setup`: the checkout's `.venv`, complete or made anew. Runs before anything is installed, so stdlib only.
+"""`make setup`: creates or updates the checkout's `.venv`. Runs before any installation, so standard library only.
 
-A stamp in the environment says what it was made from; one without a stamp was interrupted half-way and is made again.
-uv does it in a tenth of pip's time; where uv cannot be had, or cannot reach the index pip is set up for, pip does it.
+A stamp file records the sources of the environment. Without it, an earlier setup was interrupted and is repeated. uv
+takes a tenth of pip's time. If uv cannot be installed, or cannot reach pip's index, pip does the work.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = PROJECT / "requirements.lock"
 _STAMP = VENV / "made-from"
-#: What the environment follows from, beside the path of the checkout: an environment does not survive a move.
+#: The environment depends on these files and on the checkout's path, because it does not survive a move.
 _SOURCES = (LOCK, PROJECT / "requirements.txt", PROJECT / "pyproject.toml")
 
 
 def main() -> int:
-    """Make the environment if it is not there, not complete or not up to date."""
+    """Create the environment if it is missing, incomplete, or outdated."""
     wanted = [_version(), _fingerprint()]
-    with _one_at_a_time() as lock:
+    with _setup_lock() as lock:
         found = _STAMP.read_text().split() if _STAMP.exists() and _runs(lock) else []
         if found == wanted:
             return 0
@@ -40,7 +40,7 @@ def main() -> int:
         _STAMP.unlink(missing_ok=True)
         _say(f"installing {_locked_packages()} packages into .venv (a few minutes the first time)")
         if not (_install_with_uv(lock) or _install_with_pip(lock)):
-            _say("the packages could not be installed; what failed stands above, and `make setup` tries again")
+            _say("the packages could not be installed. See the error above, then run `make setup` again")
             return 1
         _STAMP.write_text("\n".join(wanted))
         _say(".venv is complete")
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _version() -> str:
-    """Of the Python this runs in, which `.venv` is to be made with."""
+    """The version of this Python, which `.venv` will use."""
     return f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -59,13 +59,13 @@ def _fingerprint() -> str:
 
 def _create() -> None:
     if VENV.exists():
-        _say("making .venv anew: it is not complete, or was made with another Python")
+        _say("recreating .venv: it is incomplete or uses another Python")
         shutil.rmtree(VENV)
     venv.create(VENV, with_pip=True, symlinks=True)
 
 
 def _install_with_uv(lock: int) -> bool:
-    """uv's own version is in the lock too."""
+    """uv's own version is in the lock file too."""
     if not _run(lock, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _locked("uv")):
         return False
     return _run(lock, "-m", "uv", "pip", "sync", "--quiet", "--compile-bytecode", str(LOCK)) and _run(
@@ -79,12 +79,12 @@ def _install_with_pip(lock: int) -> bool:
 
 
 def _runs(lock: int) -> bool:
-    """A Python that was removed or upgraded since leaves a link to nothing behind."""
+    """A Python that was removed or upgraded leaves a dangling link."""
     return PYTHON.exists() and _run(lock, "-c", "")
 
 
 def _run(lock: int, *arguments: str) -> bool:
-    """An installer holds the lock too: should this process be killed, the next `make` waits until that has ended."""
+    """The installer also holds the lock. If this process is killed, the next `make` waits for the installer."""
     command = [str(PYTHON), *arguments]
     return subprocess.run(command, cwd=PROJECT, check=False, pass_fds=(lock,)).returncode == 0
 
@@ -92,7 +92,7 @@ def _run(lock: int, *arguments: str) -> bool:
 def _locked(package: str) -> str:
     found = re.search(rf"^{package}==\S+", LOCK.read_text(), re.MULTILINE)
     if found is None:
-        raise SystemExit(f"{LOCK.name} does not name {package}; run `make lock`.")
+        raise SystemExit(f"{LOCK.name} does not list {package}. Run `make lock`.")
     return found[0]
 
 
@@ -101,15 +101,15 @@ def _locked_packages() -> int:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[int]:
-    """The lock's file descriptor; two `make` at once would each find the other's environment half-made."""
+def _setup_lock() -> Iterator[int]:
+    """The lock's file descriptor. Two `make` at once would disturb each other's half-built environment."""
     path = PROJECT / ".rollcall" / "setup.lock"
     path.parent.mkdir(exist_ok=True)
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("waiting for another `make` that is setting up")
+            _say("waiting for another `make setup` to finish")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
@@ -118,13 +118,13 @@ def _say(text: str) -> None:
     print(f"setup: {text}", file=sys.stderr, flush=True)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)  # an exception, so that a running installer is ended
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)  # an exception, so a running installer is stopped
 
 
 if __name__ == "__main__":
     for stop in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop, _leave)
+        signal.signal(stop, _exit_on_signal)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

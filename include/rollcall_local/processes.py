@@ -1,4 +1,4 @@
-"""The programs a launcher keeps running side by side: started together, watched, ended together."""
+"""The programs of a launcher: started, watched, and stopped together, and how the launcher itself ends."""
 
 from __future__ import annotations
 
@@ -18,20 +18,18 @@ from rollcall_local import reaper
 from rollcall_local.loopback import FolderLock
 from rollcall_local.sessions import Ending, end_sessions, interrupts_deferred, start_session, started_at
 
-# How a launcher ends: by itself, by Ctrl-C, by a signal or a closed window, and always with everything stopped.
-
-#: What a shell reports for a program that Ctrl-C ended.
+#: The exit code after Ctrl-C, as shells report it.
 INTERRUPTED = 130
 
 
 def run(action: Callable[[], int]) -> int:
-    """Run `action`, whose `with` blocks stop what it started, and turn how it ended into an exit code.
+    """Run `action` and return the exit code. Its `with` blocks stop what it started.
 
-    :returns: what `action` returns; 1 after an error, shown as message and remedy; 130 after Ctrl-C.
-    :raises SystemExit: with 128 and the signal's number after SIGTERM or SIGHUP.
+    :returns: the result of `action`; 1 after an error, printed as message and remedy; 130 after Ctrl-C.
+    :raises SystemExit: with 128 plus the signal's number, after SIGTERM or SIGHUP.
     """
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, _leave)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    signal.signal(signal.SIGHUP, _exit_on_signal)
     try:
         return action()
     except KeyboardInterrupt:
@@ -43,24 +41,24 @@ def run(action: Callable[[], int]) -> int:
 
 
 class Parent:
-    """The `make` that started this process, if one did: without it nobody waits for us any more."""
+    """The `make` that started this process, if any. If it ends, this process ends too."""
 
     def __init__(self) -> None:
         self._pid = os.getppid() if "MAKELEVEL" in os.environ else None
 
     def check(self) -> None:
-        """:raises SystemExit: 1, if `make` was killed; a kill reaches make alone and would leave us running."""
+        """:raises SystemExit: 1, if `make` was killed. A kill reaches only `make`, not this process."""
         if self._pid is not None and os.getppid() != self._pid:
             raise SystemExit(1)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-#: How many lines of a dead program's log an error shows.
+#: Lines of a dead program's log in the error.
 _TAIL = 20
-#: Seconds within which two readings of one process's start time may differ (the clock is corrected meanwhile).
+#: Tolerance in seconds when comparing a process's start time (the clock may be corrected).
 _SAME_START = 2.0
 
 
@@ -72,32 +70,31 @@ class _Running:
 
 
 class Programs:
-    """Programs with their logs and their ledger in one folder, which one launcher at a time may use.
+    """Programs with their logs and ledger in one folder. One launcher at a time can use it.
 
-    The ledger names what runs, so that the next start can end what a killed launcher and its killed reaper left.
+    The ledger lists the running programs. If a launcher and its reaper are killed, the next start stops what they left.
 
-    :param what: whose programs they are, as a person knows it.
+    :param owner: who the programs belong to, in words for a person.
     """
 
-    def __init__(self, folder: Path, what: str) -> None:
+    def __init__(self, folder: Path, owner: str) -> None:
         self.folder = folder
-        self._what = what
-        self._lock = FolderLock(folder, what)
+        self._lock = FolderLock(folder, owner)
         self._running: dict[str, _Running] = {}
 
     def open(self) -> None:
-        """Take the folder, and end what an earlier launcher left behind.
+        """Lock the folder and stop what an earlier launcher left.
 
-        :raises RollcallError: `already_running` while another launcher has it.
+        :raises RollcallError: `already_running` while another launcher uses it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
-        self._end_left_over()
+        self._stop_leftovers()
 
     def start(self, name: str, command: Sequence[str], *, env: Mapping[str, str], phase: int = 0) -> None:
-        """Start a program as leader of its own session; its output goes to `logs/<name>.log`, begun anew.
+        """Start a program as leader of its own session. Its output goes to a new `logs/<name>.log`.
 
-        :param phase: programs of phase 0 are ended before those of phase 1, which they may need for that.
+        :param phase: programs of phase 0 stop before those of phase 1, which they may need to stop cleanly.
         """
         log = self.folder / "logs" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -110,14 +107,14 @@ class Programs:
             self._write_ledger()
 
     def check(self) -> None:
-        """:raises RollcallError: `program_died`, with name and end of its log, if one is not running any more."""
+        """:raises RollcallError: `program_died`, with name and end of its log, if a program has ended."""
         for name, running in self._running.items():
             code = running.process.poll()
             if code is not None:
                 raise program_died(name, code, running.log)
 
     def stop(self) -> None:
-        """End all of them, and all they started, and give the folder back."""
+        """Stop all programs and their children, then unlock the folder."""
         endings = [running.ending for running in self._running.values()]
         end_sessions(endings, reap=lambda: [running.process.poll() for running in self._running.values()])
         for running in self._running.values():
@@ -139,8 +136,8 @@ class Programs:
         ]
         self._ledger.write_text(json.dumps(entries))
 
-    def _end_left_over(self) -> None:
-        """A number alone proves nothing, it may belong to another program by now: the start time has to agree too."""
+    def _stop_leftovers(self) -> None:
+        """Compares the start times too, because another program may have the same process ID by now."""
         with suppress(FileNotFoundError, ValueError):
             entries = json.loads(self._ledger.read_text())
             end_sessions([Ending(entry["pid"]) for entry in _still_ours(entries)])
@@ -148,11 +145,11 @@ class Programs:
 
 
 def program_died(name: str, code: int, log: Path) -> RollcallError:
-    """The error for a program that ended by itself, with the last lines it wrote."""
+    """The error for a program that ended by itself, with the last lines of its log."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     tail = "\n".join(f"  {line}" for line in lines[-_TAIL:])
     return RollcallError(
-        "program_died", f"{name} ended by itself with code {code}.", remedy=f"The end of {log}:\n{tail}"
+        "program_died", f"{name} ended unexpectedly with exit code {code}.", remedy=f"The end of {log}:\n{tail}"
     )
 
 

@@ -1,8 +1,8 @@
-"""Ends what a launcher started when the launcher itself is gone, even by `kill -9`.
+"""Stops everything a launcher started if the launcher itself ends, even by `kill -9`.
 
-The launcher keeps the writing end of a pipe; this process reads it. A launcher that ends, however it ends, closes the
-pipe, and the sessions it had not taken off the list are ended then. Unlike a parent-death signal this works on every
-system, reaches what the programs started themselves, and does not depend on which thread started them.
+The launcher holds the write end of a pipe, and this process reads it. When the launcher ends, the pipe closes, and this
+process stops the sessions still on its list. Unlike a parent-death signal, this works on every system, reaches the
+programs' children, and does not depend on the thread that started them.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from pathlib import Path
 
 from rollcall_local.sessions import STOP_SIGNALS, Ending, end_sessions
 
-_pipe: tuple[int, subprocess.Popen[bytes]] | None = None  # the launcher's process id and its reaper
+_pipe: tuple[int, subprocess.Popen[bytes]] | None = None  # the launcher's process ID and its reaper
 
 
 def watch(ending: Ending) -> None:
-    """Have a session ended should this process die before :func:`forget` is called."""
-    _tell({"watch": asdict(ending)})
+    """Stop a session if this process dies before it calls :func:`forget`."""
+    _send({"watch": asdict(ending)})
 
 
 def forget(leader: int) -> None:
-    """Take a session off the list; it has ended."""
-    _tell({"forget": leader})
+    """Remove an ended session from the list."""
+    _send({"forget": leader})
 
 
-def _tell(message: dict[str, object]) -> None:
+def _send(message: dict[str, object]) -> None:
     reaper = _reaper()
     if reaper.stdin is None:
         raise RuntimeError("the reaper was started without a pipe")
-    with suppress(BrokenPipeError):  # somebody killed it: the next start still finds leftovers by their ledger
+    with suppress(BrokenPipeError):  # the reaper was killed: the next start finds leftovers in the ledger
         reaper.stdin.write(json.dumps(message).encode() + b"\n")
         reaper.stdin.flush()
 
 
 def _reaper() -> subprocess.Popen[bytes]:
-    """One for each launching process; a fork does not inherit its parent's."""
+    """The reaper of this process. A fork gets its own."""
     global _pipe
     if _pipe is None or _pipe[0] != os.getpid():
         root = Path(__file__).resolve().parents[2]
@@ -53,14 +53,14 @@ def _reaper() -> subprocess.Popen[bytes]:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=root,
-                start_new_session=True,  # or the Ctrl-C meant for the launcher would end it first
+                start_new_session=True,  # otherwise Ctrl-C would end it before the launcher
             ),
         )
     return _pipe[1]
 
 
 def main() -> None:
-    """Read the list until the pipe closes, then end what is left on it."""
+    """Read the list until the pipe closes, then stop the sessions still on it."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     watched: dict[int, Ending] = {}

@@ -1,4 +1,4 @@
-"""What a launcher shows: lines, and for runs under way a live table on a terminal, a line per change elsewhere."""
+"""The launcher's output: progress lines, and a live table of tasks on a terminal (elsewhere, a line per change)."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ _STYLES = {
 
 
 class Screen:
-    """One launcher's terminal, file or pipe."""
+    """The launcher's output: a terminal, file, or pipe."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
 
     def say(self, line: str) -> None:
-        """A line with the seconds since the start before it."""
+        """Print a line after the seconds since the start."""
         self.console.print(f"[dim]{self.seconds:4.0f} s[/]  {escape(line)}")
 
     def title(self, text: str) -> None:
-        """A line that begins a part."""
+        """Print a heading."""
         self.console.print(f"\n[bold]{escape(text)}[/]")
 
     def lines(self, text: str) -> None:
-        """Text as it is."""
+        """Print text without markup."""
         self.console.print(text, markup=False)
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self._begun
+        """Seconds since the start."""
+        return time.monotonic() - self._started
 
 
 class TaskBoard:
-    """The states of each district's tasks, shown while they change."""
+    """Shows the states of each district's tasks while they change."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -73,7 +73,7 @@ class TaskBoard:
             self._live.stop()
 
     def show(self, states: States) -> None:
-        """Show the states as they are now."""
+        """Show the current states."""
         if self._live is not None:
             self._live.update(_table(states))
             return
@@ -100,19 +100,17 @@ def _table(states: States) -> Table:
     return table
 
 
-# A night of the demo: the districts' runs by the real scheduler, watched until they end.
-
-#: Seconds for the DAGs to be parsed, for a run the scheduler owes to be there, and for a night's runs to end.
+#: Limits in seconds: for parsing the DAGs, for the first scheduled run to appear, and for a night's runs to end.
 _PARSED_LIMIT = 180.0
-_OWED_LIMIT = 60.0
+_SCHEDULED_LIMIT = 60.0
 _NIGHT_LIMIT = 900.0
 _TASKS = ("extract", "validate", "map_roster", "publish", "report")
 
 
 class Nights:
-    """Runs one night after another for some districts.
+    """Runs one night after another for some districts, through the real scheduler.
 
-    :param check: called while waiting; raises if something that is needed has died.
+    :param check: called while waiting; raises if a needed program has died.
     """
 
     def __init__(self, api: AirflowApi, districts: Sequence[str], screen: Screen, check: Callable[[], None]) -> None:
@@ -128,32 +126,34 @@ class Nights:
             if all(self._api.dag(_dag(district)) for district in self._districts):
                 return True
             if errors := self._api.listed("importErrors"):
-                told = "\n".join(f"{error['filename']}:\n{error['stack_trace']}" for error in errors)
-                raise RollcallError("dags_broken", f"Airflow could not read a DAG file.\n{told}")
+                details = "\n".join(f"{error['filename']}:\n{error['stack_trace']}" for error in errors)
+                raise RollcallError("dags_broken", f"Airflow could not read a DAG file.\n{details}")
             return False
 
         names = ", ".join(_dag(district) for district in self._districts)
-        self._until(parsed, _PARSED_LIMIT, RollcallError("dags_missing", f"Airflow does not show {names}."))
+        self._until(parsed, _PARSED_LIMIT, RollcallError("dags_missing", f"Airflow does not list {names}."))
 
     def first(self) -> None:
-        """The first night. A DAG that is not paused owes the night just passed, and Airflow runs it unasked."""
-        self._watch({district: self._owed(district) or self._triggered(district, 1) for district in self._districts})
+        """Run the first night. Airflow schedules an unpaused DAG's latest night by itself."""
+        self._watch({district: self._scheduled(district) or self._trigger(district, 1) for district in self._districts})
 
     def next(self, number: int, conf: dict[str, object] | None = None) -> None:
-        """One more night, started as a person would with the Trigger button.
+        """Run one more night, like the Trigger button.
 
-        :param conf: what the form is filled in with; else as it comes.
+        :param conf: values for the trigger form, default otherwise.
         """
-        self._watch({district: self._triggered(district, number, conf) for district in self._districts})
+        self._watch({district: self._trigger(district, number, conf) for district in self._districts})
 
-    def _owed(self, district: str) -> str | None:
-        """The run id of the run Airflow makes by itself, once it is there; None where it owes none."""
+    def _scheduled(self, district: str) -> str | None:
+        """The ID of the run that Airflow schedules by itself, or None if none is due."""
         dag_id = _dag(district)
 
-        def made() -> bool:
+        def is_scheduled() -> bool:
             return bool(self._api.runs(dag_id)) or not self._is_due(dag_id)
 
-        self._until(made, _OWED_LIMIT, RollcallError("run_missing", f"Airflow made no run of {dag_id}."))
+        self._until(
+            is_scheduled, _SCHEDULED_LIMIT, RollcallError("run_missing", f"Airflow scheduled no run of {dag_id}.")
+        )
         runs = self._api.runs(dag_id)
         return str(runs[0]["dag_run_id"]) if runs else None
 
@@ -162,7 +162,7 @@ class Nights:
         after = dag.get("next_dagrun_run_after")
         return not dag.get("is_paused") and after is not None and datetime.fromisoformat(after) <= datetime.now(UTC)
 
-    def _triggered(self, district: str, number: int, conf: dict[str, object] | None = None) -> str:
+    def _trigger(self, district: str, number: int, conf: dict[str, object] | None = None) -> str:
         return self._api.trigger(_dag(district), conf, note=f"Demo, night {number}")
 
     def _watch(self, runs: dict[str, str]) -> None:
@@ -173,7 +173,11 @@ class Nights:
                 board.show({district: self._states(district, run) for district, run in runs.items()})
                 return all(self._api.run_state(_dag(district), run) in ENDED for district, run in runs.items())
 
-            self._until(ended, _NIGHT_LIMIT, RollcallError("night_too_long", "The night's runs did not end."))
+            self._until(
+                ended,
+                _NIGHT_LIMIT,
+                RollcallError("night_too_long", f"The night's runs did not end within {_NIGHT_LIMIT:.0f} s."),
+            )
             board.show({district: self._states(district, run) for district, run in runs.items()})
         for district, run in runs.items():
             if self._api.run_state(_dag(district), run) != "success":
@@ -202,7 +206,7 @@ class Nights:
 
 
 def _unless_unreachable(done: Callable[[], bool]) -> bool:
-    """An API server that does not answer has died, which the check says with its log, or is busy for a moment."""
+    """Treat an API server that does not answer as busy. If it has died, the check reports it with its log."""
     try:
         return done()
     except RollcallError as error:

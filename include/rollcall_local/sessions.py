@@ -1,6 +1,6 @@
-"""Programs as leaders of their own session, so that a program and all it started can be ended together.
+"""Runs each program as leader of its own session, to stop it together with all its children.
 
-A process group would not do: Airflow gives each task a group of its own, a task is only found by its session.
+A process group is not enough: Airflow gives each task its own group, and only the session finds it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from types import FrameType
 
 import psutil  # type: ignore[import-untyped]
 
-#: What a terminal, `kill` and a closed window send to a launcher.
+#: The signals of Ctrl-C, `kill`, and a closed terminal window.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Seconds between asking all members of a session and killing them.
+#: Seconds between the signal to all members of a session and SIGKILL.
 _LAST_PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a session is ended.
+    """How to stop a session.
 
-    :param leader: its process id; asked first and alone, as a program ends its own children best.
-    :param phase: lower phases end first, a database last.
-    :param patience: seconds until everybody in the session is asked; an Airflow scheduler would wait for its running
-        tasks without end.
+    :param leader: its process ID. It gets the signal first and alone, because a program stops its own children best.
+    :param phase: lower phases stop first, the database last.
+    :param patience: seconds until all members get the signal. An Airflow scheduler would wait for its running tasks
+        forever.
     """
 
     leader: int
@@ -48,9 +48,9 @@ def start_session(
     cwd: Path | None = None,
     account: tuple[str, int] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, without a standard input, its output appended to `log`.
+    """Start a program in its own session, without standard input. Its output is appended to `log`.
 
-    :param account: name and group id of the account it runs as; only root can give one.
+    :param account: name and group ID of the account that runs it; only root can set it.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -68,14 +68,14 @@ def start_session(
 
 
 def session_members(leader: int) -> list[int]:
-    """The living processes of a session; a zombie waits for its parent only and is not counted."""
+    """The running processes of a session, without zombies."""
     return [pid for pid in psutil.pids() if _session_of(pid) == leader and not _is_zombie(pid)]
 
 
 def end_sessions(endings: Sequence[Ending], *, reap: Callable[[], object] = lambda: None) -> None:
-    """End sessions phase by phase: leaders are asked, then all members, and who is left then is killed.
+    """Stop sessions phase by phase: signal the leaders, then all members, then kill the rest.
 
-    :param reap: called while waiting, for a caller who is the parent and has to collect its children.
+    :param reap: called while waiting, for a caller that must reap its child processes.
     """
     for phase in sorted({ending.phase for ending in endings}):
         now = [ending for ending in endings if ending.phase == phase]
@@ -93,7 +93,7 @@ def end_sessions(endings: Sequence[Ending], *, reap: Callable[[], object] = lamb
 
 
 def started_at(pid: int) -> float | None:
-    """When a process started, in seconds of the epoch; None if there is none of that number."""
+    """When a process started, in seconds since the epoch, or None if there is no such process."""
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:
@@ -101,7 +101,7 @@ def started_at(pid: int) -> float | None:
 
 
 def command_line(pid: int) -> list[str]:
-    """A process's program and arguments; empty if there is none of that number or it belongs to somebody else."""
+    """A process's program and arguments; empty if there is no such process or another user owns it."""
     try:
         return [str(argument) for argument in psutil.Process(pid).cmdline()]
     except psutil.Error:
@@ -110,9 +110,9 @@ def command_line(pid: int) -> list[str]:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Hold back Ctrl-C and its like until the block is done: no program is started and then not written down.
+    """Delay Ctrl-C and similar signals until the block ends, so every started program is recorded.
 
-    Does nothing outside the main thread, where Python delivers no signals.
+    Does nothing outside the main thread, because Python delivers signals only there.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

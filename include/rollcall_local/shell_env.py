@@ -1,6 +1,6 @@
-"""`.rollcall/env`: what a shell sources so that every command works with what `make up` or `make demo` has started.
+"""`.rollcall/env`: a file to source in a shell, so that commands use the services of `make up` or `make demo`.
 
-It holds credentials, so it is for its owner alone, and it is gone when what it names has been stopped.
+It contains credentials, so only its owner can read it. It is deleted when the services stop.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rollcall.files.private import write_private
 
 
 class ShellEnv:
-    """The file, written once everything is up.
+    """The file with the environment variables.
 
-    :param path: where it is.
+    :param path: the file's path.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,10 +26,10 @@ class ShellEnv:
         self._written = ""
 
     def write(self, values: Mapping[str, str], *, first: Iterable[Path] = (), last: Iterable[Path] = ()) -> None:
-        """Write it for bash, zsh and sh.
+        """Write it for bash, zsh, and sh.
 
-        :param values: variable to value.
-        :param first: folders to look for programs in before all others, `last` after them.
+        :param values: value by variable.
+        :param first: folders to put before PATH; `last` goes after it.
         """
         path = [*(shlex.quote(str(folder)) for folder in first), '"$PATH"', *(shlex.quote(str(each)) for each in last)]
         exports = {name: shlex.quote(value) for name, value in values.items()} | {"PATH": ":".join(path)}
@@ -37,14 +37,14 @@ class ShellEnv:
         write_private(self.path, self._written.encode())
 
     def remove(self) -> None:
-        """Take it away, unless another launcher of this checkout has written its own meanwhile."""
+        """Delete it, unless another launcher of this checkout has written its own since."""
         with suppress(OSError):
             if self._written and self.path.read_text(encoding="utf-8") == self._written:
                 self.path.unlink()
 
 
 def connection_variables(connections: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """OneRoster connections in the shape of Airflow's API as `AIRFLOW_CONN_<ID>`, in Airflow's JSON form."""
+    """Variables `AIRFLOW_CONN_<ID>`, in Airflow's JSON format, for the OneRoster connections among these."""
     return {
         f"AIRFLOW_CONN_{connection['connection_id'].upper()}": json.dumps(
             {

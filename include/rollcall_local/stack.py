@@ -1,4 +1,4 @@
-"""Everything Rollcall needs on one machine: PostgreSQL, the warehouse, the sandbox, Airflow and its settings."""
+"""Everything Rollcall needs on one machine: PostgreSQL, the warehouse, the sandbox, and Airflow."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from rollcall_local.shell_env import ShellEnv, connection_variables
 from rollcall_sandbox.credentials import airflow_connection
 from rollcall_sandbox.settings import SandboxDistrict
 
-#: The port the sandbox has in airflow_settings.yaml.
+#: The sandbox's port in airflow_settings.yaml.
 SANDBOX_PORT = 8480
-#: What the sandbox serves: the two districts of `include/districts`, and one to be taken in for practice.
+#: The sandbox's districts: the two in `include/districts`, and one to served onboarding.
 SANDBOX_DISTRICTS = ("maple", "cedar", "birch")
 WAREHOUSE = "warehouse"
 _METADATA = "airflow"
-#: Seconds the sandbox has to make its districts up and answer.
+#: Seconds for the sandbox to generate its districts and answer.
 _SANDBOX_LIMIT = 120.0
 
 
 class Stack:
-    """All of it, from `with` to the end of the block and no longer.
+    """All services, running for the length of the `with` block.
 
-    :param purpose: `demo` or `up`; each has its own state, in `.rollcall/<purpose>` and in a PostgreSQL of its own.
-    :param fresh: begin with nothing; otherwise warehouse, landing zone and Airflow's history are kept between starts.
-    :param say: told in words what happens.
+    :param purpose: `demo` or `up`. Each has its own state in `.rollcall/<purpose>` and its own PostgreSQL.
+    :param fresh: start empty. Otherwise, keep the warehouse, landing zone, and Airflow's history between starts.
+    :param say: called with each progress message.
     """
 
     def __init__(self, purpose: str, *, fresh: bool, say: Callable[[str], None]) -> None:
@@ -82,27 +82,27 @@ class Stack:
 
     @property
     def warehouse_url(self) -> str:
-        """SQLAlchemy's URL of the warehouse."""
+        """SQLAlchemy URL of the warehouse."""
         return self.postgres.url(WAREHOUSE)
 
     @property
     def sandbox_url(self) -> str:
-        """The sandbox's address, without a path."""
+        """The sandbox's URL, without a path."""
         return f"http://{LOOPBACK}:{self.sandbox_port}"
 
     def check(self) -> None:
-        """To be called while waiting for anything.
+        """Check that everything still runs. Call it while waiting.
 
-        :raises RollcallError: `program_died` if something of it ended by itself.
-        :raises SystemExit: if the `make` that started this is gone.
+        :raises RollcallError: `program_died` if a program ended.
+        :raises SystemExit: if the `make` that started this process has ended.
         """
         self._parent.check()
         self._programs.check()
         if self._airflow is not None:
             self._airflow.check()
 
-    def let_night_pass(self, app: str) -> None:
-        """One night passes in a district of the sandbox: people join, move, change name and leave.
+    def pass_night(self, app: str) -> None:
+        """Let one night pass in a sandbox district: people join, move, change names, and leave.
 
         :raises RollcallError: `sandbox_refused`.
         """
@@ -110,11 +110,11 @@ class Stack:
         answer = loopback_session().post(f"{self.sandbox_url}/sandbox/{app}/nights", json={"nights": 1}, timeout=60)
         if not answer.ok:
             raise RollcallError(
-                "sandbox_refused", f"The sandbox answered {answer.status_code} when a night was to pass."
+                "sandbox_refused", f"The sandbox answered {answer.status_code} to the request for a new night."
             )
 
     def addresses(self) -> str:
-        """Where everything is, for a person."""
+        """The addresses of all services, as text."""
         return "\n".join(
             (
                 f"Airflow    {self.airflow.api_url}   user {self.airflow.user}   password {self.airflow.password}",
@@ -126,12 +126,12 @@ class Stack:
 
     @property
     def source_line(self) -> str:
-        """What a shell in the checkout runs so that every command works with what is up."""
+        """The shell command that connects every `rollcall` command to these services."""
         return f"source {shlex.quote(str(self._shell_env.path.relative_to(PROJECT)))}"
 
     def stay(self) -> None:
-        """Until Ctrl-C, the normal end of what stays up."""
-        print("\nEverything stays up until Ctrl-C.", flush=True)
+        """Run until Ctrl-C."""
+        print("\nEverything keeps running until you press Ctrl-C.", flush=True)
         try:
             while True:
                 self.check()
@@ -150,7 +150,7 @@ class Stack:
         for database in (WAREHOUSE, _METADATA):
             self.postgres.create_database(database)
         self._start_sandbox()
-        self._say("Warehouse: making its schemas (rollcall db upgrade)")
+        self._say("Warehouse: creating its schemas (rollcall db upgrade)")
         self._upgrade_warehouse()
         self._airflow = AirflowComponents(
             self.state / "airflow",
@@ -163,17 +163,17 @@ class Stack:
         self._wait_for_sandbox()
         self._started.callback(self._shell_env.remove)
         self._write_shell_env()
-        self._say(f"In another terminal, for every command: {self.source_line}")
+        self._say(f"To use rollcall in another terminal: {self.source_line}")
 
     def _stop(self) -> None:
-        with interrupts_deferred():  # a second Ctrl-C waits until the first one is done
+        with interrupts_deferred():  # a second Ctrl-C waits until the first has finished
             self._started.close()
 
     def _start_sandbox(self) -> None:
         self.sandbox_port = free_port(SANDBOX_PORT)
         if self.sandbox_port != SANDBOX_PORT:
-            self._say(f"Port {SANDBOX_PORT} is taken, the sandbox uses {self.sandbox_port}.")
-        self._say(f"Sandbox: school districts to practice with at {self.sandbox_url}")
+            self._say(f"Port {SANDBOX_PORT} is in use. The sandbox uses {self.sandbox_port}.")
+        self._say(f"Sandbox: school districts to served with at {self.sandbox_url}")
         command = [_rollcall(), "sandbox", *SANDBOX_DISTRICTS, "--port", str(self.sandbox_port)]
         self._programs.start("sandbox", command, env=own_environment())
 
@@ -211,17 +211,17 @@ class Stack:
             "ROLLCALL_AIRFLOW_USER": self.airflow.user,
             "ROLLCALL_AIRFLOW_PASSWORD": self.airflow.password,
         }
-        practice = [SandboxDistrict.named(name) for name in SANDBOX_DISTRICTS]
-        connections = [airflow_connection(district, self.sandbox_url) for district in practice]
+        served = [SandboxDistrict.named(name) for name in SANDBOX_DISTRICTS]
+        connections = [airflow_connection(district, self.sandbox_url) for district in served]
         values |= connection_variables([*connections, *self._settings().connections])
-        # psql comes with the embedded PostgreSQL; one that is installed goes before it
+        # The embedded PostgreSQL includes psql. An installed psql takes precedence.
         self._shell_env.write(values, first=[Path(sys.executable).parent], last=[installation().bin])
 
     def _settings(self) -> AirflowSettings:
         settings = AirflowSettings.read(PROJECT / "airflow_settings.yaml")
-        return settings.at(f"{LOOPBACK}:{SANDBOX_PORT}", f"{LOOPBACK}:{self.sandbox_port}")
+        return settings.with_address(f"{LOOPBACK}:{SANDBOX_PORT}", f"{LOOPBACK}:{self.sandbox_port}")
 
 
 def _rollcall() -> str:
-    """The command of the environment this runs in, whatever PATH says."""
+    """The `rollcall` command of this Python environment, regardless of PATH."""
     return str(Path(sys.executable).with_name("rollcall"))

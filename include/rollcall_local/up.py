@@ -1,4 +1,4 @@
-"""`make up`: Airflow, the sandbox and a warehouse that is kept between starts, until Ctrl-C."""
+"""`make up`: runs Airflow, the sandbox, and a persistent warehouse until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rollcall_local.stack import Stack
 
 
 def main() -> int:
-    """Start everything and stay."""
+    """Start everything and keep it running."""
     return processes.run(_up)
 
 

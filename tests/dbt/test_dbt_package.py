@@ -7,7 +7,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from rollcall_local.dbt import run, target_of
+from rollcall_local.dbt import run, dbt_target
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def dbt(engine, tmp_path):
     """Runs dbt on the test's warehouse; what became of each node, by name."""
 
     def build(*arguments):
-        code = run(arguments, target_of(engine.url), tmp_path)
+        code = run(arguments, dbt_target(engine.url), tmp_path)
         results = json.loads((tmp_path / "target" / "run_results.json").read_text())["results"]
         return code, {result["unique_id"].split(".")[2]: result["status"] for result in results}
 
@@ -46,6 +46,6 @@ def test_freshness_comes_from_the_ledger(nights, roster, dbt, tmp_path):
     dbt("build", "--select", "stg_rollcall__users")
     from rollcall_local.dbt import run as dbt_run
 
-    dbt_run(["source", "freshness", "--select", "source:rollcall.users"], target_of(nights.engine.url), tmp_path)
+    dbt_run(["source", "freshness", "--select", "source:rollcall.users"], dbt_target(nights.engine.url), tmp_path)
     (told,) = json.loads((tmp_path / "target" / "sources.json").read_text())["results"]
     assert told["status"] == "warn"

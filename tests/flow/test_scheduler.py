@@ -44,7 +44,7 @@ def stack() -> Iterator[Stack]:
         nights.wait_until_parsed()
         nights.first()
         for district in DISTRICTS:
-            running.let_night_pass(district)
+            running.pass_night(district)
         nights.next(2, {"mode": "full"})
         yield running
 

@@ -117,5 +117,5 @@ def test_a_second_launcher_of_the_same_home_is_refused(airflow: AirflowComponent
 def test_a_component_that_is_killed_is_named(airflow: AirflowComponents) -> None:
     """Last, for it leaves the others without a triggerer."""
     os.kill(_leaders(airflow.home)["triggerer"], signal.SIGKILL)
-    with pytest.raises(RollcallError, match="triggerer ended by itself"):
+    with pytest.raises(RollcallError, match="triggerer ended unexpectedly"):
         wait_until(lambda: bool(airflow.check()))

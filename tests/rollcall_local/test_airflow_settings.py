@@ -38,7 +38,7 @@ def test_only_mock_values_are_in_it() -> None:
 
 
 def test_another_port_of_the_sandbox_is_written_everywhere() -> None:
-    moved = AirflowSettings.read(_FILE).at(f"127.0.0.1:{SANDBOX_PORT}", "127.0.0.1:9001")
+    moved = AirflowSettings.read(_FILE).with_address(f"127.0.0.1:{SANDBOX_PORT}", "127.0.0.1:9001")
     text = json.dumps(moved.connections)
     assert str(SANDBOX_PORT) not in text
     assert text.count("127.0.0.1:9001") == 3

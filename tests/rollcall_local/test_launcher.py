@@ -13,11 +13,11 @@ from rollcall_local import processes
 from rollcall_local.airflow_env import PROJECT
 
 _WAITING = (
-    "import sys, time\nfrom rollcall_local import launcher\n"
+    "import sys, time\nfrom rollcall_local import processes\n"
     "def action():\n  try:\n    print('waiting', flush=True)\n    time.sleep(600)\n"
     "  finally:\n    print('stopped', flush=True)\n"
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    "sys.exit(launcher.run(action))\n"
+    "sys.exit(processes.run(action))\n"
 )
 
 
@@ -38,7 +38,7 @@ def test_a_signal_stops_everything_first(number: signal.Signals, code: int) -> N
 
 def test_an_error_is_shown_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     def action() -> int:
-        raise RollcallError("broken", "It is broken.", remedy="Mend it.")
+        raise RollcallError("broken", "It is broken.", remedy="Fix it.")
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
@@ -46,4 +46,4 @@ def test_an_error_is_shown_with_its_remedy(capsys: pytest.CaptureFixture[str]) -
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    assert capsys.readouterr().err == "\nIt is broken.\nMend it.\n"
+    assert capsys.readouterr().err == "\nIt is broken.\nFix it.\n"

@@ -15,7 +15,7 @@ from rollcall_local.loopback import free_port
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """The first of two neighbouring ports, one taken on loopback, one on all addresses."""
+    """The first of two neighboring ports, one taken on loopback, one on all addresses."""
     with ExitStack() as sockets:
         for _ in range(20):
             first = sockets.enter_context(socket.create_server(("127.0.0.1", 0)))

@@ -139,5 +139,5 @@ def test_a_folder_somebody_else_made_first_is_not_used(monkeypatch: pytest.Monke
     """In a folder everybody can write to, a link put there first would lead the data away."""
     monkeypatch.setattr("rollcall_local.postgres_install._temporary_root", lambda: tmp_path)
     (tmp_path / f"rollcall-{os.geteuid()}").symlink_to(tmp_path)
-    with pytest.raises(RollcallError, match="belongs to somebody else"):
+    with pytest.raises(RollcallError, match="belongs to another user"):
         private_folder("demo")

@@ -47,7 +47,7 @@ def test_a_program_that_died_is_named_with_the_end_of_its_log(programs: Programs
     )
     pid = _leader(programs.folder)
     wait_until(lambda: not session_members(pid))
-    with pytest.raises(RollcallError, match=r"(?s)clerk ended by itself with code 7.*the cause") as died:
+    with pytest.raises(RollcallError, match=r"(?s)clerk ended unexpectedly with exit code 7.*the cause") as died:
         programs.check()
     assert died.value.code == "program_died"
 

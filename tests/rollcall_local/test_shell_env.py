@@ -79,5 +79,5 @@ def test_without_a_terminal_the_demo_says_why_it_stops(monkeypatch, capsys, stdi
     assert demo._demo() == 0
     told = capsys.readouterr().out
     assert ("stayed" in told, "source .rollcall/env" in told) == (stays, stays)
-    assert ("no terminal" in told) == (not stays)
+    assert ("No terminal" in told) == (not stays)
     assert told.rstrip().endswith("stopped")
