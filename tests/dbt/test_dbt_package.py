@@ -7,7 +7,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from rollcall_local.dbt import run, dbt_target
+from rollcall_local.dbt import dbt_target, run
 
 
 @pytest.fixture
