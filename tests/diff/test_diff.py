@@ -1,4 +1,4 @@
-"""What changes, person by person, before anything is written and between two nights that were."""
+"""Changes by person: of a change set before it is published, and between two published nights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BRANCH = {"sourced_id": "branch", "name": "Elm Branch", "type": "school"}
 
 
 def _lines(diff: Diff) -> list[tuple[Any, ...]]:
-    columns = ["sourced_id", "what", "before", "after", "reason"]
+    columns = ["sourced_id", "change", "before", "after", "reason"]
     return [tuple(row) for row in diff.lines[columns].itertuples(index=False)]
 
 
@@ -45,7 +45,7 @@ def _role(rows: Rows, name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def before(nights: Nights, roster: Any) -> Rows:
-    """Eleven students at two schools, published."""
+    """Six students at two schools, published."""
     rows: Rows = roster("ada", "ben", "cleo", "dora", "eve", "finn")
     rows["orgs"].append(BRANCH)
     for row in rows["users"]:
@@ -56,7 +56,7 @@ def before(nights: Nights, roster: Any) -> Rows:
 
 @pytest.fixture
 def after(before: Rows, roster: Any) -> Rows:
-    """The night after: somebody came, left, is missing, moved, was renamed, changed class, lost the grade."""
+    """The night after: new, removed, moved and renamed students, a changed class and a changed grade."""
     rows: Rows = roster("ada", "cleo", "dora", "eve", "finn", "gus")
     rows["orgs"].append(BRANCH)
     for row in rows["users"]:
@@ -74,7 +74,7 @@ EXPECTED = [
     ("ben", "person removed", None, None, "SIS tombstone"),
     ("ben", "account removed", "ben@elm.example at Elm School", None, "SIS tombstone"),
     ("cleo", "username", "cleo@elm.example", "cleo.new@elm.example", "changed in the SIS"),
-    ("cleo", "e-mail address", "cleo@elm.example", "cleo.new@elm.example", "changed in the SIS"),
+    ("cleo", "email address", "cleo@elm.example", "cleo.new@elm.example", "changed in the SIS"),
     ("dora", "account moved", "dora@elm.example at Elm School", "dora@elm.example at Elm Branch", "role"),
     ("dora", "role", "student at Elm School", None, "changed in the SIS"),
     ("dora", "role", None, "student at Elm Branch", "changed in the SIS"),
@@ -88,66 +88,66 @@ EXPECTED = [
 
 @pytest.fixture
 def tomorrow(nights: Nights, after: Rows) -> Rows:
-    """The same with the wishes of a new setting and a tombstone of an enrollment."""
+    """The same with a grade filter and the tombstone of an enrollment."""
     nights.settings(filters=Filters(grades=["05"]))
     after["enrollments"].append({"sourced_id": "e-ada", "status": "tobedeleted"})
     return after
 
 
-def test_a_dry_run_is_told_person_by_person_before_anything_is_written(nights, tomorrow):
+def test_a_dry_run_shows_the_changes_by_person_before_the_publication(nights, tomorrow):
     _dry_run(nights, tomorrow)
-    told = next_publish(nights.engine, nights.district, nights.landing)
-    assert sorted(_lines(told), key=str) == sorted(EXPECTED, key=str)
-    assert told.heading == (
-        "Elm: the full pull of November 3, 2026 at 8:00 AM was not published: nothing of this is in the roster yet."
+    diff = next_publish(nights.engine, nights.district, nights.landing)
+    assert sorted(_lines(diff), key=str) == sorted(EXPECTED, key=str)
+    assert diff.heading == (
+        "Elm: full pull of November 3, 2026 at 8:00 AM UTC. Not published: the roster does not have these changes yet."
     )
-    assert {"what": "account removed", "reason": "filter", "people": 1} in told.totals()
-    assert sum(row["people"] for row in told.totals()) == 12
-    names = list(dict.fromkeys(told.lines["name"]))
+    assert {"change": "account removed", "reason": "filter", "people": 1} in diff.totals()
+    assert sum(row["people"] for row in diff.totals()) == 12
+    names = list(dict.fromkeys(diff.lines["name"]))
     assert names == sorted(names)
     assert nights.live("accounts", "username") == [
         f"{name}@elm.example" for name in ("ada", "ben", "cleo", "dora", "eve", "finn")
     ]
 
 
-def test_after_publication_it_says_so_and_still_tells_the_same(nights, tomorrow):
+def test_the_changes_are_the_same_after_the_publication(nights, tomorrow):
     nights.publish(tomorrow)
-    told = next_publish(nights.engine, nights.district, nights.landing)
-    assert told.heading.startswith("Elm: the full pull of November 3, 2026 at 8:00 AM was published November ")
-    assert sorted(_lines(told), key=str) == sorted(EXPECTED, key=str)
+    diff = next_publish(nights.engine, nights.district, nights.landing)
+    assert diff.heading.startswith("Elm: full pull of November 3, 2026 at 8:00 AM UTC. Published November ")
+    assert sorted(_lines(diff), key=str) == sorted(EXPECTED, key=str)
     between = between_nights(nights.engine, nights.district, date(2026, 11, 3), date(2026, 11, 2))
-    # two nights hold what readers saw against each other, which is without roles; the rest is the same
+    # a comparison of nights has no lines for roles; the others are the same
     expected = [line for line in EXPECTED if line[1] != "role"]
     expected[0] = (*expected[0][:4], "changed in the SIS")
     assert sorted(_lines(between), key=str) == sorted(expected, key=str)
     assert between_nights(nights.engine, nights.district, date(2026, 11, 3), date(2026, 11, 3)).totals() == []
-    with pytest.raises(ActionRequired, match="Nothing of Elm was published in the night of 2026-11-09") as caught:
+    with pytest.raises(ActionRequired, match="November 9, 2026") as caught:
         between_nights(nights.engine, nights.district, date(2026, 11, 3), date(2026, 11, 9))
-    assert caught.value.remedy == "The nearest nights with a publication: 2026-11-02, 2026-11-03."
+    assert caught.value.remedy == "Nearest published nights: November 2, 2026 and November 3, 2026."
 
 
-def test_one_school_alone(nights, tomorrow):
+def test_the_lines_of_one_school(nights, tomorrow):
     _dry_run(nights, tomorrow)
     for school in ("branch", "Elm Branch", "branc"):
-        told = next_publish(nights.engine, nights.district, nights.landing, school)
-        assert set(told.lines["sourced_id"]) == {"dora"}
-    with pytest.raises(ActionRequired, match="Several schools fit 'elm'"):
+        diff = next_publish(nights.engine, nights.district, nights.landing, school)
+        assert set(diff.lines["sourced_id"]) == {"dora"}
+    with pytest.raises(ActionRequired, match="Several schools match 'elm'"):
         next_publish(nights.engine, nights.district, nights.landing, "elm")
-    with pytest.raises(ActionRequired, match="No school fits 'oak'"):
+    with pytest.raises(ActionRequired, match="No school matches 'oak'"):
         next_publish(nights.engine, nights.district, nights.landing, "oak")
 
 
-def test_who_is_missing_is_not_removed_and_who_comes_back_is_back(nights, roster):
+def test_a_missing_person_is_not_removed_and_a_returning_person_returns(nights, roster):
     nights.publish(roster("ada", "ben"))
     _dry_run(nights, roster("ada"))
-    told = next_publish(nights.engine, nights.district, nights.landing)
-    assert _lines(told) == [("ben", "person missing", None, None, "missing")]
-    assert told.lines["because"][0] == "not in this full pull; removed if a second one misses them too"
+    diff = next_publish(nights.engine, nights.district, nights.landing)
+    assert _lines(diff) == [("ben", "person missing", None, None, "missing")]
+    assert diff.lines["detail"][0]
     nights.publish(roster("ada"))
     nights.publish(roster("ada"))
     nights.publish(roster("ada", "ben"))
     back = [
-        ("ben", "person back", None, None, "returned"),
+        ("ben", "person returned", None, None, "returned"),
         ("ben", "account added", None, "ben@elm.example at Elm School", "returned"),
         ("ben", "classes", None, "1 more", "changed in the SIS"),
     ]
@@ -161,37 +161,37 @@ def test_who_is_missing_is_not_removed_and_who_comes_back_is_back(nights, roster
 
 def test_as_csv_as_json_and_on_a_screen(nights, tomorrow):
     _dry_run(nights, tomorrow)
-    told = next_publish(nights.engine, nights.district, nights.landing)
+    diff = next_publish(nights.engine, nights.district, nights.landing)
     text = io.StringIO()
-    render.write_csv(told, None, text)
+    render.write_csv(diff, None, text)
     table = list(csv.DictReader(io.StringIO(text.getvalue())))
     assert len(table) == len(EXPECTED)
-    assert (table[0]["name"], table[0]["what"], table[0]["before"]) == ("Ada Planted-Okonkwo", "classes", "")
-    plain = json.loads(render.as_json(told, 2))
+    assert (table[0]["name"], table[0]["change"], table[0]["before"]) == ("Ada Planted-Okonkwo", "classes", "")
+    plain = json.loads(render.as_json(diff, 2))
     assert (plain["pull_id"], plain["published_at"], len(plain["lines"])) == ("pull2", None, 2)
     assert sum(row["people"] for row in plain["totals"]) == 12
     screen = io.StringIO()
-    render.print_diff(told, 3, screen)
-    assert "… and 10 lines more" in screen.getvalue()
+    render.print_diff(diff, 3, screen)
+    assert "… and 10 more lines" in screen.getvalue()
 
 
-def test_the_first_pull_of_all_and_no_pull_at_all(nights, roster):
-    with pytest.raises(ActionRequired, match="no change set of Elm"):
+def test_the_first_pull_and_no_pull(nights, roster):
+    with pytest.raises(ActionRequired, match="No change set of Elm"):
         next_publish(nights.engine, nights.district, nights.landing)
     _dry_run(nights, roster("ada"))
-    told = next_publish(nights.engine, nights.district, nights.landing)
-    assert _lines(told) == [
+    diff = next_publish(nights.engine, nights.district, nights.landing)
+    assert _lines(diff) == [
         ("ada", "person added", None, None, "new in the SIS"),
         ("ada", "account added", None, "ada@elm.example at Elm School", "new in the SIS"),
         ("ada", "classes", None, "1 more", "changed in the SIS"),
     ]
 
 
-def test_every_cause_comes_down_to_a_reason():
+def test_every_cause_has_a_short_reason():
     assert set(LEFT_OUT_REASONS) <= set(REASONS)
     assert {REASONS[name] for name in ("filtered_grade", "role_ended", "school_undecided", "role_left_out")} == {
         "filter",
-        "term end",
+        "term ended",
         "mapping",
         "role",
     }

@@ -32,24 +32,25 @@ def test_from_a_dry_run_to_a_reply_for_the_school(ready, sandbox):
     first = json.loads(_rollcall("diff", "maple", "--json"))
     assert first["published_at"] is None
     people = sandbox.truth("maple")["collections"]["users"]["active"]
-    assert {row["people"] for row in first["totals"] if row["what"] == "person added"} == {people}
+    assert {row["people"] for row in first["totals"] if row["change"] == "person added"} == {people}
     _rollcall("sync", "maple")
 
     sandbox.pass_night("maple")
     done = sandbox.truth("maple")["last_night"]
     _rollcall("sync", "maple", "--full", "--dry-run")
     lines = list(csv.DictReader(io.StringIO(_rollcall("diff", "maple", "--csv"))))
-    told = {
-        what: {row["sourced_id"] for row in lines if row["what"] == what} for what in {row["what"] for row in lines}
+    people_by_change = {
+        change: {row["sourced_id"] for row in lines if row["change"] == change}
+        for change in {row["change"] for row in lines}
     }
-    for what, group in (("person added", "joined"), ("person removed", "left"), ("person missing", "vanished")):
-        assert told[what] == {*done[group]["sourced_ids"], *done[group]["family"]}
-    assert {row["reason"] for row in lines if row["what"] == "person removed"} == {"SIS tombstone"}
+    for change, group in (("person added", "joined"), ("person removed", "left"), ("person missing", "vanished")):
+        assert people_by_change[change] == {*done[group]["sourced_ids"], *done[group]["family"]}
+    assert {row["reason"] for row in lines if row["change"] == "person removed"} == {"SIS tombstone"}
     assert _explain(done["left"]["sourced_ids"][0])["answer"]["code"] != "removed_by_provider"
-    assert "nothing of this is in the roster yet" in _rollcall("diff", "maple", "--limit", "5")
+    assert "Not published: " in _rollcall("diff", "maple", "--limit", "5")
 
     _rollcall("sync", "maple", "--full")
-    assert "readers have it" in _rollcall("diff", "maple", "--limit", "5")
+    assert "Published " in _rollcall("diff", "maple", "--limit", "5")
     left = _explain(done["left"]["sourced_ids"][0])
     assert left["answer"]["code"] == "removed_by_provider"
     assert left["answer"]["where"][0][0] == "Infinite Campus"

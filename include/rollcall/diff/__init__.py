@@ -1,1 +1,1 @@
-"""What changes, person by person with the reason: what the next publish would do, or what two nights did."""
+"""`rollcall diff`: changes person by person, with the reason."""

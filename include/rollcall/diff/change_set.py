@@ -1,7 +1,9 @@
-"""A change set as lines: what the next publish does to each person, and because of what."""
+"""The lines of a change set: what the next publication changes for each person, and why."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -9,183 +11,239 @@ import sqlalchemy as sa
 
 from rollcall.diff.lines import (
     CHANGED,
+    DETAILS,
     MAPPING,
     MISSING,
     NEW,
+    PERSON_COLUMNS,
     REASONS,
     RETURNED,
     ROLE,
-    SENTENCES,
-    SHOWN,
-    Lines,
-    account_words,
-    class_words,
-    frame,
-    list_words,
+    LineBuilder,
+    account_labels,
+    class_count_labels,
+    list_labels,
+    people_at_school,
     people_frame,
+    to_frame,
 )
-from rollcall.diff.newest import Newest, at_school
+from rollcall.errors import ActionRequired, RollcallError
 from rollcall.explain.formatting import field_label
 from rollcall.history.published import rows_at
 from rollcall.landing.change_set import HELD_ROWS_SCHEMA, ChangeSet, change_schema
-from rollcall.landing.manifests import read_rows
+from rollcall.landing.manifests import load, read_rows
+from rollcall.landing.pull import RunKind
+from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.keys import first_parts
 from rollcall.model.tables import TABLES
+from rollcall.settings import District
+from rollcall.warehouse.models import runs
 
-#: Changes of a user that are not told: stamps, and what is told by the roles.
-_SILENT = frozenset({"metadata", "status", "user_master_identifier", "user_profiles"})
+#: The number of runs searched for a change set that retention has not deleted.
+_MAX_RUNS = 20
 
-#: Changes of an account that are its own; the others are copied from the user.
-_OF_ACCOUNT = ("username", "username_field", "site_name", "role", "is_primary_site")
+#: Runs that compute the next roster. A replay is about the past; a rollback computes nothing.
+_KINDS: tuple[RunKind, ...] = ("sync", "remap", "refetch")
+_FINISHED = ("published", "dry_run", "paused")
+
+
+@dataclass(frozen=True)
+class NewestChangeSet:
+    """A change set, its folder, and when it was published.
+
+    :param published_at: None if it was not published.
+    """
+
+    changes: ChangeSet
+    folder: PullFolder
+    published_at: datetime | None
+
+
+def newest_change_set(connection: sa.Connection, district: District, landing: Landing) -> NewestChangeSet:
+    """The newest change set of a district, from the ledger. Dry runs count.
+
+    :raises ActionRequired: `no_change_set` if there is none, or retention deleted it.
+    """
+    key = district.district
+    query = (
+        sa.select(runs.c.pull_id)
+        .where(runs.c.district_id == key, runs.c.pull_id.is_not(None))
+        .where(runs.c.status.in_(_FINISHED), runs.c.kind.in_(_KINDS))
+        .order_by(runs.c.finished_at.desc())
+        .limit(_MAX_RUNS)
+    )
+    for pull_id in connection.execute(query).scalars().all():
+        folder = landing.pull(key, pull_id)
+        try:
+            changes = load(folder, ChangeSet)
+        except RollcallError as error:
+            if error.code != "not_landed":
+                raise
+            continue
+        return NewestChangeSet(changes, folder, _published_at(connection, key, pull_id))
+    raise ActionRequired(
+        "no_change_set",
+        f"No change set of {district.name} in the landing zone {landing.url}.",
+        remedy=f"Run `rollcall sync {key} --dry-run`, or set --landing to the landing zone of the nightly runs.",
+        district=key,
+    )
+
+
+def _published_at(connection: sa.Connection, district: str, pull_id: str) -> datetime | None:
+    where = (runs.c.district_id == district, runs.c.pull_id == pull_id, runs.c.status == "published")
+    at: datetime | None = connection.execute(sa.select(sa.func.max(runs.c.finished_at)).where(*where)).scalar()
+    return at
+
+
+#: User columns without a line: they mean nothing to a person, or repeat the roles.
+_IGNORED = frozenset({"metadata", "status", "user_master_identifier", "user_profiles"})
+
+#: The account's own columns. The others are copied from the user.
+_ACCOUNT_COLUMNS = ("username", "username_field", "site_name", "role", "is_primary_site")
 
 
 class ChangeSetLines:
-    """Reads a change set and the roster it was worked out on."""
+    """Reads a change set and the roster it is based on."""
 
-    def __init__(self, connection: sa.Connection, newest: Newest) -> None:
+    def __init__(self, connection: sa.Connection, newest: NewestChangeSet) -> None:
         self._connection = connection
         self._newest = newest
         self._changes: ChangeSet = newest.changes
         self._users = self._changed("users")
         self._roles = self._changed("user_roles")
         self._orgs = self._both("orgs", ["sourced_id", "name"])
-        self._people = self._both("users", list(SHOWN))
+        self._people = self._both("users", list(PERSON_COLUMNS))
 
     def lines(self, school: str = "") -> pd.DataFrame:
-        """Every line, or those of one school's people."""
-        made = Lines()
-        self._of_users(made)
-        self._of_roles(made)
-        self._of_accounts(made)
-        self._of_enrollments(made)
-        self._held(made)
-        told = made.told(people_frame(self._people, self._orgs))
+        """All lines, or those of the people at one school."""
+        builder = LineBuilder()
+        self._of_users(builder)
+        self._of_roles(builder)
+        self._of_accounts(builder)
+        self._of_enrollments(builder)
+        self._held(builder)
+        lines = builder.build(people_frame(self._people, self._orgs))
         if not school:
-            return told
+            return lines
         roles = pd.concat([self._before("user_roles", ["user_sourced_id", "org_sourced_id"]), self._roles])
-        return told[told["sourced_id"].isin(at_school(roles, self._people, self._orgs, school))]
-
-    # -- reading
+        return lines[lines["sourced_id"].isin(people_at_school(roles, self._people, self._orgs, school))]
 
     def _changed(self, table: str) -> pd.DataFrame:
         parts = self._changes.parts.get(table, [])
-        return frame(read_rows(self._newest.folder, parts, change_schema(TABLES[table])))
+        return to_frame(read_rows(self._newest.folder, parts, change_schema(TABLES[table])))
 
     def _before(self, table: str, columns: list[str]) -> pd.DataFrame:
         generation = self._changes.generation
-        return frame(rows_at(self._connection, self._changes.district, TABLES[table], generation, columns))
+        return to_frame(rows_at(self._connection, self._changes.district, TABLES[table], generation, columns))
 
     def _both(self, table: str, columns: list[str]) -> pd.DataFrame:
-        """A table's rows by their sourcedId as they will be, those that go as they were."""
+        """A table's rows after the publication; removed rows as they were before."""
         changed = self._changed(table)
-        told = changed.loc[changed["_change"].isin(["added", "changed", "returned", "found"]), columns]
-        return pd.concat([told, self._before(table, columns)]).drop_duplicates("sourced_id").reset_index(drop=True)
+        arriving = changed.loc[changed["_change"].isin(["added", "changed", "returned", "found"]), columns]
+        return pd.concat([arriving, self._before(table, columns)]).drop_duplicates("sourced_id").reset_index(drop=True)
 
-    def _who(self, *changes: str) -> pd.Series:
+    def _users_with(self, *changes: str) -> pd.Series:
         return self._users.loc[self._users["_change"].isin(changes), "sourced_id"]
 
-    # -- lines
-
-    def _of_users(self, made: Lines) -> None:
-        made.add(self._who("added"), "person added", reason=NEW)
-        made.add(self._who("returned"), "person back", reason=RETURNED)
+    def _of_users(self, builder: LineBuilder) -> None:
+        builder.add(self._users_with("added"), "person added", reason=NEW)
+        builder.add(self._users_with("returned"), "person returned", reason=RETURNED)
         removed = self._users[self._users["_change"] == "removed"]
-        made.add_caused(removed["sourced_id"], "person removed", removed["_because"])
-        absent = "not in this full pull; removed if a second one misses them too"
-        made.add(self._who("missing"), "person missing", reason=MISSING, because=absent)
+        builder.add_with_cause(removed["sourced_id"], "person removed", removed["_because"])
+        detail = "not in this full pull; removed if the next full pull does not include the person either"
+        builder.add(self._users_with("missing"), "person missing", reason=MISSING, detail=detail)
         changed = self._users[self._users["_change"] == "changed"]
-        self._fields(made, "users", "sourced_id", changed, [n for n in TABLES["users"].names if n not in _SILENT])
+        self._fields(builder, "users", "sourced_id", changed, [n for n in TABLES["users"].names if n not in _IGNORED])
 
-    def _fields(self, made: Lines, table: str, user: str, changed: pd.DataFrame, columns: list[str]) -> None:
-        """One line per column that differs; a loop over columns, not people."""
+    def _fields(self, builder: LineBuilder, table: str, user: str, changed: pd.DataFrame, columns: list[str]) -> None:
+        """One line per changed column. The loop is over columns, not people."""
         if changed.empty:
             return
         key = list(TABLES[table].key)
-        named = changed["_changed_fields"].fillna("").str.split(",")
-        flat = named.explode()
-        wanted = [column for column in columns if (flat == column).any()]
+        fields = changed["_changed_fields"].fillna("").str.split(",").explode()
+        wanted = [column for column in columns if (fields == column).any()]
         before = self._before(table, list(dict.fromkeys([*key, *wanted])))
         both = changed[key].merge(before, on=key, how="left").set_axis(changed.index)
         for column in wanted:
-            rows = flat.index[flat == column]
+            rows = fields.index[fields == column]
             if column == "primary_org_sourced_id":
                 names = self._orgs.set_index("sourced_id")["name"]
                 then, now = both.loc[rows, column].map(names), changed.loc[rows, column].map(names)
             else:
-                then, now = (_shown(values, column) for values in (both.loc[rows, column], changed.loc[rows, column]))
-            made.add(
+                then, now = (_labels(values, column) for values in (both.loc[rows, column], changed.loc[rows, column]))
+            builder.add(
                 changed.loc[rows, user],
-                _what(table, column),
+                _change_label(table, column),
                 before=then,
                 after=now,
                 reason=self._reason_of_change(changed.loc[rows, user]) if table == "accounts" else CHANGED,
             )
 
     def _reason_of_change(self, users: pd.Series) -> pd.Series:
-        """An account changes with its person, with their roles, or because our own rules changed."""
+        """An account changes with its person, with the person's roles, or with the district settings."""
         reasons = pd.Series(MAPPING, index=users.index)
         reasons = reasons.mask(users.isin(self._roles["user_sourced_id"]), ROLE)
-        return reasons.mask(users.isin(self._who("changed")), CHANGED)
+        return reasons.mask(users.isin(self._users_with("changed")), CHANGED)
 
-    def _of_roles(self, made: Lines) -> None:
-        whole = self._who("added", "returned", "removed")
-        rows = self._roles[~self._roles["user_sourced_id"].isin(whole)]
+    def _of_roles(self, builder: LineBuilder) -> None:
+        whole_people = self._users_with("added", "returned", "removed")
+        rows = self._roles[~self._roles["user_sourced_id"].isin(whole_people)]
         names = self._orgs.set_index("sourced_id")["name"]
-        is_gone = rows["_change"] == "removed"
-        arrived, gone = rows[~is_gone & rows["_change"].isin(["added", "changed", "returned"])], rows[is_gone]
-        now = arrived["role"].fillna("") + " at " + arrived["org_sourced_id"].map(names).fillna("no school")
-        made.add(arrived["user_sourced_id"], "role", after=now, reason=CHANGED)
-        if gone.empty:
+        is_removed = rows["_change"] == "removed"
+        added, removed = rows[~is_removed & rows["_change"].isin(["added", "changed", "returned"])], rows[is_removed]
+        now = added["role"].fillna("") + " at " + added["org_sourced_id"].map(names).fillna("no school")
+        builder.add(added["user_sourced_id"], "role", after=now, reason=CHANGED)
+        if removed.empty:
             return
         before = self._before("user_roles", ["user_sourced_id", "role_key", "role", "org_sourced_id"])
-        gone = gone[["user_sourced_id", "role_key", "_because"]].merge(before, on=["user_sourced_id", "role_key"])
-        then = gone["role"].fillna("") + " at " + gone["org_sourced_id"].map(names).fillna("no school")
-        made.add_caused(gone["user_sourced_id"], "role", gone["_because"], before=then)
+        removed = removed[["user_sourced_id", "role_key", "_because"]].merge(before, on=["user_sourced_id", "role_key"])
+        then = removed["role"].fillna("") + " at " + removed["org_sourced_id"].map(names).fillna("no school")
+        builder.add_with_cause(removed["user_sourced_id"], "role", removed["_because"], before=then)
 
-    def _of_accounts(self, made: Lines) -> None:
+    def _of_accounts(self, builder: LineBuilder) -> None:
         rows = self._changed("accounts")
-        arrived = rows[rows["_change"].isin(["added", "returned"])]
-        gone = rows.loc[rows["_change"] == "removed", ["user_sourced_id", "site_id", "_because"]]
-        if not gone.empty:
+        added = rows[rows["_change"].isin(["added", "returned"])]
+        removed = rows.loc[rows["_change"] == "removed", ["user_sourced_id", "site_id", "_because"]]
+        if not removed.empty:
             before = self._before("accounts", ["user_sourced_id", "site_id", "site_name", "username"])
-            gone = gone.merge(before, on=["user_sourced_id", "site_id"], how="left")
-            gone = gone.assign(words=account_words(gone))
-        moves = self._moved(made, arrived, gone)
-        arrived = arrived[~arrived["user_sourced_id"].isin(moves)]
-        made.add(
-            arrived["user_sourced_id"],
+            removed = removed.merge(before, on=["user_sourced_id", "site_id"], how="left")
+            removed = removed.assign(label=account_labels(removed))
+        moves = self._moved(builder, added, removed)
+        added = added[~added["user_sourced_id"].isin(moves)]
+        builder.add(
+            added["user_sourced_id"],
             "account added",
-            after=account_words(arrived),
-            reason=self._reason_of_arrival(arrived["user_sourced_id"]),
+            after=account_labels(added),
+            reason=self._reason_of_added(added["user_sourced_id"]),
         )
-        if not gone.empty:
-            gone = gone[~gone["user_sourced_id"].isin(moves)]
-            # with a person who goes, the person's own cause
+        if not removed.empty:
+            removed = removed[~removed["user_sourced_id"].isin(moves)]
+            # the cause of a removed person comes before the account's own
             causes = self._users.set_index("sourced_id")["_because"].dropna()
-            cause = gone["user_sourced_id"].map(causes).fillna(gone["_because"])
-            made.add_caused(gone["user_sourced_id"], "account removed", cause, before=gone["words"])
+            cause = removed["user_sourced_id"].map(causes).fillna(removed["_because"])
+            builder.add_with_cause(removed["user_sourced_id"], "account removed", cause, before=removed["label"])
         changed = rows[rows["_change"] == "changed"]
-        self._fields(made, "accounts", "user_sourced_id", changed, list(_OF_ACCOUNT))
+        self._fields(builder, "accounts", "user_sourced_id", changed, list(_ACCOUNT_COLUMNS))
 
-    def _moved(self, made: Lines, arrived: pd.DataFrame, gone: pd.DataFrame) -> set[Any]:
-        """People who lose one account and get one elsewhere."""
-        if arrived.empty or gone.empty:
+    def _moved(self, builder: LineBuilder, added: pd.DataFrame, removed: pd.DataFrame) -> set[Any]:
+        """Add the lines of people who lose one account and get one at another site; their sourcedIds."""
+        if added.empty or removed.empty:
             return set()
-        one_each = [rows[~rows["user_sourced_id"].duplicated(keep=False)] for rows in (arrived, gone)]
-        both = one_each[0].merge(one_each[1][["user_sourced_id", "words"]], on="user_sourced_id")
+        one_each = [rows[~rows["user_sourced_id"].duplicated(keep=False)] for rows in (added, removed)]
+        both = one_each[0].merge(one_each[1][["user_sourced_id", "label"]], on="user_sourced_id")
         users = both["user_sourced_id"]
         reason = self._reason_of_change(users)
-        made.add(users, "account moved", before=both["words"], after=account_words(both), reason=reason)
+        builder.add(users, "account moved", before=both["label"], after=account_labels(both), reason=reason)
         return set(users)
 
-    def _reason_of_arrival(self, users: pd.Series) -> pd.Series:
+    def _reason_of_added(self, users: pd.Series) -> pd.Series:
         reasons = self._reason_of_change(users)
-        reasons = reasons.mask(users.isin(self._who("returned")), RETURNED)
-        return reasons.mask(users.isin(self._who("added")), NEW)
+        reasons = reasons.mask(users.isin(self._users_with("returned")), RETURNED)
+        return reasons.mask(users.isin(self._users_with("added")), NEW)
 
-    def _of_enrollments(self, made: Lines) -> None:
+    def _of_enrollments(self, builder: LineBuilder) -> None:
         rows = self._changed("enrollments")
-        rows = rows[~rows["user_sourced_id"].isin(self._who("removed"))]
+        rows = rows[~rows["user_sourced_id"].isin(self._users_with("removed"))]
         kinds = {"added": "added", "returned": "added", "removed": "removed", "changed": "changed"}
         rows = rows.assign(kind=rows["_change"].map(kinds)).dropna(subset=["kind"])
         if rows.empty:
@@ -196,24 +254,24 @@ class ChangeSetLines:
         first = rows.assign(cause=cause).drop_duplicates(["user_sourced_id", "cause"]).sort_values("cause")
         reasons = first.groupby("user_sourced_id")["cause"].agg(", ".join)
         users = counts.index.to_series()
-        made.add(users, "classes", after=class_words(counts), reason=reasons.reindex(users.index))
+        builder.add(users, "classes", after=class_count_labels(counts), reason=reasons.reindex(users.index))
 
-    def _held(self, made: Lines) -> None:
-        """What living holds keep from being published, of people and accounts."""
-        rows = frame(read_rows(self._newest.folder, self._changes.held_rows, HELD_ROWS_SCHEMA))
+    def _held(self, builder: LineBuilder) -> None:
+        """People and accounts withheld by open holds."""
+        rows = to_frame(read_rows(self._newest.folder, self._changes.held_rows, HELD_ROWS_SCHEMA))
         rows = rows[rows["table_name"].isin(["users", "accounts"])]
         if rows.empty:
             return
         users = first_parts(rows["row_key"])
-        what = "held: " + rows["table_name"].map({"users": "person ", "accounts": "account "}) + rows["change"]
-        sentence = rows["because"].map(SENTENCES).fillna(rows["because"])
-        made.add(users, what, reason=rows["because"].map(REASONS).fillna("changed"), because=sentence)
+        change = "held: " + rows["table_name"].map({"users": "person ", "accounts": "account "}) + rows["change"]
+        detail = rows["because"].map(DETAILS).fillna(rows["because"])
+        builder.add(users, change, reason=rows["because"].map(REASONS).fillna("changed"), detail=detail)
 
 
-def _shown(values: pd.Series, column: str) -> pd.Series:
-    return list_words(values) if column == "grades" else values
+def _labels(values: pd.Series, column: str) -> pd.Series:
+    return list_labels(values) if column == "grades" else values
 
 
-def _what(table: str, column: str) -> str:
-    words = "username" if (table, column) == ("accounts", "username") else field_label(column).removeprefix("the ")
-    return f"{words} (provider's)" if (table, column) == ("users", "username") else words
+def _change_label(table: str, column: str) -> str:
+    label = "username" if (table, column) == ("accounts", "username") else field_label(column).removeprefix("the ")
+    return f"{label} (SIS)" if (table, column) == ("users", "username") else label
