@@ -316,10 +316,10 @@ def test_a_finding_about_two_records_names_both_once():
     mapped = _map(users, [_role(user["sourced_id"]) for user in users])
     contradicted, refused = mapped.findings
     assert (contradicted.rule, contradicted.count) == ("person_key_contradicted", 2)
-    assert contradicted.message.endswith(": ada and eve (e-mail address).")
+    assert contradicted.message.endswith(": ada and eve (email address).")
     assert (refused.rule, refused.count) == ("username_refused", 9)
     assert refused.message.endswith(": z0 (email); z1 (email); z2 (email).")
     assert mapped.person_findings.to_pylist()[:2] == [
-        {"user_sourced_id": "ada", "rule": "person_key_contradicted", "detail": "eve: e-mail address"},
-        {"user_sourced_id": "eve", "rule": "person_key_contradicted", "detail": "ada: e-mail address"},
+        {"user_sourced_id": "ada", "rule": "person_key_contradicted", "detail": "eve: email address"},
+        {"user_sourced_id": "eve", "rule": "person_key_contradicted", "detail": "ada: email address"},
     ]

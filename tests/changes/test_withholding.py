@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollcall.changes.comparison import OWNER_REMOVED, TableChanges
-from rollcall.changes.withholding import withhold
+from rollcall.changes.withholding import withhold_rows
 from rollcall.landing.change_set import TableCounts, change_schema
 from rollcall.model.tables import TABLES
 
@@ -109,7 +109,7 @@ def test_no_row_points_at_a_person_or_class_that_is_not_there_after_any_holds(ni
             {name: pa.array([row[name] for row in rows], pa.string()) for name in (*table.key, *table.owners)}
         )
 
-    made = withhold(changes, named, owners)
+    made = withhold_rows(changes, named, owners)
     after = _published(before, made)
     for name in _NAMES:
         for row in after[name].values():

@@ -1,4 +1,4 @@
-"""Accounts by person and site, as rows of the table."""
+"""Accounts by person and site as rows of the table, and the published accounts whose username changes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.accounts.assignment import positions
+from rollcall.accounts.assignment import MANUAL
+from rollcall.accounts.positions import positions
 from rollcall.accounts.roles import EvaluatedRoles, RolesAtSites
+from rollcall.landing.mapping import NAME_CHANGES_SCHEMA
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.keys import join_columns
 from rollcall.model.tables import TABLES
-from rollcall.model.username_text import key_column
+from rollcall.model.username_text import key_column, username_keys, visible_texts
 
-#: Accounts keep one id for life; for a new one it is made from its key, so that a repeated run makes the same.
+#: An account keeps one id for life. A new id is derived from the account's key, so a repeated run derives the same id.
 _NAMESPACE = uuid.UUID("9a3c1a3e-6d0f-5c62-9e55-2f1f6d8f2b10")
 
-#: Columns an account has from its user.
+#: Columns copied from the user.
 COPIED = (
     "given_name",
     "family_name",
@@ -33,16 +35,16 @@ COPIED = (
 )
 
 
-def choose_account_rows(places: RolesAtSites, named: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Of several records of one person at one site the one that has the account keeps it, else the first has it; one
-    that is disabled only where all are.
+def choose_account_rows(site_roles: RolesAtSites, with_username: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Choose one record per person and site: enabled before disabled, then the one with the published account, then the
+    first.
 
-    :param named: people with a username: `user`, `person`, `is_enabled`, `username`, `username_field`.
-    :param published: `user` and `site` of the accounts readers have.
-    :returns: `user`, `site`, `person`, `is_staff`, `username`, `username_field`, `is_primary_site`, and as index the
-        row of `places`, in its order.
+    :param with_username: people with a username: `user`, `person`, `is_enabled`, `username`, `username_field`.
+    :param published: `user` and `site` of the published accounts.
+    :returns: `user`, `site`, `person`, `is_staff`, `username`, `username_field`, `is_primary_site`. The index is the
+        row of `site_roles`, in its order.
     """
-    rows = places.rows.reset_index(names="row").merge(named, on="user").set_index("row")
+    rows = site_roles.rows.reset_index(names="row").merge(with_username, on="user").set_index("row")
     has = pd.MultiIndex.from_frame(rows[["user", "site"]]).isin(pd.MultiIndex.from_frame(published[["user", "site"]]))
     nearest = (rows["user"], ~rows["is_staff"], ~rows["is_primary"], ~rows["is_primary_org"])
     by_site = rows.iloc[np.lexsort((*nearest, ~has, ~rows["is_enabled"], rows["site"], rows["person"]))]
@@ -52,9 +54,9 @@ def choose_account_rows(places: RolesAtSites, named: pd.DataFrame, published: pd
     return kept.assign(is_primary_site=kept.index.isin(primary)).sort_index()
 
 
-def find_second_records(rows: pd.DataFrame, named: pd.DataFrame, users: pa.Table) -> pd.DataFrame:
-    """Records that have no account because another record of their person has: `user`, `reason`, `detail`."""
-    spare = named[~named["user"].isin(rows["user"])]
+def find_second_records(rows: pd.DataFrame, with_username: pd.DataFrame, users: pa.Table) -> pd.DataFrame:
+    """Records without an account because another record of the person has it: `user`, `reason`, `detail`."""
+    spare = with_username[~with_username["user"].isin(rows["user"])]
     first = rows[rows["is_primary_site"]].set_index("person")["user"]
     other = spare["person"].map(first)
     detail = users["sourced_id"].take(pa.array(other, pa.int64())).to_numpy()
@@ -62,21 +64,21 @@ def find_second_records(rows: pd.DataFrame, named: pd.DataFrame, users: pa.Table
 
 
 def account_rows(
-    rows: pd.DataFrame, places: RolesAtSites, held: EvaluatedRoles, users: pa.Table, published: pa.Table
+    rows: pd.DataFrame, site_roles: RolesAtSites, roles: EvaluatedRoles, users: pa.Table, published: pa.Table
 ) -> pa.Table:
-    """The accounts in the table's schema, in the order of users and sites."""
+    """The accounts in the schema of the table, in the order of users and sites."""
     row, user, site = pa.array(rows.index), pa.array(rows["user"]), pa.array(rows["site"])
     of_user = users.select(["sourced_id", *COPIED]).take(user)
     keys = of_user["sourced_id"].combine_chunks()
-    site_ids = pa.array(held.site_ids, pa.string()).take(site)
+    site_ids = pa.array(roles.site_ids, pa.string()).take(site)
     made = {
         "user_sourced_id": keys,
         "site_id": site_ids,
         "account_id": _account_ids(keys, site_ids, published),
-        "site_name": pa.array(held.site_names, pa.string()).take(site),
+        "site_name": pa.array(roles.site_names, pa.string()).take(site),
         "role": pa.array(["student", "staff"]).take(pa.array(rows["is_staff"].astype("int64"))),
-        "source_roles": places.source_roles.take(row),
-        "school_sourced_ids": places.schools.take(row),
+        "source_roles": site_roles.source_roles.take(row),
+        "school_sourced_ids": site_roles.schools.take(row),
         "is_primary_site": pa.array(rows["is_primary_site"]),
         "username": pa.array(rows["username"], pa.string(), from_pandas=True),
         "username_field": pa.array(rows["username_field"], pa.string(), from_pandas=True),
@@ -88,7 +90,7 @@ def account_rows(
 
 
 def _account_ids(users: pa.Array, sites: pa.Array, published: pa.Table) -> pa.Array:
-    """The published id of each account; a new one is a UUID of version 5 of its key."""
+    """The published id of each account; a new account gets a version 5 UUID of its key."""
     keys = join_columns(users, sites)
     known = join_columns(published["user_sourced_id"], published["site_id"])
     found = positions(keys, known)
@@ -98,7 +100,7 @@ def _account_ids(users: pa.Array, sites: pa.Array, published: pa.Table) -> pa.Ar
 
 
 def _uuids(names: pa.Array) -> pa.Array:
-    """What `str(uuid.uuid5(namespace, name))` gives for each name; building the objects would take most of the time."""
+    """`str(uuid.uuid5(namespace, name))` for each name, without the cost of UUID objects."""
     seed = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
     digests = bytearray()
     for name in names:
@@ -115,10 +117,66 @@ def _uuids(names: pa.Array) -> pa.Array:
     return fixed.cast(pa.binary()).cast(pa.string())
 
 
-def published_accounts(accounts: pa.Table, users: pa.Table, held: EvaluatedRoles) -> pd.DataFrame:
-    """The accounts readers have: `user` and `site` as positions (-1 where they are gone), `username`,
-    `username_field`, `is_primary_site`."""
+def published_accounts(accounts: pa.Table, users: pa.Table, roles: EvaluatedRoles) -> pd.DataFrame:
+    """The published accounts: `user` and `site` as positions (-1 if gone), `username`, `username_field`,
+    `is_primary_site`.
+    """
     made = accounts.select(["username", "username_field", "is_primary_site"]).to_pandas()
     made["user"] = positions(accounts["user_sourced_id"], users["sourced_id"])
-    made["site"] = positions(accounts["site_id"], pa.array(held.site_ids, pa.string()))
+    made["site"] = positions(accounts["site_id"], pa.array(roles.site_ids, pa.string()))
     return made
+
+
+def find_name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """The usernames that change, or come from another field, tonight (rule 10). A person must agree to each first.
+
+    A user who moves to another site is compared with the account at the previous site: a move does not bypass
+    the agreement.
+
+    :param rows: the accounts after tonight: `user`, `site`, `person`, `username`, `username_field`.
+    :param published: `user`, `site`, `username`, `username_field`, `is_primary_site` of the published accounts.
+    :returns: the columns of `NAME_CHANGES_SCHEMA`, with `user` and `site` in place of their ids.
+    """
+    old = published[published["user"] >= 0].rename(columns={"username": "old_username", "username_field": "old_field"})
+    old = old.sort_values(["user", "is_primary_site", "site"], ascending=[True, False, True], kind="stable")
+    new = rows.rename(columns={"username": "new_username", "username_field": "new_field"})
+    new = new[["user", "site", "person", "new_username", "new_field"]]
+    names = ["old_username", "old_field"]
+    both = new.merge(old[["user", "site", *names]], on=["user", "site"], how="left")
+    if both["old_username"].isna().any():
+        elsewhere = both[["user"]].merge(old.drop_duplicates("user")[["user", *names]], on="user", how="left")
+        for name in names:
+            both[name] = both[name].fillna(elsewhere[name])
+    known = both["old_username"].notna()
+    # removing an invisible character is not a rename
+    renamed = known & (visible_texts(both["old_username"]) != both["new_username"])
+    moved = known & (both["old_field"] != both["new_field"])
+    changed = both[renamed | moved]
+    exchanged = _had_other_owner(changed, rows, old)
+    changed = changed.assign(kind="renamed")
+    changed.loc[moved[changed.index], "kind"] = "field_changed"
+    changed.loc[exchanged, "kind"] = "exchanged"
+    agreed = (changed["new_field"] == MANUAL) & ~exchanged
+    return changed[~agreed]
+
+
+def _had_other_owner(changed: pd.DataFrame, rows: pd.DataFrame, old: pd.DataFrame) -> pd.Series:
+    """Whether another person has the new username until tonight."""
+    if changed.empty:
+        return pd.Series(False, index=changed.index)
+    person = rows.drop_duplicates("user").set_index("user")["person"]
+    had = pd.DataFrame({"name": username_keys(old["old_username"]), "owner": old["user"].map(person).fillna(-1)})
+    wants = pd.DataFrame({"name": username_keys(changed["new_username"]), "person": changed["person"]})
+    pairs = wants.reset_index(names="row").merge(had.drop_duplicates(), on="name")
+    return pd.Series(changed.index.isin(pairs.loc[pairs["owner"] != pairs["person"], "row"]), index=changed.index)
+
+
+def name_changes_table(changes: pd.DataFrame, users: pa.ChunkedArray, site_ids: list[str]) -> pa.Table:
+    """Name changes in `NAME_CHANGES_SCHEMA`, in the order of users and sites."""
+    made = {
+        "user_sourced_id": users.take(pa.array(changes["user"], pa.int64())),
+        "site_id": pa.array(site_ids, pa.string()).take(pa.array(changes["site"], pa.int64())),
+    }
+    for name in NAME_CHANGES_SCHEMA.names[2:]:
+        made[name] = pa.array(changes[name], pa.string(), from_pandas=True)
+    return pa.table(made, schema=NAME_CHANGES_SCHEMA)

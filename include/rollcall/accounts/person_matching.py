@@ -1,8 +1,8 @@
-"""Which records are one person: those with the same key and name that do not contradict each other.
+"""Match the records of one person: records with the same key and name that do not contradict each other.
 
-Ed-Fi sends a record per school, Infinite Campus 1.1 one per role. A shared number or e-mail address proves one person
-only as long as nothing speaks against it: one person has one birth date, one username, one e-mail address and one
-grade. Records that contradict each other stay apart, and so do all that share a placeholder such as 000.
+Ed-Fi sends one record per school, Infinite Campus 1.1 one per role. A shared number or email address proves one person
+only if nothing contradicts it: one person has one birth date, one username, one email address, and one grade. Records
+that contradict each other stay separate, and so do records that share a placeholder such as 000.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ from rollcall.accounts.usernames import field_values
 from rollcall.model.keys import join_series
 from rollcall.model.username_text import username_keys
 
-#: Rules of what is found about people with one key.
+#: Rules of the findings about people with one key.
 CONTRADICTED = "person_key_contradicted"
 PLACEHOLDER = "person_key_placeholder"
 
-#: What is typed where there is nothing to type.
+#: Placeholders that people type into required fields.
 _NO_VALUE = r"(?:[0x?._\-\s]*|-1|9{5,}|n[./]?a\.?|nil|nan|none|null|unknown|undefined|tbd|test|pending|nobody)"
 _NO_EMAIL = rf"(?:[^@]*|{_NO_VALUE}@.*|no[-_.]?(?:e?[-_.]?mail|reply)@.*)"
 
-#: A number under so many different names, or an e-mail address under so many, says nothing about who somebody is.
-#: A family may share an address.
+#: A number or email address under this many names does not identify a person. A family may share an address.
 _MANY_NAMES = {"identifier": 3, "email": 6}
 
-#: Records of one key and name that contradict each other are compared one by one up to so many.
+#: The most contradicting records of one key and name that are compared one by one.
 _MANY_RECORDS = 50
 
-#: Fields that are compared anyway, or that are another one in every record.
+#: Fields that are always compared, or that differ in every record.
 _COMPARED = ("email", "username", "identifier", "sourcedId")
 
 Findings = pd.DataFrame
@@ -45,16 +44,16 @@ ROLES: tuple[Role, ...] = ("student", "staff")
 def match_persons(
     users: pd.DataFrame, key: str, sources: Mapping[Role, Sequence[str]] | None = None
 ) -> tuple[pd.Series, Findings]:
-    """A person per record, as the user of its first one, and what is found about shared keys.
+    """The person of each record, as the user of the person's first record, and findings about shared keys.
 
-    By `identifier` records with the same number, name and role are one person, for students and staff may both count
-    from one. By `email` the role does not matter.
+    By `identifier`, records with the same number, name, and role are one person, because students and staff may both be
+    numbered from one. By `email`, the role does not matter.
 
     :param users: `user`, `sourced_id`, `given_name`, `family_name`, `identifier`, `email`, `username`, `grades`,
-        `role` (what the person becomes) and, where they are known, `birth_date`.
-    :param key: `identifier`, `email` or `sourcedId`, by which every record is a person of its own.
-    :param sources: by role the fields usernames come from.
-    :returns: the second is `user`, `rule`, `detail`, which begins with the sourcedId of another record.
+        `role` (`student` or `staff`) and, if known, `birth_date`.
+    :param key: `identifier`, `email`, or `sourcedId`, by which each record is its own person.
+    :param sources: by role, the fields that usernames come from.
+    :returns: the findings are `user`, `rule`, and `detail`, which begins with the sourcedId of another record.
     """
     found = pd.DataFrame({"user": [], "rule": [], "detail": []}).astype({"user": "int64"})
     if key == "sourcedId":
@@ -75,15 +74,15 @@ def match_persons(
     notes = [*_placeholders(shared, within, is_placeholder)]
     if key == "identifier":
         notes += _other_names(shared[~is_placeholder & (names > 1)], within)
-    own = _personal_values(shared, key, sources or {"student": (), "staff": ()})
+    unique = _unique_values(shared, key, sources or {"student": (), "staff": ()})
     contradicted = pd.Series(False, index=shared.index)
-    for values in own.values():
+    for values in unique.values():
         contradicted |= values.groupby(group).transform("nunique") > 1
     contradicted &= ~is_placeholder
     if contradicted.any():
-        apart, told = _split_groups(shared[contradicted], group[contradicted], own)
-        person[contradicted] = apart
-        notes += told
+        split, more = _split_groups(shared[contradicted], group[contradicted], unique)
+        person[contradicted] = split
+        notes += more
     first = person.astype("int64").set_axis(shared["user"]).reindex(users["user"]).set_axis(users.index)
     found = pd.DataFrame(notes, columns=["user", "rule", "detail"]).drop_duplicates(["user", "rule"])
     return first.fillna(users["user"]).astype("int64"), found.astype({"user": "int64"})
@@ -93,7 +92,7 @@ Note = tuple[int, str, str]
 
 
 def name_keys(users: pd.DataFrame) -> pd.Series:
-    """Given and family name as they are compared."""
+    """Given and family name as one key for comparison."""
     given, family = (username_keys(users[name].fillna("")) for name in ("given_name", "family_name"))
     return join_series(given, family)
 
@@ -114,24 +113,24 @@ def _other_names(shared: pd.DataFrame, within: list[str]) -> Iterator[Note]:
             yield user, CONTRADICTED, f"{other}: name"
 
 
-def _personal_values(shared: pd.DataFrame, key: str, sources: Mapping[Role, Sequence[str]]) -> dict[str, pd.Series]:
-    """What one person has once, by what it is called; null where a record does not say it."""
-    own = {"username": _provided(username_keys(shared["username"]), _NO_VALUE)}
+def _unique_values(shared: pd.DataFrame, key: str, sources: Mapping[Role, Sequence[str]]) -> dict[str, pd.Series]:
+    """The values of which a person has one, by label; null if the record has none."""
+    unique = {"username": _provided(username_keys(shared["username"]), _NO_VALUE)}
     if "birth_date" in shared:
-        own["birth date"] = shared["birth_date"]
+        unique["birth date"] = shared["birth_date"]
     is_student = shared["role"] == "student"
-    own["grade"] = shared["grades"].map(_grades, na_action="ignore").where(is_student)
+    unique["grade"] = shared["grades"].map(_grades, na_action="ignore").where(is_student)
     if key == "identifier":
-        own["e-mail address"] = _provided(username_keys(shared["email"]), _NO_EMAIL)
+        unique["email address"] = _provided(username_keys(shared["email"]), _NO_EMAIL)
     for role in ROLES:
         is_role = shared["role"] == role
-        if key == "email":  # a person may have a number as a student and another one as staff
-            own[f"number ({role})"] = _provided(shared["identifier"].str.strip(), _NO_VALUE).where(is_role)
+        if key == "email":  # a person may have one number as a student and another as staff
+            unique[f"number ({role})"] = _provided(shared["identifier"].str.strip(), _NO_VALUE).where(is_role)
         for field in sources[role]:
             if field not in _COMPARED:
-                made = _provided(username_keys(field_values(shared, field)), _NO_VALUE)
-                own[f"{field} ({role})"] = made.where(is_role)
-    return own
+                values = _provided(username_keys(field_values(shared, field)), _NO_VALUE)
+                unique[f"{field} ({role})"] = values.where(is_role)
+    return unique
 
 
 def _provided(values: pd.Series, no_value: str) -> pd.Series:
@@ -140,61 +139,65 @@ def _provided(values: pd.Series, no_value: str) -> pd.Series:
 
 @lru_cache(maxsize=1024)
 def _grades(text: str) -> str | None:
-    """A record's grades, `9` and `09` as the same one; None where there is none."""
+    """A record's grades, with `9` and `09` as the same grade; None if it has none."""
     made = msgspec.json.decode(text)
     grades = {str(grade).strip().lower().lstrip("0") or "0" for grade in made} if isinstance(made, list) else set()
     return " ".join(sorted(grades)) or None
 
 
-def _split_groups(rows: pd.DataFrame, group: pd.Series, own: Mapping[str, pd.Series]) -> tuple[list[int], list[Note]]:
-    """Records of groups that contradict themselves: the person of each, and why."""
+def _split_groups(
+    rows: pd.DataFrame, group: pd.Series, unique: Mapping[str, pd.Series]
+) -> tuple[list[int], list[Note]]:
+    """The person of each record in groups with contradictions, and the reasons."""
     users, ids = rows["user"].tolist(), rows["sourced_id"].tolist()
-    said = {what: [None if pd.isna(value) else value for value in values[rows.index]] for what, values in own.items()}
-    apart, notes = list(users), []
+    values_by_label = {
+        label: [None if pd.isna(value) else value for value in values[rows.index]] for label, values in unique.items()
+    }
+    persons, notes = list(users), []
     for places in group.reset_index(drop=True).groupby(group.to_numpy()).indices.values():
-        person, against = _split_group(list(map(int, places)), ids, said)
+        person, contradictions = _split_group(list(map(int, places)), ids, values_by_label)
         for place, first in person.items():
-            apart[place] = users[first]
-        notes += [(users[place], CONTRADICTED, detail) for place, detail in against.items()]
-    return apart, notes
+            persons[place] = users[first]
+        notes += [(users[place], CONTRADICTED, detail) for place, detail in contradictions.items()]
+    return persons, notes
 
 
 def _split_group(
-    places: list[int], ids: list[str], said: Mapping[str, list[Any]]
+    places: list[int], ids: list[str], values: Mapping[str, list[Any]]
 ) -> tuple[dict[int, int], dict[int, str]]:
-    """Records of one key and name, not all of which agree: which are one person all the same, and what speaks against
-    the others.
+    """The records of one key and name that are one person although not all agree, and the contradictions of the others.
 
-    Those that agree with each other are one, unless one of them agrees with records that contradict each other.
+    Records that agree with each other are one person, unless one of them agrees with records that contradict each
+    other.
     """
     if len(places) > _MANY_RECORDS:
-        told = f"{len(places):,} records of one name share it"
-        return {}, {place: f"{ids[places[place == places[0]]]}: {told}" for place in places}
+        detail = f"{len(places):,} records with one name share it"
+        return {}, {place: f"{ids[places[place == places[0]]]}: {detail}" for place in places}
     person: dict[int, int] = {}
-    against: dict[int, str] = {}
-    differs = {pair: _differences(said, *pair) for pair in combinations(places, 2)}
-    for (one, other), what in differs.items():
-        if what:
-            against.setdefault(one, f"{ids[other]}: {what}")
-            against.setdefault(other, f"{ids[one]}: {what}")
-    for together in _connected(places, [pair for pair, what in differs.items() if not what]):
-        if not any(differs[pair] for pair in combinations(together, 2)):
+    contradictions: dict[int, str] = {}
+    differences = {pair: _differences(values, *pair) for pair in combinations(places, 2)}
+    for (one, other), label in differences.items():
+        if label:
+            contradictions.setdefault(one, f"{ids[other]}: {label}")
+            contradictions.setdefault(other, f"{ids[one]}: {label}")
+    for together in _connected(places, [pair for pair, label in differences.items() if not label]):
+        if not any(differences[pair] for pair in combinations(together, 2)):
             person |= dict.fromkeys(together, together[0])
         else:
             for place in together:
                 other = next(one for one in together if one != place)
-                against.setdefault(place, f"{ids[other]}: it is not clear whose record this is")
-    return person, against
+                contradictions.setdefault(place, f"{ids[other]}: it is not clear whose record this is")
+    return person, contradictions
 
 
-def _differences(said: Mapping[str, list[Any]], one: int, other: int) -> str:
-    """What two records say differently, in words; empty where they do not contradict each other."""
-    pairs = ((what, known[one], known[other]) for what, known in said.items())
-    return ", ".join(what for what, mine, theirs in pairs if None not in (mine, theirs) and mine != theirs)
+def _differences(values: Mapping[str, list[Any]], one: int, other: int) -> str:
+    """The labels of the values in which two records differ; empty if they do not contradict each other."""
+    pairs = ((label, known[one], known[other]) for label, known in values.items())
+    return ", ".join(label for label, mine, theirs in pairs if None not in (mine, theirs) and mine != theirs)
 
 
 def _connected(places: list[int], pairs: list[tuple[int, int]]) -> list[list[int]]:
-    """Places joined by pairs, directly or through others; each in order."""
+    """Groups of places that are connected by pairs, directly or through others, each in order."""
     lowest = {place: place for place in places}
     for one, other in pairs:
         keep, drop = sorted((lowest[one], lowest[other]))

@@ -38,7 +38,7 @@ class TableChanges:
     :param kept: keys of live rows that were not received and stay; of the rows that were looked at.
     :param removed: keys of the rows removed tonight.
     :param is_whole: whether all published rows were looked at, or only those a delta is about.
-    :param waiting: in `change_schema`, received rows that go along with an owner who goes tonight: what becomes of each
+    :param pending: in `change_schema`, received rows that go along with an owner who goes tonight: what becomes of each
         if the owner stays after all, with no `_change` where that is nothing, and as `_because` why it goes.
     """
 
@@ -49,7 +49,7 @@ class TableChanges:
     kept: pa.ChunkedArray
     removed: pa.ChunkedArray
     is_whole: bool = True
-    waiting: pa.Table | None = None
+    pending: pa.Table | None = None
 
     def keys(self) -> pa.ChunkedArray:
         """The key of each changed row as one text."""
@@ -59,7 +59,7 @@ class TableChanges:
         """The same without the rows' content: keys, owners, what happens to them and why."""
         told = ("_change", "_because", "_changed_fields")
         rows = self.rows.select([*dict.fromkeys((*self.table.key, *self.table.owners)), *told])
-        return replace(self, rows=rows, waiting=None)
+        return replace(self, rows=rows, pending=None)
 
     def without(self, withheld: pa.ChunkedArray | pa.Array) -> TableChanges:
         """The same with some rows, by a mask, withheld: they stay as published and count as held."""
@@ -84,12 +84,12 @@ class TableChanges:
             removed=row_keys(self.table, rows.filter(pc.equal(rows["_change"], "removed"))),
         )
 
-    def with_staying(self, rows: pa.Table) -> TableChanges:
+    def with_released(self, rows: pa.Table) -> TableChanges:
         """The same with rows that waited, received like any other because their owners stay.
 
-        :param rows: of `waiting`.
+        :param rows: of `pending`.
         """
-        if self.waiting is None or not rows.num_rows:
+        if self.pending is None or not rows.num_rows:
             return self
         keys = row_keys(self.table, rows)
         is_theirs = pc.is_in(self.keys(), value_set=keys)
@@ -104,7 +104,7 @@ class TableChanges:
             unchanged=self.counts.unchanged + rows.num_rows - arrived,
             **{name: getattr(self.counts, name) - less.get(name, 0) + more.get(name, 0) for name in _COUNTED},
         )
-        waiting = self.waiting.filter(pc.invert(pc.is_in(row_keys(self.table, self.waiting), value_set=keys)))
+        waiting = self.pending.filter(pc.invert(pc.is_in(row_keys(self.table, self.pending), value_set=keys)))
         return replace(
             self,
             rows=made,
@@ -112,7 +112,7 @@ class TableChanges:
             received=pa.chunked_array([*self.received.chunks, *_chunks(keys)], pa.string()),
             kept=self.kept.filter(pc.invert(pc.is_in(self.kept, value_set=keys))),
             removed=row_keys(self.table, made.filter(pc.equal(made["_change"], "removed"))),
-            waiting=waiting,
+            pending=waiting,
         )
 
 

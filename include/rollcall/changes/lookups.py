@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from rollcall.changes.published import load_temp_keys
 from rollcall.landing.mapping import LEFT_OUT_SCHEMA, PERSON_FINDINGS_SCHEMA
 from rollcall.model.username_text import username_key
-from rollcall.warehouse.bulk import copy_out
+from rollcall.warehouse.bulk import copy_out, load_temp_keys
 from rollcall.warehouse.models import EMAIL, IDENTIFIER, UNUSUAL_EMAIL
 from rollcall.warehouse.schemas import OPS, STAGING
 
@@ -28,9 +27,9 @@ def users_sharing_identifiers(
     """Users with one of these identifiers; white space around one does not count."""
     given = pc.unique(pc.utf8_trim_whitespace(identifiers.drop_null()))
     given = given.filter(pc.greater(pc.utf8_length(given), 0))
-    beside = load_temp_keys(connection, "given_identifiers", ["identifier"], pa.table({"identifier": given}))
+    temp = load_temp_keys(connection, "given_identifiers", pa.table({"identifier": given}))
     shared = f"u._removed_at IS NULL AND {IDENTIFIER.format('u.identifier')} = {IDENTIFIER.format('g.identifier')}"
-    query = _lookup_query(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
+    query = _lookup_query(temp, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
     return _read_users(connection, district, query)
 
 
@@ -39,9 +38,9 @@ def users_sharing_emails(connection: sa.Connection, district: str, emails: pa.Ch
     compare like that.
     """
     given = pa.array({username_key(email) for email in emails.drop_null().unique().to_pylist()} - {""}, pa.string())
-    beside = load_temp_keys(connection, "given_emails", ["email"], pa.table({"email": given}))
+    temp = load_temp_keys(connection, "given_emails", pa.table({"email": given}))
     shared = f"u._removed_at IS NULL AND {EMAIL.format('u.email')} = g.email"
-    query = _lookup_query(beside, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
+    query = _lookup_query(temp, f"SELECT u.sourced_id FROM {STAGING}.users u", shared)
     unusual = f"""
         SELECT sourced_id FROM {STAGING}.users
         WHERE district_id = %(district)s AND _removed_at IS NULL AND {UNUSUAL_EMAIL.format("email")}"""
@@ -58,10 +57,10 @@ def read_person_findings(connection: sa.Connection, district: str) -> pa.Table:
 def users_with_usernames(connection: sa.Connection, district: str, keys: Collection[str]) -> pa.ChunkedArray:
     """Users who have one of these usernames, given as keys (`rollcall.model.username_text.username_key`)."""
     given = pa.table({"username_key": pa.array(sorted(keys), pa.string())})
-    beside = load_temp_keys(connection, "given_usernames", ["username_key"], given)
+    temp = load_temp_keys(connection, "given_usernames", given)
     same = "a.username_key = g.username_key"
     query = _lookup_query(
-        beside, f"SELECT a.user_sourced_id FROM {STAGING}.accounts a", f"a._removed_at IS NULL AND {same}"
+        temp, f"SELECT a.user_sourced_id FROM {STAGING}.accounts a", f"a._removed_at IS NULL AND {same}"
     )
     return _read_users(connection, district, query)
 

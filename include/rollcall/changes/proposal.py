@@ -20,7 +20,13 @@ from rollcall.changes.comparison import (
     find_confirmed_removals,
     find_departures,
 )
-from rollcall.changes.dependents import RowsByOwner, split_by_owner, with_pending_removals_live
+from rollcall.changes.dependents import (
+    RowsByOwner,
+    find_returns,
+    returned_keys,
+    split_by_owner,
+    with_pending_removals_live,
+)
 from rollcall.changes.published import (
     DistrictState,
     KeyFilter,
@@ -33,7 +39,6 @@ from rollcall.changes.published import (
 from rollcall.changes.references import REFERENCES, Targets, Verdict, compute_facts, judge_rows
 from rollcall.changes.roster_changes import IN_CLASSES, NONE, RosterChanges, concat_keys
 from rollcall.changes.shares import find_jumps, may_jump, people_with_facts, read_published_shares
-from rollcall.changes.withholding import find_returns, returned_keys
 from rollcall.errors import RollcallError
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
@@ -234,7 +239,7 @@ def _judged(merged: RosterChanges, pull: Pull, table: Table, active: pa.Table, a
 
 
 def _not_taken(parted: RowsByOwner | None) -> pa.ChunkedArray:
-    return NONE if parted is None else concat_keys(parted.gone["sourced_id"], parted.waiting["sourced_id"])
+    return NONE if parted is None else concat_keys(parted.gone["sourced_id"], parted.pending["sourced_id"])
 
 
 def _keep_waiting(
@@ -243,17 +248,17 @@ def _keep_waiting(
     """Work out what becomes of the rows whose owners are to go tonight if those stay; what goes along is counted."""
     causes = [parted.gone["because"]]
     made = merged.tables[table.name]
-    if parted.waiting.num_rows:
+    if parted.pending.num_rows:
         targets = with_pending_removals_live(about.targets, about.going_tonight)
-        verdict = _judged(merged, pull, table, parted.waiting, replace(about, targets=targets))
-        fine = pc.is_in(parted.waiting["sourced_id"], value_set=verdict.accepted["sourced_id"])
+        verdict = _judged(merged, pull, table, parted.pending, replace(about, targets=targets))
+        fine = pc.is_in(parted.pending["sourced_id"], value_set=verdict.accepted["sourced_id"])
         causes.append(parted.causes.filter(pc.invert(fine)))
         rows = merged.with_changed_fields(table, find_arrivals(table, verdict.accepted, published), published)
         rows = pa.concat_tables([rows, _without_change(table, verdict.accepted, rows)])
-        at = pc.index_in(rows["sourced_id"], value_set=parted.waiting["sourced_id"])
+        at = pc.index_in(rows["sourced_id"], value_set=parted.pending["sourced_id"])
         rows = rows.set_column(rows.column_names.index("_because"), "_because", parted.causes.take(at))
-        made = merged.tables[table.name] = replace(made, waiting=rows)
-        merged.waiting[table.name] = verdict.accepted
+        made = merged.tables[table.name] = replace(made, pending=rows)
+        merged.pending[table.name] = verdict.accepted
     merged.removed_with_owner[table.name] = causes
     return made
 

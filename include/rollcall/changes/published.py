@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.keys import row_keys, split_keys
 from rollcall.model.tables import Table
-from rollcall.warehouse.bulk import copy_in, copy_out
+from rollcall.warehouse.bulk import copy_out, load_temp_keys
 from rollcall.warehouse.models import state
 from rollcall.warehouse.schemas import STAGING
-from rollcall.warehouse.session import temp_table, update_statistics
 
 _LIFE = [
     ("_digest", pa.int64()),
@@ -70,7 +69,7 @@ class ColumnFilter:
     column: str
     keys: pa.ChunkedArray
 
-    def among(self, rows: pa.Table) -> pa.Table:
+    def apply(self, rows: pa.Table) -> pa.Table:
         """Those of some rows."""
         return rows.filter(pc.is_in(rows[self.column], value_set=self.keys))
 
@@ -112,18 +111,23 @@ class PublishedRows:
 
 
 def read_published(
-    connection: sa.Connection, district: str, table: Table, asked: KeyFilter | None = None
+    connection: sa.Connection, district: str, table: Table, key_filter: KeyFilter | None = None
 ) -> PublishedRows:
     """Keys and life of a table's rows.
 
-    :param asked: which rows; None for all of them, and then without owners beside the key: see :func:`with_owners`.
+    :param key_filter: which rows. None reads all rows, without the owner columns outside the key: see
+        :func:`with_owners`.
     """
-    columns = list(table.key) if asked is None else [*table.key, *_owners_beside_key(table)]
+    columns = list(table.key) if key_filter is None else [*table.key, *_owners_beside_key(table)]
     schema = pa.schema([*((name, pa.string()) for name in columns), *_LIFE])
-    query = _select(table, schema.names) if asked is None else _select_asked(connection, table, schema.names, asked)
+    query = (
+        _all_rows_query(table, schema.names)
+        if key_filter is None
+        else _filtered_query(connection, table, schema.names, key_filter)
+    )
     rows = copy_out(connection, query, {"district": district}, schema)
     keys = row_keys(table, rows)
-    return PublishedRows(rows, keys, is_whole=asked is None)
+    return PublishedRows(rows, keys, is_whole=key_filter is None)
 
 
 def with_owners(connection: sa.Connection, district: str, table: Table, published: PublishedRows) -> PublishedRows:
@@ -148,31 +152,20 @@ def _owners_beside_key(table: Table) -> list[str]:
     return [name for name in table.owners if name not in table.key]
 
 
-def _select_asked(connection: sa.Connection, table: Table, columns: Sequence[str], asked: KeyFilter) -> str:
+def _filtered_query(connection: sa.Connection, table: Table, columns: Sequence[str], key_filter: KeyFilter) -> str:
     """The query for some rows, whose keys and owners are put beside the table for it."""
     listed = ", ".join(f's."{name}"' for name in columns)
-    wanted = {"keys": (table.key, split_keys(table, asked.keys))}
-    wanted |= {column: ((column,), pa.table({column: owners})) for column, owners in asked.owners.items()}
+    wanted = {"keys": split_keys(table, key_filter.keys)}
+    wanted |= {column: pa.table({column: owners}) for column, owners in key_filter.owners.items()}
     queries = []
-    for name, (match, values) in wanted.items():
-        beside = load_temp_keys(connection, f"asked_{table.name}_{name}", match, values)
-        joined = " AND ".join(f'a."{column}" = s."{column}"' for column in match)
+    for name, keys in wanted.items():
+        temp = load_temp_keys(connection, f"filter_{table.name}_{name}", keys)
+        joined = " AND ".join(f'a."{column}" = s."{column}"' for column in keys.column_names)
         queries.append(
-            f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {beside} a ON {joined} "
+            f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {temp} a ON {joined} "
             "WHERE s.district_id = %(district)s"
         )
     return " UNION ".join(queries)
-
-
-def load_temp_keys(connection: sa.Connection, name: str, columns: Sequence[str], values: pa.Table) -> str:
-    """A temporary table of these values; its name."""
-    typed = ", ".join(f'"{column}" text' for column in columns)
-    connection.exec_driver_sql(temp_table(name, typed))
-    connection.exec_driver_sql(f"TRUNCATE {name}")
-    if values.num_rows:
-        copy_in(connection, name, values)
-    connection.exec_driver_sql(update_statistics(name))
-    return name
 
 
 def count_live(connection: sa.Connection, district: str, table: Table) -> int:
@@ -202,37 +195,43 @@ def read_rows_by_key(
         schema = pa.schema([schema.field(name) for name in columns])
     if not keys.num_rows:
         return schema.empty_table()
-    wanted = load_temp_keys(connection, f"wanted_{table.name}", table.key, keys.select(list(table.key)))
+    temp = load_temp_keys(connection, f"wanted_{table.name}", keys.select(list(table.key)))
     joined = " AND ".join(f'w."{name}" = s."{name}"' for name in table.key)
     listed = ", ".join(f's."{name}"' for name in schema.names)
     query = (
-        f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {wanted} w ON {joined} WHERE s.district_id = %(district)s"
+        f"SELECT {listed} FROM {STAGING}.{table.name} s JOIN {temp} w ON {joined} WHERE s.district_id = %(district)s"
     )
     return copy_out(connection, query, {"district": district}, schema)
 
 
 def read_live_rows(
-    connection: sa.Connection, district: str, table: Table, columns: Sequence[str], of: ColumnFilter | None = None
+    connection: sa.Connection,
+    district: str,
+    table: Table,
+    columns: Sequence[str],
+    column_filter: ColumnFilter | None = None,
 ) -> pa.Table:
     """The live rows of a table, these columns.
 
-    :param of: whose; all of them by default.
+    :param column_filter: which rows; all by default.
     """
     schema = accepted_schema(table)
     schema = pa.schema([schema.field(name) for name in columns])
-    if of is None:
-        query = _select(table, schema.names) + " AND _removed_at IS NULL"
+    if column_filter is None:
+        query = _all_rows_query(table, schema.names) + " AND _removed_at IS NULL"
     else:
-        values = pa.table({of.column: of.keys.drop_null().unique()})
-        beside = load_temp_keys(connection, f"of_{table.name}", [of.column], values)
+        column = column_filter.column
+        temp = load_temp_keys(
+            connection, f"values_{table.name}", pa.table({column: column_filter.keys.drop_null().unique()})
+        )
         listed = ", ".join(f's."{name}"' for name in schema.names)
         query = (
-            f'SELECT {listed} FROM {STAGING}.{table.name} s JOIN {beside} o ON o."{of.column}" = s."{of.column}" '
+            f'SELECT {listed} FROM {STAGING}.{table.name} s JOIN {temp} v ON v."{column}" = s."{column}" '
             "WHERE s.district_id = %(district)s AND s._removed_at IS NULL"
         )
     return copy_out(connection, query, {"district": district}, schema)
 
 
-def _select(table: Table, columns: Sequence[str]) -> str:
+def _all_rows_query(table: Table, columns: Sequence[str]) -> str:
     listed = ", ".join(f'"{name}"' for name in columns)
     return f"SELECT {listed} FROM {STAGING}.{table.name} WHERE district_id = %(district)s"

@@ -30,7 +30,7 @@ from rollcall.changes.published import (
     read_rows_by_key,
 )
 from rollcall.changes.references import removed_with_owner_finding
-from rollcall.changes.withholding import withhold, withhold_accounts
+from rollcall.changes.withholding import withhold_rows
 from rollcall.expectations.judge import Judge
 from rollcall.landing.change_set import TableCounts
 from rollcall.landing.manifests import Part
@@ -42,7 +42,7 @@ from rollcall.model.tables import TABLES, Table
 NONE = pa.chunked_array([], pa.string())
 
 #: Collections whose rows fill the memory.
-_MANY_ROWS = ("users", "enrollments", "demographics")
+_LARGE_COLLECTIONS = ("users", "enrollments", "demographics")
 
 #: Rows whose fields are compared at a time.
 _AT_ONCE = 100_000
@@ -71,34 +71,36 @@ class RosterChanges:
     enrolled: pa.ChunkedArray | None = None
     with_enrollments: bool = False
     lacks_targets: bool = False
-    waiting: dict[str, pa.Table] = field(default_factory=dict)
+    pending: dict[str, pa.Table] = field(default_factory=dict)
     removed_with_owner: dict[str, list[pa.ChunkedArray]] = field(default_factory=dict)
     parts: dict[str, list[Part]] = field(default_factory=dict)
     renewed: dict[str, list[pa.Table]] = field(default_factory=dict)
 
-    def after(self, name: str, columns: Sequence[str] | None = None, of: ColumnFilter | None = None) -> pa.Table:
+    def after(
+        self, name: str, columns: Sequence[str] | None = None, column_filter: ColumnFilter | None = None
+    ) -> pa.Table:
         """A table's live rows as they will be: accepted tonight, and those that stay without having been received.
 
-        :param of: whose; all of them by default.
+        :param column_filter: which rows; all by default.
         """
         table = TABLES[name]
         wanted = list(columns or table.names)
         if name not in self.tables:
-            return read_live_rows(self.connection, self.district, table, wanted, of)
+            return read_live_rows(self.connection, self.district, table, wanted, column_filter)
         changes = self.tables[name]
-        if changes.is_whole and of is None:
+        if changes.is_whole and column_filter is None:
             kept = split_keys(table, changes.kept)
             stays = read_rows_by_key(self.connection, self.district, table, kept, wanted)
         else:
             columns = list(dict.fromkeys([*wanted, *table.key]))
-            live = read_live_rows(self.connection, self.district, table, columns, of)
-            stays = _without_keys(table, live, concat_keys(changes.received, changes.removed)).select(wanted)
-        accepted = self.accepted[name] if of is None else of.among(self.accepted[name])
+            live = read_live_rows(self.connection, self.district, table, columns, column_filter)
+            stays = without_keys(table, live, concat_keys(changes.received, changes.removed)).select(wanted)
+        accepted = self.accepted[name] if column_filter is None else column_filter.apply(self.accepted[name])
         return pa.concat_tables([accepted.select(wanted), stays])
 
-    def before(self, name: str, columns: Sequence[str], of: ColumnFilter) -> pa.Table:
+    def before(self, name: str, columns: Sequence[str], column_filter: ColumnFilter) -> pa.Table:
         """These live rows as readers have them."""
-        return read_live_rows(self.connection, self.district, TABLES[name], columns, of)
+        return read_live_rows(self.connection, self.district, TABLES[name], columns, column_filter)
 
     def count_after(self, name: str) -> int:
         """How many live rows a table will have."""
@@ -115,10 +117,10 @@ class RosterChanges:
         changes = self.tables.get(name)
         if changes is None or changes.is_whole:
             return self.after(name, table.key)
-        asked = KeyFilter(keys=NONE, owners={column: pa.chunked_array([owners.drop_null().unique()])})
-        found = read_published(self.connection, self.district, table, asked)
+        key_filter = KeyFilter(keys=NONE, owners={column: pa.chunked_array([owners.drop_null().unique()])})
+        found = read_published(self.connection, self.district, table, key_filter)
         live = found.rows.filter(found.is_live).select(list(table.key))
-        stays = _without_keys(table, live, concat_keys(changes.received, changes.removed))
+        stays = without_keys(table, live, concat_keys(changes.received, changes.removed))
         return pa.concat_tables([self.accepted[name].select(list(table.key)), stays])
 
     def targets(self, name: str, wanted: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
@@ -130,8 +132,8 @@ class RosterChanges:
         gone = self.removed.get(name, NONE)
         if changes is not None and changes.is_whole:
             return concat_keys(changes.received, changes.kept), gone
-        asked = KeyFilter(keys=pa.chunked_array([wanted.drop_null().unique()]))
-        found = read_published(self.connection, self.district, TABLES[name], asked)
+        key_filter = KeyFilter(keys=pa.chunked_array([wanted.drop_null().unique()]))
+        found = read_published(self.connection, self.district, TABLES[name], key_filter)
         if changes is None:
             return found.live_keys(), found.gone_keys()
         stays = difference(found.live_keys(), changes.removed)
@@ -156,7 +158,7 @@ class RosterChanges:
         return MappingInput(
             orgs=self.after("orgs", ["sourced_id", "name", "type"]),
             users=self.after("users", of_users, own),
-            user_roles=self.after("user_roles", of=theirs),
+            user_roles=self.after("user_roles", column_filter=theirs),
             accounts=read_live_rows(self.connection, self.district, accounts, accounts.names, theirs),
             in_classes=self._in_classes() if self.with_enrollments else None,
             birth_dates=self.after("demographics", BIRTH_DATES_SCHEMA.names, own),
@@ -179,8 +181,8 @@ class RosterChanges:
         )
         table = TABLES["accounts"]
         keys = row_keys(table, mapped.accounts)
-        asked = None if users is None else KeyFilter(keys=keys, owners={"user_sourced_id": users})
-        published = read_published(self.connection, self.district, table, asked).with_received(keys)
+        key_filter = None if users is None else KeyFilter(keys=keys, owners={"user_sourced_id": users})
+        published = read_published(self.connection, self.district, table, key_filter).with_received(keys)
         arrived = made.with_changed_fields(table, find_arrivals(table, mapped.accounts, published), published)
         because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
         alive, _ = self.targets("users", published.rows["user_sourced_id"])
@@ -200,13 +202,13 @@ class RosterChanges:
         return replace(made, findings=[*made.findings, *made._removed_with_owner()])
 
     def _without(self, withheld: pa.Table) -> RosterChanges:
-        tables = withhold(self.tables, withheld, self._published_owners)
+        tables = withhold_rows(self.tables, withheld, self._published_owners)
         accepted = {}
         for name, rows in self.accepted.items():
             away = difference(self.tables[name].keys(), tables[name].keys())
             accepted[name] = rows.filter(pc.invert(pc.is_in(row_keys(TABLES[name], rows), value_set=away)))
-        for name, rows in self.waiting.items():
-            now = tables[name].waiting
+        for name, rows in self.pending.items():
+            now = tables[name].pending
             still = NONE if now is None else now["sourced_id"]
             staying = rows.filter(pc.invert(pc.is_in(rows["sourced_id"], value_set=still)))
             if name in accepted:
@@ -217,7 +219,7 @@ class RosterChanges:
         """How many received records were not taken because their person or class is removed: nobody's mistake."""
         findings = []
         for name, causes in self.removed_with_owner.items():
-            now = self.tables[name].waiting if name in self.tables else None
+            now = self.tables[name].pending if name in self.tables else None
             every = concat_keys(*causes, NONE if now is None else now["_because"])
             for rule, because in REMOVED_WITH.items():
                 count = pc.sum(pc.equal(every, because), min_count=0).as_py()
@@ -235,35 +237,13 @@ class RosterChanges:
         """
         parts = {name: write(name, changes.rows) for name, changes in self.tables.items()}
         tables = {
-            name: changes.keys_only() if changes.table.collection in _MANY_ROWS else changes
+            name: changes.keys_only() if changes.table.collection in _LARGE_COLLECTIONS else changes
             for name, changes in self.tables.items()
         }
         accepted = dict(self.accepted)
         if "users" in accepted:
             accepted["users"] = accepted["users"].select(sorted({"sourced_id", *user_columns}))
         return replace(self, tables=tables, accepted=accepted, parts=parts)
-
-    def without_accounts(
-        self, mapped: MappingResult, keys: pa.Array | pa.ChunkedArray
-    ) -> tuple[RosterChanges, MappingResult]:
-        """Without the changes of these accounts, which stay as published; and what is left of the mapping."""
-        if not len(keys):
-            return self, mapped
-        changes, columns = self.tables["accounts"], ["user_sourced_id", "site_id", "username_key"]
-        of = ColumnFilter("user_sourced_id", changes.rows["user_sourced_id"])
-        published = read_live_rows(self.connection, self.district, changes.table, columns, of)
-        kept, left = withhold_accounts(changes, mapped, published, keys)
-        return replace(self, tables={**self.tables, "accounts": kept}), left
-
-    def with_published_accounts(self, accounts: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
-        """Accounts of a mapping, with these keys replaced by what is published."""
-        if not len(keys):
-            return accounts
-        table = TABLES["accounts"]
-        of = ColumnFilter("user_sourced_id", split_keys(table, keys)["user_sourced_id"])
-        published = read_live_rows(self.connection, self.district, table, accounts.column_names, of)
-        published = published.filter(pc.is_in(row_keys(table, published), value_set=keys))
-        return pa.concat_tables([_without_keys(table, accounts, keys), published])
 
     def _published_owners(self, table: Table, keys: pa.ChunkedArray) -> pa.Table:
         wanted = pa.table({table.key[0]: keys})
@@ -335,5 +315,5 @@ def difference(keys: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArra
     return keys.filter(pc.invert(pc.is_in(keys, value_set=others)))
 
 
-def _without_keys(table: Table, rows: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
+def without_keys(table: Table, rows: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
     return rows.filter(pc.invert(pc.is_in(row_keys(table, rows), value_set=keys)))

@@ -8,109 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import sqlalchemy as sa
 
 from rollcall.changes.comparison import OWNER_REMOVED, TableChanges
-from rollcall.changes.coverage import coverage
-from rollcall.changes.published import PublishedRows, read_rows_by_key
-from rollcall.landing.change_set import change_schema
-from rollcall.landing.mapping import LEFT_OUT_SCHEMA, MappingResult
 from rollcall.model.keys import row_keys
 from rollcall.model.tables import Table
 
-# Accounts that a hold leaves as they are, and what follows: nobody else gets a name that somebody keeps.
-
 Flags = npt.NDArray[np.bool_]
-
-
-@dataclass
-class _Names:
-    """Who keeps which username, in step with the rows of the change set.
-
-    :param published: live accounts: their keys, users and username keys.
-    """
-
-    keys: pa.ChunkedArray
-    users: pa.ChunkedArray
-    wanted: pa.ChunkedArray
-    is_arrival: Flags
-    published: pa.Table
-
-    def kept(self, away: Flags) -> pa.Table:
-        """The published accounts that stay because their row is withheld."""
-        return self.published.filter(pc.is_in(self.published["key"], value_set=self.keys.filter(pa.array(away))))
-
-    def clashing(self, away: Flags) -> Flags:
-        """Rows that would take a name somebody else keeps, or give one person two names."""
-        kept = self.kept(away)
-        holder = kept["user"].take(pc.index_in(self.wanted, value_set=kept["name"]))
-        is_taken = pc.fill_null(pc.not_equal(holder, self.users), False)
-        own = kept["name"].take(pc.index_in(self.users, value_set=kept["user"]))
-        has_two = pc.fill_null(pc.not_equal(own, self.wanted), False)
-        return np.asarray(pc.or_(is_taken, has_two)) & self.is_arrival
-
-
-def withhold_accounts(
-    changes: TableChanges, mapped: MappingResult, published: pa.Table, keys: pa.Array | pa.ChunkedArray
-) -> tuple[TableChanges, MappingResult]:
-    """The changes of `accounts` without those rows, and what is left of the mapping.
-
-    :param published: the accounts readers have: `user_sourced_id`, `site_id`, `username_key`.
-    :param keys: the accounts to leave as they are.
-    """
-    rows = changes.rows
-    names = _Names(
-        keys=row_keys(changes.table, rows),
-        users=rows["user_sourced_id"],
-        wanted=rows["username_key"],
-        is_arrival=np.asarray(pc.is_in(rows["_change"], value_set=pa.array(["added", "changed", "returned"]))),
-        published=pa.table(
-            {
-                "key": row_keys(changes.table, published),
-                "user": published["user_sourced_id"],
-                "name": published["username_key"],
-            }
-        ),
-    )
-    away = np.array(pc.is_in(names.keys, value_set=keys))
-    change = rows["_change"]
-    is_new = np.asarray(pc.is_in(change, value_set=pa.array(["added", "returned"])))
-    is_removed = np.asarray(pc.equal(change, "removed"))
-    while (clashing := (names.clashing(away) | _left_by(names.users, is_new & away, is_removed)) & ~away).any():
-        away |= clashing
-    return changes.without(pa.array(away)), _without(mapped, changes, names, away)
-
-
-def _left_by(users: pa.ChunkedArray, waits: Flags, is_removed: Flags) -> Flags:
-    """Accounts that people would leave for one that is withheld: they keep them as long as they wait for the other."""
-    return np.asarray(pc.is_in(users, value_set=users.filter(pa.array(waits)))) & is_removed
-
-
-def _without(mapped: MappingResult, changes: TableChanges, names: _Names, away: Flags) -> MappingResult:
-    """Who keeps an account is not left out; who may not have one yet is, because of whoever keeps the name."""
-    kept = names.kept(away)
-    is_added = np.asarray(pc.is_in(changes.rows["_change"], value_set=pa.array(["added", "returned"]))) & away
-    waiting = pa.array(is_added)
-    accounts = mapped.accounts.filter(
-        pc.invert(pc.is_in(row_keys(changes.table, mapped.accounts), value_set=names.keys.filter(waiting)))
-    )
-    have = pa.chunked_array([*accounts["user_sourced_id"].chunks, *kept["user"].chunks], pa.string())
-    users = names.users.filter(waiting)
-    holders = kept["user"].take(pc.index_in(names.wanted.filter(waiting), value_set=kept["name"]))
-    refused = pa.table({"user": users, "holder": holders}).group_by("user").aggregate([("holder", "min")])
-    refused = refused.filter(pc.invert(pc.is_in(refused["user"], value_set=have)))
-    reasons = pa.array(["username_collision"] * refused.num_rows, pa.string())
-    more = pa.table([refused["user"], reasons, refused["holder_min"]], schema=LEFT_OUT_SCHEMA)
-    left_out = mapped.left_out.filter(pc.invert(pc.is_in(mapped.left_out["user_sourced_id"], value_set=have)))
-    left_out = pa.concat_tables([left_out, more]).sort_by("user_sourced_id")
-    return replace(mapped, left_out=left_out, coverage=coverage(mapped.coverage["people"], left_out))
-
 
 #: Reads key and owner columns of the published rows of a table that have these keys.
 PublishedOwners = Callable[[Table, pa.ChunkedArray], pa.Table]
@@ -140,7 +48,7 @@ class _Rows:
         return self.keys.filter(pa.array(which))
 
 
-def withhold(
+def withhold_rows(
     tables: Mapping[str, TableChanges], named: pa.Table, published_owners: PublishedOwners
 ) -> dict[str, TableChanges]:
     """The change set without the rows that are named, and without what hangs on them.
@@ -165,21 +73,21 @@ def withhold(
         away = rows.away & ~_in(rows.keys, row_keys(changes.table, staying))
         if away.any():
             changes = changes.without(pa.array(away))
-        made[name] = _corrected_reasons(changes.with_staying(staying), work)
+        made[name] = _corrected_reasons(changes.with_released(staying), work)
     return made
 
 
 def _released_rows(changes: TableChanges, work: Mapping[str, _Rows]) -> pa.Table:
     """Of the received rows that wait for what becomes of their owners, those whose owners all stay."""
-    if changes.waiting is None:
+    if changes.pending is None:
         return changes.rows.slice(0, 0)
-    stays = np.ones(changes.waiting.num_rows, dtype=bool)
+    stays = np.ones(changes.pending.num_rows, dtype=bool)
     for column, name in changes.table.owners.items():
         if name in work:
             owner = work[name]
             lacks = (owner.is_removed & ~owner.away) | (owner.is_arrival & owner.away)
-            stays &= ~_in(changes.waiting[column], owner.of(lacks))
-    return changes.waiting.filter(pa.array(stays))
+            stays &= ~_in(changes.pending[column], owner.of(lacks))
+    return changes.pending.filter(pa.array(stays))
 
 
 def _rows(changes: TableChanges, named: pa.Table, published_owners: PublishedOwners) -> _Rows:
@@ -295,51 +203,3 @@ def _is_one(values: pa.ChunkedArray, *wanted: str) -> Flags:
 
 def _flags(values: pa.ChunkedArray | pa.Array) -> Flags:
     return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-# Rows that were removed with their owner and return with it, though nobody sends them again (rule 3).
-
-
-def find_returns(
-    connection: sa.Connection,
-    district: str,
-    table: Table,
-    published: PublishedRows,
-    *,
-    received: pa.ChunkedArray,
-    settled: Mapping[str, TableChanges],
-    alive: Mapping[str, pa.ChunkedArray],
-) -> pa.Table:
-    """What comes back with its owners, in `change_schema`: their person or class was removed, and returns tonight.
-
-    :param received: keys that came tonight, accepted or marked as to be deleted: they need no help.
-    :param settled: the tables worked out so far.
-    :param alive: per table of owners the keys that will be live, also of one that was not pulled tonight; every owner
-        must be among them.
-    """
-    owners = {column: owner for column, owner in table.owners.items() if owner in settled}
-    rows = published.rows.append_column("_key", published.keys)
-    taken_along = [
-        pc.and_(
-            pc.fill_null(pc.equal(rows["_removed_reason"], OWNER_REMOVED[owner]), False),
-            pc.is_in(rows[column], value_set=returned_keys(settled[owner])),
-        )
-        for column, owner in owners.items()
-    ]
-    owned = [pc.is_in(rows[column], value_set=alive[owner]) for column, owner in table.owners.items() if owner in alive]
-    if not taken_along:
-        return change_schema(table).empty_table()
-    comes_back = reduce(pc.and_, [reduce(pc.or_, taken_along), *owned])
-    chosen = rows.filter(pc.and_(comes_back, pc.invert(pc.is_in(rows["_key"], value_set=received))))
-    whole = read_rows_by_key(connection, district, table, chosen)
-    digests = chosen["_digest"].take(pc.index_in(row_keys(table, whole), value_set=chosen["_key"]))
-    said = {"_digest": digests, "_change": pa.array(["returned"] * whole.num_rows, pa.string())}
-    said |= {name: pa.nulls(whole.num_rows, pa.string()) for name in ("_because", "_changed_fields")}
-    columns = [*whole.columns, *said.values()]
-    return pa.table(columns, names=[*whole.column_names, *said]).cast(change_schema(table))
-
-
-def returned_keys(changes: TableChanges) -> pa.ChunkedArray:
-    """The keys of a table's rows that come back tonight."""
-    rows = changes.rows.filter(pc.equal(changes.rows["_change"], "returned"))
-    return row_keys(changes.table, rows)

@@ -17,10 +17,9 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rollcall.accounts.mapping import is_person_finding, summarize_person_findings
+from rollcall.accounts.report import coverage, is_person_finding, summarize_person_findings
 from rollcall.accounts.usernames import keys_from_any_source, source_columns
 from rollcall.changes.comparison import TableChanges
-from rollcall.changes.coverage import coverage
 from rollcall.changes.lookups import (
     had_holds_or_rollback,
     has_undecided_findings,

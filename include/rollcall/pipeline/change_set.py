@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from rollcall.accounts.mapping import map_accounts, required_user_columns
+from rollcall.accounts.withholding import with_published_accounts, withhold_accounts
 from rollcall.changes.proposal import propose_changes
 from rollcall.changes.published_lookups import PublishedLookups
 from rollcall.changes.roster_changes import RosterChanges, difference
@@ -89,14 +90,14 @@ def build_change_set(
     evidence = night.evidence(with_accounts)
     held_accounts = judge_accounts(district, evidence, mapped)
     back = came_back(evidence, mapped.name_changes)
-    final, published = with_accounts.without_accounts(mapped, held_accounts.withheld["row_key"])
+    final, published = withhold_accounts(with_accounts, mapped, held_accounts.withheld["row_key"])
 
     # change set: all of it, written to the landing zone
     holds = [*held_records.holds, *held_accounts.holds]
     expected = None
     if affected is None:
         withheld_accounts = difference(with_accounts.tables["accounts"].keys(), final.tables["accounts"].keys())
-        expected = final.with_published_accounts(mapped.accounts.select(COMPARED_ACCOUNT_COLUMNS), withheld_accounts)
+        expected = with_published_accounts(final, mapped.accounts.select(COMPARED_ACCOUNT_COLUMNS), withheld_accounts)
     return ChangeSet(
         district=pull.district,
         pull_id=pull.pull_id,

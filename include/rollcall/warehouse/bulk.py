@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import sqlalchemy as sa
 
-from rollcall.warehouse.session import copy_from_client, copy_to_client
+from rollcall.warehouse.session import copy_from_client, copy_to_client, temp_table, update_statistics
 
 #: Bytes of rows parsed at once.
 _CHUNK_BYTES = 16 << 20
@@ -36,6 +36,21 @@ def copy_in(connection: sa.Connection, target: str, rows: pa.Table) -> None:
             buffer = io.BytesIO()
             pacsv.write_csv(batch, buffer, pacsv.WriteOptions(include_header=False))
             copy.write(buffer.getbuffer())
+
+
+def load_temp_keys(connection: sa.Connection, name: str, keys: pa.Table) -> str:
+    """Load keys into a temporary table that lasts as long as the transaction, replacing what it held.
+
+    :param keys: text columns; the table has the same.
+    :returns: the name.
+    """
+    columns = ", ".join(f'"{column}" text' for column in keys.column_names)
+    connection.exec_driver_sql(temp_table(name, columns))
+    connection.exec_driver_sql(f"TRUNCATE {name}")
+    if keys.num_rows:
+        copy_in(connection, name, keys)
+    connection.exec_driver_sql(update_statistics(name))
+    return name
 
 
 def _format_timestamps(rows: pa.Table) -> pa.Table:

@@ -23,10 +23,10 @@ from rollcall.landing.change_set import (
     Hold,
 )
 from rollcall.model.keys import join_key
-from rollcall.warehouse.bulk import copy_in, copy_out
+from rollcall.warehouse.bulk import copy_out, load_temp_keys
 from rollcall.warehouse.models import holds, run_holds
 from rollcall.warehouse.schemas import OPS
-from rollcall.warehouse.session import temp_table, update_statistics, upsert
+from rollcall.warehouse.session import temp_table, upsert
 
 #: What a publication wrote, as far as holds may name it: the table, the row's key, and what happened to it.
 APPLIED_SCHEMA = pa.schema([(name, pa.string()) for name in ("table_name", "row_key", "change")])
@@ -116,9 +116,9 @@ def record_holds(connection: sa.Connection, changes: ChangeSet, met: HoldEvents)
     params = {"district": changes.district, "run_id": changes.run_id, "now": datetime.now(UTC)}
     lock_active_holds(connection, changes.district)
     connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
-    _bring(connection, "hold_back", met.came_back)
-    _bring(connection, "hold_applied", met.applied)
-    _bring(connection, "hold_found", met.held_rows)
+    load_temp_keys(connection, "hold_back", met.came_back)
+    load_temp_keys(connection, "hold_applied", met.applied)
+    load_temp_keys(connection, "hold_found", met.held_rows)
     connection.exec_driver_sql(temp_table("hold_left", "hold_id text, why text"))
     for statement in (_LEAVE_BACK, _LEAVE_APPLIED):
         connection.execute(sa.text(statement), params)
@@ -188,14 +188,6 @@ def _opening(changes: ChangeSet, hold: Hold) -> dict[str, Any]:
 def _met(connection: sa.Connection, changes: ChangeSet, hold_id: str, hold: Hold) -> None:
     row = {"district_id": changes.district, "run_id": changes.run_id, "hold_id": hold_id, "rows": hold.rows}
     connection.execute(sa.insert(run_holds).values(row))
-
-
-def _bring(connection: sa.Connection, name: str, rows: pa.Table) -> None:
-    columns = ", ".join(f"{column} text" for column in rows.column_names)
-    connection.exec_driver_sql(temp_table(name, columns))
-    if rows.num_rows:
-        copy_in(connection, name, rows)
-    connection.exec_driver_sql(update_statistics(name))
 
 
 _LIVING = f"SELECT hold_id FROM {OPS}.holds WHERE district_id = :district AND closed_at IS NULL"
