@@ -136,11 +136,11 @@ def ask_about_holds(district):
 
     from rollcall.orchestration import required_actions
 
-    for run_id, asked in required_actions.questions(district, Connection.get("warehouse")).items():
+    for run_id, asked in required_actions.open_questions(district, Connection.get("warehouse")).items():
         try:
             task_runner.SUPERVISOR_COMMS.send(TriggerDagRun(dag_id="roster_holds", run_id=run_id, conf=asked))
         except AirflowRuntimeError as error:
-            required_actions.not_asked(run_id, str(error))
+            required_actions.warn_not_started(run_id, str(error))
 
 
 def deadline(district: District) -> list[DeadlineAlert]:

@@ -67,7 +67,7 @@ def decision():
         def question(self, context):
             from rollcall.orchestration import required_actions
 
-            return required_actions.question(context["params"], Connection.get("warehouse"))
+            return required_actions.render_question(context["params"], Connection.get("warehouse"))
 
         def no_decision_needed(self):
             self.log.info("No decision is needed: it was made elsewhere, or the hold has changed or closed.")
@@ -91,7 +91,7 @@ def apply(given, params):
 
     by = (given["responded_by_user"] or {}).get("name") or "Airflow"
     reason = given["params_input"].get("reason", "")
-    run = required_actions.answer(params, given["chosen_options"], by, reason, Connection.get("warehouse"))
+    run = required_actions.record_answer(params, given["chosen_options"], by, reason, Connection.get("warehouse"))
     if run is None:
         raise AirflowSkipException("Nothing to publish.")
     return run

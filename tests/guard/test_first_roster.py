@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from rollcall.holds import decisions, reading
+from rollcall.holds import decisions, queries, render
 from rollcall.landing.pull import Proof
 from rollcall.orchestration import required_actions
 from tests.conftest import Nights
@@ -42,7 +42,7 @@ def decided(nights: Nights) -> Callable[..., decisions.Decision]:
 
     def agree(collection: str, verdict: Callable[..., decisions.Decision] = decisions.approve) -> decisions.Decision:
         with nights.engine.begin() as connection:
-            [held] = [one for one in reading.living(connection) if one.collection == collection]
+            [held] = [one for one in queries.active_holds(connection) if one.collection == collection]
             return verdict(connection, held.hold_id, by="robin", reason="the school is small")
 
     return agree
@@ -159,12 +159,12 @@ def test_a_refused_reference_says_that_its_target_may_be_among_what_was_not_rece
 def test_the_question_says_received_of_total_and_what_an_answer_does(nights, roster):
     nights.publish(roster("ada", "ben"), unproven={"users": _cut_off(2)})
     with nights.engine.connect() as connection:
-        [held] = reading.living(connection)
-        lines = dict(reading.described(held, reading.schools(connection, held)))
+        [held] = queries.active_holds(connection)
+        lines = dict(render.render_details(held, queries.rows_by_school(connection, held)))
     assert lines["Held"] == "the first publication of people, 2 received"
     assert lines["Looks like"].startswith("2 of 9 users received")
     assert {"Meanwhile", "Approve", "Reject", "Nothing"} <= lines.keys()
-    assert reading.mode(held) == "full"
+    assert render.apply_mode(held) == "full"
 
 
 def test_airflow_asks_it_like_every_other(nights, roster):
@@ -174,7 +174,10 @@ def test_airflow_asks_it_like_every_other(nights, roster):
         password = port = None
         host, schema, login = (nights.engine.url.query["host"], nights.engine.url.database, nights.engine.url.username)
 
-    [asked] = required_actions.questions("elm", Warehouse()).values()
-    subject, body = required_actions.question(asked, Warehouse())
+    [asked] = required_actions.open_questions("elm", Warehouse()).values()
+    subject, body = required_actions.render_question(asked, Warehouse())
     assert (subject, "2 of 9 users received" in body) == ("Elm: the first publication of people, 2 received", True)
-    assert required_actions.answer(asked, ["Approve"], "Robin", "", Warehouse()) == {"district": "elm", "mode": "full"}
+    assert required_actions.record_answer(asked, ["Approve"], "Robin", "", Warehouse()) == {
+        "district": "elm",
+        "mode": "full",
+    }

@@ -38,9 +38,9 @@ def run(held):
 
 
 def test_a_question_is_counts_and_schools_and_names_nobody(held, warehouse):
-    [(run_id, asked)] = required_actions.questions("elm", warehouse).items()
+    [(run_id, asked)] = required_actions.open_questions("elm", warehouse).items()
     assert run_id.startswith(f"{held.one().hold_id}__2")
-    subject, body = required_actions.question(asked, warehouse)
+    subject, body = required_actions.render_question(asked, warehouse)
     assert subject == "Elm: the removal of 2 people"
     assert "- **Where:** Elm School 2\n" in body
     for outcome in ("Meanwhile", "Approve", "Reject", "Nothing"):
@@ -49,27 +49,27 @@ def test_a_question_is_counts_and_schools_and_names_nobody(held, warehouse):
 
 
 def test_the_answer_is_written_with_who_gave_it_and_says_what_to_run(held, warehouse):
-    [asked] = required_actions.questions("elm", warehouse).values()
-    run = required_actions.answer(asked, ["Approve"], "Robin", "", warehouse)
+    [asked] = required_actions.open_questions("elm", warehouse).values()
+    run = required_actions.record_answer(asked, ["Approve"], "Robin", "", warehouse)
     assert run == {"district": "elm", "mode": "remap"}
     hold = held.one()
     assert (hold.status, hold.decided_by, hold.reason) == ("approved", "Robin", "decided in Airflow")
-    assert required_actions.questions("elm", warehouse) == {}
+    assert required_actions.open_questions("elm", warehouse) == {}
 
 
 def test_an_answer_to_a_question_that_is_none_any_more_changes_nothing(held, roster, warehouse, run):
-    [(first, asked)] = required_actions.questions("elm", warehouse).items()
+    [(first, asked)] = required_actions.open_questions("elm", warehouse).items()
     run("reject", "elm", "--reason", "they are there")
-    assert required_actions.question(asked, warehouse) is None
-    assert required_actions.answer(asked, ["Approve"], "Robin", "", warehouse) is None
+    assert required_actions.render_question(asked, warehouse) is None
+    assert required_actions.record_answer(asked, ["Approve"], "Robin", "", warehouse) is None
     assert held.one().status == "rejected"
     # three more go: another question, whose run is another one
     held.publish(roster("ada", "dan", "eve", "fay"))
     for _ in range(2):
         held.publish(roster("ada"))
-    [(second, asked_now)] = required_actions.questions("elm", warehouse).items()
-    assert (first != second, required_actions.question(asked, warehouse)) == (True, None)
-    assert required_actions.answer(asked_now, ["Reject"], "Robin", "on holiday", warehouse) is None
+    [(second, asked_now)] = required_actions.open_questions("elm", warehouse).items()
+    assert (first != second, required_actions.render_question(asked, warehouse)) == (True, None)
+    assert required_actions.record_answer(asked_now, ["Reject"], "Robin", "on holiday", warehouse) is None
     assert (held.one().status, held.one().reason) == ("rejected", "on holiday")
 
 
@@ -81,7 +81,7 @@ def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
     assert "the removal of 2 people" in listed.output
     shown = run("show", "elm-users").output
     labels = [line[2:14].strip() for line in shown.splitlines()[1:]]
-    assert labels[:4] == ["Held", "Stands", "Since", "Where"]
+    assert labels[:4] == ["Held", "Status", "Since", "Where"]
     assert labels[-8:-3] == ["For example", "Meanwhile", "Approve", "Reject", "Nothing"]
     assert "ben (Ben Planted-Okonkwo), cid (Cid Planted-Okonkwo)" in shown
     assert len(shown.splitlines()) < 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollcall.errors import ActionRequired
-from rollcall.holds import decisions, reading
+from rollcall.holds import decisions, queries
 from rollcall.pipeline import run
 from rollcall.pipeline.remap import prepare_remap
 
@@ -175,7 +175,7 @@ def test_an_unused_approval_ends_and_the_people_stay(held, roster):
     held.age(25)
     assert held.named(approved=True) == []
     with held.engine.connect() as connection:
-        [read] = reading.living(connection)
+        [read] = queries.active_holds(connection)
     assert read.status == "open"
     asked = held.one().question_at
     held.publish(roster("ada"))
@@ -242,4 +242,4 @@ def test_a_dry_run_asks_nobody_and_touches_no_living_hold(held, roster):
     assert living == before
     assert (tried.status, tried.closed_reason) == ("closed", "dry_run")
     with held.engine.connect() as connection:
-        assert [one.hold_id for one in reading.living(connection)] == [before.hold_id]
+        assert [one.hold_id for one in queries.active_holds(connection)] == [before.hold_id]

@@ -39,10 +39,10 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rollcall.holds import reading
+    from rollcall.holds import queries, render
 
     with _connected(warehouse) as connection:
-        living = reading.living(connection, district)
+        living = queries.active_holds(connection, district)
     if as_json:
         _print_json([asdict(held) for held in living])
         return
@@ -54,7 +54,7 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
         grid.add_column(name, overflow="fold", no_wrap=name in ("hold", "since"))
     for held in living:
         since = f"{held.opened_at:%Y-%m-%d}"
-        grid.add_row(held.hold_id, held.status, since, f"{held.district_name}: {reading.what(held)}", held.looks_like)
+        grid.add_row(held.hold_id, held.status, since, render.render_subject(held), held.looks_like)
     Console(highlight=False).print(grid)
 
 
@@ -64,23 +64,23 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
 @warehouse_option
 def show(hold: str, as_json: bool, warehouse: str | None) -> None:
     """Show the details of HOLD; with --json, also every row it names."""
-    from rollcall.holds import reading
+    from rollcall.holds import queries, render
 
     with _connected(warehouse) as connection:
-        held = reading.find(connection, hold)
-        where = reading.schools(connection, held)
+        held = queries.find_hold(connection, hold)
+        where = queries.rows_by_school(connection, held)
         if as_json:
-            _print_json({**asdict(held), "schools": where, "named_rows": reading.named_rows(connection, held)})
+            _print_json({**asdict(held), "schools": where, "named_rows": queries.listed_rows(connection, held)})
             return
-        people = reading.people(connection, held, _SHOWN_PEOPLE)
+        people = queries.example_people(connection, held, _SHOWN_PEOPLE)
     click.echo(f"{click.style(held.hold_id, bold=True)}  {held.district_name}")
-    lines = reading.described(held, where)
+    lines = render.render_details(held, where)
     if people:
         lines.insert(len(lines) if held.status == "closed" else -4, ("For example", ", ".join(people)))
     for label, text in lines:
         click.echo(f"  {label:<12}{text}")
     if held.status != "closed":
-        some = "  [--except SOURCEDID] [--school SCHOOL]" if held.names_rows else ""
+        some = "  [--except SOURCEDID] [--school SCHOOL]" if held.lists_rows else ""
         click.echo(f'\n  rollcall holds approve {held.hold_id} --reason "…"{some}')
         click.echo(f'  rollcall holds reject {held.hold_id} --reason "…"')
 
@@ -125,12 +125,12 @@ def reject(hold: str, reason: str, as_json: bool, warehouse: str | None) -> None
 
 
 def _print_decision(done: Decision, as_json: bool) -> None:
-    from rollcall.holds import reading
+    from rollcall.holds import render
 
     if as_json:
         _print_json(asdict(done))
         return
-    click.echo(f"{done.held.hold_id}: {reading.stands(done.held)}.")
+    click.echo(f"{done.held.hold_id}: {render.render_status(done.held)}.")
     if done.no_longer:
         shown = ", ".join(f"{table} {' '.join(key)}" for table, key in done.no_longer[:_SHOWN_PEOPLE])
         more = len(done.no_longer) - _SHOWN_PEOPLE

@@ -44,8 +44,10 @@ def sync(
 
     Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format. --remap needs none.
     """
+    from rollcall.extract.pull import Plan
+    from rollcall.landing.pull import PullRef
     from rollcall.oneroster.connection import OneRosterConnection
-    from rollcall.orchestration.terminal import Terminal, published, pulled, terminal_run_id
+    from rollcall.orchestration.terminal import Terminal, run_stages, terminal_run_id
     from rollcall.pipeline import run
     from rollcall.pipeline.remap import prepare_remap
     from rollcall.reports import report
@@ -56,14 +58,24 @@ def sync(
     settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
     zone, run_id, key = Landing(landing), terminal_run_id(), settings.district
+    connection = None
     with Terminal(settings.name) as terminal:
         if remap:
-            ref = prepare_remap(engine, settings, run_id, zone)
+            start: PullRef | Plan = prepare_remap(engine, settings, run_id, zone)
         else:
             connection = OneRosterConnection.from_environment(settings.connection_id)
-            plan = run.start_run(engine, settings, run_id, "full" if full else "auto")
-            ref = pulled(engine, settings, zone, run_id, plan, connection, terminal, collections)
-        done = published(engine, settings, zone, ref, terminal, dry_run=dry_run)
+            start = run.start_run(engine, settings, run_id, "full" if full else "auto")
+        done = run_stages(
+            engine,
+            settings,
+            zone,
+            run_id,
+            start,
+            terminal,
+            connection=connection,
+            collections=collections,
+            dry_run=dry_run,
+        )
     if done.why:
         click.echo(done.why, err=True)
     try:

@@ -1,5 +1,5 @@
-"""Decisions that wait for a person: reading holds, saying what they are about, approving and rejecting them.
+"""Holds: what waits for a decision, and the decisions.
 
-A run's own steps in a hold's life are in `rollcall.warehouse.holds`. The command line and the DAG `roster_holds` both
-come here, so that a decision is the same whoever takes it.
+The command line and the DAG `roster_holds` both use this package, so a decision has the same effect from either.
+`rollcall.warehouse.holds` has the steps of a hold that a run takes.
 """

@@ -1,6 +1,6 @@
-"""What a person decides about a hold: approve all or part of it, or reject it.
+"""A person's decision about a hold: approve all or part of it, or reject it.
 
-Both take the hold's lock, as a publication does, so that a decision is about the rows it was made about.
+Both take the hold's lock, as a publication does. So a decision covers exactly the rows it was made about.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from rollcall.changes.comparison import ABSENT_TWICE
 from rollcall.errors import ActionRequired
-from rollcall.holds import reading
-from rollcall.holds.reading import Held
+from rollcall.holds import queries, render
+from rollcall.holds.queries import HoldDetails
 from rollcall.model.keys import sql_join_key, sql_key_part, sql_key_parts
 from rollcall.model.tables import TABLES
 from rollcall.warehouse.models import holds
@@ -24,15 +24,15 @@ from rollcall.warehouse.schemas import OPS, STAGING
 
 @dataclass(frozen=True)
 class Decision:
-    """What a decision did.
+    """The result of a decision.
 
     :param held: the hold as it is now.
-    :param approved: how many rows may flow; `left` how many stay withheld.
-    :param no_longer: rows that need no decision any more, as table and the parts of the key: they came back, or were
-        removed or published meanwhile.
+    :param approved: how many rows may be published; `left` is how many stay withheld.
+    :param no_longer: rows that no longer need a decision, as table and key parts: they were received again, or removed
+        or published in the meantime.
     """
 
-    held: Held
+    held: HoldDetails
     approved: int
     left: int
     no_longer: list[tuple[str, list[str]]]
@@ -48,42 +48,42 @@ def approve(
     excepted: Sequence[str] = (),
     schools: Sequence[str] = (),
 ) -> Decision:
-    """Let rows of a hold flow with the next publication; an approval adds to one that has not expired.
+    """Let the next publication publish rows of a hold. An approval adds to one that has not expired.
 
-    :param excepted: sourcedIds that stay withheld, a person's with all that belongs to the person.
+    :param excepted: sourcedIds that stay withheld. A person stays withheld with everything that belongs to them.
     :param schools: only rows of these schools, by sourcedId or name.
     :raises ActionRequired: `no_such_hold`, `ambiguous_hold`, `hold_closed`, `not_in_hold`, `nothing_to_approve`.
     """
     held = _locked(connection, hold)
-    at_schools = _schools(connection, held, schools)
-    no_longer = _drop_what_no_longer_holds(connection, held)
+    at_schools = _school_ids(connection, held, schools)
+    no_longer = _drop_settled_rows(connection, held)
     params = {"hold": held.hold_id, "district": held.district, "schools": at_schools, "who": list(excepted)}
     if held.status != "approved":
         connection.execute(sa.text(f"UPDATE {OPS}.hold_rows SET is_approved = false WHERE hold_id = :hold"), params)
-    _require_all_named(connection, held, excepted)
+    _require_all_listed(connection, held, excepted)
     at = "TRUE" if not at_schools else "r.school = ANY(:schools)"
     chosen = f"UPDATE {OPS}.hold_rows r SET is_approved = true WHERE r.hold_id = :hold AND {at} AND NOT {_EXCEPTED}"
     count = connection.execute(sa.text(chosen), params).rowcount
-    remaining = connection.execute(_counting(held)).scalar_one()
+    remaining = connection.execute(_row_count(held)).scalar_one()
     if not remaining and no_longer:
         _write(connection, held, status="closed", closed_at=datetime.now(UTC), closed_reason="came_back")
     elif not count:
         raise ActionRequired(
             "nothing_to_approve",
-            f"None of the rows of {held.hold_id} would be approved like this.",
-            remedy=f"`rollcall holds show {held.hold_id}` says what it names.",
+            f"These options approve none of the rows of {held.hold_id}.",
+            remedy=f"Show its rows: rollcall holds show {held.hold_id}",
             district=held.district,
         )
     else:
         now = datetime.now(UTC)
-        until = now + timedelta(hours=reading.APPROVAL_HOURS)
+        until = now + timedelta(hours=render.APPROVAL_HOURS)
         decided = {"decided_at": now, "decided_by": by, "reason": reason, "rows": remaining}
         _write(connection, held, status="approved", expires_at=until, **decided)
-    return _decided(connection, held, remaining, no_longer)
+    return _decision(connection, held, remaining, no_longer)
 
 
 def reject(connection: sa.Connection, hold: str, *, by: str, reason: str) -> Decision:
-    """Keep what readers have: the rows stay withheld, and are asked about again only when others join them.
+    """Keep the rows as published. The hold asks again only when more rows are added to it.
 
     :raises ActionRequired: `no_such_hold`, `ambiguous_hold`, `hold_closed`.
     """
@@ -92,58 +92,60 @@ def reject(connection: sa.Connection, hold: str, *, by: str, reason: str) -> Dec
     connection.execute(sa.text(f"UPDATE {OPS}.hold_rows SET is_approved = false WHERE hold_id = :hold"), params)
     now = datetime.now(UTC)
     _write(connection, held, status="rejected", decided_at=now, decided_by=by, reason=reason, expires_at=None)
-    return _decided(connection, held, held.rows, [])
+    return _decision(connection, held, held.rows, [])
 
 
-def _locked(connection: sa.Connection, hold: str) -> Held:
-    """The hold, as it is once nobody else works on it."""
-    hold_id = reading.find(connection, hold).hold_id
+def _locked(connection: sa.Connection, hold: str) -> HoldDetails:
+    """The hold, once no other transaction holds its lock."""
+    hold_id = queries.find_hold(connection, hold).hold_id
     connection.execute(sa.select(holds.c.hold_id).where(holds.c.hold_id == hold_id).with_for_update())
-    held = reading.find(connection, hold_id)
+    held = queries.find_hold(connection, hold_id)
     if held.status == "closed":
         raise ActionRequired(
             "hold_closed",
-            f"{held.hold_id} is {reading.stands(held)}.",
-            remedy=f"Nothing is left to decide. `rollcall holds list {held.district}` shows what is.",
+            f"{held.hold_id} is {render.render_status(held)}.",
+            remedy=f"There is nothing left to decide. List the open holds: rollcall holds list {held.district}",
             district=held.district,
         )
     return held
 
 
-def _decided(connection: sa.Connection, was: Held, remaining: int, no_longer: list[tuple[str, list[str]]]) -> Decision:
-    held = reading.find(connection, was.hold_id)
-    command = reading.next_command(was) if held.status == "approved" else ""
+def _decision(
+    connection: sa.Connection, before: HoldDetails, remaining: int, no_longer: list[tuple[str, list[str]]]
+) -> Decision:
+    held = queries.find_hold(connection, before.hold_id)
+    command = render.apply_command(before) if held.status == "approved" else ""
     return Decision(held, held.approved_rows, remaining - held.approved_rows, no_longer, command)
 
 
-def _write(connection: sa.Connection, held: Held, **values: Any) -> None:
+def _write(connection: sa.Connection, held: HoldDetails, **values: Any) -> None:
     connection.execute(sa.update(holds).where(holds.c.hold_id == held.hold_id).values(**values))
 
 
-def _counting(held: Held) -> sa.TextClause:
+def _row_count(held: HoldDetails) -> sa.TextClause:
     query = sa.text(f"SELECT count(*) FROM {OPS}.hold_rows WHERE hold_id = :hold")
     return query.bindparams(hold=held.hold_id)
 
 
-def _schools(connection: sa.Connection, held: Held, asked: Sequence[str]) -> list[str]:
-    """The sourcedIds of the schools asked for, all of which the hold must name."""
-    there = reading.schools(connection, held)
+def _school_ids(connection: sa.Connection, held: HoldDetails, names: Sequence[str]) -> list[str]:
+    """The sourcedIds of these schools. The hold must have rows at each."""
+    known_schools = queries.rows_by_school(connection, held)
     found = []
-    for name in asked:
-        same = [row["school"] for row in there if name in (row["school"], row["name"])]
-        if not same:
-            known = ", ".join(f"{row['name']} ({row['school']})" for row in there[:8])
+    for name in names:
+        matches = [row["school"] for row in known_schools if name in (row["school"], row["name"])]
+        if not matches:
+            known = ", ".join(f"{row['name']} ({row['school']})" for row in known_schools[:8])
             raise ActionRequired(
                 "not_in_hold",
-                f"{held.hold_id} has nothing at the school {name!r}.",
+                f"{held.hold_id} has no rows at the school {name!r}.",
                 remedy=f"It has rows at: {known}.",
                 district=held.district,
             )
-        found += same
+        found += matches
     return found
 
 
-#: Whether a row is one of the excepted records' own, belongs to one of them, or is the same person's other id.
+#: Whether a row is an excepted record, belongs to one, or is the other ID of the same person.
 _EXCEPTED = " OR ".join(
     [
         f"{sql_key_part('r.row_key', 1)} = ANY(:who)",
@@ -161,21 +163,21 @@ _EXCEPTED = " OR ".join(
 _EXCEPTED = f"({_EXCEPTED})"
 
 
-def _require_all_named(connection: sa.Connection, held: Held, excepted: Sequence[str]) -> None:
+def _require_all_listed(connection: sa.Connection, held: HoldDetails, excepted: Sequence[str]) -> None:
     query = sa.text(f"SELECT count(*) FROM {OPS}.hold_rows r WHERE r.hold_id = :hold AND {_EXCEPTED}")
     for place, who in enumerate(excepted, 1):
         params = {"hold": held.hold_id, "district": held.district, "who": [who]}
         if not connection.execute(query, params).scalar_one():
             raise ActionRequired(
                 "not_in_hold",
-                f"Number {place} of those to leave out is not in {held.hold_id}.",
-                remedy=f"Give sourcedIds; `rollcall holds show {held.hold_id} --json` lists them all.",
+                f"Number {place} of the records to leave out is not in {held.hold_id}.",
+                remedy=f"Use sourcedIds from: rollcall holds show {held.hold_id} --json",
                 district=held.district,
             )
 
 
-def _drop_what_no_longer_holds(connection: sa.Connection, held: Held) -> list[tuple[str, list[str]]]:
-    """Look at the newest roster: what is gone, live again, or there already needs no decision."""
+def _drop_settled_rows(connection: sa.Connection, held: HoldDetails) -> list[tuple[str, list[str]]]:
+    """Drop rows that no longer need a decision: removed, received again, or published by now."""
     dropped: list[tuple[str, list[str]]] = []
     for table in TABLES.values():
         key = sql_join_key([f's."{name}"' for name in table.key])

@@ -15,8 +15,7 @@ from rollcall.history.pulls import begin_replay, pulls_of_night, refetch_message
 from rollcall.history.replay import replay
 from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
-from rollcall.oneroster.connection import OneRosterConnection
-from rollcall.orchestration.terminal import Terminal, published, pulled, terminal_run_id
+from rollcall.orchestration.terminal import Terminal, run_stages, terminal_run_id
 from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.settings import District, night_of
 from rollcall.warehouse.models import runs
@@ -102,10 +101,8 @@ def backfill_night(engine: sa.Engine, district: District, landing: Landing, nigh
             with recorded_stage(engine, district.district, run_id, "replay"):
                 done = replay(engine, district, begun, landing)
             return _came(district, night, done.status, done.why or f"Published as generation {done.generation}.")
-        connection = OneRosterConnection.from_environment(district.connection_id)
         with Terminal(district.name) as terminal:
-            ref = pulled(engine, district, landing, run_id, begun, connection, terminal)
-            done = published(engine, district, landing, ref, terminal)
+            done = run_stages(engine, district, landing, run_id, begun, terminal)
         return _came(district, night, "re-fetched", f"{refetch_message(night, begun)} {done.why}".strip())
     except RollcallError as error:
         return _came(district, night, "failed", str(error))

@@ -78,8 +78,7 @@ def validate(district: str, pull: dict[str, Any], run_id: str, warehouse: Connec
     """Judge each record by itself."""
     ref = from_json(pull, PullRef)
     with _running(district, run_id, "validate", warehouse) as (_, settings, landing):
-        if ref.kind == "sync":  # a remap brings no record, and a replay has judged anew what needs it
-            run.validate_night(settings, ref, landing)
+        run.validate_night(settings, ref, landing)
     return pull
 
 
@@ -100,8 +99,7 @@ def publish(
     with _running(district, run_id, "publish", warehouse) as (engine, settings, landing):
         if ref.kind == "replay":
             return to_json(replay(engine, settings, ref, landing))
-        finish = run.finish_dry_run if dry_run else run.publish_night
-        return to_json(finish(engine, settings, ref, landing))
+        return to_json(run.publish_night(engine, settings, ref, landing, dry_run=dry_run))
 
 
 def report(district: str, run_id: str, warehouse: ConnectionFields) -> None:

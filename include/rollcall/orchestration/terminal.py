@@ -99,46 +99,55 @@ class Terminal:
             self._console.print(f"  {collection}: {rows:,} of {f'{total:,}' if total else '?'} ({doing})")
 
 
-# The stages of a run that a person starts at a terminal, with progress; each failure is entered into the ledger.
-
-
 def terminal_run_id() -> str:
-    """The name of such a run; Airflow names its own."""
+    """A run ID for a run that a person starts. Airflow makes its own."""
     return f"cli__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00__{secrets.token_hex(3)}"
 
 
-def pulled(
+def run_stages(
     engine: sa.Engine,
     district: District,
     landing: Landing,
     run_id: str,
-    plan: Plan,
-    connection: OneRosterConnection,
+    start: Plan | PullRef,
     terminal: Terminal,
+    *,
+    connection: OneRosterConnection | None = None,
     collections: Sequence[str] = (),
-) -> PullRef:
-    """Extract and validate."""
-    key = district.district
-    with (
-        terminal.stage(f"extract ({plan.mode})"),
-        recorded_stage(engine, key, run_id, "extract"),
-        HostLease(engine.url, district) as lease,
-        OneRosterClient(connection, budget=lease, **district.client_options()) as client,
-    ):
-        ref = run.extract_night(
-            client, district, landing, run_id=run_id, plan=plan, collections=collections, progress=terminal.progress
-        )
-    with terminal.stage("validate"), recorded_stage(engine, key, run_id, "validate"):
-        run.validate_night(district, ref, landing)
-    return ref
-
-
-def published(
-    engine: sa.Engine, district: District, landing: Landing, ref: PullRef, terminal: Terminal, *, dry_run: bool = False
+    dry_run: bool = False,
 ) -> Published:
-    """Map and publish."""
-    with terminal.stage("map"), recorded_stage(engine, ref.district, ref.run_id, "map_roster"):
+    """Run every stage from the start to the publication, with progress. Each failure is recorded in the ledger.
+
+    :param start: what to pull; or the pull of a remap, which makes no provider requests.
+    :param connection: the provider's; from the environment by default.
+    """
+
+    @contextmanager
+    def stage(name: str, title: str = "") -> Iterator[None]:
+        with terminal.stage(title or name), recorded_stage(engine, district.district, run_id, name):
+            yield
+
+    if isinstance(start, PullRef):
+        ref = start
+    else:
+        connection = connection or OneRosterConnection.from_environment(district.connection_id)
+        with (
+            stage("extract", f"extract ({start.mode})"),
+            HostLease(engine.url, district) as lease,
+            OneRosterClient(connection, budget=lease, **district.client_options()) as client,
+        ):
+            ref = run.extract_night(
+                client,
+                district,
+                landing,
+                run_id=run_id,
+                plan=start,
+                collections=collections,
+                progress=terminal.progress,
+            )
+        with stage("validate"):
+            run.validate_night(district, ref, landing)
+    with stage("map_roster", "map"):
         run.map_night(engine, district, ref, landing)
-    with terminal.stage("publish"), recorded_stage(engine, ref.district, ref.run_id, "publish"):
-        finish = run.finish_dry_run if dry_run else run.publish_night
-        return finish(engine, district, ref, landing)
+    with stage("publish"):
+        return run.publish_night(engine, district, ref, landing, dry_run=dry_run)

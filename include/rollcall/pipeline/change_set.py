@@ -39,7 +39,13 @@ _NEEDS_FULL = ("updates", "identities", "additions")
 
 
 def build_change_set(
-    connection: sa.Connection, district: District, folder: PullFolder, pull: Pull, validated: Validated
+    connection: sa.Connection,
+    district: District,
+    folder: PullFolder,
+    pull: Pull,
+    validated: Validated,
+    *,
+    run_id: str,
 ) -> ChangeSet:
     """Work out what to publish of a pull, and write it to the pull's folder.
 
@@ -47,6 +53,7 @@ def build_change_set(
     lets go of what it no longer needs.
 
     :param connection: in a transaction with one unmoving snapshot (repeatable read).
+    :param run_id: the run that publishes it. A replay is another run than the one that pulled.
     """
     write = partial(write_rows, folder, ChangeSet.STAGE)
     living = active_hold_rows(connection, pull.district)
@@ -101,7 +108,7 @@ def build_change_set(
     return ChangeSet(
         district=pull.district,
         pull_id=pull.pull_id,
-        run_id=pull.run_id,
+        run_id=run_id,
         as_of=pull.as_of,
         mode=pull.mode,
         generation=final.state.generation,

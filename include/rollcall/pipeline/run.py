@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from rollcall.changes.published import district_state
 from rollcall.errors import ActionRequired, GenerationMoved, RollcallError, redact_errors
 from rollcall.exports.parquet import export_if_configured
-from rollcall.extract.pull import FULL_PULL, Plan
+from rollcall.extract.pull import FULL_PULL, Plan, extract
 from rollcall.landing.change_set import ChangeSet, Published
 from rollcall.landing.manifests import load, read_rows, save
 from rollcall.landing.pull import Pull, PullRef, RunKind
@@ -135,8 +135,6 @@ def extract_night(
     progress: Progress | None = None,
 ) -> PullRef:
     """Pull the district's collections into the landing zone, as planned."""
-    from rollcall.extract.pull import extract
-
     ahead = plan.clock_ahead or timedelta()
     return extract(
         client,
@@ -150,11 +148,16 @@ def extract_night(
     )
 
 
-def validate_night(district: District, ref: PullRef, landing: Landing) -> Validated:
-    """Judge each record by itself; needs no warehouse."""
+def validate_night(district: District, ref: PullRef, landing: Landing) -> None:
+    """Judge each record by itself, without the warehouse.
+
+    A remap has no records, and a replay validates again what today's rules require.
+    """
+    if ref.kind != "sync":
+        return
     from rollcall.validate.validation import validate  # Great Expectations takes seconds to import
 
-    return validate(landing, ref, district)
+    validate(landing, ref, district)
 
 
 def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> ChangeSet:
@@ -169,14 +172,21 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
         ledger.ensure_run(connection, ref.district, ref.run_id, night_of(pull.as_of, district.schedule.timezone))
     with redact_errors("map_roster", district=district.district), snapshot(engine) as connection:
         district = resolve_site_targets(connection, district)
-        changes = build_change_set(connection, district, folder, pull, validated)
+        changes = build_change_set(connection, district, folder, pull, validated, run_id=ref.run_id)
         release_free_memory()
     save(folder, changes)
     return changes
 
 
-def publish_night(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> Published:
-    """Apply the change set in one transaction; where another run came first, work it out anew and apply that."""
+def publish_night(
+    engine: sa.Engine, district: District, ref: PullRef, landing: Landing, *, dry_run: bool = False
+) -> Published:
+    """Apply the change set in one transaction. If another run published first, build it again and apply that.
+
+    :param dry_run: only record what would be published.
+    """
+    if dry_run:
+        return finish_dry_run(engine, district, ref, landing)
     folder = ref.folder(landing)
     pull, validated = load(folder, Pull), load(folder, Validated)
     for _ in range(_TURNS):
