@@ -8,26 +8,26 @@ import pyarrow as pa
 
 from rollcall.landing.validated import Finding
 
-#: Why somebody has no account, in the order in which it is asked. A role's reason is the first that holds for it; of
-#: several roles the one that came furthest gives the person's. The words are for a school secretary.
+#: Why a person has no account, in the order of the checks. A role's reason is the first that applies. Of several
+#: roles, the one that passed the most checks gives the reason. The words are for a school secretary.
 LEFT_OUT_REASONS: dict[str, str] = {
-    "decided": "was left out by a decision about this one person",
-    "no_role": "has no role in the roster",
-    "role_left_out": "has only roles that get no account here, such as guardian",
-    "role_undecided": "has only roles that nobody has decided about yet",
-    "filtered_role": "has only roles that are not among those this district chose",
-    "role_ended": "had a role here until the date the school gave for its end",
-    "role_not_begun": "has a role here that has not begun yet",
-    "no_school": "is at no school that was shared",
-    "school_left_out": "is only at schools that were deliberately left out",
-    "school_undecided": "is only at schools that nobody has mapped to a site yet",
-    "filtered_school": "is only at schools that are not among those this district chose",
-    "filtered_grade": "is in a grade that is not among those this district chose, or has none",
-    "no_class": "is enrolled in no class, or only in classes that are over or have not begun",
-    "no_username": "has nothing in the fields the username is made from",
-    "username_pattern": "has a username that does not have the required form",
-    "username_collision": "would have the same username as somebody else",
-    "same_person": "is a second record of a person who has the account already",
+    "decided": "no account because of a decision about this person",
+    "no_role": "no role in the roster",
+    "role_left_out": "only roles that get no account, such as guardian",
+    "role_undecided": "only roles that are not mapped yet",
+    "filtered_role": "only roles that the district did not select",
+    "role_ended": "the role ended on the end date from the SIS",
+    "role_not_begun": "the role has not started yet",
+    "no_school": "no role at a school that is shared",
+    "school_left_out": "only at schools that are excluded in the district settings",
+    "school_undecided": "only at schools that are not mapped to a site yet",
+    "filtered_school": "only at schools that the district did not select",
+    "filtered_grade": "no grade, or a grade that the district did not select",
+    "no_class": "in no current class",
+    "no_username": "no value in the username fields",
+    "username_pattern": "username does not match the required format",
+    "username_collision": "username already in use by another person",
+    "same_person": "second record of a person who already has the account",
 }
 
 

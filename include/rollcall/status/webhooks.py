@@ -1,8 +1,8 @@
-"""A message in the form that each chat program's incoming webhook takes.
+"""Messages in the format of each chat program's incoming webhook.
 
-Microsoft Teams: the Workflows webhook takes an Adaptive Card (learn.microsoft.com, "Create incoming webhooks with
-Workflows"); the connectors that took a plain text were retired. Slack: `text` in mrkdwn, with `&`, `<` and `>` escaped.
-Mattermost: `text` in Markdown. Each refuses what is longer than its limit, so a message is cut at a line.
+Microsoft Teams: the Workflows webhook expects an Adaptive Card (learn.microsoft.com, "Create incoming webhooks with
+Workflows"). Microsoft retired the connectors for plain text. Slack: `text` in mrkdwn, with `&`, `<` and `>` escaped.
+Mattermost: `text` in Markdown. Each program rejects a message above its limit, so long messages are cut at a line.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-#: Hosts of each program; Mattermost is run by oneself, and known by its path.
+#: Hosts of each program. Mattermost is self-hosted and recognized by its path.
 _TEAMS = (".logic.azure.com", ".azure-apihub.net", ".powerplatform.com", ".powerautomate.com", ".webhook.office.com")
 _SLACK = ("hooks.slack.com", "hooks.slack-gov.com")
 
-#: Bytes, and what the form adds to each line. A Teams message has at most 28 KB, one of Slack 40,000 characters, one of
-#: Mattermost 16,383.
+#: Bytes, and the bytes the format adds to each line. The limits: Teams 28 KB, Slack 40,000 characters, Mattermost
+#: 16,383 characters.
 _LIMITS = {"teams": (24_000, 90), "slack": (35_000, 1), "mattermost": (15_000, 1), "text": (15_000, 1)}
 
 
 def format_of(url: str) -> str:
-    """Which program an address belongs to; `text` for one that is none of them."""
+    """The program of an address; `text` if it is none of them."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if host.endswith(_TEAMS):
@@ -31,13 +31,13 @@ def format_of(url: str) -> str:
     return "mattermost" if parts.path.startswith("/hooks/") else "text"
 
 
-def content(form: str, subject: str, message: str) -> dict[str, Any]:
+def content(format_name: str, subject: str, message: str) -> dict[str, Any]:
     """The JSON to post."""
-    return FORMATS[form](subject, _cut(message, *_LIMITS[form]))
+    return FORMATS[format_name](subject, _cut(message, *_LIMITS[format_name]))
 
 
 def _cut(message: str, limit: int, added: int) -> str:
-    """Whole lines from the first on, and how many are left away."""
+    """The first lines that fit, and the number of lines that do not."""
     lines, length = message.splitlines(), 0
     for number, line in enumerate(lines):
         length += len(line.encode()) + added
@@ -57,7 +57,7 @@ def _slack(_: str, message: str) -> dict[str, Any]:
 
 
 def _mattermost(_: str, message: str) -> dict[str, Any]:
-    """As code, in which nothing is Markdown and nobody is mentioned."""
+    """A code block: no Markdown and no mentions."""
     return {"text": f"```text\n{message.replace('```', '` ` `')}\n```"}
 
 
@@ -84,7 +84,7 @@ def _teams(subject: str, message: str) -> dict[str, Any]:
 
 
 def _plain(line: str) -> str:
-    """A line in which Teams finds no link."""
+    """A line without a Markdown link."""
     return line.strip().replace("](", "] (")
 
 
