@@ -57,7 +57,7 @@ def test_another_districts_data_is_refused_before_anything_is_landed(collections
     assert caught.value.code == "other_district"
     assert caught.value.district == "maple"
     assert caught.value.message.startswith(
-        "The connection belonged to Maple Unified School District (sourcedId another) when it was checked, and now "
+        "The connection belonged to Maple Unified School District (sourcedId another) when it was checked. Now it "
         "shows Maple Unified School District (sourcedId "
     )
     assert caught.value.remedy.startswith("Nothing was landed")

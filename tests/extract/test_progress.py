@@ -42,7 +42,7 @@ def test_between_pages_it_is_told_and_logged_at_intervals(
     with caplog.at_level(logging.INFO, "rollcall.extract"), cedar.quirks("slow-answers"):
         cedar.pull(progress=lambda *page: told.append(page))
     there = cedar.truth()["enrollments"]
-    logged = re.findall(r"enrollments: (\d+) of (\d+) rows, [0-5] requests at once, about \d+ s left", caplog.text)
+    logged = re.findall(r"enrollments: (\d+) of (\d+) rows, [0-5] requests in flight, about \d+ s left", caplog.text)
     assert logged
     assert {int(total) for _, total in logged} == {there}
     assert "time left unknown" in caplog.text  # before the first page nobody can tell
@@ -62,7 +62,7 @@ def test_waiting_out_a_429_is_told_as_waiting_with_the_seconds_left(
     assert min(waits) < 0.5 < max(waits)  # it counts down
     assert {collection for collection, *_, seconds in told if seconds is not None} >= {"orgs"}
     assert re.search(r"returned 429 Too Many Requests; waiting \d seconds", caplog.text)
-    assert re.search(r"orgs: 0 of an unknown total rows, waiting \d s more, for the provider answered 429", caplog.text)
+    assert re.search(r"orgs: 0 of an unknown total rows, waiting \d s after a 429", caplog.text)
 
 
 def test_a_wait_that_begins_is_a_line_at_once_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,7 @@ def test_the_log_tells_counts_and_nobody(cedar: Any, caplog: pytest.LogCaptureFi
     there = cedar.truth()["users"]
     pages = -(-there // 100)
     assert (
-        f"users: all {there} rows in {pages} pages of up to 100; the provider's total was met; 1 unreadable; "
+        f"users: all {there} rows in {pages} pages of up to 100; matches the provider's total; 1 unreadable; "
         f"{users.not_landed} people not landed"
     ) in caplog.text
     values = {row[field] for row in pulled.rows("users") for field in ("given_name", "email", "username") if row[field]}
@@ -101,7 +101,7 @@ def test_the_log_tells_counts_and_nobody(cedar: Any, caplog: pytest.LogCaptureFi
 
 
 #: What the client says of it.
-CUT_OFF = "exactly 5,000 of 9,871 rows came, in 1 full page of 5,000: cut off?"
+CUT_OFF = "exactly 5,000 of 9,871 rows in 1 full page of 5,000: truncated?"
 
 
 def landed(*proof: Any, **rest: Any) -> LandedCollection:
@@ -115,20 +115,20 @@ def landed(*proof: Any, **rest: Any) -> LandedCollection:
     [
         (
             "users: 5,000 of 9,871 rows in 1 page of up to 5,000; NOT proven complete: exactly 5,000 of 9,871 rows "
-            "came, in 1 full page of 5,000: cut off?",
+            "in 1 full page of 5,000: truncated?",
             landed("unproven", 9871, 5000, 5000, 1, 5000, CUT_OFF),
         ),
         (
-            "users: all 9,871 rows in 2 pages of up to 5,000; the provider's total was met; 3 unreadable",
+            "users: all 9,871 rows in 2 pages of up to 5,000; matches the provider's total; 3 unreadable",
             landed("total", 9871, 9871, 9871, 2, 5000, unreadable=3),
         ),
         (
-            "users: 12 rows in 1 page of up to 12; an empty page came after the last; "
+            "users: 12 rows in 1 page of up to 12; an empty page followed the last page; "
             "modified since 2026-11-20 08:15 UTC",
             landed("empty_page", None, 12, 12, 1, 12, since=datetime(2026, 11, 20, 8, 15, tzinfo=UTC)),
         ),
         (
-            "users: 700 rows in 2 pages of up to 500; the chain of links ended; rows came twice; 9 people not landed",
+            "users: 700 rows in 2 pages of up to 500; the last page had no next link; rows came twice; 9 people not landed",
             landed("link_end", None, 700, 690, 2, 500, "rows came twice", not_landed=9),
         ),
     ],

@@ -1,1 +1,1 @@
-"""Extract: all collections of a district, as they came, into one pull of the landing zone."""
+"""Extract: all collections of a district, as received, into one pull of the landing zone."""

@@ -1,4 +1,4 @@
-"""How a pull tells what it is doing: to a caller that draws it, and to the log. Counts only, never a value."""
+"""Reports the progress of a pull to a caller and to the log. Counts only, never a value."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rollcall.landing.pull import LandedCollection, Proof
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two reports while collections are being read.
+#: Seconds between two reports while collections are read.
 REPORT_SECONDS = 10.0
 
-#: Seconds between two reports to a caller that draws them, while the provider has asked to wait: a countdown.
+#: Seconds between two reports to the caller while the provider makes us wait: a countdown.
 COUNTDOWN_SECONDS = 1.0
 
 _PROOFS = {
-    "total": "the provider's total was met",
-    "empty_page": "an empty page came after the last",
-    "link_end": "the chain of links ended",
+    "total": "matches the provider's total",
+    "empty_page": "an empty page followed the last page",
+    "link_end": "the last page had no next link",
 }
 
 
@@ -33,11 +33,11 @@ class Progress(Protocol):
 
     Calls come from any thread, one at a time.
 
-    :param rows: received so far of this collection; smaller than before where its reading began again.
-    :param total: what the provider says there is, if it says.
-    :param at_once: requests under way now, over all collections.
-    :param seconds_left: until this collection is read, at the rate so far; None where nobody can tell.
-    :param waiting: seconds until requests go on after the provider answered 429; None while it did not.
+    :param rows: rows received of this collection. Smaller than before if the collection started over.
+    :param total: the provider's total, if it sent one.
+    :param at_once: requests in flight, over all collections.
+    :param seconds_left: estimate until the collection is read. None: unknown.
+    :param waiting: seconds until requests resume after a 429. None: no wait.
     """
 
     def __call__(
@@ -52,8 +52,8 @@ class Progress(Protocol):
 
 
 @dataclass
-class _UnderWay:
-    """A collection being read; `before` are rows that were there when the clock started at `began`."""
+class _Reading:
+    """A collection being read. `before` counts the rows present when the clock started at `began`."""
 
     rows: int
     total: int | None
@@ -61,17 +61,18 @@ class _UnderWay:
     began: float
 
     def seconds_left(self) -> float | None:
-        came, seconds = self.rows - self.before, time.monotonic() - self.began
-        if self.total is None or came <= 0:
+        received, seconds = self.rows - self.before, time.monotonic() - self.began
+        if self.total is None or received <= 0:
             return None
-        return max(0, self.total - self.rows) * seconds / came
+        return max(0, self.total - self.rows) * seconds / received
 
 
 class ProgressReporter:
-    """Keeps count over all threads of a pull, and reports on its own while it is entered.
+    """Counts over all threads of a pull, and reports regularly while its context is open.
 
-    :param progress: the caller's, if it wants to know.
-    :param at_once: asked for whenever something is reported, like `waiting`: the seconds until requests go on.
+    :param progress: the caller's function, if any.
+    :param at_once: returns the requests in flight.
+    :param waiting: returns the seconds until requests resume, or None.
     """
 
     def __init__(
@@ -81,83 +82,83 @@ class ProgressReporter:
         self._at_once = at_once
         self._waiting = waiting
         self._lock = threading.Lock()
-        self._under_way: dict[str, _UnderWay] = {}
-        self._over = threading.Event()
-        self._ticking = threading.Thread(target=self._tick, name="extract-progress", daemon=True)
+        self._readings: dict[str, _Reading] = {}
+        self._done = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="extract-progress", daemon=True)
 
     def __enter__(self) -> ProgressReporter:
-        self._ticking.start()
+        self._ticker.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._over.set()
-        self._ticking.join()
+        self._done.set()
+        self._ticker.join()
 
     def begin(self, collection: str, rows: int) -> None:
-        """The first page is about to be asked for; `rows` are there from an earlier try."""
+        """The collection starts. `rows` rows exist from an earlier try."""
         with self._lock:
-            self._under_way[collection] = _UnderWay(rows, None, rows, time.monotonic())
+            self._readings[collection] = _Reading(rows, None, rows, time.monotonic())
 
     @contextmanager
     def reading(self, collection: str) -> Iterator[None]:
-        """A collection that is read before its turn."""
+        """Report a collection that is read before the others."""
         self.begin(collection, 0)
         try:
             yield
         finally:
             with self._lock:
-                self._under_way.pop(collection, None)
+                self._readings.pop(collection, None)
 
     def page(self, collection: str, rows: int, total: int | None) -> None:
-        """A page came."""
+        """A page was received."""
         with self._lock:
-            now = self._under_way[collection]
-            if rows < now.rows:  # begun again: so is the clock
-                now = self._under_way[collection] = _UnderWay(rows, total, 0, time.monotonic())
-            now.rows, now.total = rows, total
-            self._tell(collection, now, self._waiting())
+            reading = self._readings[collection]
+            if rows < reading.rows:  # started over, so the clock does too
+                reading = self._readings[collection] = _Reading(rows, total, 0, time.monotonic())
+            reading.rows, reading.total = rows, total
+            self._report(collection, reading, self._waiting())
 
     def done(self, landed: LandedCollection) -> None:
-        """A collection is complete, or as complete as it gets; the log says how that is known."""
+        """A collection is read. The log states its proof."""
         with self._lock:
-            self._under_way.pop(landed.collection, None)
+            self._readings.pop(landed.collection, None)
         log.log(logging.INFO if landed.proof.proven else logging.WARNING, "%s", summary(landed))
 
-    def _tell(self, collection: str, now: _UnderWay, waiting: float | None) -> None:
+    def _report(self, collection: str, reading: _Reading, waiting: float | None) -> None:
         if self._progress is not None:
-            self._progress(collection, now.rows, now.total, self._at_once(), now.seconds_left(), waiting)
+            self._progress(collection, reading.rows, reading.total, self._at_once(), reading.seconds_left(), waiting)
 
     def _tick(self) -> None:
         last = time.monotonic()
-        while not self._over.wait(min(REPORT_SECONDS, COUNTDOWN_SECONDS)):
+        while not self._done.wait(min(REPORT_SECONDS, COUNTDOWN_SECONDS)):
             waiting, now = self._waiting(), time.monotonic()
             if is_due := now - last >= REPORT_SECONDS:
                 last = now
             if is_due or waiting is not None:
                 with self._lock:
-                    for collection, under_way in self._under_way.items():
+                    for collection, reading in self._readings.items():
                         if is_due:
-                            self._log(collection, under_way, waiting)
-                        self._tell(collection, under_way, waiting)
+                            self._log(collection, reading, waiting)
+                        self._report(collection, reading, waiting)
 
-    def _log(self, collection: str, now: _UnderWay, waiting: float | None) -> None:
-        doing = (
-            f"{self._at_once()} requests at once, {_left(now.seconds_left())}"
+    def _log(self, collection: str, reading: _Reading, waiting: float | None) -> None:
+        activity = (
+            f"{self._at_once()} requests in flight, {_time_left(reading.seconds_left())}"
             if waiting is None
-            else f"waiting {waiting:.0f} s more, for the provider answered 429 (too many requests)"
+            else f"waiting {waiting:.0f} s after a 429 (too many requests)"
         )
-        log.info("%s: %s rows, %s", collection, f"{now.rows:,} of {_or_unknown(now.total)}", doing)
+        log.info("%s: %s rows, %s", collection, f"{reading.rows:,} of {_or_unknown(reading.total)}", activity)
 
 
 def summary(landed: LandedCollection) -> str:
     """A collection's numbers and proof in one line, such as
 
-    users: 5,000 of 9,871 rows in 1 page of up to 5,000; NOT proven complete: exactly 5,000 of 9,871 rows came, …
+    users: 5,000 of 9,871 rows in 1 page of up to 5,000; NOT proven complete: exactly 5,000 of 9,871 rows in …
     """
     proof = landed.proof
-    known = _PROOFS[proof.kind] if proof.kind != "unproven" else f"NOT proven complete: {proof.reason}"
+    completeness = _PROOFS[proof.kind] if proof.kind != "unproven" else f"NOT proven complete: {proof.reason}"
     notes = [
         proof.reason if proof.proven else "",
         f"modified since {landed.since:%Y-%m-%d %H:%M} UTC" if landed.since else "",
@@ -166,12 +167,12 @@ def summary(landed: LandedCollection) -> str:
     ]
     pages = f"{proof.pages:,} {'page' if proof.pages == 1 else 'pages'} of up to {proof.rows_per_page:,}"
     return "; ".join(
-        [f"{landed.collection}: {_share(proof)} rows in {pages}", known, *(note for note in notes if note)]
+        [f"{landed.collection}: {_rows(proof)} rows in {pages}", completeness, *(note for note in notes if note)]
     )
 
 
-def _share(proof: Proof) -> str:
-    """`all 9,871`, or how many of how many."""
+def _rows(proof: Proof) -> str:
+    """`all 9,871`, or `5,000 of 9,871`."""
     if proof.expected is None:
         return f"{proof.received:,}"
     if proof.received == proof.expected:
@@ -183,7 +184,7 @@ def _or_unknown(total: int | None) -> str:
     return "an unknown total" if total is None else f"{total:,}"
 
 
-def _left(seconds: float | None) -> str:
+def _time_left(seconds: float | None) -> str:
     if seconds is None:
         return "time left unknown"
     return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"

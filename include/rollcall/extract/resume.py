@@ -1,8 +1,7 @@
-"""What a pull that did not finish left behind, so that a retry of its run goes on there instead of at the start.
+"""The journal of an unfinished pull. A retry of its run resumes there instead of starting over.
 
-It lies beside the pulls, under `district=<id>/runs/<digest of the run id>`: which pull the run began, what it was asked
-for, and per collection what is in files and after which page. A pull that finished has its manifest and needs none of
-this; it is deleted then.
+It is stored next to the pulls, under `district=<id>/runs/<digest of the run ID>`: the pull the run started, its
+request, and per collection the files written and their last page. A finished pull has a manifest and its journal is deleted.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from rollcall.oneroster.pages import Checkpoint
 
 log = logging.getLogger(__name__)
 
-#: A roster moves on while nobody reads it: what is older is not added to (one pull, one instant).
+#: An older pull is not resumed, because the roster changes meanwhile and a pull stands for one instant.
 RESUME_WINDOW = timedelta(minutes=30)
 
 
 class PullRequest(Contract, frozen=True):
-    """What a pull was asked for, and of whom. Only a retry that asks for the very same goes on."""
+    """What a pull requests, and from which provider. Only a retry with an equal request resumes."""
 
     mode: Mode
     since: dict[str, datetime]
@@ -44,8 +43,8 @@ class PullRequest(Contract, frozen=True):
 class PartialCollection(Contract, frozen=True):
     """One collection of an unfinished pull.
 
-    :param parts: per table the files with all rows up to the checkpoint, and no others.
-    :param checkpoint: the last page that is in them; the reader goes on behind it. None: before the first page.
+    :param parts: per table the files with exactly the rows up to the checkpoint.
+    :param checkpoint: the last page in these files. None: no page yet.
     :param landed: the manifest's entry, once the collection is complete.
     """
 
@@ -63,71 +62,73 @@ class PartialCollection(Contract, frozen=True):
 
 
 class StartedPull(Contract, frozen=True):
-    """The pull a run began.
+    """The pull that a run started.
 
-    :param usage: what earlier tries of it cost.
+    :param usage: load of earlier tries on the provider.
     """
 
     pull_id: str
     as_of: datetime
-    asked: PullRequest
+    request: PullRequest
     written_at: datetime
     usage: Usage = msgspec.field(default_factory=Usage)
 
 
 class ResumeJournal:
-    """The pull of one run, between its first landed collection and its manifest.
+    """The journal of one run's pull, from its start to its manifest.
 
     :param now: the clock.
     """
 
     def __init__(self, landing: Landing, district: str, run_id: str, now: Callable[[], datetime]) -> None:
-        digest = hashlib.sha256(run_id.encode()).hexdigest()[:16]  # a run id of Airflow's is no name for a folder
+        digest = hashlib.sha256(run_id.encode()).hexdigest()[:16]  # an Airflow run ID is not a valid folder name
         self._folder = PullFolder(landing.url, f"district={district}/runs/{digest}")
         self._landing = landing
         self._district = district
         self._run_id = run_id
         self._now = now
 
-    def find(self, asked: PullRequest) -> StartedPull | None:
-        """The pull to go on with, if this run began one, not long ago, with the same request, and did not finish it."""
-        begun = self._read("pull", StartedPull)
-        if begun is None or self._is_finished(begun):
+    def find(self, request: PullRequest) -> StartedPull | None:
+        """The pull to resume: started recently by this run with the same request, and not finished."""
+        started = self._read("pull", StartedPull)
+        if started is None or self._is_finished(started):
             return None
-        if begun.asked != asked:
-            log.info("%s: not gone on with, for something else is asked for now", begun.pull_id)
+        if started.request != request:
+            log.info("%s: not resumed, because the request changed", started.pull_id)
             return None
-        found = (self.collection(begun, name) for name in asked.collections)
-        last = max([begun.written_at, *(so_far.written_at for so_far in found if so_far and so_far.written_at)])
+        partials = (self.collection(started, name) for name in request.collections)
+        last = max(
+            [started.written_at, *(partial.written_at for partial in partials if partial and partial.written_at)]
+        )
         if self._now() - last > RESUME_WINDOW:
-            log.info("%s: not gone on with, for it was left at %s", begun.pull_id, f"{last:%Y-%m-%d %H:%M} UTC")
+            log.info("%s: not resumed, because it stopped at %s", started.pull_id, f"{last:%Y-%m-%d %H:%M} UTC")
             return None
-        return begun
+        return started
 
-    def begin(self, pull_id: str, as_of: datetime, asked: PullRequest, usage: Usage) -> StartedPull:
-        """Note which pull this run is at, and what it cost until now."""
-        begun = StartedPull(pull_id=pull_id, as_of=as_of, asked=asked, written_at=self._now(), usage=usage)
-        self._folder.write_manifest("pull", to_json(begun))
-        return begun
+    def start(self, pull_id: str, as_of: datetime, request: PullRequest, usage: Usage) -> StartedPull:
+        """Record the pull of this run and its load on the provider so far."""
+        started = StartedPull(pull_id=pull_id, as_of=as_of, request=request, written_at=self._now(), usage=usage)
+        self._folder.write_manifest("pull", to_json(started))
+        return started
 
-    def collection(self, begun: StartedPull, collection: str) -> PartialCollection | None:
-        """What is there of a collection of this pull."""
-        so_far = self._read(collection, PartialCollection)
-        return so_far if so_far and so_far.pull_id == begun.pull_id else None
+    def collection(self, started: StartedPull, collection: str) -> PartialCollection | None:
+        """The recorded state of a collection of this pull."""
+        partial = self._read(collection, PartialCollection)
+        return partial if partial and partial.pull_id == started.pull_id else None
 
-    def note(self, begun: StartedPull, so_far: PartialCollection) -> None:
-        """Note what is in files of a collection now."""
-        noted = msgspec.structs.replace(so_far, pull_id=begun.pull_id, written_at=self._now())
-        self._folder.write_manifest(so_far.collection, to_json(noted))
+    def record(self, started: StartedPull, partial: PartialCollection) -> None:
+        """Record the files of a collection."""
+        stamped = msgspec.structs.replace(partial, pull_id=started.pull_id, written_at=self._now())
+        self._folder.write_manifest(partial.collection, to_json(stamped))
 
-    def forget(self) -> None:
-        """Delete the notes; storage that lets nobody delete keeps them, and they are known as finished."""
+    def delete(self) -> None:
+        """Delete the journal. Storage without delete permission keeps it; the manifest shows that it is finished."""
         files, path = fsspec.core.url_to_fs(f"{self._folder.url.rstrip('/')}/{self._folder.path}")
         with contextlib.suppress(OSError):
             files.rm(path, recursive=True)
 
-    def _is_finished(self, begun: StartedPull) -> bool:
-        ref = PullRef(district=self._district, pull_id=begun.pull_id, run_id=self._run_id)
+    def _is_finished(self, started: StartedPull) -> bool:
+        ref = PullRef(district=self._district, pull_id=started.pull_id, run_id=self._run_id)
         try:
             load(ref.folder(self._landing), Pull)
         except RollcallError:
@@ -135,7 +136,7 @@ class ResumeJournal:
         return True
 
     def _read(self, name: str, kind: type[ContractType]) -> ContractType | None:
-        """None where there is nothing, or what another version of Rollcall wrote."""
+        """None: no entry, or an entry of another version of Rollcall."""
         try:
             return from_json(self._folder.read_manifest(name), kind)
         except (RollcallError, msgspec.ValidationError):
