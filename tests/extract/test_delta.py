@@ -121,7 +121,7 @@ def test_no_list_where_a_filter_leaves_nothing_is_a_full_pull_unless_a_total_say
         assert pulled.counts()[name] == (there if is_full else changed[name])
         assert quiet.counts()[name] == (there if is_full else 0)
         assert (pulled[name].since is None) == is_full
-    assert ("users: the provider answers the filter on dateLastModified without a list" in caplog.text) == is_full
+    assert ("users: the provider returns no list for the filter on dateLastModified" in caplog.text) == is_full
 
 
 def test_a_filter_that_is_answered_without_a_list_on_the_second_page_is_a_full_pull(
@@ -139,7 +139,7 @@ def test_a_filter_that_is_answered_without_a_list_on_the_second_page_is_a_full_p
     monkeypatch.setattr(Source, "_read", broken)
     with caplog.at_level(logging.INFO, "rollcall.extract"):
         pulled = elm.pull(plan=delta(BEFORE_THE_FIRST), page_size=10, concurrency=1)
-    assert "users: The provider answered 200 without a list when users were filtered" in caplog.text
+    assert "users: The provider returned 200 without a list for a filter on users" in caplog.text
     assert pulled["users"].since is None
     assert pulled.counts()["users"] == pulled["users"].proof.received == elm.truth()["users"]
     assert len({row["sourced_id"] for row in pulled.rows("users")}) == elm.truth()["users"]

@@ -128,8 +128,8 @@ def landed(*proof: Any, **rest: Any) -> LandedCollection:
             landed("empty_page", None, 12, 12, 1, 12, since=datetime(2026, 11, 20, 8, 15, tzinfo=UTC)),
         ),
         (
-            "users: 700 rows in 2 pages of up to 500; the last page had no next link; rows came twice; 9 people not landed",
-            landed("link_end", None, 700, 690, 2, 500, "rows came twice", not_landed=9),
+            "users: 700 rows in 2 pages of up to 500; the last page had no next link; repeats; 9 people not landed",
+            landed("link_end", None, 700, 690, 2, 500, "repeats", not_landed=9),
         ),
     ],
     ids=["truncated", "total", "delta", "links"],

@@ -163,7 +163,7 @@ def test_a_failing_collection_is_named_and_leaves_no_manifest_of_a_pull(birch: A
         birch.pull(settings={"demographics": True})
     assert caught.value.code == "permission_refused"
     assert caught.value.message.startswith("demographics: ")
-    assert "ticks Demographics" in caught.value.remedy
+    assert "select Demographics" in caught.value.remedy
     assert caught.value.district == "birch"
     assert list(Path(birch.landing.url).glob("district=birch/pull=*/*/manifest.json")) == []
 

@@ -1,7 +1,8 @@
 """The journal of an unfinished pull. A retry of its run resumes there instead of starting over.
 
 It is stored next to the pulls, under `district=<id>/runs/<digest of the run ID>`: the pull the run started, its
-request, and per collection the files written and their last page. A finished pull has a manifest and its journal is deleted.
+request, and per collection the files written and their last page. A finished pull has a manifest; its journal is
+deleted.
 """
 
 from __future__ import annotations

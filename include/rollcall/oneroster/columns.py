@@ -1,7 +1,12 @@
-"""From records to the tables of the landing zone, column by column; the same tables for 1.1 and 1.2.
+"""Converts records to the tables of the landing zone, column by column. The tables are the same for 1.1 and 1.2.
 
-A list of references becomes a table of its own, one row per target; a user's 1.1 role and orgs become the same rows
-as 1.2's roles. No table has a password.
+A list of references becomes its own table, one row per target. A user's role and orgs in 1.1 become the same rows as
+the roles in 1.2. No table has a password.
+
+Every value becomes text or None. Dates stay as received, so that validation can judge invalid ones. Booleans become
+`true` or `false`. Lists and objects become compact JSON with sorted keys. Columns are built with comprehensions and C
+functions; single values are examined only if a column holds something other than text. A Python call per cell would
+make this ten times slower, and enrollments are many.
 """
 
 from __future__ import annotations
@@ -17,13 +22,6 @@ from rollcall.model.vocabularies import token
 from rollcall.oneroster.lenient_decode import drop_passwords, truncate_nesting
 from rollcall.oneroster.records import COLLECTIONS, Ref, Role, Scalar, User, UserId, UserProfile
 
-# One column out of many records: makers of the functions that `columns` puts together to tables.
-#
-# Everything becomes text or None: dates stay as they came, so that validation can judge one that is none; booleans
-# become `true` and `false`; lists and objects compact JSON with sorted keys. Columns are made by comprehension and by
-# functions of C, and single values are looked at only where a column holds something else than text: a Python call per
-# cell would make this ten times slower, and enrollments are many.
-
 Texts = list[str | None]
 Column = Callable[[Sequence[Any]], Texts]
 
@@ -32,7 +30,7 @@ _json = msgspec.json.Encoder(order="sorted")
 
 
 def text(value: Any) -> str | None:
-    """One value as text; the empty string is none."""
+    """One value as text. The empty string becomes None."""
     if type(value) is str:
         return value or None
     if value is None:
@@ -43,26 +41,26 @@ def text(value: Any) -> str | None:
 
 
 def target(reference: Any) -> str | None:
-    """The sourcedId a reference names, be it an object or the bare id some providers send."""
+    """The sourcedId of a reference: an object, or the plain ID that some providers send."""
     return text(reference.sourced_id if type(reference) is Ref else reference)
 
 
-def listed(value: Any) -> list[Any]:
-    """A list; of one where a provider sends the value alone, of none where it sends null."""
+def as_list(value: Any) -> list[Any]:
+    """The value as a list. Some providers send a single value, or null."""
     if isinstance(value, list):
         return value
     return [] if value is None or value == "" else [value]
 
 
 def targets(references: Any) -> list[str]:
-    """The sourcedIds a list of references names, each once, in their order."""
+    """The distinct sourcedIds of a list of references, in order."""
     if references is None or references == []:
         return []
-    return list(dict.fromkeys(named for named in map(target, listed(references)) if named is not None))
+    return list(dict.fromkeys(sourced_id for sourced_id in map(target, as_list(references)) if sourced_id is not None))
 
 
-def filled(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The members that say something."""
+def without_empty(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The members with a value."""
     return {name: value for name, value in pairs if value}
 
 
@@ -77,40 +75,40 @@ def reference(attribute: str) -> Column:
     def column(records: Sequence[Any]) -> Texts:
         try:
             return _texts(list(map(sourced_id, records)))
-        except AttributeError:  # null or a bare id among them
+        except AttributeError:  # the column has a null or a plain ID
             return [target(value) for value in map(whole, records)]
 
     return column
 
 
 def flag(attribute: str) -> Column:
-    """A boolean, however it is spelled; what is none stays as it is, for validation to see."""
+    """A boolean in any spelling. Other values stay unchanged, so that validation can judge them."""
     column = scalar(attribute)
 
-    def lowered(value: str | None) -> str | None:
+    def normalize(value: str | None) -> str | None:
         return value.lower() if value and value.lower() in ("true", "false") else value
 
-    return lambda records: _each_once(column(records), lowered)
+    return lambda records: _map_distinct(column(records), normalize)
 
 
 def status(records: Sequence[Any]) -> Texts:
-    """`active` where nothing is said (loaded in bulk, never touched), `tobedeleted` for 1.0's `inactive`."""
+    """`active` if missing (records loaded in bulk), `tobedeleted` for `inactive` of OneRoster 1.0."""
 
-    def known(value: str | None) -> str:
-        lowered = (value or "").strip().lower()
-        return {"": "active", "inactive": "tobedeleted"}.get(lowered, lowered)
+    def normalize(value: str | None) -> str:
+        lower = (value or "").strip().lower()
+        return {"": "active", "inactive": "tobedeleted"}.get(lower, lower)
 
-    return _each_once(scalar("status")(records), known)
+    return _map_distinct(scalar("status")(records), normalize)
 
 
 def tokens(attribute: str, vocabulary: str) -> Column:
-    """A value of one of OneRoster's vocabularies, in the specification's spelling."""
+    """A value of a OneRoster vocabulary, in the specification's spelling."""
     column = scalar(attribute)
-    return lambda records: _each_once(column(records), lambda value: value and token(vocabulary, value))
+    return lambda records: _map_distinct(column(records), lambda value: value and token(vocabulary, value))
 
 
 def metadata(records: Sequence[Any]) -> Texts:
-    """Deeper values than are accepted are cut off just below that depth, for validation to see."""
+    """Metadata as JSON. Values nested too deeply are truncated just below the maximum; validation rejects them."""
     values = [record.metadata for record in records]
     try:
         texts = [_json_text(value) for value in values]
@@ -124,30 +122,30 @@ def metadata(records: Sequence[Any]) -> Texts:
 
 
 def texts_list(attribute: str) -> Column:
-    """A list of single values. Empty ones keep their place: `subjects` and `subjectCodes` pair up by index."""
+    """A list of single values. Empty ones keep their position: `subjects` and `subjectCodes` match by index."""
     get = attrgetter(attribute)
 
     def column(records: Sequence[Any]) -> Texts:
-        made: dict[tuple[Any, ...], str | None] = {}
+        encoded: dict[tuple[Any, ...], str | None] = {}
         texts: Texts = []
         for value in map(get, records):
-            single = listed(value)
-            # The types belong to the key: 1, 1.0 and True are equal and are not the same text.
-            key = (*single, *map(type, single))
-            if key not in made:
-                items = [text(item) or "" for item in single]
-                made[key] = _json_text(items) if any(items) else None
-            texts.append(made[key])
+            values = as_list(value)
+            # The types belong to the key: 1, 1.0, and True are equal but have different texts.
+            key = (*values, *map(type, values))
+            if key not in encoded:
+                items = [text(item) or "" for item in values]
+                encoded[key] = _json_text(items) if any(items) else None
+            texts.append(encoded[key])
         return texts
 
     return column
 
 
-def objects_list(attribute: str, plain: Callable[[Any], dict[str, Any]]) -> Column:
-    """A list of objects, each made plain by a function that names the members it keeps."""
+def objects_list(attribute: str, to_dict: Callable[[Any], dict[str, Any]]) -> Column:
+    """A list of objects. `to_dict` chooses the members to keep."""
     get = attrgetter(attribute)
     return lambda records: [
-        _json_text([made for made in map(plain, listed(value)) if made]) for value in map(get, records)
+        _json_text([item for item in map(to_dict, as_list(value)) if item]) for value in map(get, records)
     ]
 
 
@@ -157,8 +155,8 @@ def _texts(values: list[Any]) -> Texts:
     return [text(value) for value in values]
 
 
-def _each_once(values: Texts, change: Callable[[str | None], str | None]) -> Texts:
-    """Change a column of few different values by changing each of them once."""
+def _map_distinct(values: Texts, change: Callable[[str | None], str | None]) -> Texts:
+    """Apply a function once to each distinct value of a column with few distinct values."""
     changed = {value: change(value) for value in set(values)}
     return [changed[value] for value in values]
 
@@ -171,34 +169,34 @@ _Row = tuple[str | None, ...]
 
 
 def columns(collection: str, records: Sequence[Any]) -> dict[str, dict[str, Texts]]:
-    """The tables of a collection, each as its columns.
+    """The tables of a collection, as columns.
 
     :param collection: a name of `COLLECTIONS`.
-    :param records: of that collection, as decoded.
-    :return: table → column → one value per row, each text or None; all columns of a table are equally long.
+    :param records: decoded records of that collection.
+    :return: table → column → one value per row, text or None. All columns of a table have equal length.
     """
     tables = {collection: {name: column(records) for name, column in _MAIN[collection].items()}}
     for table in COLLECTIONS[collection].tables[1:]:
         names, rows_of = _LISTS[table]
         rows = [row for record in records for row in rows_of(record)]
-        tables[table] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+        tables[table] = {name: [row[index] for row in rows] for index, name in enumerate(names)}
     return tables
 
 
 def _user_id(user_id: UserId | str | int | None) -> dict[str, Any]:
     kind, identifier = (user_id.type, user_id.identifier) if isinstance(user_id, UserId) else (None, user_id)
-    return filled([("type", text(kind)), ("identifier", text(identifier))])
+    return without_empty([("type", text(kind)), ("identifier", text(identifier))])
 
 
 def _user_profile(profile: UserProfile | None) -> dict[str, Any]:
     if profile is None:
         return {}
     credentials = [
-        filled([("type", text(credential.type)), ("username", text(credential.username))])
-        for credential in listed(profile.credentials)
+        without_empty([("type", text(credential.type)), ("username", text(credential.username))])
+        for credential in as_list(profile.credentials)
         if credential is not None
     ]
-    return filled(
+    return without_empty(
         [
             ("profileId", text(profile.profile_id)),
             ("profileType", text(profile.profile_type)),
@@ -219,8 +217,8 @@ def _user_agents(user: User) -> list[_Row]:
 
 
 def _user_roles(user: User) -> Collection[_Row]:
-    """A user's roles; of those with one org, role and begin date validation keeps one, when it can read the dates."""
-    roles = [role for role in listed(user.roles) if role is not None]
+    """A user's roles. Of several with equal org, role, and begin date, validation keeps one."""
+    roles = [role for role in as_list(user.roles) if role is not None]
     if not roles:
         return _role_and_orgs(user)
     if len(roles) == 1:
@@ -229,7 +227,7 @@ def _user_roles(user: User) -> Collection[_Row]:
 
 
 def _role_row(user: User, role: Role) -> _Row:
-    """A role that names no org is held at the user's primary org."""
+    """A role without an org belongs to the user's primary org."""
     return (
         _id(user),
         target(role.org) or target(user.primary_org),
@@ -242,26 +240,26 @@ def _role_row(user: User, role: Role) -> _Row:
 
 
 def _role_and_orgs(user: User) -> list[_Row]:
-    """1.1 has one role and the orgs it is held at; a role without an org is still a role."""
+    """1.1 has one role and several orgs. A role without an org is still a role."""
     role, orgs = _token("role", user.role), targets(user.orgs)
     if role is None and not orgs:
         return []
-    held_at: list[str | None] = [*orgs] or [target(user.primary_org)]
-    return [(_id(user), org, role, "primary", None, None, None) for org in held_at]
+    org_ids: list[str | None] = [*orgs] or [target(user.primary_org)]
+    return [(_id(user), org, role, "primary", None, None, None) for org in org_ids]
 
 
 @lru_cache(maxsize=4096, typed=True)
 def _token(vocabulary: str, value: Scalar) -> str | None:
-    said = text(value)
-    return token(vocabulary, said) if said else said
+    spelling = text(value)
+    return token(vocabulary, spelling) if spelling else spelling
 
 
 def _id(user: User) -> str:
     return str(user.sourced_id)
 
 
-#: Main tables: column → the function that makes it from the records, in the tables' own order.
-_EVERY: dict[str, Column] = {
+#: Main tables: column → the function that builds it from the records, in the order of the table.
+_COMMON: dict[str, Column] = {
     "sourced_id": scalar("sourced_id"),
     "status": status,
     "date_last_modified": scalar("date_last_modified"),
@@ -270,14 +268,14 @@ _EVERY: dict[str, Column] = {
 
 _MAIN: dict[str, dict[str, Column]] = {
     "orgs": {
-        **_EVERY,
+        **_COMMON,
         "name": scalar("name"),
         "type": tokens("type", "org_type"),
         "identifier": scalar("identifier"),
         "parent_sourced_id": reference("parent"),
     },
     "academic_sessions": {
-        **_EVERY,
+        **_COMMON,
         "title": scalar("title"),
         "type": tokens("type", "session_type"),
         "start_date": scalar("start_date"),
@@ -286,7 +284,7 @@ _MAIN: dict[str, dict[str, Column]] = {
         "school_year": scalar("school_year"),
     },
     "courses": {
-        **_EVERY,
+        **_COMMON,
         "title": scalar("title"),
         "course_code": scalar("course_code"),
         "school_year_sourced_id": reference("school_year"),
@@ -296,7 +294,7 @@ _MAIN: dict[str, dict[str, Column]] = {
         "subject_codes": texts_list("subject_codes"),
     },
     "classes": {
-        **_EVERY,
+        **_COMMON,
         "title": scalar("title"),
         "class_code": scalar("class_code"),
         "class_type": tokens("class_type", "class_type"),
@@ -309,7 +307,7 @@ _MAIN: dict[str, dict[str, Column]] = {
         "school_sourced_id": reference("school"),
     },
     "users": {
-        **_EVERY,
+        **_COMMON,
         "user_master_identifier": scalar("user_master_identifier"),
         "username": scalar("username"),
         "user_ids": objects_list("user_ids", _user_id),
@@ -330,7 +328,7 @@ _MAIN: dict[str, dict[str, Column]] = {
         "primary_org_sourced_id": reference("primary_org"),
     },
     "enrollments": {
-        **_EVERY,
+        **_COMMON,
         "user_sourced_id": reference("user"),
         "class_sourced_id": reference("class_"),
         "school_sourced_id": reference("school"),
@@ -340,7 +338,7 @@ _MAIN: dict[str, dict[str, Column]] = {
         "end_date": scalar("end_date"),
     },
     "demographics": {
-        **_EVERY,
+        **_COMMON,
         "birth_date": scalar("birth_date"),
         "sex": tokens("sex", "sex"),
         "is_american_indian_or_alaska_native": flag("american_indian_or_alaska_native"),
@@ -357,7 +355,7 @@ _MAIN: dict[str, dict[str, Column]] = {
     },
 }
 
-#: Tables of lists: their columns, and the rows of one record in the order the list has.
+#: Tables of lists: their columns, and a function for the rows of one record, in the order of the list.
 _LISTS: dict[str, tuple[tuple[str, ...], Callable[[Any], Collection[_Row]]]] = {
     "class_terms": (("class_sourced_id", "term_sourced_id"), _class_terms),
     "user_roles": (

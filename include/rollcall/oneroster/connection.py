@@ -1,7 +1,7 @@
-"""What it takes to reach one district's provider, as a value that checks itself.
+"""The connection to one district's provider: a value that validates itself.
 
-The fields are those a district reads off its screen (Client ID, Client Secret, Token URL, Base URL; or Consumer Key,
-Consumer Secret, OneRoster URL), and they arrive pasted: with spaces, line breaks, in each other's places.
+The fields are those on the district's screen (Client ID, Client Secret, Token URL, Base URL; or Consumer Key, Consumer
+Secret, OneRoster URL). They are pasted, so they arrive with spaces and line breaks, or in the wrong field.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ import msgspec
 
 from rollcall.oneroster.errors import CONNECTION_SCREEN, ConnectionInvalid
 
-# The fields of an Airflow connection of type `oneroster`, from its form or from the environment, made ours.
-#
-# Airflow keeps what it has no field for in `extra`; an unknown key there is a setting that would silently not work, so
-# it is an error. Messages name keys, never values: a secret may stand in the wrong field.
+# Airflow keeps fields it does not know in `extra`. An unknown key there is an error: the setting would silently not
+# work. Messages name keys, never values, because a secret may be in the wrong field.
 
-#: What people write for a key of ours; Airflow would mask `token_url`, which is why ours is called otherwise.
-_MEANT = {"token_url": "auth_url", "tokenurl": "auth_url", "access_token_url": "auth_url"}
+#: Common misspellings of our keys. Ours is not `token_url`, because Airflow would mask it.
+_ALIASES = {"token_url": "auth_url", "tokenurl": "auth_url", "access_token_url": "auth_url"}
 
 #: Airflow's own fields of a connection in JSON.
 _AIRFLOW_FIELDS = ("conn_type", "host", "login", "password", "extra", "port", "schema", "description")
@@ -38,36 +36,36 @@ _EXAMPLE = (
 
 
 def optional_fields(conn_id: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of `extra` as arguments of a connection; what is empty, as a form leaves it, is left out.
+    """The keys of `extra` as arguments of a connection. Empty values, as forms leave them, are skipped.
 
-    :raises ConnectionInvalid: unknown key, or a value of the wrong kind.
+    :raises ConnectionInvalid: an unknown key, or a value of the wrong type.
     """
     _refuse_unknown(conn_id, extra, _PARSERS, "its extra")
-    made: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, value in extra.items():
         if value in (None, "", [], {}):
             continue
         try:
-            made[key] = _PARSERS[key](value)
+            fields[key] = _PARSERS[key](value)
         except (ValueError, TypeError, msgspec.DecodeError):
-            raise _invalid(conn_id, f"`{key}` in its extra is not what it should be", _EXPECTED[key]) from None
-    return made
+            raise _invalid(conn_id, f"`{key}` in its extra is invalid", _EXPECTED[key]) from None
+    return fields
 
 
 def environment_fields(conn_id: str) -> tuple[str, str, str, dict[str, Any]]:
-    """Host, login, password and extra out of `AIRFLOW_CONN_<ID>`, in Airflow's JSON form.
+    """Host, login, password, and extra from `AIRFLOW_CONN_<ID>`, in Airflow's JSON form.
 
-    :raises ConnectionInvalid: no such variable, no JSON, another type of connection, unknown keys.
+    :raises ConnectionInvalid: the variable is missing or not JSON, or has another connection type or unknown keys.
     """
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
-    given = os.environ.get(variable, "").strip()
+    text = os.environ.get(variable, "").strip()
     remedy = f"Set it like this: {variable}='{_EXAMPLE}'"
-    if not given:
+    if not text:
         raise ConnectionInvalid(
-            "connection_missing", f"There is no connection {conn_id}: {variable} is not set.", remedy=remedy
+            "connection_missing", f"Connection {conn_id} is missing: {variable} is not set.", remedy=remedy
         )
     try:
-        fields = msgspec.json.decode(given, type=dict[str, Any])
+        fields = msgspec.json.decode(text, type=dict[str, Any])
         extra = _object(fields.get("extra") or {})
     except (ValueError, TypeError, msgspec.DecodeError):
         raise _invalid(conn_id, f"{variable} is not a connection in Airflow's JSON form", remedy) from None
@@ -78,33 +76,33 @@ def environment_fields(conn_id: str) -> tuple[str, str, str, dict[str, Any]]:
     return host, login, password, extra
 
 
-def _refuse_unknown(conn_id: str, given: Iterable[str], valid: Iterable[str], where: str) -> None:
+def _refuse_unknown(conn_id: str, keys: Iterable[str], valid: Iterable[str], where: str) -> None:
     valid = list(valid)
-    for key in given:
+    for key in keys:
         if key not in valid:
             near = difflib.get_close_matches(key.lower(), valid, 1, 0.4)
-            meant = _MEANT.get(key.lower()) if "auth_url" in valid else None
-            remedy = f"Did you mean `{meant or near[0]}`?" if meant or near else f"Valid are {', '.join(valid)}."
+            alias = _ALIASES.get(key.lower()) if "auth_url" in valid else None
+            remedy = f"Did you mean `{alias or near[0]}`?" if alias or near else f"Valid keys: {', '.join(valid)}."
             raise _invalid(conn_id, f"{where} has the unknown key `{key}`", remedy)
 
 
-def _invalid(conn_id: str, what: str, remedy: str) -> ConnectionInvalid:
-    return ConnectionInvalid("connection_invalid", f"The connection {conn_id} is not usable: {what}.", remedy=remedy)
+def _invalid(conn_id: str, problem: str, remedy: str) -> ConnectionInvalid:
+    return ConnectionInvalid("connection_invalid", f"The connection {conn_id} is invalid: {problem}.", remedy=remedy)
 
 
-def _word(value: Any) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value.strip()
 
 
-def _words(value: Any) -> tuple[str, ...]:
-    """A list, or one text with spaces or commas between, as a form gives it."""
+def _texts(value: Any) -> tuple[str, ...]:
+    """A list, or a text separated by spaces or commas, as forms send it."""
     if isinstance(value, str):
         value = value.replace(",", " ").split()
     if not isinstance(value, list):
         raise TypeError
-    return tuple(map(_word, value))
+    return tuple(map(_text, value))
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -116,29 +114,29 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _headers(value: Any) -> dict[str, str]:
-    return {name: _word(content) for name, content in _object(value).items()}
+    return {name: _text(content) for name, content in _object(value).items()}
 
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {
-    "auth_url": _word,
-    "auth": _word,
-    "scopes": _words,
-    "client_auth": _word,
-    "signature": _word,
+    "auth_url": _text,
+    "auth": _text,
+    "scopes": _texts,
+    "client_auth": _text,
+    "signature": _text,
     "headers": _headers,
     "secret_headers": _headers,
-    "expires_on": lambda value: date.fromisoformat(_word(value)[:10]),
+    "expires_on": lambda value: date.fromisoformat(_text(value)[:10]),
 }
 
 _EXPECTED: dict[str, str] = {
-    "auth_url": "It is the Token URL, a text.",
-    "auth": "It is oauth2, oauth1 or bearer.",
-    "scopes": "It is a list of texts.",
-    "client_auth": "It is basic or body.",
-    "signature": "It is HMAC-SHA256 or HMAC-SHA1.",
-    "headers": 'It is an object of texts, {"X-Name": "value"}.',
-    "secret_headers": 'It is an object of texts, {"X-Name": "value"}.',
-    "expires_on": "It is a date, YYYY-MM-DD.",
+    "auth_url": "Expected: the Token URL, a text.",
+    "auth": "Expected: oauth2, oauth1, or bearer.",
+    "scopes": "Expected: a list of texts.",
+    "client_auth": "Expected: basic or body.",
+    "signature": "Expected: HMAC-SHA256 or HMAC-SHA1.",
+    "headers": 'Expected: an object of texts, {"X-Name": "value"}.',
+    "secret_headers": 'Expected: an object of texts, {"X-Name": "value"}.',
+    "expires_on": "Expected: a date, YYYY-MM-DD.",
 }
 
 
@@ -147,28 +145,28 @@ ClientAuth = Literal["basic", "body"]
 Signature = Literal["HMAC-SHA256", "HMAC-SHA1"]
 Version = Literal["1.1", "1.2"]
 
-#: What comes along when a person copies from a web page or a document. A space inside a secret may be meant.
-_IN_URLS = re.compile(r"[\s\u00ad\u200b-\u200d\u2060\ufeff]+")
-_IN_SECRETS = re.compile(r"^\s+|\s+$|[\r\n\t\v\f\u00ad\u200b-\u200d\u2028\u2029\u2060\ufeff]+")
+#: Characters that come along when copying from a web page or a document. A space inside a secret may be intended.
+_REMOVED_FROM_URLS = re.compile(r"[\s\u00ad\u200b-\u200d\u2060\ufeff]+")
+_REMOVED_FROM_SECRETS = re.compile(r"^\s+|\s+$|[\r\n\t\v\f\u00ad\u200b-\u200d\u2028\u2029\u2060\ufeff]+")
 
 
 @dataclass(frozen=True)
 class OneRosterConnection:
     """A provider's address and our credentials there.
 
-    :param base_url: as the district's screen shows it, with or without the service's own path.
-    :param client_id: Client ID (OAuth 2) or Consumer Key (OAuth 1); empty for a bearer token.
-    :param secret: Client Secret, Consumer Secret, or the bearer token itself.
+    :param base_url: as on the district's screen, with or without the service path.
+    :param client_id: Client ID (OAuth 2) or Consumer Key (OAuth 1). Empty for a bearer token.
+    :param secret: Client Secret, Consumer Secret, or the bearer token.
     :param auth_url: the Token URL (OAuth 2).
-    :param auth: how we sign in; left out, it is OAuth 2 with a Token URL and OAuth 1 without.
-    :param scopes: OAuth 2 scopes; none means the least that the version needs.
-    :param client_auth: where id and secret stand in the token request; the other way is tried if this one is refused.
-    :param signature: of OAuth 1 requests.
-    :param headers: sent along with every request to the Base URL's host, and to no other.
+    :param auth: authentication method. Default: OAuth 2 with a Token URL, otherwise OAuth 1.
+    :param scopes: OAuth 2 scopes. Default: the minimum for the version.
+    :param client_auth: where ID and secret go in the token request. If refused, the other way is tried.
+    :param signature: signature method of OAuth 1 requests.
+    :param headers: sent with every request to the Base URL's host, and to no other host.
     :param secret_headers: the same, kept out of logs and forms.
-    :param expires_on: the day the credentials end, where the provider has one (Infinite Campus 1.1: a year).
-    :param conn_id: the connection's name, for messages.
-    :raises ConnectionInvalid: if a field is missing, malformed, in another's place, or would go unencrypted.
+    :param expires_on: the day the credentials expire, if they do (Infinite Campus 1.1: after a year).
+    :param conn_id: connection ID, for messages.
+    :raises ConnectionInvalid: a field is missing, malformed, in the wrong place, or would be sent unencrypted.
     """
 
     base_url: str
@@ -185,10 +183,10 @@ class OneRosterConnection:
     conn_id: str = ""
 
     def __post_init__(self) -> None:
-        self._set("base_url", _IN_URLS.sub("", self.base_url).rstrip("/"))
-        self._set("auth_url", _IN_URLS.sub("", self.auth_url or "") or None)
-        self._set("client_id", _IN_SECRETS.sub("", self.client_id))
-        self._set("secret", _IN_SECRETS.sub("", self.secret).strip())
+        self._set("base_url", _REMOVED_FROM_URLS.sub("", self.base_url).rstrip("/"))
+        self._set("auth_url", _REMOVED_FROM_URLS.sub("", self.auth_url or "") or None)
+        self._set("client_id", _REMOVED_FROM_SECRETS.sub("", self.client_id))
+        self._set("secret", _REMOVED_FROM_SECRETS.sub("", self.secret).strip())
         self._set("auth", self.auth or ("oauth2" if self.auth_url else "oauth1"))
         self._check_choices()
         self._check_base_url()
@@ -215,7 +213,7 @@ class OneRosterConnection:
 
     @property
     def title(self) -> str:
-        """How messages name it."""
+        """The connection's name in messages."""
         return f"the connection {self.conn_id}" if self.conn_id else "the connection"
 
     @property
@@ -241,7 +239,7 @@ class OneRosterConnection:
     def _check_choices(self) -> None:
         for name, kind in (("auth", AuthKind), ("client_auth", ClientAuth), ("signature", Signature)):
             if getattr(self, name) not in get_args(kind):
-                raise self._invalid(f"`{name}` is none of {', '.join(get_args(kind))}", "Use one of these.")
+                raise self._invalid(f"`{name}` is not one of {', '.join(get_args(kind))}", "Use one of these.")
 
     def _check_base_url(self) -> None:
         if not self.base_url:
@@ -252,7 +250,7 @@ class OneRosterConnection:
         if url.path.endswith("/token") or url.query:
             raise self._invalid(
                 "the Base URL looks like a Token URL",
-                f"The Base URL has no `?…` and does not end in /token; both stand on {CONNECTION_SCREEN}.",
+                f"The Base URL has no `?…` and does not end in /token. Find both URLs on {CONNECTION_SCREEN}.",
             )
 
     def _check_auth_url(self) -> None:
@@ -263,23 +261,24 @@ class OneRosterConnection:
         url = self._check_url("Token URL", self.auth_url)
         if url.path.rstrip("/").endswith("/campus/oauth2/token") and not parse_qs(url.query).get("appName"):
             raise self._invalid(
-                "the Token URL ends before `?appName=…`, which Infinite Campus needs to know the district",
-                f"Copy the whole Token URL from {CONNECTION_SCREEN}; it ends like /campus/oauth2/token?appName=maple.",
+                "the Token URL ends before `?appName=…`, which tells Infinite Campus the district",
+                f"Copy the whole Token URL from {CONNECTION_SCREEN}. It ends like /campus/oauth2/token?appName=maple.",
             )
 
     def _check_url(self, label: str, value: str) -> SplitResult:
         try:
             url = urlsplit(value)
-            host, _ = url.hostname, url.port  # port raises if it is no number
+            host, _ = url.hostname, url.port  # port raises if it is not a number
         except ValueError:
             host, url = None, urlsplit("")
         if url.scheme not in ("http", "https") or not host:
             raise self._invalid(
-                f"the {label} is no address", f"It begins with https://; copy it from {CONNECTION_SCREEN}."
+                f"the {label} is not a URL", f"It begins with https://; copy it from {CONNECTION_SCREEN}."
             )
         if url.username or url.password or url.fragment:
             raise self._invalid(
-                f"the {label} holds a user, a password or a `#`", "Id and secret belong in their own fields."
+                f"the {label} contains a user, a password, or a `#`",
+                "Enter ID and secret in their own fields.",
             )
         if url.scheme == "http" and not _is_loopback(host):
             raise self._invalid(f"the {label} begins with http://: TLS required outside loopback", "Use https://.")
@@ -293,15 +292,16 @@ class OneRosterConnection:
         for name, value in (*self.headers.items(), *self.secret_headers.items()):
             if name.lower() == "authorization":
                 raise self._invalid(
-                    "`Authorization` is among its headers", "It is made from the secret; a fixed one is auth `bearer`."
+                    "its headers include `Authorization`",
+                    "Rollcall builds it from the secret. For a fixed token, use auth `bearer`.",
                 )
-            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not _fits_a_header(value):
-                raise self._invalid("a header's name or value holds what no header may", "Paste it again.")
-        if self.auth == "bearer" and not _fits_a_header(self.secret):
-            raise self._invalid("the bearer token holds what no header may", "Paste it again.")
+            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not _is_header_value(value):
+                raise self._invalid("a header has invalid characters in its name or value", "Paste it again.")
+        if self.auth == "bearer" and not _is_header_value(self.secret):
+            raise self._invalid("the bearer token has invalid characters", "Paste it again.")
 
-    def _invalid(self, what: str, remedy: str) -> ConnectionInvalid:
-        message = f"T{self.title[1:]} is not usable: {what}."
+    def _invalid(self, problem: str, remedy: str) -> ConnectionInvalid:
+        message = f"T{self.title[1:]} is invalid: {problem}."
         return ConnectionInvalid("connection_invalid", message, remedy=remedy)
 
 
@@ -314,5 +314,5 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _fits_a_header(value: str) -> bool:
+def _is_header_value(value: str) -> bool:
     return value.isascii() and value.isprintable()

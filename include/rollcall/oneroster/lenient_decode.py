@@ -1,12 +1,12 @@
-"""One record by itself, where its page could not be decoded as a whole: read for what it means, or set aside.
+"""Decodes single records of a page that could not be decoded as a whole, or sets them aside.
 
-- A number stands for text: `10442` and `10442.0` (servers built on pandas) are the text `10442`, digit by digit,
-  however many. `12.5` and `1e20` are kept as they are written where text belongs, and are no sourcedId.
-- NUL and half a surrogate pair cannot be stored. In text NUL is dropped and half a pair becomes U+FFFD. An id is never
-  changed so, since two ids would become one: a record with such a sourcedId is set aside, and such a reference names
-  nothing.
+- Numbers are accepted as text. `10442` and `10442.0` (servers built on pandas) are the text `10442`, with all digits.
+  `12.5` and `1e20` keep their spelling as text, but are not valid sourcedIds.
+- NUL and half a surrogate pair cannot be stored. In text, NUL is removed and half a pair becomes U+FFFD. An ID is never
+  changed like this, because two IDs could become one. A record with such a sourcedId is set aside. A reference with
+  such an ID becomes empty.
 
-Exceptions of msgspec and of the UTF-8 decoder quote what they choke on; neither leaves this module.
+Exceptions of msgspec and of the UTF-8 decoder quote the data that failed, so none leaves this module.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ import msgspec
 
 from rollcall.oneroster.records import COLLECTIONS, Collection, Record
 
-# JSON cut into its parts by its own punctuation, for pages that no decoder takes as a whole.
-#
-# One record may hold what JSON does not have (`NaN`, a number with a million digits) or what no decoder follows (lists
-# in lists a thousand deep). The rest of its page is well formed, so the page can be cut into records and each be read
-# by itself. A text that is not well formed apart from such values is not cut at all: a wrong cut would lose records.
+# Splits JSON by its punctuation, for pages that no decoder accepts as a whole. One record may contain values that JSON
+# does not allow (`NaN`, a number with a million digits) or that are nested too deeply. Apart from such values the page
+# must be well formed. Otherwise it is not split: a wrong split would lose records.
 
-#: White space, then a string, a mark, or a word: a number, a literal, or something like `NaN` in place of one.
+#: White space, then a string, punctuation, or a word: a number, a literal, or an invalid value such as `NaN`.
 _TOKEN = re.compile(
-    rb'[ \t\n\r]*+(?:(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<mark>[{}\[\],:])|(?P<word>[-+.\w]++))', re.DOTALL
+    rb'[ \t\n\r]*+(?:(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<punctuation>[{}\[\],:])|(?P<word>[-+.\w]++))',
+    re.DOTALL,
 )
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _SPACE = b" \t\n\r"
 
-#: Words that may be an element of the list that is cut: numbers, and the literals of JSON and of JavaScript.
+#: Words allowed as elements of the split list: numbers, and the literals of JSON and JavaScript.
 _ELEMENT = re.compile(rb"true|false|null|[-+]?(?:NaN|Infinity)|-?\d[-+.\w]*")
 
-#: What may come next, and per kind of token what may come after that; a comma and an end depend on what is open.
+#: The parser's states: per state, the tokens allowed and the next state. Commas and ends depend on what is open.
 _NEXT: dict[str, dict[str, str]] = {
     "value": {"string": "comma", "word": "comma", "{": "name or end", "[": "value or end"},
     "value or end": {"string": "comma", "word": "comma", "{": "name or end", "[": "value or end", "]": "comma"},
@@ -51,38 +50,38 @@ _NEXT: dict[str, dict[str, str]] = {
 _OPENED_BY = {"}": "{", "]": "["}
 
 
-def children(text: bytes) -> list[tuple[bytes, bytes]] | None:
-    """The members of an object as its names, quotes included, and values; the values of a list with empty names.
+def split_json(text: bytes) -> list[tuple[bytes, bytes]] | None:
+    """The members of an object as names (quotes included) and values, or the values of a list with empty names.
 
-    :returns: None where the text is neither, or is not well formed apart from odd words in place of values.
+    :returns: None if the text is neither, or is not well formed apart from invalid words as values.
     """
-    found: list[tuple[bytes, bytes]] = []
+    members: list[tuple[bytes, bytes]] = []
     opened: list[str] = []
-    name, begin, place, state = b"", -1, 0, "value"
-    while match := _TOKEN.match(text, place):
-        start, place = match.start(match.lastgroup or 0), match.end()
-        kind = text[start:place].decode() if match.lastgroup == "mark" else str(match.lastgroup)
-        followed = _followed(state, kind, opened)
-        if followed is None or (opened == ["["] and kind == "word" and not _ELEMENT.fullmatch(text[start:place])):
+    name, begin, position, state = b"", -1, 0, "value"
+    while match := _TOKEN.match(text, position):
+        start, position = match.start(match.lastgroup or 0), match.end()
+        kind = text[start:position].decode() if match.lastgroup == "punctuation" else str(match.lastgroup)
+        next_state = _next_state(state, kind, opened)
+        if next_state is None or (opened == ["["] and kind == "word" and not _ELEMENT.fullmatch(text[start:position])):
             return None
-        state = followed
+        state = next_state
         if not opened:
             last = text[begin:start].strip(_SPACE)
-            return found + [(name, last)] * bool(last) if begin >= 0 and not text[place:].strip(_SPACE) else None
+            return members + [(name, last)] * bool(last) if begin >= 0 and not text[position:].strip(_SPACE) else None
         if len(opened) > 1:
             continue
         if begin < 0 or kind == ":":
-            name, begin = text[begin:start].strip(_SPACE) if kind == ":" else b"", place
+            name, begin = text[begin:start].strip(_SPACE) if kind == ":" else b"", position
         elif kind == ",":
-            found.append((name, text[begin:start].strip(_SPACE)))
-            begin = place
+            members.append((name, text[begin:start].strip(_SPACE)))
+            begin = position
     return None
 
 
-def _followed(state: str, kind: str, opened: list[str]) -> str | None:
-    """What may come after a token; None where it may not stand there. `opened` is kept up to date."""
-    followed = _NEXT[state].get(kind)
-    if followed is None:
+def _next_state(state: str, kind: str, opened: list[str]) -> str | None:
+    """The state after a token. None: the token is not allowed. Updates `opened`."""
+    next_state = _NEXT[state].get(kind)
+    if next_state is None:
         return None
     if kind in "{[":
         opened.append(kind)
@@ -90,31 +89,31 @@ def _followed(state: str, kind: str, opened: list[str]) -> str | None:
         return None
     elif kind == ",":
         return "name" if opened[-1] == "{" else "value"
-    return followed
+    return next_state
 
 
-def with_control_characters_marked(text: bytes) -> bytes:
-    """Control characters, which JSON has no place for in strings, become a NUL escape and a space; NUL the escape."""
+def mark_control_characters(text: bytes) -> bytes:
+    """Replace control characters in strings, which JSON does not allow, with a NUL escape and a space."""
     if not _CONTROL.search(text):
         return text
-    return _STRING.sub(lambda string: _CONTROL.sub(_marked, string[0]), text)
+    return _STRING.sub(lambda string: _CONTROL.sub(_mark_control, string[0]), text)
 
 
-def _marked(control: re.Match[bytes]) -> bytes:
+def _mark_control(control: re.Match[bytes]) -> bytes:
     return rb"\u0000" if control[0] == b"\0" else rb"\u0000\u0020"
 
 
-#: Levels of lists and objects in one value. Deeper JSON is refused: PostgreSQL and Python both give up at some depth.
+#: Maximum nesting of one value. Deeper JSON is rejected: PostgreSQL and Python both fail at some depth.
 MAX_NESTING = 100
 
-#: Bytes of one record; no roster's record is near it.
+#: Maximum bytes of one record. Roster records are far smaller.
 MAX_RECORD_BYTES = 16 << 20
 
-#: Digits of one number; Python reads no more (sys.int_info), and numbers of a roster have twenty at most.
-_MOST_DIGITS = 4_300
+#: Maximum digits of one number. Python reads no more (sys.int_info). Roster numbers have at most twenty.
+_MAX_DIGITS = 4_300
 
-#: Characters of a member's name that are told where the member is at fault.
-_MOST_NAME = 100
+#: Maximum characters of a member's name in an error.
+_MAX_NAME = 100
 
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _PATH = re.compile(r"at `\$\.?(.*)`$")
@@ -124,11 +123,11 @@ _PATH = re.compile(r"at `\$\.?(.*)`$")
 class UnreadableRecord:
     """A record that is set aside.
 
-    :param sourced_id: None where it could not be read: then the collection proves no absence (rule 2).
+    :param sourced_id: None: unreadable, so the collection proves no absence (rule 2).
     :param code: `not_an_object`, `no_sourced_id`, `sourced_id_unusable`, `wrong_type`, `not_utf8`, `not_json`,
         `number_out_of_range`, `nested_too_deeply` or `record_too_large`.
-    :param field: where in the record, such as `givenName` or `roles[].org`; empty when it is the whole record.
-    :param record: the record as JSON without passwords, for the rejects; empty if not even that can be made of it.
+    :param field: such as `givenName` or `roles[].org`. Empty: the whole record.
+    :param record: the record as JSON without passwords, for the rejects. Empty: it cannot be converted.
     """
 
     sourced_id: str | None
@@ -137,37 +136,39 @@ class UnreadableRecord:
     record: bytes = dataclasses.field(repr=False)
 
 
-class _Written(str):
-    """A number that is not whole, as it is written."""
+class _NumberText(str):
+    """The spelling of a number that is not whole."""
 
     __slots__ = ()
 
 
-class _Identified(msgspec.Struct, rename="camel"):
+class _IdOnly(msgspec.Struct, rename="camel"):
     sourced_id: Any = None
 
 
 def read_record(collection: Collection, row: bytes) -> Record | UnreadableRecord:
-    """One record, or why not.
+    """Decode one record.
 
-    :param row: its JSON; where characters were taken out of a text, a NUL stands in their place.
+    :param row: its JSON. A NUL marks each place where a character was removed from a text.
     """
     if row[:1] != b"{":
-        return UnreadableRecord(None, "not_an_object", "", _shown(row))
+        return UnreadableRecord(None, "not_an_object", "", _reject_json(row))
     sourced_id = _sourced_id(row)
     if sourced_id is None:
-        return UnreadableRecord(None, "no_sourced_id", "sourcedId", _shown(row))
+        return UnreadableRecord(None, "no_sourced_id", "sourcedId", _reject_json(row))
     if "\0" in sourced_id:
-        return UnreadableRecord(sourced_id.replace("\0", r"\u0000"), "sourced_id_unusable", "sourcedId", _shown(row))
+        return UnreadableRecord(
+            sourced_id.replace("\0", r"\u0000"), "sourced_id_unusable", "sourcedId", _reject_json(row)
+        )
     if len(row) > MAX_RECORD_BYTES:
         return UnreadableRecord(sourced_id, "record_too_large", "", b"")
     try:
         record = _decoded(collection, row)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        code, field = _fault(row, error)
-        return UnreadableRecord(sourced_id, code, field, _shown(row))
+        code, field = _classify_error(row, error)
+        return UnreadableRecord(sourced_id, code, field, _reject_json(row))
     record.sourced_id = sourced_id
-    return _cleaned(record, _references(collection.name)) if rb"\u0000" in row else record
+    return _clean(record, _references(collection.name)) if rb"\u0000" in row else record
 
 
 def _decoded(collection: Collection, row: bytes) -> Record:
@@ -177,7 +178,7 @@ def _decoded(collection: Collection, row: bytes) -> Record:
         plain = _exact.decode(row)
         if "metadata" in plain:
             plain["metadata"] = msgspec.json.decode(row, type=_metadata).metadata
-        _refuse_written_ids(plain, _references(collection.name))
+        _reject_fractional_ids(plain, _references(collection.name))
         record = msgspec.convert(plain, collection.record)
     return record
 
@@ -189,20 +190,20 @@ class _WithMetadata(msgspec.Struct):
 _metadata = _WithMetadata
 
 
-def _number(written: str) -> int | _Written:
-    """What a number with a point or an exponent is, where text belongs.
+def _number(spelling: str) -> int | _NumberText:
+    """The text of a number with a point or an exponent.
 
-    :raises ValueError: it has more digits, or is larger, than programs read; msgspec's own words for that.
+    :raises ValueError: too large or too many digits, in msgspec's words.
     """
-    if len(written) > _MOST_DIGITS or math.isinf(float(written)):
+    if len(spelling) > _MAX_DIGITS or math.isinf(float(spelling)):
         raise ValueError("Number out of range")
-    whole = _WHOLE.fullmatch(written)
-    return int(whole[1]) if whole else _Written(written)
+    whole = _WHOLE.fullmatch(spelling)
+    return int(whole[1]) if whole else _NumberText(spelling)
 
 
 _plain = msgspec.json.Decoder()
 _exact = msgspec.json.Decoder(float_hook=_number)
-_identified = msgspec.json.Decoder(_Identified, float_hook=_number)
+_id_decoder = msgspec.json.Decoder(_IdOnly, float_hook=_number)
 
 
 @cache
@@ -212,107 +213,107 @@ def _record_decoder(name: str) -> msgspec.json.Decoder[Any]:
 
 @cache
 def _references(name: str) -> frozenset[str]:
-    """The members of a collection's records, and of what is in them, that name another record."""
+    """The members of a collection's records, nested ones included, that refer to another record."""
     fields = msgspec.structs.fields(COLLECTIONS[name].record)
     own = {field.encode_name for field in fields if "Ref" in str(field.type)}
     return frozenset({*own, "sourcedId", "org"})
 
 
-def _refuse_written_ids(value: Any, references: frozenset[str], place: str = "") -> None:
-    """:raises msgspec.ValidationError: a number that is not whole where a sourcedId belongs; in the decoder's form."""
+def _reject_fractional_ids(value: Any, references: frozenset[str], path: str = "") -> None:
+    """:raises msgspec.ValidationError: a sourcedId is a number that is not whole. The message has msgspec's form."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if name != "metadata":
-                at = f"{place}.{name}" if place else name
-                named = inner if isinstance(inner, list) else [inner]
-                if name in references and any(isinstance(one, _Written) for one in named):
-                    raise msgspec.ValidationError(f"Expected a sourcedId - at `$.{at}`")
-                _refuse_written_ids(inner, references, at)
+                member = f"{path}.{name}" if path else name
+                values = inner if isinstance(inner, list) else [inner]
+                if name in references and any(isinstance(item, _NumberText) for item in values):
+                    raise msgspec.ValidationError(f"Expected a sourcedId - at `$.{member}`")
+                _reject_fractional_ids(inner, references, member)
     elif isinstance(value, list):
         for inner in value:
-            _refuse_written_ids(inner, references, f"{place}[]")
+            _reject_fractional_ids(inner, references, f"{path}[]")
 
 
-def _fault(row: bytes, error: Exception) -> tuple[str, str]:
-    """Code and field of what is wrong with a record."""
+def _classify_error(row: bytes, error: Exception) -> tuple[str, str]:
+    """Code and field of a record's error."""
     if isinstance(error, UnicodeDecodeError):
         return "not_utf8", ""
     if isinstance(error, RecursionError):
         return "nested_too_deeply", _unreadable_member(row)
     if not isinstance(error, msgspec.ValidationError):
         return "not_json", _unreadable_member(row)
-    found = _PATH.search(str(error))
-    place = re.sub(r"\[\d+\]", "[]", found[1]) if found else ""
+    match = _PATH.search(str(error))
+    path = re.sub(r"\[\d+\]", "[]", match[1]) if match else ""
     if "out of range" not in str(error):
-        return "wrong_type", place
-    return "number_out_of_range", _unreadable_member(row) if place.startswith("[") else place
+        return "wrong_type", path
+    return "number_out_of_range", _unreadable_member(row) if path.startswith("[") else path
 
 
 def _unreadable_member(row: bytes) -> str:
-    """The first member of a record that cannot be decoded by itself."""
-    name = next((name for name, value in _members(row) if _alone(_exact, value) is _NOTHING), "")
-    return _cleaned(name, frozenset())[:_MOST_NAME]
+    """The first member of a record that cannot be decoded alone."""
+    name = next((name for name, value in _members(row) if _decode_alone(_exact, value) is _UNREADABLE), "")
+    return _clean(name, frozenset())[:_MAX_NAME]
 
 
 def _sourced_id(row: bytes) -> str | None:
     try:
-        value = _identified.decode(row).sourced_id
+        value = _id_decoder.decode(row).sourced_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = next((_alone(_exact, value) for name, value in _members(row) if name == "sourcedId"), None)
-    if isinstance(value, str) and not isinstance(value, _Written):
+        value = next((_decode_alone(_exact, value) for name, value in _members(row) if name == "sourcedId"), None)
+    if isinstance(value, str) and not isinstance(value, _NumberText):
         return value if value.strip("\0").strip() else None
     return str(value) if type(value) is int else None
 
 
-_NOTHING = object()
+_UNREADABLE = object()
 
 
-def _alone(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
-    """A value by itself; a mark where it cannot be read."""
+def _decode_alone(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
+    """A value, decoded alone. `_UNREADABLE`: it cannot be read."""
     try:
         return decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _NOTHING
+        return _UNREADABLE
 
 
 def _members(row: bytes) -> list[tuple[str, bytes]]:
-    """The members of a record that could not be decoded, each still JSON."""
-    names = ((_alone(_plain, name), value) for name, value in children(row) or ())
+    """The members of a record that could not be decoded, each as JSON."""
+    names = ((_decode_alone(_plain, name), value) for name, value in split_json(row) or ())
     return [(name, value) for name, value in names if isinstance(name, str)]
 
 
-def _cleaned(value: Any, references: frozenset[str], *, is_id: bool = False) -> Any:
-    """A record, or part of one, without the marks where characters were taken out; an id that has one is no id.
+def _clean(value: Any, references: frozenset[str], *, is_id: bool = False) -> Any:
+    """A record, or part of one, without the marks of removed characters. An ID with a mark becomes None.
 
-    :param references: the members that name another record.
+    :param references: the members that refer to another record.
     """
     if isinstance(value, str):
         return None if is_id and "\0" in value else value.replace("\0", "")
     if isinstance(value, list):
-        return [_cleaned(inner, references, is_id=is_id) for inner in value]
+        return [_clean(inner, references, is_id=is_id) for inner in value]
     if isinstance(value, dict):
-        return {_cleaned(name, references): _cleaned(inner, references) for name, inner in value.items()}
+        return {_clean(name, references): _clean(inner, references) for name, inner in value.items()}
     if isinstance(value, msgspec.Struct):
         for field in msgspec.structs.fields(value):
-            cleaned = _cleaned(getattr(value, field.name), references, is_id=field.encode_name in references)
+            cleaned = _clean(getattr(value, field.name), references, is_id=field.encode_name in references)
             setattr(value, field.name, cleaned)
     return value
 
 
-def _shown(row: bytes) -> bytes:
-    """A refused record for the person who will correct it: without passwords, and without what cannot be read."""
+def _reject_json(row: bytes) -> bytes:
+    """A rejected record for the person who corrects it: without passwords and without unreadable values."""
     row = row.decode("utf-8", "replace").encode()
-    plain = _alone(_plain, row)
-    if plain is _NOTHING:
-        members = {name: _alone(_plain, value) for name, value in _members(row)}
-        plain = {name: "(could not be read)" if value is _NOTHING else value for name, value in members.items()}
+    plain = _decode_alone(_plain, row)
+    if plain is _UNREADABLE:
+        members = {name: _decode_alone(_plain, value) for name, value in _members(row)}
+        plain = {name: "(could not be read)" if value is _UNREADABLE else value for name, value in members.items()}
         if not plain:
             return b""
-    return msgspec.json.encode(_cleaned(drop_passwords(truncate_nesting(plain)), frozenset()))
+    return msgspec.json.encode(_clean(drop_passwords(truncate_nesting(plain)), frozenset()))
 
 
 def drop_passwords(value: Any) -> Any:
-    """The same JSON value without any member whose name speaks of a password."""
+    """The same JSON value without members whose name contains `password`."""
     if isinstance(value, dict):
         return {name: drop_passwords(inner) for name, inner in value.items() if "password" not in name.lower()}
     if isinstance(value, list):
@@ -321,7 +322,7 @@ def drop_passwords(value: Any) -> Any:
 
 
 def truncate_nesting(value: Any, levels: int = MAX_NESTING + 1) -> Any:
-    """The same JSON value, cut off below so many levels: one more than is accepted, so that it is still refused."""
+    """The same JSON value, truncated below a level. The default is one above the maximum, so it is still rejected."""
     if not isinstance(value, (dict, list)):
         return value
     if not levels:

@@ -1,8 +1,8 @@
 """OneRoster's entities as typed records: one liberal set for 1.1 and 1.2 (information models, section "data model").
 
-Liberal because providers are: booleans and numbers come as strings and the other way round, a list may be a single
-value or null, a reference an object, a bare sourcedId or null. Members that are not named here are ignored, which is
-how `password` (of a user, of a credential) never gets past the decoder.
+The types are liberal because providers are. Booleans and numbers arrive as strings and vice versa. A list may be a
+single value or null. A reference may be an object, a plain sourcedId, or null. Members not named here are ignored, so a
+`password` (of a user or a credential) never passes the decoder.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-#: Text, or what providers send for it. A number with a point is none of these, so that its page is read record by
-#: record and `10442.0` digit by digit: as a float it would lose the last of seventeen.
+#: Text, or what providers send instead. Floats are excluded: a page with one is read record by record, and `10442.0`
+#: keeps all its digits. A float would lose the last of seventeen digits.
 Scalar = str | int | bool | None
 
 
 class Ref(msgspec.Struct, rename="camel", gc=False):
-    """A GUIDRef. The field decides what it points at; `type` and `href` are unreliable and not read."""
+    """A GUIDRef. The field determines its target. `type` and `href` are unreliable and not read."""
 
     sourced_id: str | int | None = None
 
@@ -30,21 +30,21 @@ Texts = list[Scalar] | str | int | bool | None
 
 
 class UserId(msgspec.Struct, gc=False):
-    """An external id of a user: LDAP, a state's id, …"""
+    """An external ID of a user, such as LDAP or a state ID."""
 
     type: Scalar = None
     identifier: Scalar = None
 
 
 class Credential(msgspec.Struct, gc=False):
-    """How a user signs in with a vendor; its `password` is not read."""
+    """A user's sign-in at a vendor. Its `password` is not read."""
 
     type: Scalar = None
     username: Scalar = None
 
 
 class UserProfile(msgspec.Struct, rename="camel", gc=False):
-    """An account of a user at a vendor (1.2)."""
+    """A user's account at a vendor (1.2)."""
 
     profile_id: Scalar = None
     profile_type: Scalar = None
@@ -55,7 +55,7 @@ class UserProfile(msgspec.Struct, rename="camel", gc=False):
 
 
 class Role(msgspec.Struct, rename="camel", gc=False):
-    """What a user is at an org, and when (1.2)."""
+    """A user's role at an org, with its dates (1.2)."""
 
     role_type: Scalar = None
     role: Scalar = None
@@ -66,7 +66,7 @@ class Role(msgspec.Struct, rename="camel", gc=False):
 
 
 class Record(msgspec.Struct, rename="camel", gc=False, kw_only=True):
-    """What every entity has. Only sourcedId is needed to read a record: a tombstone may have nothing else."""
+    """Fields of every entity. Only sourcedId is required: a tombstone may have nothing else."""
 
     sourced_id: Annotated[str, msgspec.Meta(min_length=1)] | int
     status: Scalar = None
@@ -91,7 +91,7 @@ class AcademicSession(Record):
 
 
 class Course(Record):
-    """`school_year` is a reference here, unlike an academic session's."""
+    """Here `school_year` is a reference, unlike that of an academic session."""
 
     title: Scalar = None
     course_code: Scalar = None
@@ -117,7 +117,7 @@ class Class(Record):
 
 
 class User(Record):
-    """`role` and `orgs` are 1.1's, `roles` and `primary_org` 1.2's."""
+    """`role` and `orgs` are from 1.1, `roles` and `primary_org` from 1.2."""
 
     user_master_identifier: Scalar = None
     username: Scalar = None
@@ -175,10 +175,10 @@ class Demographics(Record):
 class Collection:
     """One collection of the rostering service.
 
-    :param name: its name in Rollcall, and of its main table.
-    :param path: below the service's base, without slash.
-    :param envelope: the member of the answer that holds the records.
-    :param tables: the main table, then those of its lists.
+    :param name: its name in Rollcall, and the name of its main table.
+    :param path: path below the service URL, without a slash.
+    :param envelope: the member of the response that holds the records.
+    :param tables: the main table, then the tables of its lists.
     """
 
     name: str
@@ -188,7 +188,7 @@ class Collection:
     tables: tuple[str, ...]
 
 
-#: By name, in the order they are pulled: what is referred to comes before what refers to it.
+#: By name, in pull order: targets of references come first.
 COLLECTIONS: dict[str, Collection] = {
     collection.name: collection
     for collection in (
@@ -206,7 +206,7 @@ COLLECTIONS: dict[str, Collection] = {
 
 
 class OrgSummary(NamedTuple):
-    """As much of a OneRoster org as says which district it belongs to; `parent` is a sourcedId."""
+    """The fields of an org that identify its district. `parent` is a sourcedId."""
 
     sourced_id: str
     type: str | None
@@ -217,26 +217,29 @@ class OrgSummary(NamedTuple):
 def district_org(
     orgs: Iterable[tuple[str, str | None, str | None, str | None]], pinned: str | None = None
 ) -> OrgSummary | None:
-    """The district's own org: the topmost of type `district`; where there is none, the topmost of type `local`, which
-    is what OneRoster 1.0 called a district; else one without a parent.
+    """The org that represents the whole district.
 
-    :param orgs: sourcedId, type, parent's sourcedId and name of the orgs that are not deleted.
-    :param pinned: the org it was so far. Where several stand at the top (a connection for two districts) it is still
-        the one; without it the first by sourcedId is.
-    :returns: None where there are no orgs.
+    It is the topmost org of type `district`. If there is none: the topmost of type `local`, the name of a district in
+    OneRoster 1.0. Otherwise an org without a parent. The first check of a connection pins this org, and a pull that
+    shows another org is refused: another district's Client ID looks like any other, and so does its roster.
+
+    :param orgs: sourcedId, type, parent's sourcedId, and name of the orgs that are not deleted.
+    :param pinned: the district's org so far. It wins if several orgs are topmost (a connection for two districts).
+        Otherwise the first by sourcedId wins.
+    :returns: None: there are no orgs.
     """
-    there = [OrgSummary(*org) for org in orgs]
+    summaries = [OrgSummary(*org) for org in orgs]
     for kind in ("district", "local"):
-        if found := _topmost([org for org in there if org.type == kind]):
-            return _one(found, pinned)
-    return _one([org for org in there if not org.parent] or _topmost(there), pinned)
+        if topmost := _topmost([org for org in summaries if org.type == kind]):
+            return _choose(topmost, pinned)
+    return _choose([org for org in summaries if not org.parent] or _topmost(summaries), pinned)
 
 
 def _topmost(orgs: list[OrgSummary]) -> list[OrgSummary]:
-    """Those whose parent is not among them; all of them where each names another one as its parent."""
+    """The orgs whose parent is not among them. All orgs, if each has a parent among them."""
     ids = {org.sourced_id for org in orgs}
     return [org for org in orgs if org.parent not in ids or org.parent == org.sourced_id] or orgs
 
 
-def _one(orgs: list[OrgSummary], pinned: str | None) -> OrgSummary | None:
+def _choose(orgs: list[OrgSummary], pinned: str | None) -> OrgSummary | None:
     return min(orgs, key=lambda org: (org.sourced_id != pinned, org.sourced_id), default=None)
