@@ -1,4 +1,4 @@
-"""One table of tonight against the same table as published: what arrives, what departs, and because of what."""
+"""Compare one table with its published rows: which rows arrive, which depart, and why."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ TOMBSTONE = "the provider marked it as to be deleted"
 ABSENT_TWICE = "absent from two complete full pulls"
 NOT_IN_RECORD = "no longer in the record it belongs to"
 OWNER_REMOVED = {"users": "its person was removed", "classes": "its class was removed"}
-#: The rules by which what goes along is counted.
+#: The rules that count rows removed with their owner.
 REMOVED_WITH = {"user_removed": OWNER_REMOVED["users"], "class_removed": OWNER_REMOVED["classes"]}
 MOVED_AWAY = "its person has no role at this site any more"
 
-#: The changes a table's counts tell one by one.
+#: The changes that a table counts separately.
 _COUNTED = ("added", "changed", "returned", "missing", "removed")
 
 
 @dataclass(frozen=True)
 class TableChanges:
-    """What happens to one table.
+    """The changes of one table.
 
-    :param rows: in `change_schema`, arrivals whole, departures with their key only; or keys only of all of them.
+    :param rows: in `change_schema`: arrivals with all columns, departures with their key only; or only keys.
     :param received: keys accepted tonight.
-    :param kept: keys of live rows that were not received and stay; of the rows that were looked at.
+    :param kept: keys of live rows that were not received and stay, among the rows that were read.
     :param removed: keys of the rows removed tonight.
-    :param is_whole: whether all published rows were looked at, or only those a delta is about.
-    :param pending: in `change_schema`, received rows that go along with an owner who goes tonight: what becomes of each
-        if the owner stays after all, with no `_change` where that is nothing, and as `_because` why it goes.
+    :param is_whole: whether all published rows were read, or only those that a delta concerns.
+    :param pending: in `change_schema`, received rows whose owner is removed tonight. `_change` is their change if
+        the owner stays after all (null for none), `_because` the reason of their removal.
     """
 
     table: Table
@@ -56,13 +56,13 @@ class TableChanges:
         return row_keys(self.table, self.rows)
 
     def keys_only(self) -> TableChanges:
-        """The same without the rows' content: keys, owners, what happens to them and why."""
-        told = ("_change", "_because", "_changed_fields")
-        rows = self.rows.select([*dict.fromkeys((*self.table.key, *self.table.owners)), *told])
+        """The same with only keys, owners, changes, and reasons of the rows."""
+        details = ("_change", "_because", "_changed_fields")
+        rows = self.rows.select([*dict.fromkeys((*self.table.key, *self.table.owners)), *details])
         return replace(self, rows=rows, pending=None)
 
     def without(self, withheld: pa.ChunkedArray | pa.Array) -> TableChanges:
-        """The same with some rows, by a mask, withheld: they stay as published and count as held."""
+        """The same without the rows of a mask: they stay as published and count as held."""
         away = self.rows.filter(withheld)
         rows = self.rows.filter(pc.invert(withheld))
         keys = row_keys(self.table, away)
@@ -85,7 +85,7 @@ class TableChanges:
         )
 
     def with_released(self, rows: pa.Table) -> TableChanges:
-        """The same with rows that waited, received like any other because their owners stay.
+        """The same with pending rows, received like all others because their owners stay.
 
         :param rows: of `pending`.
         """
@@ -125,7 +125,7 @@ def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
 
 
 def find_arrivals(table: Table, accepted: pa.Table, published: PublishedRows) -> pa.Table:
-    """Accepted rows that are new, changed, returned or found again, in `change_schema`; unchanged ones are left out."""
+    """Accepted rows that are new, changed, returned, or found again, in `change_schema`, without unchanged rows."""
     digests = row_digests(table, accepted)
     at = pc.index_in(row_keys(table, accepted), value_set=published.keys)
     known = published.rows.select(["_digest", "_missing_since", "_removed_at"]).take(at)
@@ -142,7 +142,7 @@ def find_arrivals(table: Table, accepted: pa.Table, published: PublishedRows) ->
         "found",
     )
     rows = accepted.append_column("_digest", digests).append_column("_change", change)
-    if rows["_change"].null_count:  # on a first night all are new, and none is copied
+    if rows["_change"].null_count:  # on a first night all rows are new, so none is copied
         rows = rows.filter(pc.is_valid(rows["_change"]))
     for name in ("_because", "_changed_fields"):
         rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
@@ -161,22 +161,22 @@ def find_departures(
     as_of: datetime,
     approved: pa.Table,
 ) -> pa.Table:
-    """Live rows that leave or are missed tonight, with the cause.
+    """Live rows that are removed or missing tonight, with the cause.
 
-    :param published: beside what was accepted tonight.
+    :param published: with `_is_received`.
     :param excused: keys of rejected records: their published version stays and is never counted as missing (rule 2).
-    :param whole_owners: for parts of records, the owners received tonight: a part not received with them is gone.
-    :param removed_owners: per table, the records removed tonight: what they own goes along.
+    :param whole_owners: for parts of records, the owners received tonight; a part not received with them is removed.
+    :param removed_owners: per table, the records removed tonight; the rows they own are removed too.
     :param absence_counts: whether not being received means anything: a proven full pull.
-    :param approved: removals a person has agreed to, `row_key` and `because`: they need no pull that repeats them, but
-        whoever is received or refused tonight is there, and whoever was absent must still be missing.
+    :param approved: approved removals, `row_key` and `because`. They need no pull that repeats them. But a row that was
+        received or refused tonight stays, and an absent row must still be missing.
     """
     rows = published.live_rows()
     key = rows["_key"]
     no = pa.chunked_array([pa.array([False] * rows.num_rows, pa.bool_())])
     is_received = rows["_is_received"]
     is_tombstone = pc.is_in(key, value_set=tombstones)
-    # what was received and accepted all the same (a district may let it) is not taken along
+    # a row that was accepted anyway (a district may allow it) is not removed with its owner
     owner_gone = {
         owner: pc.and_(pc.is_in(rows[name], value_set=removed_owners[owner]), pc.invert(is_received))
         for name, owner in table.owners.items()
@@ -207,7 +207,7 @@ def find_departures(
 
 
 def find_confirmed_removals(table: Table, published: PublishedRows, tombstones: pa.ChunkedArray) -> pa.Table:
-    """Rows that went with their owner and are marked as to be deleted by now: they will not return with it.
+    """Rows removed with their owner that now have a tombstone: they do not return with the owner.
 
     :param tombstones: keys marked so tonight.
     """
@@ -221,11 +221,11 @@ def find_confirmed_removals(table: Table, published: PublishedRows, tombstones: 
 def find_account_departures(
     table: Table, published: PublishedRows, because: pa.Table, alive: pa.ChunkedArray
 ) -> pa.Table:
-    """Live rows of a derived table that tonight's mapping does not yield: removed at once, each with its cause.
+    """Published accounts that tonight's mapping does not return: removed at once, each with its cause.
 
-    :param published: beside what mapping yields.
-    :param because: columns `owner` (the key's first part) and `because`; where it says nothing, the person is gone, or
-        has an account elsewhere.
+    :param published: with `_is_received`.
+    :param because: `owner` (the first part of the key) and `because`. An owner without a row is gone, or has an
+        account at another site.
     :param alive: the people who are in the roster after tonight.
     """
     rows = published.live_rows()
@@ -246,7 +246,7 @@ def _departure_rows(table: Table, rows: pa.Table, change: pa.Array, because: pa.
 
 
 def with_changed_fields(table: Table, changed: pa.Table, before: pa.Table) -> pa.Table:
-    """Changed rows with the names of the columns that differ from what is published; an empty text where none does.
+    """Changed rows with the names of the columns that differ from the published row; empty if none differs.
 
     :param before: the same rows as published, in any order.
     """
@@ -266,7 +266,7 @@ def with_changed_fields(table: Table, changed: pa.Table, before: pa.Table) -> pa
 
 
 def _canonical_json(values: pa.ChunkedArray) -> pa.Array:
-    """JSON text in one spelling: PostgreSQL spaces and orders it in its own way."""
+    """JSON text in one form, because PostgreSQL changes spaces and order."""
     encoded = pc.dictionary_encode(values).combine_chunks()
     spelled = [
         None if text is None else msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
@@ -276,7 +276,7 @@ def _canonical_json(values: pa.ChunkedArray) -> pa.Array:
 
 
 def count_changes(rows: pa.Table, *, accepted: int, received: int, rejected: int) -> TableCounts:
-    """The counts of one table's changes; a row found again was never lost to readers and counts as unchanged."""
+    """The counts of one table's changes. A row that is found again stayed published and counts as unchanged."""
     tally = _tally(rows)
     arrived = sum(tally.get(name, 0) for name in ("added", "changed", "returned"))
     return TableCounts(

@@ -1,8 +1,8 @@
-"""Records that still come although the person or class they belong to is gone: they go along, and that is no mistake.
+"""Records whose person or class is removed, and rows that return with their owner (rule 3).
 
-Providers send enrollments of a leaver for weeks. Where the owner went on an earlier night they are simply not taken.
-Where the owner is to go tonight it is not known yet: the guard may hold that removal, and then they are as good as any
-other record. Until then they wait, see `TableChanges.pending`.
+Providers send a leaver's enrollments for weeks; that is no error. If the owner was removed on an earlier night, the
+record is not taken. If the owner is removed tonight, the record is pending, because the guard may hold that removal and
+then the record counts like any other: see `TableChanges.pending`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _NONE = pa.chunked_array([], pa.string())
 
 @dataclass(frozen=True)
 class RowsByOwner:
-    """Received rows of a table by what becomes of their owners.
+    """Received rows of a table, split by what happens to their owners.
 
-    :param settled: whose owners stay, or are not known: those are judged.
+    :param settled: rows whose owners stay or are unknown; these are validated.
     :param pending: whose owners are to go tonight.
     :param causes: of each waiting row the cause, as in `OWNER_REMOVED`.
     :param gone: keys and causes (`sourced_id`, `because`) of rows whose owner is gone already.
@@ -44,7 +44,7 @@ class RowsByOwner:
 def split_by_owner(
     rows: pa.Table, table: Table, targets: Targets, tonight: Mapping[str, pa.ChunkedArray]
 ) -> RowsByOwner:
-    """Part received rows by what becomes of their owners.
+    """Split received rows by what happens to their owners.
 
     :param tonight: per table the keys that are to be removed tonight.
     """
@@ -67,7 +67,7 @@ def split_by_owner(
         cause = pc.coalesce(cause, pc.if_else(is_gone, OWNER_REMOVED[owner], pa.scalar(None, pa.string())))
         waits = pc.and_(waits, pc.or_(pc.invert(is_gone), is_tonight))
     has_cause = pc.is_valid(cause)
-    if not pc.any(has_cause).as_py():  # nearly always, and then nothing is copied
+    if not pc.any(has_cause).as_py():  # the usual case, without a copy
         none = rows.slice(0, 0)
         return RowsByOwner(rows, none, _NONE, pa.table({"sourced_id": _NONE, "because": _NONE}))
     waits = pc.and_(has_cause, waits)
@@ -81,7 +81,7 @@ def split_by_owner(
 
 
 def with_pending_removals_live(targets: Targets, tonight: Mapping[str, pa.ChunkedArray]) -> Targets:
-    """The same targets as they are if nobody goes tonight."""
+    """The targets if no one is removed tonight."""
     live = {
         name: pa.chunked_array([*keys.chunks, *tonight.get(name, _NONE).chunks], pa.string())
         for name, keys in targets.live.items()
@@ -99,16 +99,16 @@ def find_returns(
     settled: Mapping[str, TableChanges],
     alive: Mapping[str, pa.ChunkedArray],
 ) -> pa.Table:
-    """What comes back with its owners, in `change_schema`: their person or class was removed, and returns tonight.
+    """Rows that return with their owners, in `change_schema`: their person or class was removed and returns tonight.
 
-    :param received: keys that came tonight, accepted or marked as to be deleted: they need no help.
-    :param settled: the tables worked out so far.
-    :param alive: per table of owners the keys that will be live, also of one that was not pulled tonight; every owner
-        must be among them.
+    :param received: keys received tonight, accepted or with a tombstone; these do not return by themselves.
+    :param settled: the tables compared so far.
+    :param alive: per table of owners, the keys that will be live, even if the table was not pulled. A row returns
+        only if all its owners are alive.
     """
     owners = {column: owner for column, owner in table.owners.items() if owner in settled}
     rows = published.rows.append_column("_key", published.keys)
-    taken_along = [
+    removed_with_owner = [
         pc.and_(
             pc.fill_null(pc.equal(rows["_removed_reason"], OWNER_REMOVED[owner]), False),
             pc.is_in(rows[column], value_set=returned_keys(settled[owner])),
@@ -116,19 +116,19 @@ def find_returns(
         for column, owner in owners.items()
     ]
     owned = [pc.is_in(rows[column], value_set=alive[owner]) for column, owner in table.owners.items() if owner in alive]
-    if not taken_along:
+    if not removed_with_owner:
         return change_schema(table).empty_table()
-    comes_back = reduce(pc.and_, [reduce(pc.or_, taken_along), *owned])
-    chosen = rows.filter(pc.and_(comes_back, pc.invert(pc.is_in(rows["_key"], value_set=received))))
+    does_return = reduce(pc.and_, [reduce(pc.or_, removed_with_owner), *owned])
+    chosen = rows.filter(pc.and_(does_return, pc.invert(pc.is_in(rows["_key"], value_set=received))))
     whole = read_rows_by_key(connection, district, table, chosen)
     digests = chosen["_digest"].take(pc.index_in(row_keys(table, whole), value_set=chosen["_key"]))
-    said = {"_digest": digests, "_change": pa.array(["returned"] * whole.num_rows, pa.string())}
-    said |= {name: pa.nulls(whole.num_rows, pa.string()) for name in ("_because", "_changed_fields")}
-    columns = [*whole.columns, *said.values()]
-    return pa.table(columns, names=[*whole.column_names, *said]).cast(change_schema(table))
+    details = {"_digest": digests, "_change": pa.array(["returned"] * whole.num_rows, pa.string())}
+    details |= {name: pa.nulls(whole.num_rows, pa.string()) for name in ("_because", "_changed_fields")}
+    columns = [*whole.columns, *details.values()]
+    return pa.table(columns, names=[*whole.column_names, *details]).cast(change_schema(table))
 
 
 def returned_keys(changes: TableChanges) -> pa.ChunkedArray:
-    """The keys of a table's rows that come back tonight."""
+    """The keys of rows that return tonight."""
     rows = changes.rows.filter(pc.equal(changes.rows["_change"], "returned"))
     return row_keys(changes.table, rows)

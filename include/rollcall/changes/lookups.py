@@ -1,4 +1,4 @@
-"""Whom else a change may concern, found by indexes: who shares an identifier or has a username, and whose day it is."""
+"""Look up, by index, which other users a change may affect: shared identifiers, usernames, and dates of roles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SOME_DAYS = timedelta(days=2)
 def users_sharing_identifiers(
     connection: sa.Connection, district: str, identifiers: pa.ChunkedArray
 ) -> pa.ChunkedArray:
-    """Users with one of these identifiers; white space around one does not count."""
+    """Users with one of these identifiers, ignoring surrounding white space."""
     given = pc.unique(pc.utf8_trim_whitespace(identifiers.drop_null()))
     given = given.filter(pc.greater(pc.utf8_length(given), 0))
     temp = load_temp_keys(connection, "given_identifiers", pa.table({"identifier": given}))
@@ -34,8 +34,8 @@ def users_sharing_identifiers(
 
 
 def users_sharing_emails(connection: sa.Connection, district: str, emails: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Users with one of these e-mail addresses, compared as usernames are, and all whose address PostgreSQL cannot
-    compare like that.
+    """Users with one of these email addresses, compared like usernames, and all users whose address PostgreSQL cannot
+    compare that way.
     """
     given = pa.array({username_key(email) for email in emails.drop_null().unique().to_pylist()} - {""}, pa.string())
     temp = load_temp_keys(connection, "given_emails", pa.table({"email": given}))
@@ -48,14 +48,14 @@ def users_sharing_emails(connection: sa.Connection, district: str, emails: pa.Ch
 
 
 def read_person_findings(connection: sa.Connection, district: str) -> pa.Table:
-    """What is found about single people, in `PERSON_FINDINGS_SCHEMA`."""
+    """The published findings about people, in `PERSON_FINDINGS_SCHEMA`."""
     listed = ", ".join(PERSON_FINDINGS_SCHEMA.names)
     query = f"SELECT {listed} FROM {OPS}.person_findings WHERE district_id = %(district)s"
     return copy_out(connection, query, {"district": district}, PERSON_FINDINGS_SCHEMA)
 
 
 def users_with_usernames(connection: sa.Connection, district: str, keys: Collection[str]) -> pa.ChunkedArray:
-    """Users who have one of these usernames, given as keys (`rollcall.model.username_text.username_key`)."""
+    """Users who have one of these usernames, as keys (`rollcall.model.username_text.username_key`)."""
     given = pa.table({"username_key": pa.array(sorted(keys), pa.string())})
     temp = load_temp_keys(connection, "given_usernames", given)
     same = "a.username_key = g.username_key"
@@ -68,9 +68,9 @@ def users_with_usernames(connection: sa.Connection, district: str, keys: Collect
 def users_with_role_dates_between(
     connection: sa.Connection, district: str, since: date, night: date, days_early: int
 ) -> pa.ChunkedArray:
-    """Users one of whose roles ended or began after the night of the last publication.
+    """Users with a role that ended or began since the last publication.
 
-    :param days_early: so many days before its begin date a role counts already.
+    :param days_early: the number of days before its begin date on which a role counts.
     """
     live = f"SELECT user_sourced_id FROM {STAGING}.user_roles WHERE district_id = %(district)s AND _removed_at IS NULL"
     query = f"""
@@ -84,7 +84,7 @@ def users_with_role_dates_between(
 
 
 def users_in_username_collisions(connection: sa.Connection, district: str) -> pa.ChunkedArray:
-    """Users who are left out because somebody else has, or wants, the username they would have."""
+    """Users who are left out because another person has or wants their username."""
     query = f"""
         SELECT user_sourced_id FROM {OPS}.left_out
         WHERE district_id = %(district)s AND reason = 'username_collision'"""
@@ -92,14 +92,14 @@ def users_in_username_collisions(connection: sa.Connection, district: str) -> pa
 
 
 def read_left_out(connection: sa.Connection, district: str) -> pa.Table:
-    """Everybody who has no account, in `LEFT_OUT_SCHEMA`."""
+    """The people without an account, in `LEFT_OUT_SCHEMA`."""
     listed = ", ".join(LEFT_OUT_SCHEMA.names)
     query = f"SELECT {listed} FROM {OPS}.left_out WHERE district_id = %(district)s"
     return copy_out(connection, query, {"district": district}, LEFT_OUT_SCHEMA)
 
 
 def has_undecided_findings(connection: sa.Connection, district: str, run_id: str | None) -> bool:
-    """Whether a run found schools or roles that nobody has decided about."""
+    """Whether a run found undecided schools or roles."""
     found = sa.text(f"""
         SELECT EXISTS (SELECT FROM {OPS}.findings WHERE district_id = :district AND run_id = :run_id
             AND (rule LIKE 'school\\_undecided:%' OR rule LIKE 'role\\_undecided:%'))""")
@@ -107,9 +107,7 @@ def has_undecided_findings(connection: sa.Connection, district: str, run_id: str
 
 
 def had_holds_or_rollback(connection: sa.Connection, district: str, run_id: str | None) -> bool:
-    """Whether the last publication left somebody other than mapping would: it held something, which may be over by now,
-    or it gave readers an earlier roster back.
-    """
+    """Whether the last publication differs from its mapping: it held something, or was a rollback."""
     held = sa.text(f"""
         SELECT EXISTS (SELECT FROM {OPS}.run_holds WHERE district_id = :district AND run_id = :run_id)
             OR EXISTS (SELECT FROM {OPS}.runs
@@ -118,7 +116,7 @@ def had_holds_or_rollback(connection: sa.Connection, district: str, run_id: str 
 
 
 def _lookup_query(given: str, select: str, where: str) -> str:
-    """Each given value looked up by itself: of what an index computes the planner knows too little to do so unasked."""
+    """Look up each value by itself: the planner knows too little about an indexed expression to choose this."""
     return f"""
         SELECT found.* FROM {given} g
         CROSS JOIN LATERAL ({select} WHERE district_id = %(district)s AND {where} OFFSET 0) found"""

@@ -1,7 +1,7 @@
-"""What has to be withheld along with what a hold names, so that the roster after tonight holds together.
+"""Withhold the rows that a hold names, and the rows that depend on them, so that the roster stays consistent.
 
-Withholding everything gives yesterday's roster, which holds together; so wherever two rows contradict each other the
-answer is to withhold one more, and the search ends.
+If everything is withheld, the roster stays as published, which is consistent. So if two rows contradict each other, one
+more row is withheld, and the search ends.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Flags = npt.NDArray[np.bool_]
 #: Reads key and owner columns of the published rows of a table that have these keys.
 PublishedOwners = Callable[[Table, pa.ChunkedArray], pa.Table]
 
-_NOTHING = ("missing", "found")  # readers lose and win nothing by them
+_NOTHING = ("missing", "found")  # these do not change the published roster
 
 
 @dataclass
 class _Rows:
-    """A table's changes while it is being decided which of them are withheld.
+    """A table's changes during the search for the rows to withhold.
 
     :param named: withheld because a hold names them.
     :param away: withheld so far.
@@ -51,10 +51,10 @@ class _Rows:
 def withhold_rows(
     tables: Mapping[str, TableChanges], named: pa.Table, published_owners: PublishedOwners
 ) -> dict[str, TableChanges]:
-    """The change set without the rows that are named, and without what hangs on them.
+    """The changes without the named rows and the rows that depend on them.
 
-    A removal stays away with what it would have taken along, a new person or class with everything that refers to it, a
-    changed record with its parts. What was received for an owner whose removal stays away is received after all.
+    A withheld removal keeps the dependents too. A withheld person or class withholds all rows that refer to it, and a
+    withheld change of a record withholds the changes of its parts. Rows received for an owner who stays are received.
 
     :param named: `table_name`, `row_key` and `change` of the rows to withhold.
     """
@@ -78,7 +78,7 @@ def withhold_rows(
 
 
 def _released_rows(changes: TableChanges, work: Mapping[str, _Rows]) -> pa.Table:
-    """Of the received rows that wait for what becomes of their owners, those whose owners all stay."""
+    """The pending rows whose owners all stay."""
     if changes.pending is None:
         return changes.rows.slice(0, 0)
     stays = np.ones(changes.pending.num_rows, dtype=bool)
@@ -111,7 +111,7 @@ def _rows(changes: TableChanges, named: pa.Table, published_owners: PublishedOwn
 def _owners_before(
     table: Table, keys: pa.ChunkedArray, is_changed: Flags, published_owners: PublishedOwners
 ) -> dict[str, pa.ChunkedArray]:
-    """Per owner column, the owner each changed row has as published; null for the others."""
+    """Per owner column, the published owner of each changed row; null for other rows."""
     movable = [column for column in table.owners if column not in table.key]
     if not movable or not is_changed.any():
         return {}
@@ -121,7 +121,7 @@ def _owners_before(
 
 
 def _frozen(named: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """Per table, the records that stay as published with all their parts."""
+    """Per table, the records that stay as published with all parts."""
     changed = named.filter(pc.equal(named["change"], "changed"))
     return {
         name: changed.filter(pc.equal(changed["table_name"], name))["row_key"]
@@ -130,7 +130,7 @@ def _frozen(named: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 
 def _spread(mine: _Rows, work: Mapping[str, _Rows], frozen: Mapping[str, pa.ChunkedArray]) -> bool:
-    """Withhold what follows from what is withheld by now; whether that was anything new."""
+    """Withhold the rows that depend on withheld rows; returns whether there were more."""
     before = mine.away.copy()
     stays, leaves, lacks = (np.zeros(mine.rows.num_rows, dtype=bool) for _ in range(3))
     for column, name in mine.table.owners.items():
@@ -153,7 +153,7 @@ def _spread(mine: _Rows, work: Mapping[str, _Rows], frozen: Mapping[str, pa.Chun
 
 
 def _left_behind(mine: _Rows, work: Mapping[str, _Rows]) -> Flags:
-    """Changed rows that cannot stay as published, because whom they belonged to leaves."""
+    """Changed rows that cannot stay as published because their previous owner is removed."""
     made = np.zeros(mine.rows.num_rows, dtype=bool)
     for column, values in mine.owners_before.items():
         owner = work.get(mine.table.owners[column])
@@ -163,7 +163,7 @@ def _left_behind(mine: _Rows, work: Mapping[str, _Rows]) -> Flags:
 
 
 def _keep_owners(mine: _Rows, work: Mapping[str, _Rows]) -> bool:
-    """A row that has to stay as published keeps those it belongs to; whether that was anything new."""
+    """Keep the owners of rows that stay as published; returns whether there were more."""
     grew = False
     has_to = pa.array(mine.away & mine.is_changed)
     for column, values in mine.owners_before.items():
@@ -177,7 +177,7 @@ def _keep_owners(mine: _Rows, work: Mapping[str, _Rows]) -> bool:
 
 
 def _corrected_reasons(changes: TableChanges, work: Mapping[str, _Rows]) -> TableChanges:
-    """Rows that go because of the one owner who leaves, where it was put down to another who stays."""
+    """Correct the reason of rows that name an owner who stays: the reason becomes the owner who is removed."""
     owners = {column: name for column, name in changes.table.owners.items() if name in work}
     if len(owners) < 2:
         return changes
