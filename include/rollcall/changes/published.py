@@ -1,4 +1,4 @@
-"""The published roster as merge sees it: keys, digests and life of every row, and whole rows where they are needed."""
+"""Read the published roster: the key, digest, and life of each row, and whole rows if needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LIFE = [
 
 @dataclass(frozen=True)
 class DistrictState:
-    """Which roster readers have; generation 0 before the first publication."""
+    """The state of the published roster; generation 0 before the first publication."""
 
     generation: int = 0
     current_as_of: datetime | None = None
@@ -52,7 +52,7 @@ def district_state(connection: sa.Connection, district: str) -> DistrictState:
 
 @dataclass(frozen=True)
 class KeyFilter:
-    """The rows of a table that are looked at where not all of them are.
+    """Selects rows of a table by key or by owner.
 
     :param keys: of rows, as one text each.
     :param owners: per owner column, the owners all of whose rows are wanted.
@@ -64,13 +64,13 @@ class KeyFilter:
 
 @dataclass(frozen=True)
 class ColumnFilter:
-    """Whose rows: those with one of these values in a column."""
+    """Selects rows with one of these values in a column."""
 
     column: str
     keys: pa.ChunkedArray
 
     def apply(self, rows: pa.Table) -> pa.Table:
-        """Those of some rows."""
+        """The selected rows of a table in memory."""
         return rows.filter(pc.is_in(rows[self.column], value_set=self.keys))
 
 
@@ -93,14 +93,14 @@ class PublishedRows:
         return pc.is_null(self.rows["_removed_at"])
 
     def with_received(self, received: pa.ChunkedArray) -> PublishedRows:
-        """The same beside what came tonight, its keys: with a column `_is_received`."""
+        """The same with a column `_is_received`, given the keys received tonight."""
         is_received = pc.is_in(self.keys, value_set=received)
         return replace(self, rows=self.rows.append_column("_is_received", is_received))
 
     def live_rows(self) -> pa.Table:
         """The live rows, and their keys as `_key`."""
         rows = self.rows.append_column("_key", self.keys)
-        is_all = self.rows["_removed_at"].null_count == rows.num_rows  # nearly always, and then none is copied
+        is_all = self.rows["_removed_at"].null_count == rows.num_rows  # the usual case, without a copy
         return rows if is_all else rows.filter(self.is_live)
 
     def live_keys(self) -> pa.ChunkedArray:
@@ -118,7 +118,7 @@ def read_published(
     :param key_filter: which rows. None reads all rows, without the owner columns outside the key: see
         :func:`with_owners`.
     """
-    columns = list(table.key) if key_filter is None else [*table.key, *_owners_beside_key(table)]
+    columns = list(table.key) if key_filter is None else [*table.key, *_owner_columns(table)]
     schema = pa.schema([*((name, pa.string()) for name in columns), *_LIFE])
     query = (
         _all_rows_query(table, schema.names)
@@ -131,12 +131,11 @@ def read_published(
 
 
 def with_owners(connection: sa.Connection, district: str, table: Table, published: PublishedRows) -> PublishedRows:
-    """The same with the owners of the rows that were not received tonight, null for the others: of a whole table these
-    are few, and of nobody else owners are asked.
+    """The same with the owners of the rows that were not received tonight, which are few; null for other rows.
 
-    :param published: beside what came tonight.
+    :param published: with `_is_received`.
     """
-    columns = [name for name in _owners_beside_key(table) if name not in published.rows.column_names]
+    columns = [name for name in _owner_columns(table) if name not in published.rows.column_names]
     if not columns:
         return published
     unseen = published.keys.filter(pc.invert(published.rows["_is_received"]))
@@ -148,7 +147,7 @@ def with_owners(connection: sa.Connection, district: str, table: Table, publishe
     return replace(published, rows=rows)
 
 
-def _owners_beside_key(table: Table) -> list[str]:
+def _owner_columns(table: Table) -> list[str]:
     return [name for name in table.owners if name not in table.key]
 
 

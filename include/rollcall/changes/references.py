@@ -1,8 +1,8 @@
-"""References, resolved against the roster as it will be (rule 2).
+"""Check rows against the roster after tonight: references, parents, primary roles, and sessions (rule 2).
 
-A reference resolves if its target was accepted tonight, or is live and not removed tonight; a rejected target counts by
-its published version, and targets of collections that were not pulled are not checked. What comes out are boolean
-columns, for all rows at once; the suites judge them.
+A reference resolves if its target was accepted tonight, or is live and not removed tonight. A rejected target counts by
+its published version, and targets of collections that were not pulled are not checked. The checks compute boolean
+columns for all rows at once; the suites judge them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ from rollcall.landing.validated import Finding, Severity
 from rollcall.model.keys import join_columns
 from rollcall.model.tables import Table
 
-# Whether the parents of orgs and sessions end somewhere, or lead in a circle.
-
 
 def find_parent_ends(rows: pa.Table, staying: pa.Table) -> pa.Array:
     """False for each row that is its own ancestor.
 
-    Every node has one parent, so all parents are followed at once, twice as far each time. After log2(n) steps whoever
-    has an end above them has arrived there, and what else is arrived at are exactly the members of circles.
+    Each node has one parent, so all parents are followed at once, twice as far each time. After log2(n) steps each node
+    has reached the end above it, or a circle; the nodes reached that are no end are exactly those of circles.
 
     :param rows: accepted tonight; sourced_id, parent_sourced_id.
     :param staying: published rows that stay without having been received, the same columns.
@@ -38,16 +36,13 @@ def find_parent_ends(rows: pa.Table, staying: pa.Table) -> pa.Array:
     nodes = pa.concat_tables([rows.select(names), staying.select(names)])
     count = nodes.num_rows
     above = pc.index_in(nodes["parent_sourced_id"], value_set=nodes["sourced_id"])
-    # a parent that is empty or not there is the number behind the last, which is its own parent
+    # an empty or unknown parent is the number after the last node, which is its own parent
     reached = np.append(pc.fill_null(above, count).to_numpy(), count).astype(np.int64)
     for _ in range(max(1, count).bit_length()):
         reached = reached[reached]
     on_circle = np.zeros(count + 1, dtype=bool)
     on_circle[reached] = True
     return pa.array(~on_circle[: rows.num_rows])
-
-
-# Whether a person has one primary role per org (OneRoster 1.2, `roleType`).
 
 
 def find_only_primary(user_roles: pa.Table) -> pa.ChunkedArray:
@@ -63,16 +58,14 @@ def find_only_primary(user_roles: pa.Table) -> pa.ChunkedArray:
     return pc.invert(pc.and_(is_primary, pc.is_in(place, value_set=several)))
 
 
-# Whether enrollments lie inside the terms of their class.
-
 #: End dates are exclusive in OneRoster and inclusive in many a roster: one day is no difference.
 _A_DAY = pa.scalar(np.timedelta64(1, "D").astype("timedelta64[s]"))
 
 
 def find_inside_session(enrollments: pa.Table, class_terms: pa.Table, sessions: pa.Table) -> pa.ChunkedArray:
-    """True where no date of the enrollment lies outside, or where there is nothing to compare it with.
+    """False if a date of the enrollment is outside the terms of its class.
 
-    A class of several terms lasts from the begin of the first to the end of the last.
+    A class with several terms lasts from the first begin date to the last end date.
 
     :param class_terms: as they will be; class_sourced_id, term_sourced_id.
     :param sessions: as they will be; sourced_id, start_date, end_date.
@@ -95,11 +88,11 @@ def find_inside_session(enrollments: pa.Table, class_terms: pa.Table, sessions: 
 
 @dataclass(frozen=True)
 class Reference:
-    """One reference that has to lead somewhere.
+    """One reference that must resolve.
 
     :param column: of the table `table`; an empty one has nothing to resolve.
     :param target: the table it leads to.
-    :param is_needed: whether the row cannot be used without it; then it is told apart why the target is not there.
+    :param is_needed: whether the row is unusable without it; then the reason why the target is missing is reported.
     """
 
     table: str
@@ -127,7 +120,7 @@ REFERENCES: tuple[Reference, ...] = (
 
 @dataclass(frozen=True)
 class Targets:
-    """What references may lead to, sourcedIds per table; a table that was not pulled is not among them.
+    """Targets of references, as sourcedIds per table; without tables that were not pulled.
 
     :param live: of the roster as it will be.
     :param refused: of records refused tonight.
@@ -140,7 +133,7 @@ class Targets:
 
 
 def resolve_references(rows: pa.Table, table: Table, targets: Targets) -> dict[str, pa.ChunkedArray]:
-    """The columns the suites ask for: `<column>_resolves`, and for needed ones which of three causes it is not."""
+    """The columns of the suites: `<column>_resolves`, and for needed references a column per cause."""
     facts: dict[str, pa.ChunkedArray] = {}
     for reference in REFERENCES:
         if reference.table != table.name or reference.target not in targets.live:
@@ -173,8 +166,6 @@ def _in(values: pa.ChunkedArray, keys: pa.ChunkedArray | None) -> pa.ChunkedArra
     return pc.is_in(values, value_set=pa.chunked_array([], pa.string()) if keys is None else keys)
 
 
-# The boolean columns about one table's rows that are computed against the roster as it will be.
-
 #: Live rows of a table as they will be, these columns.
 After = Callable[[str, list[str]], pa.Table]
 
@@ -182,7 +173,7 @@ After = Callable[[str, list[str]], pa.Table]
 def compute_facts(
     table: Table, rows: pa.Table, targets: Targets, staying: pa.Table, after: After
 ) -> dict[str, pa.Array | pa.ChunkedArray]:
-    """Everything the suite asks about this table, by the names of its columns.
+    """All boolean columns of the suite for this table.
 
     :param rows: accepted tonight, without tombstones.
     :param staying: published rows of this table that stay without having been received; sourced_id and parent.
@@ -199,14 +190,11 @@ def compute_facts(
     return made
 
 
-# What becomes of a table's accepted rows when they are judged against the roster as it will be.
-
-
 @dataclass(frozen=True)
 class Verdict:
-    """The rows that stay, and what is told about the others.
+    """The accepted rows, and the rejects and findings about the others.
 
-    :param rejects: in `REJECT_SCHEMA`; a refused part (a user's role) is told as a finding only.
+    :param rejects: in `REJECT_SCHEMA`; a refused part (a user's role) is only a finding.
     """
 
     accepted: pa.Table
@@ -221,7 +209,7 @@ def judge_rows(
     facts: Mapping[str, pa.Array | pa.ChunkedArray],
     reasons: Mapping[str, str] | None = None,
 ) -> Verdict:
-    """Refuse the rows that would do harm, count the others.
+    """Refuse rows that break a critical rule; count the others.
 
     :param facts: boolean columns about the rows; rules about others cannot be asked tonight, such as references to a
         collection that was not pulled.
@@ -246,7 +234,7 @@ def judge_rows(
         for one in broken
     ]
     refused = _first_reasons(broken)
-    if not refused:  # nearly always: then nothing is copied
+    if not refused:  # the usual case, without a copy
         return Verdict(rows, REJECT_SCHEMA.empty_table(), findings)
     keeps = np.ones(rows.num_rows, dtype=bool)
     keeps[list(refused)] = False

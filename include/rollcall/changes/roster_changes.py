@@ -41,7 +41,7 @@ from rollcall.model.tables import TABLES, Table
 
 NONE = pa.chunked_array([], pa.string())
 
-#: Collections whose rows fill the memory.
+#: Collections with too many rows to keep in memory.
 _LARGE_COLLECTIONS = ("users", "enrollments", "demographics")
 
 #: Rows whose fields are compared at a time.
@@ -79,7 +79,7 @@ class RosterChanges:
     def after(
         self, name: str, columns: Sequence[str] | None = None, column_filter: ColumnFilter | None = None
     ) -> pa.Table:
-        """A table's live rows as they will be: accepted tonight, and those that stay without having been received.
+        """A table's live rows after tonight: the accepted rows, and the rows that stay without being received.
 
         :param column_filter: which rows; all by default.
         """
@@ -103,7 +103,7 @@ class RosterChanges:
         return read_live_rows(self.connection, self.district, TABLES[name], columns, column_filter)
 
     def count_after(self, name: str) -> int:
-        """How many live rows a table will have."""
+        """The number of live rows after tonight."""
         if name not in self.tables:
             return count_live(self.connection, self.district, TABLES[name])
         counts = self.tables[name].counts

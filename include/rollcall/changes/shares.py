@@ -1,8 +1,8 @@
-"""Shares of the people that should not jump from one night to the next: without e-mail, without class, without school.
+"""Shares of people that should not jump from one night to the next: without email, without class, without school.
 
-They are taken on the roster as it will be, so a delta of three people says nothing odd, and held against the same
-shares of what is published. A jump is seldom three hundred families giving up their e-mail on one day: a field that is
-no longer shared, a connection that lost its schools, a school year that is not built yet.
+The shares are of the roster after tonight, so a delta of three people causes no jump, and are compared with the
+published roster. A jump usually means a field that is no longer shared, a connection that lost its schools, or a school
+year that is not built yet.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rollcall.expectations.vocabularies import RELATIVES
 from rollcall.landing.validated import Finding
 from rollcall.warehouse.schemas import STAGING
 
-#: A share may grow by so much of all people, and always by so many people: a small school has large percentages.
+#: The allowed growth of a share, and the number of people by which it may always grow: small schools have large shares.
 MAY_GROW_BY = 0.05
 MAY_GROW_BY_PEOPLE = 10
 
@@ -61,10 +61,10 @@ _STUDENTS = sa.text(
 
 @dataclass(frozen=True)
 class PublishedShares:
-    """What readers have now.
+    """The shares of the published roster.
 
-    :param of: per fact, how many people it is asked of.
-    :param without: per fact, of how many of them it does not hold.
+    :param of: per fact, the number of people it applies to.
+    :param without: per fact, the number of them without it.
     """
 
     of: dict[str, int]
@@ -75,7 +75,7 @@ class PublishedShares:
 
 
 def may_jump(connection: sa.Connection, district: str, tables: Mapping[str, TableChanges]) -> bool:
-    """Whether tonight's changes can make a share jump at all; a small delta cannot, and then nobody is counted.
+    """Whether tonight's changes can make a share jump at all. A small delta cannot, and then no one is counted.
 
     There are at least as many people as students with an account.
     """
@@ -114,14 +114,14 @@ def _count_affected_people(tables: Mapping[str, TableChanges]) -> int | None:
             rows = tables[name].rows
             if name == "enrollments":
                 rows = rows.filter(pc.is_in(rows["_change"], value_set=pa.array(["changed", "removed"])))
-                moved = pc.sum(pc.equal(rows["_change"], "changed"), min_count=0).as_py()  # from somebody, maybe
+                moved = pc.sum(pc.equal(rows["_change"], "changed"), min_count=0).as_py()  # perhaps from another person
             who.append(rows[column])
     people = pa.chunked_array([chunk for some in who for chunk in some.chunks], pa.string())
     return int(pc.count_distinct(people).as_py()) + int(moved)
 
 
 def read_published_shares(connection: sa.Connection, district: str) -> PublishedShares:
-    """Counted where the rows are: they need not be read for it."""
+    """Count in the warehouse, without reading the rows."""
     row = connection.execute(_PUBLISHED, {"district": district, "relatives": list(RELATIVES)}).one()
     without = {fact: getattr(row, fact) for fact in ("has_email", "has_class", "has_school")}
     of = {"has_email": row.people, "has_class": row.students, "has_school": row.people}
@@ -129,7 +129,7 @@ def read_published_shares(connection: sa.Connection, district: str) -> Published
 
 
 def people_with_facts(users: pa.Table, user_roles: pa.Table, orgs: pa.Array, enrolled: pa.Array) -> pa.Table:
-    """Everybody but relatives, with the three facts; `has_class` is asked of students only and null for others.
+    """All people except relatives, with three facts. `has_class` is for students only, and null for others.
 
     :param users: as they will be; sourced_id, email.
     :param user_roles: as they will be; user_sourced_id, org_sourced_id, role.
@@ -154,7 +154,7 @@ def people_with_facts(users: pa.Table, user_roles: pa.Table, orgs: pa.Array, enr
 
 
 def find_jumps(judge: Judge, people: pa.Table, published: PublishedShares) -> list[Finding]:
-    """The shares that jumped, one finding each; none on a first night, which has nothing to jump from."""
+    """One finding per share that jumped; none on a first night."""
     suites = [(collection, share) for collection, suite in SUITES.items() for share in suite.shares]
     asked = [
         (share, _allowed(published, share.fact, people.num_rows - people[share.fact].null_count))
