@@ -213,7 +213,7 @@ class TestEveryLibraryInEveryStage:
             assert _fails(nights, silence, ref, "extract", pull).code == "extract_failed"
 
     def test_validate(self, landed: PullRef, nights: Any, each: Any) -> None:
-        place = "rollcall.validate.collection.typed"
+        place = "rollcall.validate.collection.to_types"
         each("validate", place, landed, lambda: night.validate_night(nights.district, landed, nights.landing))
 
     @pytest.mark.parametrize("place", ["merge.stage.arrivals", "judge_night.map_accounts", "judge_night.judge"])

@@ -7,7 +7,7 @@ import pytest
 from rollcall.model.vocabularies import TOKENS
 from rollcall.oneroster import COLLECTIONS, columns
 from rollcall.oneroster.decode import decode_page
-from rollcall.validate.storable import levels
+from rollcall.validate.storable import json_depth
 
 BASE = ["sourced_id", "status", "date_last_modified", "metadata"]
 
@@ -249,7 +249,7 @@ def test_metadata_deeper_than_any_database_takes_is_cut_off_and_still_too_deep()
         deep, value = {"a": deep}, {"a": value}
     texts = column("orgs", "metadata", {"sourcedId": "1", "metadata": deep}, {"sourcedId": "2", "metadata": value})
 
-    assert [levels(text) > 100 for text in texts] == [True, True]
+    assert [json_depth(text) > 100 for text in texts] == [True, True]
     assert "planted" not in repr(texts)
 
 

@@ -27,7 +27,7 @@ def united(collection: str, *records: dict[str, Any]) -> list[dict[str, Any]]:
         landed.select(NEWEST_BY), table, lambda ids: landed.filter(pc.is_in(landed["sourced_id"], value_set=ids))
     )
     facts = copies.facts(0, len(records))
-    rows = copies.applied(landed, 0).to_pylist()
+    rows = copies.apply(landed, 0).to_pylist()
     return [{**row, **{name: facts[name][at].as_py() for name in facts}} for at, row in enumerate(rows)]
 
 
@@ -113,7 +113,7 @@ def test_of_tombstones_it_does_not_matter_what_else_they_say(good: Good) -> None
 
 def test_across_files_the_same(validated: Any, good: Good, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each record in a slice of its own: what is told names the row, and every record received is accounted for."""
-    monkeypatch.setattr(validation, "AT_ONCE", 1)
+    monkeypatch.setattr(validation, "VALUES_PER_SLICE", 1)
     records = [
         good("users", grades='["05"]'),
         good("users", sourced_id="u2", email="a@maple.example"),

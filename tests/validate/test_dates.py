@@ -15,7 +15,7 @@ from rollcall.expectations.severities import ruleset_digest
 from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import Schedule
-from rollcall.validate.types import typed
+from rollcall.validate.types import to_types
 from rollcall.validate.validation import validate
 from tests.validate.conftest import Outcome, district
 
@@ -24,7 +24,7 @@ _DAYS = [(table.name, column) for table in TABLES.values() for column in table.o
 
 def _read(table: str, column: str, texts: list[str], zone: str) -> list[date | None]:
     landed = pa.Table.from_pylist([{column: text} for text in texts], landed_schema(TABLES[table]))
-    made: list[date | None] = typed(landed, TABLES[table], zone).rows.column(column).to_pylist()
+    made: list[date | None] = to_types(landed, TABLES[table], zone).rows.column(column).to_pylist()
     return made
 
 

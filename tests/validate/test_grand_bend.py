@@ -18,7 +18,7 @@ from rollcall.model.tables import tables_of
 from rollcall.oneroster.columns import columns
 from rollcall.oneroster.decode import decode_page
 from rollcall.oneroster.records import COLLECTIONS
-from rollcall.validate.collection import Judged, judge_collection
+from rollcall.validate.collection import JudgedCollection, judge_collection
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "grand-bend"
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the Grand Bend answer
 
 
 @pytest.fixture(scope="module")
-def grand_bend() -> dict[str, Judged]:
+def grand_bend() -> dict[str, JudgedCollection]:
     judge = Judge(Severities({}))
     judged = {}
     for name, collection in COLLECTIONS.items():
@@ -39,7 +39,7 @@ def grand_bend() -> dict[str, Judged]:
     return judged
 
 
-def test_every_record_is_accepted(grand_bend: dict[str, Judged]) -> None:
+def test_every_record_is_accepted(grand_bend: dict[str, JudgedCollection]) -> None:
     assert {table: rows.num_rows for judged in grand_bend.values() for table, rows in judged.accepted.items()} == {
         "orgs": 4,
         "academic_sessions": 7,
@@ -56,12 +56,12 @@ def test_every_record_is_accepted(grand_bend: dict[str, Judged]) -> None:
     assert {name: judged.tombstones for name, judged in grand_bend.items()} == dict.fromkeys(COLLECTIONS, 0)
 
 
-def test_what_is_missing_is_counted(grand_bend: dict[str, Judged]) -> None:
+def test_what_is_missing_is_counted(grand_bend: dict[str, JudgedCollection]) -> None:
     findings = {(one.collection, one.rule): one.count for judged in grand_bend.values() for one in judged.findings}
     assert findings == {("users", "username_missing"): 50, ("users", "email_missing"): 50}
 
 
-def test_columns_have_their_values(grand_bend: dict[str, Judged]) -> None:
+def test_columns_have_their_values(grand_bend: dict[str, JudgedCollection]) -> None:
     roles = grand_bend["users"].accepted["user_roles"].column("role").to_pylist()
     assert Counter(roles) == {"parent": 1872, "student": 960, "teacher": 55, "principal": 1}
     enrollments = grand_bend["enrollments"].accepted["enrollments"]

@@ -10,8 +10,8 @@ import pytest
 
 from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import TABLES
-from rollcall.validate.copies import each_once, with_role_key
-from rollcall.validate.types import typed
+from rollcall.validate.copies import deduplicate_roles, with_role_key
+from rollcall.validate.types import to_types
 
 USER_ROLES = TABLES["user_roles"]
 ROLE = {"user_sourced_id": "u1", "org_sourced_id": "o1", "role": "student", "begin_date": "2026-08-15"}
@@ -20,7 +20,7 @@ ROLE = {"user_sourced_id": "u1", "org_sourced_id": "o1", "role": "student", "beg
 def counting(*entries: dict[str, Any]) -> list[tuple[Any, ...]]:
     """End and type of the entries that count, as text."""
     rows = [{**ROLE, **entry} for entry in entries]
-    roles, facts = each_once(typed(pa.Table.from_pylist(rows, schema=landed_schema(USER_ROLES)), USER_ROLES))
+    roles, facts = deduplicate_roles(to_types(pa.Table.from_pylist(rows, schema=landed_schema(USER_ROLES)), USER_ROLES))
     kept = roles.rows.filter(facts["lasts_longest"]).to_pylist()
     return [(str(row["end_date"]), row["role_type"]) for row in kept]
 
@@ -69,7 +69,7 @@ def test_no_two_roles_have_one_key():
 
 def key_of(role: dict[str, Any]) -> str:
     """The key of a role that is alone in its slice."""
-    rows = typed(pa.Table.from_pylist([role], schema=landed_schema(USER_ROLES)), USER_ROLES).rows
+    rows = to_types(pa.Table.from_pylist([role], schema=landed_schema(USER_ROLES)), USER_ROLES).rows
     return with_role_key(rows)["role_key"][0].as_py()
 
 

@@ -65,7 +65,7 @@ def test_another_librarys_exception_quotes_nothing(
     def choke(landed: pa.Table, *_: Any) -> None:
         raise pa.ArrowInvalid(f"cannot make a date of {landed.column('given_name')[0]} and {PASSWORD}")
 
-    monkeypatch.setattr(collection_module, "typed", choke)
+    monkeypatch.setattr(collection_module, "to_types", choke)
     with caplog.at_level(logging.DEBUG), pytest.raises(RollcallError) as caught:
         validate(*landed_child, DISTRICT)
     assert caught.value.code == "validate_failed"

@@ -9,7 +9,7 @@ import pytest
 
 from rollcall.landing.pull import landed_schema
 from rollcall.model.tables import TABLES
-from rollcall.validate.types import typed
+from rollcall.validate.types import to_types
 
 USERS = TABLES["users"]
 
@@ -17,8 +17,8 @@ USERS = TABLES["users"]
 def _read(column: str, text: str | None) -> tuple[object, bool]:
     """The typed value of an enrollment's column, and whether it counts as readable."""
     landed = pa.Table.from_pylist([{"sourced_id": "e1", column: text}], landed_schema(TABLES["enrollments"]))
-    made = typed(landed, TABLES["enrollments"])
-    return made.rows.column(column)[0].as_py(), made.readable(column)[0].as_py()
+    made = to_types(landed, TABLES["enrollments"])
+    return made.rows.column(column)[0].as_py(), made.parseable(column)[0].as_py()
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_what_is_no_boolean() -> None:
 def test_nothing_is_null_and_no_fault(column: str, text: str | None) -> None:
     kinds = {one.name: one.kind for one in TABLES["enrollments"].columns}
     landed = pa.Table.from_pylist([{"sourced_id": "e1", column: text}], landed_schema(TABLES["enrollments"]))
-    made = typed(landed, TABLES["enrollments"])
+    made = to_types(landed, TABLES["enrollments"])
     assert made.rows.column(column)[0].as_py() is None
     if kinds[column] not in ("text", "json"):
-        assert made.readable(column)[0].as_py()
+        assert made.parseable(column)[0].as_py()
 
 
 def test_identifiers_are_opaque() -> None:
@@ -109,7 +109,7 @@ def test_identifiers_are_opaque() -> None:
 
 def _read_text(column: str, text: str) -> object:
     landed = pa.Table.from_pylist([{"sourced_id": "e1", column: text}], landed_schema(TABLES["enrollments"]))
-    return typed(landed, TABLES["enrollments"]).rows.column(column)[0].as_py()
+    return to_types(landed, TABLES["enrollments"]).rows.column(column)[0].as_py()
 
 
 @pytest.mark.parametrize("column", ["email", "username", "identifier"])
@@ -140,7 +140,7 @@ def _read_text(column: str, text: str) -> object:
 )
 def test_a_text_that_says_there_is_no_value_is_none(column: str, text: str) -> None:
     landed = pa.Table.from_pylist([{"sourced_id": "u1", column: text, "given_name": text}], landed_schema(USERS))
-    rows = typed(landed, USERS).rows
+    rows = to_types(landed, USERS).rows
     assert rows[column].to_pylist() == [None]
     assert rows["given_name"].to_pylist() == [text]  # somebody's name may be Null
 
@@ -161,4 +161,4 @@ def test_a_text_that_says_there_is_no_value_is_none(column: str, text: str) -> N
 )
 def test_what_may_be_a_value_stays(column: str, text: str, value: str | None) -> None:
     landed = pa.Table.from_pylist([{"sourced_id": "u1", column: text}], landed_schema(USERS))
-    assert typed(landed, USERS).rows[column].to_pylist() == [value]
+    assert to_types(landed, USERS).rows[column].to_pylist() == [value]

@@ -18,8 +18,8 @@ from rollcall.changes.comparison import TableChanges
 from rollcall.expectations.judge import ROW, Judge
 from rollcall.expectations.rules import Share
 from rollcall.expectations.suites import SUITES
-from rollcall.expectations.vocabularies import RELATIVES
 from rollcall.landing.validated import Finding
+from rollcall.model.vocabularies import RELATIVES
 from rollcall.warehouse.schemas import STAGING
 
 #: The allowed growth of a share, and the number of people by which it may always grow: small schools have large shares.

@@ -1,10 +1,10 @@
-"""Great Expectations, which decides what is refused: the suites as data, and the judge that asks it.
+"""Great Expectations decides what is rejected: the suites as data, and the judge that runs them.
 
-Validate asks it about each record by itself, merge about the roster as it will be; the suites stand here because
-the two stages never import each other.
+Validation judges each record by itself; the change set judges the roster as it will be.
 
-It sends usage statistics unless it is told not to before its first import, and logs the exceptions it catches with the
-values they quote, which may be a child's name. No module of this package is imported before this one.
+Great Expectations sends usage statistics unless they are disabled before its first import. It also logs the exceptions
+it catches with the values they quote, which may be a child's name. So this module turns both off, and it is imported
+before every other module of the package.
 """
 
 import logging

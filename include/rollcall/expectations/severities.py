@@ -1,7 +1,7 @@
-"""A district's own view of how grave a rule is (`rules` in its YAML), held against the rules there are.
+"""A district's severity overrides (`rules` in its YAML), checked against the existing rules.
 
-Settings cannot check the names themselves: the suites import Great Expectations, which takes seconds, and settings are
-read wherever a DAG is parsed. So a name nobody knows is an error where rules are first asked.
+Settings cannot check the names: the suites import Great Expectations, which takes seconds, and settings are read on
+every DAG parse. So an unknown name is an error when the rules are first used.
 """
 
 from __future__ import annotations
@@ -21,23 +21,25 @@ from rollcall.landing.validated import Severity
 from rollcall.settings import District, RuleChange
 from rollcall.settings.sections import nearest
 
-# Which rules judged a pull: a digest that changes with the suites, with what a district has otherwise, with the time
-# zone its dates are read in, and with the release.
-
 
 def ruleset_digest(district: District) -> str:
-    """The digest of the rules that validate asks about this district's records today."""
+    """A digest of the rules for this district's records today.
+
+    It changes with the suites, the district's overrides, its time zone (dates depend on it), and the release.
+    """
     rules = [(name, rule) for name in SUITES for rule in [*every_record.identity(), *rules_of(name)]]
-    told = [
+    described = [
         [name, rule.name, rule.severity, type(rule.expectation).__name__, rule.expectation.dict()]
         for name, rule in rules
     ]
-    changed = msgspec.to_builtins(district.rules)
-    data = json.dumps([version("rollcall"), changed, told, district.schedule.timezone], sort_keys=True, default=str)
+    overrides = msgspec.to_builtins(district.rules)
+    data = json.dumps(
+        [version("rollcall"), overrides, described, district.schedule.timezone], sort_keys=True, default=str
+    )
     return hashlib.sha256(data.encode()).hexdigest()[:16]
 
 
-#: One name for several rules of a collection that say the same thing with different causes.
+#: Names for several rules of a collection with one meaning and different causes.
 GROUPS: dict[str, tuple[str, ...]] = {
     "orphan_enrollment": tuple(
         f"enrollments.{rule.name}"
@@ -51,29 +53,29 @@ _RULES = {f"{name}.{rule.name}": rule for name in SUITES for rule in [*every_rec
 
 
 class Severities:
-    """How grave each rule is in one district.
+    """The severity of each rule in one district.
 
-    :param changes: by a rule's name, by `<collection>.<name>`, or by the name of a group.
-    :raises ActionRequired: `rule_unknown`; `rule_fixed` for what no district can have otherwise.
+    :param changes: by rule name, by `<collection>.<name>`, or by group name.
+    :raises ActionRequired: `rule_unknown`; `rule_fixed` for a severity no district can change.
     """
 
     def __init__(self, changes: Mapping[str, RuleChange], district: str = "") -> None:
         self._severities: dict[str, Severity] = {}
         for name, change in changes.items():
-            for rule in _named(name, district):
+            for rule in _find_rules(name, district):
                 _require_changeable(rule, change.severity, district)
                 self._severities[rule] = change.severity
 
     def of(self, collection: str, rule: Rule) -> Rule:
-        """The rule as this district has it."""
+        """The rule with this district's severity."""
         return replace(rule, severity=self._severities.get(f"{collection}.{rule.name}", rule.severity))
 
     def of_share(self, collection: str, share: Share) -> Severity:
         return self._severities.get(f"{collection}.{share.name}", share.severity)
 
 
-def _named(name: str, district: str) -> list[str]:
-    """The rules a name stands for, each as `<collection>.<name>`."""
+def _find_rules(name: str, district: str) -> list[str]:
+    """The rules that a name means, each as `<collection>.<name>`."""
     every = [*_RULES, *_SHARES]
     if name in GROUPS:
         return list(GROUPS[name])
@@ -84,23 +86,23 @@ def _named(name: str, district: str) -> list[str]:
     raise ActionRequired(
         "rule_unknown",
         f"rules: there is no rule named {name!r}{nearest(name, dict.fromkeys(valid))}.",
-        remedy=f"Correct the name in {district or 'the district'}.yaml; every run's findings show the names of rules.",
+        remedy=f"Correct the name in {district or 'the district'}.yaml; the findings of each run show the rule names.",
         district=district,
     )
 
 
 def _require_changeable(rule: str, severity: Severity, district: str) -> None:
-    why = ""
+    reason = ""
     if rule in _SHARES:
-        why = "it is about a whole collection and can refuse no record" if severity == "critical" else ""
+        reason = "it concerns a whole collection and cannot reject a record" if severity == "critical" else ""
     elif _RULES[rule].guards_key and severity != "critical":
-        why = "without it nobody can tell which record it is"
+        reason = "the record's key depends on it"
     elif _RULES[rule].needs_owner and severity != "critical":
-        why = "nothing is published without the record it belongs to"
-    if why:
+        reason = "the record it belongs to must exist"
+    if reason:
         raise ActionRequired(
             "rule_fixed",
-            f"rules: {rule} cannot be {severity}: {why}.",
-            remedy=f"Take the entry out of {district or 'the district'}.yaml.",
+            f"rules: {rule} cannot be {severity}: {reason}.",
+            remedy=f"Remove the entry from {district or 'the district'}.yaml.",
             district=district,
         )

@@ -1,1 +1,1 @@
-"""Validate: each record by itself, without a warehouse."""
+"""Validates each record by itself, without a warehouse."""

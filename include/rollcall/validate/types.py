@@ -1,8 +1,7 @@
-"""From landed text to the types of the tables, for whole columns at once.
+"""Converts landed text to the types of the tables, whole columns at once.
 
-What cannot be read becomes null and is remembered, so that a rule can tell whether it refuses the record. pandas and
-Arrow do the reading; both quote values when they raise, so nothing here lets them (masks first, then a cast that
-cannot fail).
+A value that cannot be parsed becomes null, and that is recorded for the rules. pandas and Arrow quote values in their
+exceptions, so nothing here can raise: values are masked first, then cast.
 """
 
 from __future__ import annotations
@@ -21,118 +20,120 @@ from rollcall.model.keys import contains_separator
 from rollcall.model.no_value import says_no_value
 from rollcall.model.tables import ADDED_BY_VALIDATE, Table
 
-#: A date: written alone, as a midnight whatever its offset, or as a wall clock's time without an offset. Its day is the
-#: one that is written: a district west of UTC that sends `2026-08-17T00:00:00Z` means August 17.
+#: A date: alone, at midnight with any offset, or with a local time without an offset. The written day is used: a
+#: district west of UTC that sends `2026-08-17T00:00:00Z` means August 17.
 _DAY = (
     r"^\d{4}-\d{2}-\d{2}(?:[T ](?:\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?|00:00(?::00(?:\.0+)?)?"
     r" ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)))?$"
 )
 
-#: An instant that is no midnight as it is written: a date turned into UTC, such as a local midnight. Its day is that of
-#: the district's time zone. Near the years 0001 and 9999, which stand for "never", the written day counts.
-_INSTANT_FOR_DAY = (
+#: A timestamp that is not a written midnight: a date converted to UTC, such as a local midnight. Its day is the day in
+#: the district's time zone. In the years 0001 and 9999, which mean "never", the written day is used.
+_TIMESTAMP_FOR_DATE = (
     r"^(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?"
     r" ?(?P<offset>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$"
 )
 
-#: ISO 8601 as OneRoster profiles it, and as it is met: without fraction or with any, with an offset, or naive. The year
-#: 0001 stands for "never" where it is met, and near 9999 an offset leads out of what Python and PostgreSQL share.
-_INSTANT = r"^[12]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
+#: ISO 8601 as in OneRoster and as providers send it: with any fraction or none, with an offset or without. The year
+#: 0001 means "never"; near 9999 an offset leads out of the range that Python and PostgreSQL share.
+_TIMESTAMP = r"^[12]\d{3}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 
-#: OneRoster limits a GUID to 255 characters; PostgreSQL refuses index entries above some 2,700 bytes, and with one of
-#: them the whole night.
+#: OneRoster limits a GUID to 255 characters. PostgreSQL refuses index entries above about 2,700 bytes, which would fail
+#: the whole night.
 MAX_ID_LENGTH = 255
 
-#: What usernames are made from and people are known by; elsewhere `None` may be a name.
-_SAY_NONE = ("email", "username", "identifier")
+#: Columns of users in which a text such as `N/A` means null; in other columns, such as names, `None` may be real.
+_NULL_TEXT_COLUMNS = ("email", "username", "identifier")
 
 
 @dataclass(frozen=True)
-class Typed:
+class TypedTable:
     """A table's rows in the table's types.
 
-    :param rows: as :func:`rollcall.landing.validated.accepted_schema`, without the columns that validate makes itself.
-    :param said: per column that is no text, where anything was sent.
+    :param rows: in `accepted_schema`, without the columns that validate adds.
+    :param provided: per column of another type than text, where a value was sent.
     """
 
     rows: pa.Table
-    said: dict[str, pa.Array]
+    provided: dict[str, pa.Array]
 
-    def readable(self, column: str) -> pa.Array:
-        """True where the text could be read or there was none."""
-        return pc.or_(pc.invert(self.said[column]), pc.is_valid(self.rows.column(column)))
+    def parseable(self, column: str) -> pa.Array:
+        """True where the value could be parsed or none was sent."""
+        return pc.or_(pc.invert(self.provided[column]), pc.is_valid(self.rows.column(column)))
 
-    def take(self, rows: np.ndarray) -> Typed:
-        """These rows, each once, in the order they have; all of them are not copied."""
+    def take(self, rows: np.ndarray) -> TypedTable:
+        """These rows, each at most once, in their order; nothing is copied if they are all rows."""
         if len(rows) == self.rows.num_rows:
             return self
-        return Typed(self.rows.take(rows), {name: said.take(pa.array(rows)) for name, said in self.said.items()})
+        return TypedTable(
+            self.rows.take(rows), {name: flags.take(pa.array(rows)) for name, flags in self.provided.items()}
+        )
 
 
-def typed(landed: pa.Table, table: Table, timezone: str = "UTC") -> Typed:
-    """Give a landed table, or some columns of it, the types of the table; never raises for a value.
+def to_types(landed: pa.Table, table: Table, timezone: str = "UTC") -> TypedTable:
+    """Convert a landed table, or some of its columns, to the table's types; never raises for a value.
 
-    :param timezone: the district's, in which a date that was sent as an instant is read.
+    :param timezone: the district's time zone, for a date that was sent as a timestamp.
     """
-    made_later = ADDED_BY_VALIDATE.get(table.name, ())
-    there = [name for name in landed.column_names if name not in made_later]
-    schema = pa.schema([field for field in accepted_schema(table) if field.name in there])
+    added_later = ADDED_BY_VALIDATE.get(table.name, ())
+    present = [name for name in landed.column_names if name not in added_later]
+    schema = pa.schema([field for field in accepted_schema(table) if field.name in present])
     arrays: list[pa.Array] = []
-    said: dict[str, pa.Array] = {}
+    provided: dict[str, pa.Array] = {}
     kinds = {column.name: column.kind for column in table.columns}
     for field in schema:
         column = landed.column(field.name)
-        text = _said(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
+        text = _blank_to_null(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
         kind = kinds[field.name]
-        if table.name == "users" and field.name in _SAY_NONE:
+        if table.name == "users" and field.name in _NULL_TEXT_COLUMNS:
             text = pc.if_else(says_no_value(text, address=field.name == "email"), None, text)
         if kind in ("date", "timestamp", "boolean"):
-            said[field.name] = pc.is_valid(text)
+            provided[field.name] = pc.is_valid(text)
         match kind:
             case "date":
-                text = _each_once(text, partial(_dates, timezone=timezone))
+                text = _parse_distinct(text, partial(_parse_dates, timezone=timezone))
             case "timestamp":
-                text = _instants(text)
+                text = _parse_timestamps(text)
             case "boolean":
-                text = _each_once(text, _booleans)
+                text = _parse_distinct(text, _parse_booleans)
             case "text" if field.name.endswith("sourced_id") and (table.parent or field.name == "sourced_id"):
                 text = text if (usable := usable_ids(text)) is None else pc.if_else(usable, text, None)
         arrays.append(text.cast(field.type))
-    return Typed(pa.Table.from_arrays(arrays, schema=schema), said)
+    return TypedTable(pa.Table.from_arrays(arrays, schema=schema), provided)
 
 
-def _said(text: pa.Array) -> pa.Array:
-    """Nothing for nothing but blanks. Where there are none, which is nearly always, the column is not copied."""
+def _blank_to_null(text: pa.Array) -> pa.Array:
+    """Null for blank texts. Without blank texts, the usual case, the column is not copied."""
     is_blank = pc.or_(pc.equal(pc.binary_length(text), 0), pc.utf8_is_space(text))
     return pc.if_else(is_blank, None, text) if pc.any(is_blank).as_py() else text
 
 
-def _each_once(text: pa.Array, read: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """Read each different text once, where there are few; instants are nearly as many as rows."""
-    different = text.dictionary_encode()
-    return read(different.dictionary).take(different.indices)
+def _parse_distinct(text: pa.Array, parse: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Parse each distinct text once; not for timestamps, which are nearly as many as rows."""
+    distinct = text.dictionary_encode()
+    return parse(distinct.dictionary).take(distinct.indices)
 
 
-def _dates(text: pa.Array, timezone: str) -> pa.Array:
-    """`2026-08-21`, or the day of an instant; see `_DAY` and `_INSTANT_FOR_DAY` for which day that is."""
+def _parse_dates(text: pa.Array, timezone: str) -> pa.Array:
+    """`2026-08-21`, or the day of a timestamp as `_DAY` and `_TIMESTAMP_FOR_DATE` define it."""
     text = pc.utf8_upper(pc.utf8_trim_whitespace(text))
     written = pc.if_else(pc.match_substring_regex(text, _DAY), pc.utf8_slice_codeunits(text, 0, 10), None)
     days = _days(written)
     instants = _series(text).where(pd.Series(pc.is_null(written).to_numpy(zero_copy_only=False)))
-    if (found := instants.str.extract(_INSTANT_FOR_DAY)).notna().any(axis=None):
+    if (found := instants.str.extract(_TIMESTAMP_FOR_DATE)).notna().any(axis=None):
         days = days.fillna(_local_days(found, timezone))
     return pa.Array.from_pandas(days).cast(pa.date32())
 
 
 def _days(text: pa.Array | pd.Series) -> pd.Series:
     days = pd.to_datetime(_series(text), format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
-    return days.where(days.dt.year >= 1)  # there is no year 0000, neither in PostgreSQL nor in Python
+    return days.where(days.dt.year >= 1)  # neither PostgreSQL nor Python has a year 0000
 
 
 def _local_days(found: pd.DataFrame, timezone: str) -> pd.Series:
-    """The days of instants in a time zone.
+    """The days of timestamps in a time zone.
 
-    :param found: `day`, `time` and `offset` as they are written.
+    :param found: `day`, `time`, and `offset` as written.
     """
     offset = found["offset"].replace({"UTC": "Z", "GMT": "Z"})
     instants = pd.to_datetime(
@@ -140,22 +141,22 @@ def _local_days(found: pd.DataFrame, timezone: str) -> pd.Series:
     ).astype("datetime64[s, UTC]")
     written = _days(found["day"])
     is_never = written.dt.year.isin([1, 9999]) & instants.notna()
-    # a time zone leads out of the years that Python knows
+    # a time zone could lead out of the years that Python supports
     local = instants.where(written.notna() & ~is_never).dt.tz_convert(timezone).dt.tz_localize(None)
     return local.dt.normalize().where(~is_never, written)
 
 
-def _instants(text: pa.Array) -> pa.Array:
-    """Instants in UTC; a naive one is taken for UTC, a date for its midnight, a fraction is cut to microseconds."""
+def _parse_timestamps(text: pa.Array) -> pa.Array:
+    """Timestamps in UTC: no offset means UTC, a date means its midnight, fractions are cut to microseconds."""
     text = pc.utf8_upper(pc.utf8_trim_whitespace(text))
-    well_formed = pc.if_else(pc.match_substring_regex(text, _INSTANT), text, None)
-    # with more than six digits pandas counts in nanoseconds, which end in the year 2262
+    well_formed = pc.if_else(pc.match_substring_regex(text, _TIMESTAMP), text, None)
+    # with more than six digits pandas uses nanoseconds, which end in the year 2262
     shortened = pc.replace_substring_regex(well_formed, r"(\.\d{6})\d+", r"\1")
     instants = pd.to_datetime(_series(shortened), format="ISO8601", utc=True, errors="coerce")
     return pa.Array.from_pandas(instants.astype("datetime64[us, UTC]"))
 
 
-def _booleans(text: pa.Array) -> pa.Array:
+def _parse_booleans(text: pa.Array) -> pa.Array:
     lowered = pc.utf8_lower(pc.utf8_trim_whitespace(text))
     true, false = (pc.is_in(lowered, value_set=pa.array(words)) for words in (["true", "1"], ["false", "0"]))
     return pc.if_else(true, True, pc.if_else(false, False, None))
@@ -166,20 +167,20 @@ def _series(text: pa.Array | pd.Series) -> pd.Series:
 
 
 def usable_ids(ids: pa.Array | pa.ChunkedArray) -> pa.Array | None:
-    """Which of these can be part of a key; None for all, which is nearly always."""
+    """Which ids can be part of a key; None if all can, the usual case."""
     is_separated = contains_separator(ids)
-    if longest(ids) <= MAX_ID_LENGTH and not pc.any(is_separated).as_py():
+    if max_bytes(ids) <= MAX_ID_LENGTH and not pc.any(is_separated).as_py():
         return None
     return pc.and_not(pc.less_equal(pc.utf8_length(ids), MAX_ID_LENGTH), is_separated)
 
 
-def longest(text: pa.Array | pa.ChunkedArray) -> int:
-    """The bytes of the longest, which are at least its characters."""
+def max_bytes(text: pa.Array | pa.ChunkedArray) -> int:
+    """The byte length of the longest text, which is at least its number of characters."""
     return pc.max(pc.binary_length(text)).as_py() or 0
 
 
-def with_status(records: Typed) -> Typed:
-    """Active where no status is said: made in bulk on the provider's side and never touched since (1.2 CSV binding)."""
+def with_status(records: TypedTable) -> TypedTable:
+    """Active where no status was sent, as in bulk files (1.2 CSV binding)."""
     place = records.rows.column_names.index("status")
     status = pc.fill_null(records.rows.column("status"), "active")
     return replace(records, rows=records.rows.set_column(place, "status", status))

@@ -1,7 +1,7 @@
-"""The stage validate: a landed pull in, accepted rows with types, rejects and findings out.
+"""The validate stage: reads a landed pull; writes accepted rows with types, rejects, and findings.
 
-It looks at nothing but the pull: no warehouse, no other night. It can be run again at any time from what extract left,
-and yields the same.
+It reads only the pull: no warehouse and no other night. It can run again at any time on the same pull, with the same
+result.
 """
 
 from __future__ import annotations
@@ -25,61 +25,59 @@ from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.tables import tables_of
 from rollcall.runtime.memory import release_free_memory
 from rollcall.settings import District
-from rollcall.validate.collection import Judged, judge_collection
+from rollcall.validate.collection import JudgedCollection, judge_collection
 from rollcall.validate.copies import NEWEST_BY, find_copies
 
-# A landed collection in slices, so that memory does not grow with it: records with all their parts.
-
-#: Values judged at once: so many that Great Expectations' own work per suite, a twentieth of a second, is no matter.
-AT_ONCE = 1_500_000
+#: Values per slice. Great Expectations takes a twentieth of a second per suite, which is negligible for so many.
+VALUES_PER_SLICE = 1_500_000
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Some records of a collection.
+    """Some records of a collection with all their parts, so memory does not grow with the collection.
 
-    :param landed: per table of the collection, as text; of parts those of these records.
-    :param of_copies: per record, what :class:`rollcall.validate.copies.Copies` says of it.
-    :param united: records that are not among them, because others have all they say.
+    :param landed: per table of the collection, the rows as text.
+    :param copy_facts: per record, the facts from `Copies`.
+    :param merged: the number of records merged into others.
     """
 
     landed: dict[str, pa.Table]
-    of_copies: dict[str, pa.Array]
-    united: int
+    copy_facts: dict[str, pa.Array]
+    merged: int
 
 
 def slices(folder: PullFolder, landed: LandedCollection) -> Iterator[Slice]:
-    """At least one, if an empty one."""
-    main, *of_records = tables_of(landed.collection)
+    """The slices of a collection; an empty collection has one empty slice."""
+    main, *part_tables = tables_of(landed.collection)
     parts = {
-        table.name: read_rows(folder, landed.parts.get(table.name, []), landed_schema(table)) for table in of_records
+        table.name: read_rows(folder, landed.parts.get(table.name, []), landed_schema(table)) for table in part_tables
     }
-    groups = _groups(landed.parts.get(main.name, []), AT_ONCE // len(main.names))
-    named = read_rows(folder, [part for group in groups for part in group], landed_schema(main), NEWEST_BY)
+    groups = _groups(landed.parts.get(main.name, []), VALUES_PER_SLICE // len(main.names))
+    newness = read_rows(folder, [part for group in groups for part in group], landed_schema(main), NEWEST_BY)
 
     def with_ids(ids: pa.Array) -> pa.Table:
         read = (read_rows(folder, group, landed_schema(main)) for group in groups)
         return pa.concat_tables([rows.filter(pc.is_in(rows["sourced_id"], value_set=ids)) for rows in read])
 
-    copies, start = find_copies(named, main, with_ids), 0
-    del named
+    copies, start = find_copies(newness, main, with_ids), 0
+    del newness
     for group in groups:
-        came = read_rows(folder, group, landed_schema(main))
-        records = copies.applied(came, start)
-        theirs = parts
+        rows = read_rows(folder, group, landed_schema(main))
+        records = copies.apply(rows, start)
+        slice_parts = parts
         if len(groups) > 1:
             ids = records["sourced_id"]
-            theirs = {name: rows.filter(pc.is_in(rows.column(0), value_set=ids)) for name, rows in parts.items()}
-        stop = start + came.num_rows
-        yield Slice({main.name: records, **theirs}, copies.facts(start, stop), came.num_rows - records.num_rows)
+            slice_parts = {name: part.filter(pc.is_in(part.column(0), value_set=ids)) for name, part in parts.items()}
+        stop = start + rows.num_rows
+        yield Slice({main.name: records, **slice_parts}, copies.facts(start, stop), rows.num_rows - records.num_rows)
         start = stop
 
 
 def _groups(parts: list[Part], records: int) -> list[list[Part]]:
-    """Files that are read together, of so many records at most; a file is the least there is."""
+    """Files to read together, with at most this many records; a group has at least one file."""
     groups: list[list[Part]] = [[]]
     for part in parts:
-        if groups[-1] and sum(one.rows for one in groups[-1]) + part.rows > records:
+        if groups[-1] and sum(file.rows for file in groups[-1]) + part.rows > records:
             groups.append([])
         groups[-1].append(part)
     return groups
@@ -91,44 +89,44 @@ log = logging.getLogger(__name__)
 def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
     """Judge every record of a pull by itself.
 
-    :returns: the stage's manifest, which is also written beside the rows it names.
-    :raises ActionRequired: `rule_unknown`, `rule_fixed` for what the district's `rules` say.
-    :raises RollcallError: `not_landed`, `landed_damaged`, `rule_not_judged`; nothing for what a record holds.
+    :returns: the stage's manifest, which is also saved.
+    :raises ActionRequired: `rule_unknown` or `rule_fixed` for the district's `rules`.
+    :raises RollcallError: `not_landed`, `landing_damaged`, `rule_not_judged`; never for a record's values.
     """
     with redact_errors("validate", district=district.district):
         folder = ref.folder(landing)
         pull = load(folder, Pull)
         judge = Judge(Severities(district.rules, district.district))
-        refused_before = read_rows(folder, pull.rejects, REJECT_SCHEMA)
+        unreadable = read_rows(folder, pull.rejects, REJECT_SCHEMA)
         collections: list[ValidatedCollection] = []
-        rejects = [refused_before]
-        findings = _findings_of_extract(refused_before)
+        rejects = [unreadable]
+        findings = _findings_of_extract(unreadable)
         for collection in pull.collections:
-            made = _Made(collection)
-            for some in slices(folder, collection):
+            totals = _CollectionTotals(collection)
+            for part in slices(folder, collection):
                 judged = judge_collection(
                     judge,
                     collection.collection,
                     pull.version,
-                    some.landed,
-                    some.of_copies,
+                    part.landed,
+                    part.copy_facts,
                     timezone=district.schedule.timezone,
                 )
-                made.add(judged, _written(folder, judged), some.united)
-                del judged, some
+                totals.add(judged, _written(folder, judged), part.merged)
+                del judged, part
                 release_free_memory()
-            told = made.manifest()
+            manifest = totals.manifest()
             log.info(
                 "%s: %d received, %d accepted, %d tombstones, %d rejected",
-                told.collection,
-                told.received,
-                told.accepted,
-                told.tombstones,
-                told.rejected,
+                manifest.collection,
+                manifest.received,
+                manifest.accepted,
+                manifest.tombstones,
+                manifest.rejected,
             )
-            collections.append(told)
-            rejects += made.rejects
-            findings += made.findings()
+            collections.append(manifest)
+            rejects += totals.rejects
+            findings += totals.findings()
         validated = Validated(
             collections=collections,
             rejects=write_rows(folder, Validated.STAGE, "rejects", pa.concat_tables(rejects)),
@@ -139,13 +137,13 @@ def validate(landing: Landing, ref: PullRef, district: District) -> Validated:
         return validated
 
 
-def _written(folder: PullFolder, judged: Judged) -> dict[str, list[Part]]:
+def _written(folder: PullFolder, judged: JudgedCollection) -> dict[str, list[Part]]:
     return {name: write_rows(folder, Validated.STAGE, name, rows) for name, rows in judged.accepted.items()}
 
 
 @dataclass
-class _Made:
-    """What comes of a collection, slice by slice."""
+class _CollectionTotals:
+    """The results of a collection, summed over its slices."""
 
     landed: LandedCollection
     parts: dict[str, list[Part]] = field(default_factory=dict)
@@ -153,11 +151,11 @@ class _Made:
     accepted: int = 0
     tombstones: int = 0
     unidentified: int = 0
-    united: int = 0
-    _found: dict[str, Finding] = field(default_factory=dict)
+    merged: int = 0
+    _findings_by_rule: dict[str, Finding] = field(default_factory=dict)
 
-    def add(self, judged: Judged, parts: dict[str, list[Part]], united: int) -> None:
-        self.united += united
+    def add(self, judged: JudgedCollection, parts: dict[str, list[Part]], merged: int) -> None:
+        self.merged += merged
         for name, more in parts.items():
             self.parts.setdefault(name, []).extend(more)
         self.rejects.append(judged.rejects)
@@ -165,21 +163,21 @@ class _Made:
         self.tombstones += judged.tombstones
         self.unidentified += judged.unidentified
         for finding in judged.findings:
-            count = self._found[finding.rule].count if finding.rule in self._found else 0
-            self._found[finding.rule] = replace(finding, count=count + finding.count)
+            count = self._findings_by_rule[finding.rule].count if finding.rule in self._findings_by_rule else 0
+            self._findings_by_rule[finding.rule] = replace(finding, count=count + finding.count)
 
     def findings(self) -> list[Finding]:
         """One per rule."""
-        return list(self._found.values())
+        return list(self._findings_by_rule.values())
 
     def manifest(self) -> ValidatedCollection:
-        """The collection's numbers; each record received is accepted or rejected, and united ones are one record."""
+        """The collection's counts. Each record is accepted or rejected; merged records count as one."""
         landed = self.landed
         identified = landed.unidentified == 0 and self.unidentified == 0
         return ValidatedCollection(
             collection=landed.collection,
             parts=self.parts,
-            received=landed.rows(landed.collection) - self.united + landed.unreadable,
+            received=landed.rows(landed.collection) - self.merged + landed.unreadable,
             accepted=self.accepted,
             tombstones=self.tombstones,
             rejected=landed.unreadable + sum(rejects.num_rows for rejects in self.rejects),
@@ -188,7 +186,7 @@ class _Made:
 
 
 def _findings_of_extract(rejects: pa.Table) -> list[Finding]:
-    """One finding per collection and kind of unreadable record."""
+    """One finding per collection and cause of unreadable records."""
     counted = rejects.group_by(["collection", "rule"], use_threads=False).aggregate(
         [("reason", "min"), ([], "count_all")]
     )

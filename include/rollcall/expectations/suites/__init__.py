@@ -1,4 +1,4 @@
-"""The rules, one file per collection: what validate asks of each record, and merge of the roster as it will be."""
+"""The rules, one file per collection: those about single records, and those about the roster as it will be."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUITES: dict[str, Suite] = {
 
 
 def rules_of(collection: str) -> list[Rule]:
-    """Every rule of a collection that is asked row by row, but for those of :mod:`every_record`."""
+    """Every row-by-row rule of a collection, without those of `every_record`."""
     suite = SUITES[collection]
     parts = [rule for rules in (*suite.parts.values(), *suite.roster.values()) for rule in rules]
     return [*suite.records, *parts]

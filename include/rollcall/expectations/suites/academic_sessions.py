@@ -1,7 +1,7 @@
-"""School years, semesters, terms and grading periods.
+"""School years, semesters, terms, and grading periods.
 
-Dates are what a session is for: every class of a term takes its dates from it. A session whose dates are missing,
-impossible or in the wrong order would open or close them all, so it is refused and its published version stays.
+Every class of a term takes its dates from the session. A session whose dates are missing, invalid, or in the wrong
+order would open or close all its classes, so it is rejected and its published version stays.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import great_expectations.expectations as gxe
 
 from rollcall.expectations.rules import Rule, Suite, in_order, is_true, not_null, parseable, provided, vocabulary
 from rollcall.expectations.suites import every_record
-from rollcall.expectations.vocabularies import SESSION_TYPES
+from rollcall.model.vocabularies import SESSION_TYPES
 
 SUITE = Suite(
     records=[
@@ -21,13 +21,13 @@ SUITE = Suite(
             "type_missing",
             "warning",
             "type",
-            "It is not said whether the session is a school year, a semester, a term or a grading period.",
+            "The session has no type: school year, semester, term, or grading period.",
             not_null("type"),
         ),
         *vocabulary(
             "type_unknown",
             "type",
-            "The type of the session is none of OneRoster's (schoolYear, semester, term, gradingPeriod).",
+            "The session's type is not a OneRoster type (schoolYear, semester, term, gradingPeriod).",
             "type",
             SESSION_TYPES,
         ),
@@ -35,7 +35,7 @@ SUITE = Suite(
             "start_date_impossible",
             "critical",
             "startDate",
-            "The start date is not a date of the calendar, written like 2026-08-21.",
+            "The start date is not a valid date such as 2026-08-21.",
             parseable("start_date"),
         ),
         Rule(
@@ -49,7 +49,7 @@ SUITE = Suite(
             "end_date_impossible",
             "critical",
             "endDate",
-            "The end date is not a date of the calendar, written like 2026-08-21.",
+            "The end date is not a valid date such as 2026-08-21.",
             parseable("end_date"),
         ),
         Rule(
@@ -70,14 +70,14 @@ SUITE = Suite(
             "school_year_missing",
             "warning",
             "schoolYear",
-            "The session does not say which school year it belongs to.",
+            "The session has no school year.",
             not_null("school_year"),
         ),
         Rule(
             "school_year_malformed",
             "warning",
             "schoolYear",
-            "The school year is not written as the four digits of the year in which it ends.",
+            "The school year is not the four-digit year in which it ends.",
             gxe.ExpectColumnValuesToMatchRegex(column="school_year", regex=r"^\d{4}\Z"),
         ),
     ],
@@ -87,14 +87,14 @@ SUITE = Suite(
                 "orphan_parent",
                 "warning",
                 "parent",
-                "The session above it did not arrive: probably of a school year that is not shared.",
+                "Its parent session was not received. It is probably in a school year that is not shared.",
                 is_true("parent_sourced_id_resolves"),
             ),
             Rule(
                 "parent_loop",
                 "warning",
                 "parent",
-                "The sessions above it lead back to itself, so it belongs to no school year.",
+                "Its parent sessions lead back to itself, so it belongs to no school year.",
                 is_true("parent_ends"),
             ),
         ]

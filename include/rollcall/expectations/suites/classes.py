@@ -1,14 +1,14 @@
-"""Classes, which are sections and homerooms.
+"""Classes: sections and homerooms.
 
-A class without school, course or term is poorer, and yet children sit in it: refusing it would leave its enrollments
-pointing at nothing, which is the greater harm.
+A class without a school, course, or term is only warned about. Students are enrolled in it, and rejecting it would
+reject their enrollments too, which is the greater harm.
 """
 
 from __future__ import annotations
 
 from rollcall.expectations.rules import Rule, Suite, is_true, not_null, vocabulary
 from rollcall.expectations.suites import every_record
-from rollcall.expectations.vocabularies import CLASS_TYPES
+from rollcall.model.vocabularies import CLASS_TYPES
 
 SUITE = Suite(
     records=[
@@ -18,7 +18,7 @@ SUITE = Suite(
         *vocabulary(
             "class_type_unknown",
             "classType",
-            "The class is said to be neither a scheduled class nor a homeroom.",
+            "The class type is not a OneRoster type (scheduled, homeroom).",
             "class_type",
             CLASS_TYPES,
         ),
@@ -26,21 +26,21 @@ SUITE = Suite(
             "course_missing",
             "warning",
             "course",
-            "The class does not say which course is taught in it.",
+            "The class has no course.",
             not_null("course_sourced_id"),
         ),
         Rule(
             "school_missing",
             "warning",
             "school",
-            "The class does not say at which school it is held.",
+            "The class has no school.",
             not_null("school_sourced_id"),
         ),
         Rule(
             "terms_missing",
             "warning",
             "terms",
-            "The class belongs to no term, so it is unclear when it is held.",
+            "The class has no term, so its dates are unknown.",
             is_true("has_class_terms"),
         ),
     ],
@@ -50,7 +50,7 @@ SUITE = Suite(
                 "term_missing",
                 "critical",
                 "terms",
-                "A term of the class has no sourcedId that can be used; that term is left out.",
+                "A term of the class has no usable sourcedId. That term is skipped.",
                 not_null("term_sourced_id"),
                 guards_key=True,
             )
@@ -62,14 +62,14 @@ SUITE = Suite(
                 "orphan_school",
                 "warning",
                 "school",
-                "Its school did not arrive: probably outside the connection's school scope.",
+                "Its school was not received. It is probably outside the connection's school scope.",
                 is_true("school_sourced_id_resolves"),
             ),
             Rule(
                 "orphan_course",
                 "warning",
                 "course",
-                "Its course did not arrive, so it is unclear what is taught in it.",
+                "Its course was not received, so its subject is unknown.",
                 is_true("course_sourced_id_resolves"),
             ),
         ],
@@ -78,7 +78,7 @@ SUITE = Suite(
                 "orphan_term",
                 "warning",
                 "terms",
-                "One of its terms did not arrive, so it is unclear when the class is held.",
+                "One of its terms was not received, so its dates are uncertain.",
                 is_true("term_sourced_id_resolves"),
             )
         ],

@@ -1,4 +1,4 @@
-"""Courses: what is taught, whoever teaches it. All of it describes, so nothing here refuses one."""
+"""Courses. Their fields only describe, so no rule here rejects one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SUITE = Suite(
             "course_code_missing",
             "warning",
             "courseCode",
-            "The course has no code, such as the one printed in the course catalog.",
+            "The course has no code such as the one in the course catalog.",
             not_null("course_code"),
         ),
         Rule(
             "org_missing",
             "info",
             "org",
-            "The course does not say which school or district offers it.",
+            "The course has no school or district.",
             not_null("org_sourced_id"),
         ),
     ],
@@ -31,14 +31,14 @@ SUITE = Suite(
                 "orphan_org",
                 "warning",
                 "org",
-                "The organization that offers it did not arrive: probably outside the connection's school scope.",
+                "Its school or district was not received. It is probably outside the connection's school scope.",
                 is_true("org_sourced_id_resolves"),
             ),
             Rule(
                 "orphan_year",
                 "warning",
                 "schoolYear",
-                "Its school year did not arrive: probably a year that is not shared.",
+                "Its school year was not received. That year is probably not shared.",
                 is_true("school_year_sourced_id_resolves"),
             ),
         ]

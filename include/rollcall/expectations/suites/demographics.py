@@ -1,6 +1,6 @@
 """Demographics. Their sourcedId is the person's; everything else is optional.
 
-What is refused here is never shown anywhere, not even among the rejects: only that it was refused, and why.
+A rejected record is never shown, not even among the rejects. Only the rule and its reason are kept.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from rollcall.expectations.rules import Rule, Suite, parseable, vocabulary
 from rollcall.expectations.suites import every_record
 from rollcall.expectations.suites.orphans import NO_PERSON, orphans
-from rollcall.expectations.vocabularies import SEXES
+from rollcall.model.vocabularies import SEXES
 
 _RACES_AND_ETHNICITY = {
     "american_indian_or_alaska_native": "americanIndianOrAlaskaNative",
@@ -29,16 +29,16 @@ SUITE = Suite(
             "birth_date_impossible",
             "critical",
             "birthDate",
-            "The birth date is not a date of the calendar, written like 2015-08-21.",
+            "The birth date is not a valid date such as 2015-08-21.",
             parseable("birth_date"),
         ),
-        *vocabulary("sex_unknown", "sex", "The sex is none of OneRoster's values.", "sex", SEXES),
+        *vocabulary("sex_unknown", "sex", "The sex is not a OneRoster value.", "sex", SEXES),
         *(
             Rule(
                 f"{name}_unreadable",
                 "warning",
                 field,
-                "A question about race or ethnicity is answered with neither true nor false; it counts as not said.",
+                "A race or ethnicity field is neither true nor false. It is left empty.",
                 parseable(f"is_{name}"),
             )
             for name, field in _RACES_AND_ETHNICITY.items()

@@ -1,8 +1,8 @@
-"""Enrollments: who is in which class, and as what.
+"""Enrollments: which person is in which class, and in which role.
 
-Without person or class an enrollment says nothing and is refused. Dates that are no dates refuse it too: its published
-version, with the dates that were right, stays. Dates in the wrong order only warn: one of the two is a slip of the
-pen, both are handed on as they came, and a child missing from a class would be worse.
+An enrollment without a person or class is rejected. So is one with an invalid date: its published version, with valid
+dates, stays. Dates in the wrong order are only warned about. One of them is probably a typing error; both are published
+as received, because a student missing from a class would be worse.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from rollcall.expectations.rules import Rule, Suite, in_order, is_true, not_null, parseable, vocabulary
 from rollcall.expectations.suites import every_record
 from rollcall.expectations.suites.orphans import NO_CLASS, NO_PERSON, orphans
-from rollcall.expectations.vocabularies import ENROLLMENT_ROLES
+from rollcall.model.vocabularies import ENROLLMENT_ROLES
 
 SUITE = Suite(
     records=[
@@ -20,7 +20,7 @@ SUITE = Suite(
             "user_missing",
             "critical",
             "user",
-            "The enrollment does not say who is enrolled.",
+            "The enrollment has no user.",
             not_null("user_sourced_id"),
             needs_owner=True,
         ),
@@ -28,7 +28,7 @@ SUITE = Suite(
             "class_missing",
             "critical",
             "class",
-            "The enrollment does not say in which class.",
+            "The enrollment has no class.",
             not_null("class_sourced_id"),
             needs_owner=True,
         ),
@@ -36,20 +36,20 @@ SUITE = Suite(
             "school_missing",
             "warning",
             "school",
-            "The enrollment does not say at which school.",
+            "The enrollment has no school.",
             not_null("school_sourced_id"),
         ),
         Rule(
             "role_missing",
             "warning",
             "role",
-            "The enrollment does not say whether the person learns or teaches in the class.",
+            "The enrollment has no role, such as student or teacher.",
             not_null("role"),
         ),
         *vocabulary(
             "role_unknown",
             "role",
-            "The role in the class is none of OneRoster's (student, teacher, …).",
+            "The role in the class is not a OneRoster role (student, teacher, …).",
             "role",
             ENROLLMENT_ROLES,
         ),
@@ -57,22 +57,21 @@ SUITE = Suite(
             "primary_unreadable",
             "warning",
             "primary",
-            "Whether this is the class's primary teacher is answered with neither true nor false; it counts as not "
-            "said.",
+            "The field for the class's primary teacher is neither true nor false. It is left empty.",
             parseable("is_primary"),
         ),
         Rule(
             "begin_date_impossible",
             "critical",
             "beginDate",
-            "The begin date is not a date of the calendar, written like 2026-08-21.",
+            "The begin date is not a valid date such as 2026-08-21.",
             parseable("begin_date"),
         ),
         Rule(
             "end_date_impossible",
             "critical",
             "endDate",
-            "The end date is not a date of the calendar, written like 2026-08-21.",
+            "The end date is not a valid date such as 2026-08-21.",
             parseable("end_date"),
         ),
         Rule(
@@ -91,7 +90,7 @@ SUITE = Suite(
                 "orphan_school",
                 "warning",
                 "school",
-                "Its school did not arrive: probably outside the connection's school scope.",
+                "Its school was not received. It is probably outside the connection's school scope.",
                 is_true("school_sourced_id_resolves"),
             ),
             Rule(

@@ -1,13 +1,13 @@
-"""Organizations: schools, districts and what stands above them.
+"""Organizations: schools, districts, and the organizations above them.
 
-Nothing here refuses one: everything else hangs on its school, and a school without a name is still that school.
+No rule here rejects one. Everything else depends on its school, and a school without a name is still that school.
 """
 
 from __future__ import annotations
 
 from rollcall.expectations.rules import Rule, Suite, is_true, not_null, vocabulary
 from rollcall.expectations.suites import every_record
-from rollcall.expectations.vocabularies import ORG_TYPES
+from rollcall.model.vocabularies import ORG_TYPES
 
 SUITE = Suite(
     records=[
@@ -18,13 +18,13 @@ SUITE = Suite(
             "type_missing",
             "warning",
             "type",
-            "It is not said whether the organization is a school or a district.",
+            "The organization has no type, such as school or district.",
             not_null("type"),
         ),
         *vocabulary(
             "type_unknown",
             "type",
-            "The type of the organization is none of OneRoster's (school, district, …).",
+            "The organization's type is not a OneRoster type (school, district, …).",
             "type",
             ORG_TYPES,
         ),
@@ -42,14 +42,14 @@ SUITE = Suite(
                 "orphan_parent",
                 "warning",
                 "parent",
-                "The organization above it did not arrive: probably outside the connection's school scope.",
+                "Its parent organization was not received. It is probably outside the connection's school scope.",
                 is_true("parent_sourced_id_resolves"),
             ),
             Rule(
                 "parent_loop",
                 "warning",
                 "parent",
-                "The organizations above it lead back to itself, so it belongs to no district.",
+                "Its parent organizations lead back to itself, so it belongs to no district.",
                 is_true("parent_ends"),
             ),
         ]

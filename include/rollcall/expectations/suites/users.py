@@ -1,11 +1,11 @@
-"""People, with their roles and their agents (the people related to them).
+"""Users, with their roles and their agents (related people).
 
-Guardians and relatives are not asked for username, e-mail and identifier: student information systems give them none,
-and a warning about every one of them would hide the child without an e-mail address.
+Guardians and relatives need no username, email, or identifier. Student information systems give them none, and a
+warning for each would hide the student without an email address.
 
-A person is never refused for what is missing: without a username they get no account, and that is told where accounts
-are made. Bad dates of a role are left empty and do not refuse it: roles are published as a set with their person, so a
-refused role would be a role taken away, while an open date leaves the person where the school has them.
+A person is never rejected for a missing value. Without a username they get no account, which the mapping reports. An
+invalid date of a role is left empty and does not reject the role. Roles are published as a set with their person, so a
+rejected role would remove it, while an open date keeps the person at the school.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from rollcall.expectations.rules import (
     vocabulary,
 )
 from rollcall.expectations.suites import every_record
-from rollcall.expectations.vocabularies import ROLE_TYPES, USER_ROLES
+from rollcall.model.vocabularies import ROLE_TYPES, USER_ROLES
 
-#: Blanks and control characters, the no-break space, and what has no width at all.
+#: White space, control characters, the no-break space, and characters without width.
 _INVISIBLE = "[\\s\\x00-\\x1f\\x7f\u00a0\u200b\ufeff]"
 
 
 def expected(column: str) -> gxe.Expectation:
-    """Something is said, or the person is nothing but somebody's relative."""
-    return is_true(f"{column}_is_said_or_needless")
+    """A value is provided, or the person is only a guardian or relative."""
+    return is_true(f"{column}_provided_or_not_needed")
 
 
 def _people() -> list[Rule]:
@@ -43,19 +43,19 @@ def _people() -> list[Rule]:
         Rule("given_name_missing", "warning", "givenName", "The person has no first name.", not_null("given_name")),
         Rule("family_name_missing", "warning", "familyName", "The person has no last name.", not_null("family_name")),
         Rule("username_missing", "warning", "username", "The person has no username.", expected("username")),
-        Rule("email_missing", "warning", "email", "The person has no e-mail address.", expected("email")),
+        Rule("email_missing", "warning", "email", "The person has no email address.", expected("email")),
         Rule(
             "username_malformed",
             "warning",
             "username",
-            "The username has a blank or another invisible character in it, perhaps at its end.",
+            "The username contains a space or an invisible character, perhaps at its end.",
             gxe.ExpectColumnValuesToNotMatchRegex(column="username", regex=_INVISIBLE),
         ),
         Rule(
             "email_malformed",
             "warning",
             "email",
-            "The e-mail address is not written like name@school.example, or has a blank in it.",
+            "The email address does not look like name@school.example, or contains a space.",
             gxe.ExpectColumnValuesToMatchRegex(column="email", regex=r"^[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+\Z"),
         ),
         Rule(
@@ -69,14 +69,14 @@ def _people() -> list[Rule]:
             "enabled_user_missing",
             "info",
             "enabledUser",
-            "It is not said whether the person may sign in.",
+            "The record does not state whether the person may sign in.",
             provided("is_enabled"),
         ),
         Rule(
             "enabled_user_unreadable",
             "warning",
             "enabledUser",
-            "Whether the person may sign in is answered with neither true nor false; it counts as not said.",
+            "The field for whether the person may sign in is neither true nor false. It is left empty.",
             parseable("is_enabled"),
         ),
         Rule(
@@ -95,7 +95,7 @@ def _roles() -> list[Rule]:
             "role_missing",
             "critical",
             "roles.role",
-            "An entry among the person's roles does not say which role it is; that entry is left out.",
+            "One of the person's roles has no role name. That role is skipped.",
             not_null("role"),
             guards_key=True,
         ),
@@ -103,23 +103,21 @@ def _roles() -> list[Rule]:
             "role_org_missing",
             "warning",
             "roles.org",
-            "A role of the person does not say at which school it is held; nobody gets an account by it.",
+            "One of the person's roles has no school. It gives no account.",
             not_null("org_sourced_id"),
         ),
         Rule(
             "role_repeated",
             "critical",
             "roles",
-            "A role of the person is there more than once with the same school and begin date; the entry that lasts "
-            "longest is used.",
+            "A role was received more than once with the same school and begin date. The longest one is used.",
             is_true("lasts_longest"),
             guards_key=True,
         ),
         *vocabulary(
             "role_unknown",
             "roles.role",
-            "The role is none of OneRoster's; until it is mapped in the district's settings nobody gets an account "
-            "by it.",
+            "The role is not a OneRoster role. It gives no account until it is mapped in the district's settings.",
             "role",
             USER_ROLES,
         ),
@@ -127,21 +125,21 @@ def _roles() -> list[Rule]:
             "role_type_unknown",
             "warning",
             "roles.roleType",
-            "The role is said to be neither primary nor secondary.",
+            "The role type is neither primary nor secondary.",
             one_of("role_type", ROLE_TYPES),
         ),
         Rule(
             "role_begin_date_impossible",
             "warning",
             "roles.beginDate",
-            "The begin date of a role is not a date of the calendar, written like 2026-08-21; it is left empty.",
+            "The begin date of a role is not a valid date such as 2026-08-21. It is left empty.",
             parseable("begin_date"),
         ),
         Rule(
             "role_end_date_impossible",
             "warning",
             "roles.endDate",
-            "The end date of a role is not a date of the calendar, written like 2026-08-21; it is left empty.",
+            "The end date of a role is not a valid date such as 2026-08-21. It is left empty.",
             parseable("end_date"),
         ),
         Rule(
@@ -160,7 +158,7 @@ def _agents() -> list[Rule]:
             "agent_missing",
             "critical",
             "agents",
-            "A related person has no sourcedId that can be used; that relation is left out.",
+            "A related person has no usable sourcedId. That relation is skipped.",
             not_null("agent_sourced_id"),
             guards_key=True,
         )
@@ -174,7 +172,7 @@ def _roster() -> dict[str, list[Rule]]:
                 "orphan_role_org",
                 "warning",
                 "roles.org",
-                "The school of a role did not arrive: probably outside the connection's school scope.",
+                "The school of a role was not received. It is probably outside the connection's school scope.",
                 is_true("org_sourced_id_resolves"),
             ),
             Rule(
@@ -190,7 +188,7 @@ def _roster() -> dict[str, list[Rule]]:
                 "orphan_agent",
                 "warning",
                 "agents",
-                "A related person did not arrive: probably has no user account in the student information system.",
+                "A related person was not received. They probably have no account in the student information system.",
                 is_true("agent_sourced_id_resolves"),
             )
         ],
@@ -199,7 +197,7 @@ def _roster() -> dict[str, list[Rule]]:
 
 def _shares() -> list[Share]:
     return [
-        Share("share_without_email", "warning", "email", "people have no e-mail address", "has_email"),
+        Share("share_without_email", "warning", "email", "people have no email address", "has_email"),
         Share("share_without_class", "warning", "enrollments", "students are in no class", "has_class"),
         Share("share_without_school", "warning", "roles.org", "people are at no school that was shared", "has_school"),
     ]
