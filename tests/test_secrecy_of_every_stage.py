@@ -216,10 +216,13 @@ class TestEveryLibraryInEveryStage:
         place = "rollcall.validate.collection.to_types"
         each("validate", place, landed, lambda: night.validate_night(nights.district, landed, nights.landing))
 
-    @pytest.mark.parametrize("place", ["merge.stage.arrivals", "judge_night.map_accounts", "judge_night.judge"])
-    def test_merge_mapping_and_guard(self, nights: Any, roster: Any, each: Any, place: str) -> None:
+    @pytest.mark.parametrize(
+        "place",
+        ["changes.proposal.find_arrivals", "pipeline.change_set.map_accounts", "pipeline.change_set.judge"],
+    )
+    def test_changes_mapping_and_guard(self, nights: Any, roster: Any, each: Any, place: str) -> None:
         ref = nights.prepare(roster("ada"))
-        each("map_roster", f"include.{place}", ref, _map(nights, ref))
+        each("map_roster", f"rollcall.{place}", ref, _map(nights, ref))
 
     def test_publish(self, nights: Any, roster: Any, each: Any) -> None:
         ref = nights.prepare(roster("ada"))

@@ -45,7 +45,7 @@ def test_what_jumps_is_told_with_both_shares(nights, without):
     assert _jumps(nights) == {"share_without_email": 13, "share_without_school": 11}
     message = nights.scalar("SELECT message FROM roster_ops.findings WHERE rule = 'share_without_email'")
     assert message.startswith(
-        "13 of 40 people have no e-mail address (32.5%); in the published roster it is 2 of 40 (5.0%)"
+        "13 of 40 people have no email address (32.5%); in the published roster it is 2 of 40 (5.0%)"
     )
 
 

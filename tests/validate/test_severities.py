@@ -36,7 +36,7 @@ def test_a_raised_warning_refuses_with_its_reason(validated: Any, good: Good) ->
     outcome = validated("users", people, user_roles=roles, rules=_rules(users__email_missing="critical"))
     (reject,) = outcome.rejects()
     assert (reject["sourced_id"], reject["rule"], reject["field"]) == ("u2", "email_missing", "email")
-    assert reject["reason"] == "The person has no e-mail address."
+    assert reject["reason"] == "The person has no email address."
     assert [row["sourced_id"] for row in outcome.rows("users")] == ["u1"]
     assert [row["user_sourced_id"] for row in outcome.rows("user_roles")] == ["u1"]
 

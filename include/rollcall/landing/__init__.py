@@ -1,1 +1,1 @@
-"""The landing zone, and what the stages of a run leave there for one another."""
+"""The landing zone: files and manifests that the stages of a run leave for each other."""

@@ -16,12 +16,12 @@ from rollcall.model.tables import Table
 HoldKind = Literal["removals", "updates", "usernames", "identities", "additions"]
 
 
-#: The one row a hold of `additions` names: all first rows of a collection, whichever they are.
+#: The one row of an `additions` hold: it covers all first rows of a collection.
 ALL_NEW_ROWS = "*"
 
 
 class TableCounts(Contract, frozen=True):
-    """What a run did, or would do, to one table. `published` were live before; `held` rows are left as they were."""
+    """The row counts of a run for one table. `published` rows were live before; `held` rows are not changed."""
 
     published: int = 0
     received: int = 0
@@ -40,14 +40,15 @@ class TableCounts(Contract, frozen=True):
 
 
 class Hold(Contract, frozen=True):
-    """Something withheld from publication until a person decides (rule 4).
+    """Rows withheld from publication until a person decides (rule 4).
 
     :param kind: what is withheld of the collection.
-    :param school: the org it is about; empty for the whole collection.
-    :param rows: how many rows it names; `published` is what readers have of the same.
-    :param looks_like: the cause the numbers speak for, in words; `looks_not_like` the causes they speak against.
-    :param is_announced: first absences: they are recorded as missing, readers lose nothing by that, so nothing is
-        withheld yet; the second complete pull will hold their removal.
+    :param school: the org it concerns; empty for the whole collection.
+    :param rows: the number of rows it names; `published` is the number of published rows of the same kind.
+    :param looks_like: the cause that the numbers suggest, in words; `looks_not_like`: the causes they exclude.
+    :param is_announced: first absences. They are recorded as missing and stay published, so nothing is withheld yet.
+        The
+        second complete pull will hold their removal.
     """
 
     collection: str
@@ -61,21 +62,21 @@ class Hold(Contract, frozen=True):
 
 
 class ChangeSet(Contract, frozen=True):
-    """The manifest of map_roster: merge's changes, extended by map with accounts, judged by the guard.
+    """The manifest of the map stage: the changes of records and accounts, judged by the guard.
 
-    :param generation: the district's generation merge saw; publish refuses if it has moved.
-    :param full_required: why the next night has to be a full pull; empty if it need not.
-    :param parts: per table the rows that change, in the schema :func:`change_schema`.
-    :param digests: per table the rows that are as they were under another digest: key and the new one, in
-        :func:`digest_schema`.
-    :param person_findings: what is found about single people, in `PERSON_FINDINGS_SCHEMA`.
+    :param generation: the district's generation when the change set was built; publish refuses if it has changed.
+    :param full_required: why the next night must be a full pull; empty if it need not be.
+    :param parts: per table, the rows that change, in `change_schema`.
+    :param digests: per table, unchanged rows with a new digest, in `digest_schema`.
+    :param person_findings: findings about single people, in `PERSON_FINDINGS_SCHEMA`.
     :param held_rows: the rows each hold names, in `HELD_ROWS_SCHEMA`.
-    :param came_back: rows that living holds name and that tonight's pull brought again, in `RESOLVED_HOLD_ROWS_SCHEMA`.
+    :param came_back: rows of open holds whose reason is gone, in `RESOLVED_HOLD_ROWS_SCHEMA`.
     :param coverage: people received, with a site, a username, an account.
-    :param decisions: a digest of what people had decided about holds when this was worked out; publish refuses if they
-        have decided otherwise since.
-    :param is_full_mapping: whether mapping was asked about everybody; then `expected_accounts` are all accounts as
-        they have to be after this, the columns `COMPARED_ACCOUNT_COLUMNS`.
+    :param decisions: a digest of the hold decisions when the change set was built; publish refuses if they have
+        changed.
+    :param is_full_mapping: whether all people were mapped. Then `expected_accounts` are all accounts after publication,
+        with
+        the columns `COMPARED_ACCOUNT_COLUMNS`.
     """
 
     STAGE: ClassVar[str] = "map"
@@ -105,11 +106,12 @@ class ChangeSet(Contract, frozen=True):
 
 
 class Published(Contract, frozen=True):
-    """What a publication did; small enough for XCom, the ledger and the asset event.
+    """The result of a publication; small enough for XCom, the ledger, and the asset event.
 
-    :param status: `already_published` when this very pull was published before: nothing was done. `paused`: all is
-        worked out and nothing published, until somebody resumes. `replayed`: history was written, readers' tables not.
-    :param why: in words, where something else than a publication came of it.
+    :param status: `already_published`: this pull was published before, and nothing was done. `paused`: the change set
+        was
+        built, but nothing is published until a person resumes. `replayed`: only history was written.
+    :param why: the reason, in words, if nothing was published.
     """
 
     district: str
@@ -125,20 +127,18 @@ class Published(Contract, frozen=True):
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 published but something is held, or all of it because publication is paused.
-
-        What is only announced keeps nothing back.
-        """
+        """0 if done; 3 if something is held or publication is paused. Announced holds withhold nothing."""
         is_held = any(not hold.is_announced for hold in self.holds)
         return 3 if is_held or self.status == "paused" else 0
 
 
 def change_schema(table: Table) -> pa.Schema:
-    """What merge and map write and publish reads: the row, its digest, what happens to it and because of what.
+    """The schema of changed rows: the row, its digest, its change, and the reason.
 
-    `_change` is added, changed, returned (it was removed), found (it was missing, and is as it was), missing, removed,
-    confirmed (it was removed with its owner, and goes by itself now). `_changed_fields` names the columns that differ,
-    comma-separated. Rows `missing`, `removed` and `confirmed` carry the key only.
+    `_change` is added, changed, returned (was removed), found (was missing, unchanged), missing, removed, or confirmed
+    (was
+    removed with its owner, and is now removed on its own). `_changed_fields` lists the columns that differ,
+    comma-separated. Rows `missing`, `removed`, and `confirmed` have the key only.
     """
     extra = [
         ("_digest", pa.int64()),
@@ -154,7 +154,7 @@ def digest_schema(table: Table) -> pa.Schema:
     return pa.schema([*((name, pa.string()) for name in table.key), ("_digest", pa.int64())])
 
 
-#: What of every account is compared after a publication with what mapping gives.
+#: The columns of accounts that are compared with the mapping after a publication.
 COMPARED_ACCOUNT_COLUMNS = ("user_sourced_id", "site_id", "account_id", "role", "is_primary_site", "username", "email")
 
 

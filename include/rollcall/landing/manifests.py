@@ -15,9 +15,9 @@ from rollcall.landing.zone import PullFolder
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """Values between stages: immutable, written to JSON and back without loss.
+    """Values between stages: immutable, and converted to JSON and back without loss.
 
-    A contract that is a stage's manifest names that stage.
+    A contract that is a stage's manifest has that stage's name in `STAGE`.
     """
 
     STAGE: ClassVar[str]
@@ -34,9 +34,9 @@ class Part(Contract, frozen=True):
     sha256: str
 
 
-def save(folder: PullFolder, made: Contract) -> None:
+def save(folder: PullFolder, contract: Contract) -> None:
     """Write a stage's manifest."""
-    folder.write_manifest(made.STAGE, to_json(made))
+    folder.write_manifest(contract.STAGE, to_json(contract))
 
 
 def load(folder: PullFolder, kind: type[ContractType]) -> ContractType:
@@ -47,9 +47,9 @@ def load(folder: PullFolder, kind: type[ContractType]) -> ContractType:
     return from_json(folder.read_manifest(kind.STAGE), kind)
 
 
-def to_json(made: msgspec.Struct) -> dict[str, Any]:
+def to_json(contract: msgspec.Struct) -> dict[str, Any]:
     """A contract as plain values, for XCom and manifests."""
-    plain: dict[str, Any] = msgspec.to_builtins(made)
+    plain: dict[str, Any] = msgspec.to_builtins(contract)
     return plain
 
 
@@ -58,7 +58,7 @@ def from_json(plain: dict[str, Any], kind: type[ContractType]) -> ContractType:
 
 
 def write_rows(folder: PullFolder, stage: str, table: str, rows: pa.Table) -> list[Part]:
-    """Write rows as a part; none for no rows."""
+    """Write rows as one part; no part for no rows."""
     if not rows.num_rows:
         return []
     name, sha256 = folder.write_part(stage, table, rows)
@@ -66,7 +66,7 @@ def write_rows(folder: PullFolder, stage: str, table: str, rows: pa.Table) -> li
 
 
 def read_rows(folder: PullFolder, parts: list[Part], schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-    """The rows of these parts one after another, in `schema` or the named columns of it."""
+    """The rows of these parts in order, in `schema` or only its named columns."""
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns])
     tables = [folder.read_part(part.name, part.sha256, schema.names).cast(schema) for part in parts]

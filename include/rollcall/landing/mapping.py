@@ -1,4 +1,4 @@
-"""What mapping needs and what it makes: people in, accounts out. In memory, within one task."""
+"""The input and result of mapping people to accounts. In memory, within one task."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ LEFT_OUT_REASONS: dict[str, str] = {
 }
 
 
-#: People without an account: their sourcedId, the one first reason, and what it is about (a school, a role, …).
+#: People without an account: sourcedId, reason, and its object (a school, a role, …).
 LEFT_OUT_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourced_id", "reason", "detail")])
 
 
-#: What is found about single people: their sourcedId, the rule, and what it is about: the field, or the sourcedId of
-#: another record and what contradicts it.
+#: Findings about single people: sourcedId, rule, and detail (the field, or another record's sourcedId and the
+#: difference).
 PERSON_FINDINGS_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourced_id", "rule", "detail")])
 
 
-#: Accounts whose username tonight is not the one readers have, or comes from another field (rule 10). `kind` is
-#: `renamed` (same field, other value), `field_changed` (the field changed; the username may be the same) or `exchanged`
-#: (the new username was another person's until tonight). A username decided by hand is agreed already and is not told.
+#: Accounts whose username differs from the published one, or is from another field (rule 10). `kind` is `renamed` (same
+#: field, other value), `field_changed` (the username may be the same), or `exchanged` (the new username was another
+#: person's until tonight). Usernames that a person decided are not included.
 NAME_CHANGES_SCHEMA = pa.schema(
     [
         (name, pa.string())
@@ -61,7 +61,7 @@ NAME_CHANGES_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class ClassMembership:
-    """Who is in which class, and when its terms begin and end.
+    """Enrollments, and the terms of their classes.
 
     :param enrollments: user_sourced_id, class_sourced_id, begin_date, end_date.
     :param class_terms: class_sourced_id, term_sourced_id.
@@ -99,13 +99,13 @@ class MappingInput:
 
 @dataclass(frozen=True)
 class MappingResult:
-    """What mapping makes of people.
+    """The result of mapping people to accounts.
 
     :param accounts: every account as it will be, in the table's schema.
-    :param left_out: everybody without one, in `LEFT_OUT_SCHEMA`.
-    :param coverage: how many people came, have a role that gets an account, a site, a username, an account.
+    :param left_out: all people without one, in `LEFT_OUT_SCHEMA`.
+    :param coverage: the number of people received, with a role that gets an account, a site, a username, an account.
     :param name_changes: the accounts whose username or its field changes, in `NAME_CHANGES_SCHEMA`.
-    :param person_findings: what is found about single people, in `PERSON_FINDINGS_SCHEMA`.
+    :param person_findings: findings about single people, in `PERSON_FINDINGS_SCHEMA`.
     """
 
     accounts: pa.Table

@@ -14,20 +14,19 @@ from rollcall.model.tables import ADDED_BY_VALIDATE, Table
 from rollcall.oneroster.http import Usage
 from rollcall.oneroster.pages import Proof
 
-#: `full` asks for everything; `delta` for what was modified since the last time, orgs and academic sessions in full.
+#: `full` requests everything; `delta` what was modified since the last pull, but orgs and academic sessions in full.
 Mode = Literal["full", "delta"]
 
 
-#: What a run is: `sync` pulls, `remap` maps again what is published, `replay` writes a past night anew from its pull,
-#: `refetch` asks for what was modified since a night whose pull is gone, `rollback` gives readers an earlier roster
-#: back.
+#: `sync` pulls and publishes, `remap` maps the published roster again, `replay` rewrites a past night from its pull,
+#: `refetch` requests what was modified since a night whose pull was deleted, `rollback` restores an earlier roster.
 RunKind = Literal["sync", "remap", "replay", "refetch", "rollback"]
 
 
 class PullRef(Contract, frozen=True):
-    """Which pull a run works on, and to what end: the only thing that goes through XCom.
+    """The pull of a run, and the kind of run. The only value that goes through XCom.
 
-    :param pull_id: of a replay the newest pull of its night.
+    :param pull_id: for a replay, the newest pull of its night.
     """
 
     district: str

@@ -9,7 +9,7 @@ import pyarrow as pa
 from rollcall.landing.manifests import Contract, Part
 from rollcall.model.tables import Kind, Table
 
-#: Why a record was refused or is worth a look; only `critical` refuses.
+#: How serious a finding is; only `critical` rejects the record.
 Severity = Literal["critical", "warning", "info"]
 
 
@@ -28,8 +28,8 @@ class ValidatedCollection(Contract, frozen=True):
 
     :param parts: accepted rows per table, typed, tombstones included (`status` `tobedeleted`).
     :param received: records received, unreadable ones included.
-    :param rejected: how many records were refused, unreadable ones included; they lie in the pull's rejects.
-    :param proves_absence: a complete full pull of which every sourcedId could be read.
+    :param rejected: records rejected, unreadable ones included; they are in the pull's rejects.
+    :param proves_absence: whether this was a complete full pull and every sourcedId could be read.
     """
 
     collection: str
@@ -42,9 +42,9 @@ class ValidatedCollection(Contract, frozen=True):
 
 
 class Validated(Contract, frozen=True):
-    """The manifest of validate; `rejects` holds those of extract too.
+    """The manifest of validate; `rejects` includes those of extract.
 
-    :param rules: a digest of the rules that judged; where they are others today, a replay has the pull judged anew.
+    :param rules: a digest of the rules that were applied. If the rules have changed, a replay validates the pull again.
     """
 
     STAGE: ClassVar[str] = "validate"
@@ -66,5 +66,5 @@ _ARROW: dict[Kind, pa.DataType] = {
 
 
 def accepted_schema(table: Table) -> pa.Schema:
-    """What validate writes and merge reads: the table's own types."""
+    """The schema of accepted rows: the table's own types."""
     return pa.schema([(column.name, _ARROW[column.kind]) for column in table.columns])
