@@ -1,6 +1,6 @@
-"""The stage merge: tonight's accepted records laid over the published roster yield the change set.
+"""Compare tonight's accepted records with the published roster and propose the changes.
 
-Nothing else decides what changes. It reads one snapshot of the warehouse and writes nothing there.
+Only this module decides what changes. It reads one snapshot of the warehouse and writes nothing to it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from rollcall.runtime.memory import release_free_memory
 from rollcall.settings import RuleChange
 from rollcall.warehouse.clock import require_not_in_future, warehouse_now
 
-#: Tables whose rows mapping, or a rule about another table, needs as they will be.
+#: Tables whose rows after tonight are needed by mapping or by a rule about another table.
 _NEEDED_LATER = ("orgs", "academic_sessions", "class_terms", "users", "user_roles")
 
 
@@ -70,7 +70,7 @@ def propose_changes(
     approved: pa.Table,
     with_enrollments: bool = False,
 ) -> RosterChanges:
-    """Lay tonight over the published roster.
+    """Propose the changes of tonight's pull.
 
     :param connection: in a transaction whose snapshot does not move (repeatable read).
     :param rules: those the district has raised or lowered.
@@ -128,15 +128,15 @@ def _merge_table(
     is_own = table.parent is None
     is_tombstone = pc.equal(everything["status"], "tobedeleted") if is_own else None
     tombstones = everything["sourced_id"].filter(is_tombstone) if is_own else NONE
-    came = everything.num_rows
+    received_count = everything.num_rows
     active = everything.filter(pc.invert(is_tombstone)) if len(tombstones) else everything
-    del everything  # of enrollments both would be too much
+    del everything  # two copies of enrollments would take too much memory
     if table.parent:
         active = active.filter(pc.is_in(active[table.key[0]], value_set=merged.tables[table.parent].received))
-    # a delta looks at what came, and at what hangs on it
+    # a delta reads the rows it received and the rows that depend on them
     is_delta = pull.mode == "delta" and not collection.proves_absence
-    asked = _asked(merged, table, concat_keys(row_keys(table, active), tombstones)) if is_delta else None
-    published = read_published(merged.connection, pull.district, table, asked)
+    key_filter = _key_filter(merged, table, concat_keys(row_keys(table, active), tombstones)) if is_delta else None
+    published = read_published(merged.connection, pull.district, table, key_filter)
     about = _about(merged, table, active, tombstones, refused)
     parted = split_by_owner(active, table, about.targets, about.going_tonight) if is_own and table.owners else None
     if parted is not None:
@@ -145,7 +145,7 @@ def _merge_table(
     merged.findings.extend(verdict.findings)
     merged.rejects.append(verdict.rejects)
     if verdict.rejects.num_rows and any(owner not in merged.tables for owner in table.owners.values()):
-        merged.lacks_targets = True  # whoever they belong to may be in the next pull, which would not bring them again
+        merged.lacks_targets = True  # the next pull may bring their owners, but not these rows again
     active = verdict.accepted
     excused = refused.filter(pc.equal(refused["collection"], collection.collection))["sourced_id"]
     keys = row_keys(table, active)
@@ -160,22 +160,24 @@ def _merge_table(
         removed_owners={name: done.removed for name, done in merged.tables.items()},
         absence_counts=is_own and collection.proves_absence,
         as_of=pull.as_of,
-        approved=_of(merged.approved, table),
+        approved=_rows_of(merged.approved, table),
     )
-    # of a collection read in full whatever returns has been received; parts come with their record
-    helped = is_own and not collection.proves_absence
-    spoken_of = concat_keys(keys, tombstones)
-    restored = _returning(merged, table, published, spoken_of) if helped else change_schema(table).empty_table()
+    # in a full collection, every returning row has been received; parts arrive with their record
+    may_restore = is_own and not collection.proves_absence
+    received_keys = concat_keys(keys, tombstones)
+    restored = (
+        _returning(merged, table, published, received_keys) if may_restore else change_schema(table).empty_table()
+    )
     rows = pa.concat_tables([arrived, departed, find_confirmed_removals(table, published, tombstones), restored])
     counts = count_changes(
         rows,
         accepted=active.num_rows + restored.num_rows,
-        received=collection.received if is_own else came,
+        received=collection.received if is_own else received_count,
         rejected=(collection.rejected if is_own else 0) + verdict.rejects.num_rows,
     )
     made = merged.settle(table, rows, counts, published, keys)
     if parted is not None:
-        made = _keep_waiting(merged, pull, table, published, parted, about)
+        made = _add_pending(merged, pull, table, published, parted, about)
     if table.name in _NEEDED_LATER:
         merged.accepted[table.name] = active
     if table.name == "enrollments" and (merged.with_enrollments or is_delta):
@@ -193,7 +195,7 @@ def _merge_table(
 
 @dataclass(frozen=True)
 class _About:
-    """What tonight's rows of a table are judged by.
+    """The roster that tonight's rows of a table are judged against.
 
     :param staying: published rows of the table that stay without having been received, where rows refer to others.
     :param going_tonight: per table of owners, the keys that are to be removed tonight.
@@ -207,7 +209,7 @@ class _About:
 def _about(
     merged: RosterChanges, table: Table, active: pa.Table, tombstones: pa.ChunkedArray, refused: pa.Table
 ) -> _About:
-    """The roster as it will be, as far as these rows refer to it."""
+    """The roster after tonight, as far as these rows refer to it."""
     live, gone = _targets(merged, table, active)
     staying = active.slice(0, 0)
     if "parent_sourced_id" in table.names:
@@ -227,7 +229,7 @@ def _about(
 
 
 def _judged(merged: RosterChanges, pull: Pull, table: Table, active: pa.Table, about: _About) -> Verdict:
-    """Tonight's rows of a table, judged against the roster as it will be."""
+    """Judge tonight's rows of a table against the roster after tonight."""
 
     def after(name: str, columns: list[str]) -> pa.Table:
         if name == "class_terms":
@@ -242,10 +244,10 @@ def _not_taken(parted: RowsByOwner | None) -> pa.ChunkedArray:
     return NONE if parted is None else concat_keys(parted.gone["sourced_id"], parted.pending["sourced_id"])
 
 
-def _keep_waiting(
+def _add_pending(
     merged: RosterChanges, pull: Pull, table: Table, published: PublishedRows, parted: RowsByOwner, about: _About
 ) -> TableChanges:
-    """Work out what becomes of the rows whose owners are to go tonight if those stay; what goes along is counted."""
+    """Prepare the rows whose owners are removed tonight, in case a hold keeps the owners; count the rest."""
     causes = [parted.gone["because"]]
     made = merged.tables[table.name]
     if parted.pending.num_rows:
@@ -264,7 +266,7 @@ def _keep_waiting(
 
 
 def _without_change(table: Table, accepted: pa.Table, changed: pa.Table) -> pa.Table:
-    """The accepted rows that are as published, in `change_schema` and without a `_change`."""
+    """The accepted rows that are unchanged, in `change_schema` with a null `_change`."""
     same = accepted.filter(pc.invert(pc.is_in(accepted["sourced_id"], value_set=changed["sourced_id"])))
     schema = change_schema(table)
     columns = [
@@ -276,14 +278,14 @@ def _without_change(table: Table, accepted: pa.Table, changed: pa.Table) -> pa.T
 def _targets(
     merged: RosterChanges, table: Table, rows: pa.Table
 ) -> tuple[dict[str, pa.ChunkedArray], dict[str, pa.ChunkedArray]]:
-    """What the references of these rows may lead to, per table: keys that will be live, and keys that are gone."""
+    """The targets of these rows' references, per table: keys that will be live, and keys that are gone."""
     live: dict[str, pa.ChunkedArray] = {}
     gone: dict[str, pa.ChunkedArray] = {}
     for reference in REFERENCES:
         target = reference.target
         if reference.table != table.name:
             continue
-        # what a row cannot be without has to be published where it is not pulled tonight
+        # a needed target must be published if it is not pulled tonight
         if target in merged.tables or (reference.is_needed and merged.is_known(target)):
             there, not_there = merged.targets(target, rows[reference.column])
             live[target] = concat_keys(live.get(target, NONE), there)
@@ -291,9 +293,9 @@ def _targets(
     return live, gone
 
 
-def _asked(merged: RosterChanges, table: Table, received: pa.ChunkedArray) -> KeyFilter:
-    """What a delta has to know of a table: the rows that came or may go by an agreement, and those of owners of whom
-    tonight takes something away, brings something back or, of the record they are part of, says all there is.
+def _key_filter(merged: RosterChanges, table: Table, received: pa.ChunkedArray) -> KeyFilter:
+    """The published rows that a delta needs: received rows, approved removals, and the rows of owners that are removed,
+    return, or are received with all their parts.
     """
     owners: dict[str, pa.ChunkedArray] = {}
     for column, owner in table.owners.items():
@@ -301,11 +303,11 @@ def _asked(merged: RosterChanges, table: Table, received: pa.ChunkedArray) -> Ke
             changes = merged.tables[owner]
             whole = changes.received if table.parent == owner else NONE
             owners[column] = concat_keys(changes.removed, returned_keys(changes), whole)
-    return KeyFilter(keys=concat_keys(received, _of(merged.approved, table)["row_key"]), owners=owners)
+    return KeyFilter(keys=concat_keys(received, _rows_of(merged.approved, table)["row_key"]), owners=owners)
 
 
 def _judge_shares(merged: RosterChanges) -> None:
-    """Whether suddenly many people are without e-mail, class or school; asked when everything else is settled."""
+    """Find a sudden rise of people without email, class, or school, after all tables are compared."""
     if not may_jump(merged.connection, merged.district, merged.tables):
         return
     enrolled = merged.enrolled
@@ -321,13 +323,15 @@ def _judge_shares(merged: RosterChanges) -> None:
 
 
 def _follow_owners(merged: RosterChanges, pull: Pull, table: Table) -> None:
-    """A table that was not pulled changes only where the owners of its rows were removed."""
+    """A table that was not pulled changes only if owners of its rows are removed or return, or by an approval."""
     owners = [merged.tables[owner] for owner in table.owners.values() if owner in merged.tables]
-    approved = _of(merged.approved, table)
+    approved = _rows_of(merged.approved, table)
     if not approved.num_rows and not any(len(changes.removed) or changes.counts.returned for changes in owners):
         return
     removed = {changes.table.name: changes.removed for changes in owners}
-    published = read_published(merged.connection, pull.district, table, _asked(merged, table, NONE)).with_received(NONE)
+    published = read_published(merged.connection, pull.district, table, _key_filter(merged, table, NONE)).with_received(
+        NONE
+    )
     departed = find_departures(
         table,
         published,
@@ -363,5 +367,5 @@ def _returning(merged: RosterChanges, table: Table, published: PublishedRows, re
     )
 
 
-def _of(named: pa.Table, table: Table) -> pa.Table:
+def _rows_of(named: pa.Table, table: Table) -> pa.Table:
     return named.filter(pc.equal(named["table_name"], table.name))
