@@ -8,6 +8,7 @@ from typing import Any
 from rollcall.changes.comparison import TOMBSTONE
 from rollcall.explain.answers import ANSWERS
 from rollcall.explain.answers.template import NO_ACTION, SCHOOL
+from rollcall.explain.changes import REMOVAL_REASONS
 from rollcall.explain.timeline import Answer
 from rollcall.settings import Sites, Usernames, UsernameSource
 from tests.explain.conftest import role, user
@@ -130,7 +131,7 @@ def test_two_records_with_one_number_conflict(elm, roster, ask):
         **{**ADA, "username": "ben@elm.example"},
         other="Ada Planted-Okonkwo (ada, Elm School)",
         key="number",
-        conflict="e-mail address",
+        conflict="email address",
     )
 
 
@@ -142,7 +143,7 @@ def test_two_records_of_a_student_were_merged(elm, roster, ask):
     rows = roster("ada", "ben")
     rows["users"].append({"sourced_id": "old-ada", "status": "tobedeleted"})
     elm.publish(rows)
-    merge = {"date": "November 3, 2026", "reason": TOMBSTONE, "basis": "the same name and number"}
+    merge = {"date": "November 3, 2026", "reason": REMOVAL_REASONS[TOMBSTONE], "basis": "the same name and number"}
     _assert_answer(
         ask("old-ada").answer,
         "merged_into",

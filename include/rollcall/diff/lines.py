@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from rollcall.changes.comparison import ABSENT_TWICE, MOVED_AWAY, NOT_IN_RECORD, OWNER_REMOVED, TOMBSTONE
 from rollcall.errors import ActionRequired
+from rollcall.explain.changes import REMOVAL_REASONS
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 
 #: Short reasons, for the totals.
@@ -51,8 +52,8 @@ REASONS: dict[str, str] = {
     **{reason: _LEFT_OUT.get(reason, MAPPING) for reason in LEFT_OUT_REASONS},
 }
 
-#: The sentence of a cause that is a code. Other causes are sentences already.
-DETAILS: dict[str, str] = dict(LEFT_OUT_REASONS)
+#: The detail of each cause, in words.
+DETAILS: dict[str, str] = REMOVAL_REASONS
 
 
 #: The columns of a line. `reason` is a short reason for the totals; `detail` is a sentence or empty.

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rollcall.accounts.assignment import MANUAL
 from rollcall.accounts.person_matching import CONTRADICTED, PLACEHOLDER
 from rollcall.changes.comparison import ABSENT_TWICE, TOMBSTONE
-from rollcall.explain.changes import PersonChange, school_renames
+from rollcall.explain.changes import PersonChange, removal_reason, school_renames
 from rollcall.explain.context import (
     DistrictContext,
     current_enrollments,
@@ -39,6 +39,8 @@ _PERSON_KEYS = {"identifier": "number", "email": "email address"}
 #: Older changes are not worth an answer of their own.
 _RECENT = timedelta(days=30)
 
+_NO_REASON = "no reason recorded"
+
 _REMOVAL_ANSWERS = {TOMBSTONE: "removed_by_provider", ABSENT_TWICE: "removed_after_absence"}
 
 
@@ -63,11 +65,11 @@ class AnswerSelector:
 
     def _removed(self) -> SelectedAnswer:
         user = self._person.user
-        reason = user["_removed_reason"] or "no reason recorded"
-        values = {"date": self._day(user["_removed_at"]), "reason": reason}
+        cause = user["_removed_reason"]
+        values = {"date": self._day(user["_removed_at"]), "reason": removal_reason(cause) or _NO_REASON}
         kept = next((other for other in self._person.others if other["_removed_at"] is None), None)
         if kept is None:
-            return _REMOVAL_ANSWERS.get(reason, "removed"), values
+            return _REMOVAL_ANSWERS.get(cause, "removed"), values
         has_account = self._has_account(kept["sourced_id"])
         state = "That record has the account." if has_account else "That record has no account either."
         return "merged_into", {**values, "other": self._label(kept), "basis": kept["basis"], "other_state": state}
@@ -146,7 +148,7 @@ class AnswerSelector:
         if removed is None:
             return None
         values = {"other": self._label(removed), "basis": removed["basis"], "date": self._day(removed["_removed_at"])}
-        return "merged_from", {**values, "reason": removed["_removed_reason"]}
+        return "merged_from", {**values, "reason": removal_reason(removed["_removed_reason"]) or _NO_REASON}
 
     def _school_renamed(self, account: Row) -> SelectedAnswer | None:
         change = next(iter(self._recent("school")), None)
@@ -365,7 +367,7 @@ def select_for_school(connection: sa.Connection, context: DistrictContext, schoo
     name = school["name"] or school["sourced_id"]
     values = {"school": name, "people": _people_at(connection, district.district, school["sourced_id"])}
     if school["_removed_at"] is not None:
-        reason = school["_removed_reason"] or "no reason recorded"
+        reason = removal_reason(school["_removed_reason"]) or _NO_REASON
         return "school_removed", {**values, "date": format_day(school["_removed_at"], zone), "reason": reason}
     site, reason = site_of_org(district, school["sourced_id"], school["name"], school["type"])
     if not site:

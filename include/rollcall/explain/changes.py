@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from rollcall.changes.comparison import ABSENT_TWICE, MOVED_AWAY, NOT_IN_RECORD, OWNER_REMOVED, TOMBSTONE
 from rollcall.explain.formatting import field_label, join_words
 from rollcall.explain.person_details import PersonDetails
 from rollcall.explain.search import Row, fetch_rows
+from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.model.tables import TABLES
 from rollcall.warehouse.models import history, published, staging
 
@@ -24,6 +26,17 @@ _COPIED = frozenset({"given_name", "family_name", "preferred_first_name", "prefe
                      "grades", "is_enabled", "school_sourced_ids", "source_roles"})  # fmt: skip
 
 _SCHOOL_NAME = "school name"
+
+#: The stored causes of a removal, in words for people.
+REMOVAL_REASONS = {
+    TOMBSTONE: "the SIS marked the record for deletion",
+    ABSENT_TWICE: "absent from two complete full pulls",
+    NOT_IN_RECORD: "no longer in the SIS record",
+    OWNER_REMOVED["users"]: "the person was removed",
+    OWNER_REMOVED["classes"]: "the class was removed",
+    MOVED_AWAY: "the person has no role at this site",
+    **LEFT_OUT_REASONS,
+}
 
 #: A row's key, `_missing_since` or `_removed_at`, and its instant.
 _LineageEvent = tuple[tuple[Any, ...], str, datetime]
@@ -78,6 +91,11 @@ def person_changes(connection: sa.Connection, district: str, person: PersonDetai
     changes = [change for source in sources for change in _changes(connection, district, source)]
     changes += school_renames(connection, district, {r["org_sourced_id"] for r in person.live(person.roles)} - {None})
     return sorted(_group_classes(changes), key=lambda change: change.at, reverse=True)
+
+
+def removal_reason(cause: str | None) -> str:
+    """A stored cause in words; empty without a cause."""
+    return REMOVAL_REASONS.get(cause, cause) if cause else ""
 
 
 def school_renames(connection: sa.Connection, district: str, orgs: Iterable[str]) -> list[PersonChange]:
@@ -144,7 +162,7 @@ def _lineage_events(connection: sa.Connection, district: str, source: _Source) -
         for row in fetch_rows(connection, sa.select(*columns, table.c._removed_reason).where(*where)):
             for lineage in ("_missing_since", "_removed_at"):
                 if row[lineage] is not None:
-                    events[_key(source.table, row), lineage, row[lineage]] = row["_removed_reason"] or ""
+                    events[_key(source.table, row), lineage, row[lineage]] = removal_reason(row["_removed_reason"])
     return events
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from rollcall.explain.answers import ANSWERS
 from rollcall.explain.answers.template import REPLY_VALUES
-from rollcall.explain.changes import PersonChange
+from rollcall.explain.changes import PersonChange, removal_reason
 from rollcall.explain.context import DistrictContext, current_enrollments, derive_username, role_label, role_outcome
 from rollcall.explain.formatting import (
     field_label,
@@ -124,7 +124,7 @@ def _received(context: DistrictContext, person: PersonDetails) -> TimelineStep:
         lines.append(f"Last modified in the SIS: {format_instant(user['date_last_modified'], zone)}.")
     lines += [_other_record(zone, other) for other in person.others]
     if not person.is_live:
-        lines.append(f"Removed {format_instant(user['_removed_at'], zone)}: {user['_removed_reason']}.")
+        lines.append(f"Removed {format_instant(user['_removed_at'], zone)}: {removal_reason(user['_removed_reason'])}.")
         return TimelineStep("received", "stop", lines)
     if user["_missing_since"] is not None:
         lines.append(f"Not in the full pull of {format_instant(user['_missing_since'], zone)}.")

@@ -32,7 +32,7 @@ REMOVED = {
     "removed_by_provider": AnswerTemplate(
         "{name} was removed on {date}: the SIS marked the record for deletion.",
         SCHOOL,
-        "On {date}, your school system told us to remove {name}. If this was a mistake, please enter {name} again. "
+        "On {date}, your school system marked {name} for removal. If this was a mistake, please enter {name} again. "
         f"{ACCOUNT_RETURNS}",
         ENROLLMENTS,
         ENROLLMENTS_ELSEWHERE,
