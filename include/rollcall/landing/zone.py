@@ -1,9 +1,9 @@
-"""The landing zone: folders that are written once, and manifests that say which files count.
+"""The landing zone: files that are written once, and manifests that list the valid ones.
 
-One URL (`ROLLCALL_LANDING`, a local folder by default, `s3://…` where workers are several machines), reached through
-fsspec. Layout: `district=<id>/pull=<UTC stamp>-<random>/<stage>/<collection>/part-*.parquet`. A stage that is repeated
-writes new parts and replaces its manifest last, so readers, who take the files a manifest names and never a listing,
-see the old answer or the new one. Local folders are private to the service user.
+It is one URL, used through fsspec: `ROLLCALL_LANDING`, by default a local folder; `s3://…` for several machines.
+Layout: `district=<id>/pull=<UTC timestamp>-<random>/<stage>/<collection>/part-*.parquet`. A repeated stage writes new
+parts and replaces its manifest last. Only files in a manifest are read, never a listing, so the next stage sees the old
+result or the new one. Local folders are private to the service user.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rollcall.files.private import replace_private
 
 
 def default_landing() -> str:
-    """`ROLLCALL_LANDING`, else a folder beside where the command runs."""
+    """`ROLLCALL_LANDING`, else a folder in the working directory."""
     return os.environ.get("ROLLCALL_LANDING") or str(Path.cwd() / ".rollcall" / "landing")
 
 
@@ -44,7 +44,7 @@ class Landing:
         return PullFolder(self.url, f"district={district}/pull={pull_id}")
 
     def pulls(self, district: str) -> list[str]:
-        """The ids of all folders of a district's pulls, finished or not, in order of their names."""
+        """The ids of a district's pulls, finished or not, sorted."""
         files, path = fsspec.core.url_to_fs(f"{self.url.rstrip('/')}/district={district}")
         if not files.isdir(path):
             return []
@@ -55,13 +55,13 @@ class Landing:
 
 @dataclass(frozen=True)
 class PullFolder:
-    """One pull's folder: parts written by stages, each stage's manifest naming them."""
+    """One pull's folder: the parts that stages wrote, and each stage's manifest that lists them."""
 
     url: str
     path: str
 
     def write_part(self, stage: str, table: str, data: pa.Table) -> tuple[str, str]:
-        """Write rows as one Parquet file under a name of its own.
+        """Write rows as one Parquet file with a unique name.
 
         :returns: its path relative to the pull and its SHA-256, for the manifest.
         """
@@ -75,7 +75,7 @@ class PullFolder:
     def read_part(self, name: str, sha256: str, columns: list[str]) -> pa.Table:
         """These columns of one Parquet file.
 
-        :raises RollcallError: `landing_damaged` when the file is gone or is not the one the manifest names.
+        :raises RollcallError: `landing_damaged` when the file is missing or differs from the manifest.
         """
         try:
             with fsspec.open(self._full(name), "rb") as file:
@@ -86,16 +86,16 @@ class PullFolder:
             raise RollcallError(
                 "landing_damaged",
                 f"The file {self.path}/{name} of the landing zone is missing or was changed after it was written.",
-                remedy="Run the night again: it pulls anew. Nothing was published from this file.",
+                remedy="Run the night again; it pulls again. Nothing was published from this file.",
             )
         return pq.ParquetFile(pa.BufferReader(content)).read(columns=columns)
 
     def write_manifest(self, stage: str, manifest: dict[str, Any]) -> None:
-        """Publish what a stage made. Written last and whole."""
+        """Write a stage's manifest, in one step, after its parts."""
         self._write(f"{stage}/manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode())
 
     def read_manifest(self, stage: str) -> dict[str, Any]:
-        """What a stage made.
+        """Read a stage's manifest.
 
         :raises RollcallError: `not_landed` when the stage has not finished for this pull, or retention deleted it.
         """
@@ -106,8 +106,8 @@ class PullFolder:
             raise RollcallError(
                 "not_landed",
                 f"The pull {self.path} has nothing from the stage {stage} in the landing zone.",
-                remedy="Run the stages before it first; where workers are several machines, set ROLLCALL_LANDING to "
-                "storage that all of them reach.",
+                remedy="Run the earlier stages first. If workers are on several machines, set ROLLCALL_LANDING to "
+                "storage that all of them can reach.",
             ) from None
         return manifest
 

@@ -1,8 +1,8 @@
 """The tables of a roster, described once.
 
-Extract lands these columns as text, validate gives them their types, merge compares them, the warehouse's models and
-the columns of COPY are made from them. Names are OneRoster's in snake_case; a reference is `<name>_sourced_id`, a
-boolean `is_…`. Lists and objects are JSON text until they reach a `jsonb` column.
+Extract lands these columns as text. Validate converts them to their types, and the changes stage compares them. The
+warehouse's models and the columns of COPY are built from them. Names are OneRoster's in snake_case; a reference is
+`<name>_sourced_id`, a boolean `is_…`. Lists and objects are JSON text until they reach a `jsonb` column.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Literal
 Kind = Literal["text", "date", "timestamp", "boolean", "json", "integer"]
 
 
-#: A new stamp alone is no change, for several providers stamp every record every night; an account keeps its id,
-#: and the key of a username follows from it.
+#: A new timestamp alone is no change: several providers update it on every record every night. An account keeps its id,
+#: and a username's key is derived from the username.
 _NOT_CONTENT = ("date_last_modified", "account_id", "username_key")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name and the type it has from validate onwards."""
+    """One column: its name, and its type after validation."""
 
     name: str
     kind: Kind = "text"
@@ -32,13 +32,13 @@ class Table:
     """A table of the roster.
 
     :param name: the same in `roster_staging`, `roster`, `roster_history` and in the landing zone.
-    :param collection: the OneRoster collection whose pull fills it, in snake_case; None for what mapping makes.
+    :param collection: the OneRoster collection whose pull fills it, in snake_case; None for the result of the mapping.
     :param key: what identifies a row within a district.
-    :param columns: OneRoster's fields, key included, in order; lineage columns are the warehouse's business.
-    :param parent: for a part of another record (a user's roles), the table of that record; the parts are replaced as a
-        set with it. `key[0]` is then the parent's sourcedId.
-    :param owners: columns that name a record without which the row cannot be, and that record's table: whoever is
-        removed takes these rows along (rule 3).
+    :param columns: OneRoster's fields in order, key included; the warehouse adds lineage columns.
+    :param parent: for parts of another record (a user's roles), the table of that record. Parts are replaced as a set
+        with their record, and `key[0]` is its sourcedId.
+    :param owners: columns that reference a required record, and that record's table. When the record is removed, these
+        rows are removed with it (rule 3).
     """
 
     name: str
@@ -54,7 +54,7 @@ class Table:
 
     @property
     def content(self) -> list[str]:
-        """The columns in which a difference is a change."""
+        """The columns whose differences count as changes."""
         return [name for name in self.names if name not in _NOT_CONTENT]
 
     def of_kind(self, *kinds: Kind) -> list[str]:
@@ -63,7 +63,7 @@ class Table:
 
 
 def _columns(spec: str) -> tuple[Column, ...]:
-    """`"name grades:json"` as columns; text where nothing is said."""
+    """`"name grades:json"` as columns; text by default."""
     pairs = (word.partition(":") for word in spec.split())
     return tuple(Column(name, kind or "text") for name, _, kind in pairs)  # type: ignore[arg-type]
 
@@ -126,7 +126,7 @@ TABLES: dict[str, Table] = {
         Table(
             "user_roles",
             "users",
-            # begin_date may be absent, which no primary key takes, so the whole identity is one text column
+            # begin_date may be null, which no primary key allows, so one text column holds the whole identity
             ("user_sourced_id", "role_key"),
             _columns(
                 "user_sourced_id role_key org_sourced_id role role_type user_profile begin_date:date end_date:date"
@@ -189,9 +189,9 @@ COLLECTIONS: tuple[str, ...] = (
 
 
 def tables_of(collection: str) -> list[Table]:
-    """The tables one collection's pull fills: the record's own first, then its parts."""
+    """The tables of one collection: the record's own first, then its parts."""
     return [table for table in TABLES.values() if table.collection == collection]
 
 
-#: Columns the landing zone does not hold because a later stage makes them.
+#: Columns that are not in the landed files because validate adds them.
 ADDED_BY_VALIDATE = {"user_roles": ("role_key",)}
