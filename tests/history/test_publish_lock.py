@@ -73,4 +73,4 @@ def test_concurrent_replays_equal_sequential_replays(nights, seven, replayed, wh
     written = whole_history()
     assert written["users"] == expected["users"]
     for number in (1, 2, 3, 4):
-        assert "history said the same already" in replayed(number).why
+        assert "history is unchanged" in replayed(number).why

@@ -48,7 +48,7 @@ def test_it_is_to_history_what_a_replay_of_the_newest_night_is(nights, roster, r
         rows = [tuple(row) for row in connection.execute(sa.text(f"{query} ORDER BY _valid_from"))]
     day = {n: nights.began.replace(day=1 + n) for n in (1, 2)}
     assert rows == [("school", day[1], False), ("E", day[2], True)]
-    assert "history said the same already" in replayed(2).why
+    assert "history is unchanged" in replayed(2).why
     assert whole_history()["accounts"] == remapped
 
 

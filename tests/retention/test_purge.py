@@ -162,7 +162,7 @@ def test_exports_go_too(elm, monkeypatch, tmp_path):
     assert not folder.parent.exists()
 
 
-def test_a_run_that_is_under_way_is_named(elm):
+def test_running_run_is_listed(elm):
     with elm.engine.begin() as connection:
         connection.execute(sa.text("UPDATE roster_ops.runs SET status = 'running' WHERE run_id = 'run1'"))
     told = json.loads(_purge(elm, "--yes-delete", "elm", "--json").stdout)

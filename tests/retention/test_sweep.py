@@ -95,7 +95,7 @@ def test_notes_of_pulls_that_did_not_finish_go_after_a_day(nights, pull):
 def test_a_district_without_a_folder_has_nothing_to_delete(nights):
     swept = _sweep(nights)
     assert (swept.pulls, swept.landed.files, dict(swept.rows)) == (0, 0, {})
-    assert str(swept) == "nothing was old enough to be deleted"
+    assert str(swept) == "nothing was old enough to delete"
 
 
 def _count(nights, table: str) -> int:
@@ -200,5 +200,5 @@ def test_a_night_does_not_fail_by_it(nights, monkeypatch):
 
     monkeypatch.setattr(module, "_sweep_landing", failing)
     said = sweep_after_night(nights.engine, nights.district, nights.landing)
-    assert said.startswith("Retention could not be applied and is tried again")
+    assert said.startswith("Retention failed and is retried")
     assert "planted" not in said

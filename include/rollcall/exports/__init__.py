@@ -1,1 +1,1 @@
-"""The published roster as Parquet, for warehouses that are no PostgreSQL."""
+"""The published roster as Parquet, for warehouses other than PostgreSQL."""

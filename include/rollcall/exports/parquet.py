@@ -1,9 +1,9 @@
-"""After a publication: the live tables as Parquet files beside a manifest, where `ROLLCALL_EXPORT` says.
+"""Export the live tables as Parquet with a manifest to `ROLLCALL_EXPORT`, after a publication.
 
-`<url>/district=<id>/generation=<n>/<table>.parquet` and `manifest.json` are written once; then `current.json` beside
-them names the newest, and never an older one than it did. A loader of another warehouse (Snowflake, BigQuery, DuckDB)
-reads `current.json`, then the files its manifest names, and never sees half a roster. Demographics stay out, as they do
-in the views. On a local disk they are private to the account that runs Rollcall, as the landing zone is.
+The files are `<url>/district=<id>/generation=<n>/<table>.parquet` and `manifest.json`, written once. Then
+`<url>/district=<id>/current.json` gets the newest generation, never an older one. A loader of another warehouse
+(Snowflake, BigQuery, DuckDB) reads `current.json`, then the files in that manifest, and never sees half a roster.
+Demographics are not exported, as in the views. On a local disk, only the account that runs Rollcall can read the files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rollcall.warehouse.session import ACQUIRE_LOCK, snapshot
 
 
 def export_if_configured(engine: sa.Engine, district: str) -> str | None:
-    """Write the district's live tables if `ROLLCALL_EXPORT` names a place; the folder written, else None."""
+    """Export the district if `ROLLCALL_EXPORT` is set. Returns the folder, else None."""
     url = os.environ.get("ROLLCALL_EXPORT")
     if not url:
         return None
@@ -38,11 +38,11 @@ def export_if_configured(engine: sa.Engine, district: str) -> str | None:
 
 
 def export(engine: sa.Engine, district: str, url: str) -> str:
-    """Write one generation, all tables of one snapshot.
+    """Write one generation: all tables from one snapshot.
 
-    :param url: a folder, or any URL fsspec knows.
+    :param url: a folder or any URL that fsspec supports.
     :raises RollcallError: `not_published`.
-    :raises ActionRequired: `export_is_newer` where `current.json` names a generation this warehouse has not come to.
+    :raises ActionRequired: `export_is_newer` if `current.json` names a generation newer than the warehouse's.
     """
     root = f"{url.rstrip('/')}/district={district}"
     with snapshot(engine) as connection:
@@ -53,7 +53,7 @@ def export(engine: sa.Engine, district: str, url: str) -> str:
         folder = f"{root}/generation={row.generation}"
         if not _is_written(read_if_exists(f"{folder}/manifest.json"), row.current_run_id):
             files = [
-                _written(folder, table, _live(connection, district, table))
+                _write_table(folder, table, _live_rows(connection, district, table))
                 for table in TABLES.values()
                 if table.name != "demographics"
             ]
@@ -70,42 +70,42 @@ def export(engine: sa.Engine, district: str, url: str) -> str:
 
 
 def _move_current(engine: sa.Engine, district: str, url: str, generation: int) -> None:
-    """Name a generation as the newest, unless a newer one is named: an export that began earlier may end later.
+    """Write `current.json`, unless it has a newer generation: an earlier export may end later.
 
-    One at a time, by a lock of the warehouse: no storage compares and writes in one step.
+    A lock of the warehouse serializes this, because storage cannot compare and write in one step.
     """
     with engine.begin() as connection:
         connection.execute(ACQUIRE_LOCK, {"name": f"export {district}"})
-        named = _named(read_if_exists(url))
+        exported = _generation_of(read_if_exists(url))
         newest = sa.select(state.c.generation).where(state.c.district_id == district)
-        known = connection.execute(newest).scalar_one_or_none() or 0
-        if named > known:
+        published = connection.execute(newest).scalar_one_or_none() or 0
+        if exported > published:
             raise ActionRequired(
                 "export_is_newer",
-                f"{url} names generation {named} of {district}, and this warehouse has come to {known} only.",
-                remedy="The roster is published. If another warehouse exports to the same place, give each its own "
-                "ROLLCALL_EXPORT. If this one was restored from a backup, delete the district's folder there and sync "
-                "again; loaders then start over.",
+                f"{url} names generation {exported} of {district}, but this warehouse is at {published}.",
+                remedy="The roster is published. If another warehouse exports to the same place, set a different "
+                "ROLLCALL_EXPORT for each. If this one was restored from a backup, delete the district's folder there "
+                "and sync again. Loaders then start over.",
                 district=district,
             )
-        if named < generation:
+        if exported < generation:
             replace_private(url, json.dumps({"generation": generation}).encode())
 
 
 def _is_written(manifest: bytes | None, run_id: str) -> bool:
-    """Whether a generation is exported already; one of another run is of a warehouse before it was restored."""
+    """Whether the generation is already exported. One from another run is from before a restore."""
     return manifest is not None and json.loads(manifest).get("run_id") == run_id
 
 
-def _named(current: bytes | None) -> int:
-    """The generation `current.json` names; 0 where there is none, or nothing that can be read."""
+def _generation_of(current: bytes | None) -> int:
+    """The generation in `current.json`. 0 if missing or unreadable."""
     try:
         return int(json.loads(current or b"{}").get("generation", 0))
     except (ValueError, TypeError, AttributeError):
         return 0
 
 
-def _live(connection: sa.Connection, district: str, table: Table) -> pa.Table:
+def _live_rows(connection: sa.Connection, district: str, table: Table) -> pa.Table:
     schema = pa.schema([("district_id", pa.string()), *accepted_schema(table)])
     listed = ", ".join(f'"{name}"' for name in schema.names)
     ordered = ", ".join(f'"{name}"' for name in table.key)
@@ -113,7 +113,7 @@ def _live(connection: sa.Connection, district: str, table: Table) -> pa.Table:
     return copy_out(connection, query, {"district": district}, schema)
 
 
-def _written(folder: str, table: Table, rows: pa.Table) -> dict[str, Any]:
+def _write_table(folder: str, table: Table, rows: pa.Table) -> dict[str, Any]:
     buffer = io.BytesIO()
     pq.write_table(rows, buffer, compression="zstd")
     content = buffer.getvalue()

@@ -1,7 +1,7 @@
-"""Setting back what a clock that was ahead has left in the future, so that nights go on.
+"""Reset timestamps in the future, left by a clock that was ahead, so nights can publish again.
 
-What was published stays. Instants after the warehouse's now become now; what is said to have begun and ended in the
-future is deleted from history; watermarks go, so that the next pull is a full one.
+The published roster stays. Timestamps after the warehouse's clock become its current time. History rows that begin and
+end in the future are deleted. Future watermarks are deleted, so the next pull is full.
 """
 
 from __future__ import annotations
@@ -30,53 +30,53 @@ _WHY = "a clock was ahead when the roster was published"
 
 
 def reset_future_instants(engine: sa.Engine, district: District) -> dict[str, int]:
-    """Set a district's instants back to now where they are later.
+    """Reset a district's future timestamps to the current time.
 
-    :returns: per table with its schema how many rows were in the future; empty where none was.
+    :returns: rows in the future per table with its schema. Empty if there were none.
     :raises RollcallError: `warehouse_unreachable`.
     """
     key = district.district
     with warehouse_transaction(engine, "resume", district=key) as connection:
         connection.execute(ACQUIRE_LOCK, {"name": f"publish {key}"})
         now = warehouse_now(connection)
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for table, statement in _statements(key, now):
             if number := connection.execute(statement).rowcount:
-                found[str(table)] = found.get(str(table), 0) + number
-        if found:
-            # runs that have merged already do so again, over what is so now
-            moved = {
+                counts[str(table)] = counts.get(str(table), 0) + number
+        if counts:
+            # runs with a finished change set build it again, on the repaired state
+            reset = {
                 "generation": state.c.generation + 1,
                 "full_required": _WHY,
                 "late_from": Nights(district).late_from(now),
             }
-            connection.execute(sa.update(state).where(state.c.district_id == key).values(**moved))
-    return found
+            connection.execute(sa.update(state).where(state.c.district_id == key).values(**reset))
+    return counts
 
 
 def _statements(district: str, now: datetime) -> Iterator[tuple[sa.Table, sa.Update | sa.Delete]]:
     for table in (*staging.values(), *published.values()):
-        yield table, _clamped(table, district, now, "_first_seen_at", "_changed_at", "_missing_since", "_removed_at")
+        yield table, _clamp(table, district, now, "_first_seen_at", "_changed_at", "_missing_since", "_removed_at")
     for table in history.values():
-        theirs = table.c.district_id == district
-        yield table, sa.delete(table).where(theirs, table.c._valid_from > now, table.c._valid_to.is_not(None))
-        yield table, _clamped(table, district, now, "_valid_to")
-        yield table, _clamped(table, district, now, "_valid_from")
-    yield state, _clamped(state, district, now, "current_as_of", "last_full_as_of")
+        of_district = table.c.district_id == district
+        yield table, sa.delete(table).where(of_district, table.c._valid_from > now, table.c._valid_to.is_not(None))
+        yield table, _clamp(table, district, now, "_valid_to")
+        yield table, _clamp(table, district, now, "_valid_from")
+    yield state, _clamp(state, district, now, "current_as_of", "last_full_as_of")
     yield watermarks, sa.delete(watermarks).where(watermarks.c.district_id == district, watermarks.c.watermark > now)
-    yield pulls, _clamped(pulls, district, now, "as_of")
-    yield runs, _clamped(runs, district, now, "started_at", "finished_at", "as_of", night=runs.c.night)
-    yield holds, _clamped(holds, district, now, "opened_at", "last_seen_at", "question_at", "decided_at", "closed_at")
-    yield provider_profiles, _clamped(provider_profiles, district, now, "checked_at")
+    yield pulls, _clamp(pulls, district, now, "as_of")
+    yield runs, _clamp(runs, district, now, "started_at", "finished_at", "as_of", night=runs.c.night)
+    yield holds, _clamp(holds, district, now, "opened_at", "last_seen_at", "question_at", "decided_at", "closed_at")
+    yield provider_profiles, _clamp(provider_profiles, district, now, "checked_at")
 
 
-def _clamped(table: sa.Table, district: str, now: datetime, *names: str, night: sa.Column | None = None) -> sa.Update:
-    """Instants of a table that are later than now set to now, and of the same rows a night to today."""
+def _clamp(table: sa.Table, district: str, now: datetime, *names: str, night: sa.Column | None = None) -> sa.Update:
+    """Set future timestamps of a table to now and, in the same rows, a future night to today."""
     columns = [table.c[name] for name in names]
     values: dict[sa.Column, sa.ColumnElement] = {
         column: sa.case((column > now, now), else_=column) for column in columns
     }
     if night is not None:
         values[night] = sa.func.least(night, sa.cast(now, sa.Date))
-    later = sa.or_(*(column > now for column in columns))
-    return sa.update(table).where(table.c.district_id == district, later).values(values)
+    is_future = sa.or_(*(column > now for column in columns))
+    return sa.update(table).where(table.c.district_id == district, is_future).values(values)

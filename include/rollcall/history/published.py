@@ -1,7 +1,7 @@
-"""What readers saw: the exact tables of any generation.
+"""Published rosters: the exact tables of any generation.
 
-Staging is the newest generation; a row that publish changes is kept in `roster_history.<table>_published` as it was
-until then. What retention has purged from either is gone from the answer too.
+Staging is the newest generation. When publish changes a row, `roster_history.<table>_published` keeps the previous
+version. Rows deleted by retention are missing here too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rollcall.warehouse.schemas import HISTORY, STAGING
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 
-#: Lineage columns that may be asked for beside a table's own.
+#: Lineage columns that can be selected in addition to a table's own.
 LINEAGE_SCHEMA = pa.schema(
     [
         ("_digest", pa.int64()),
@@ -54,10 +54,10 @@ def rows_at(
     *,
     where_live: bool = True,
 ) -> pa.Table:
-    """A table as readers saw it when a generation was the newest.
+    """A table as published in a generation.
 
-    :param columns: the table's own by default; those of `LINEAGE_SCHEMA` may be named too.
-    :param where_live: without the rows that were removed by then.
+    :param columns: the table's own by default. Columns of `LINEAGE_SCHEMA` are allowed too.
+    :param where_live: without rows already removed.
     """
     every = pa.schema([*accepted_schema(table), *LINEAGE_SCHEMA])
     schema = pa.schema([every.field(name) for name in (columns or table.names)])
@@ -83,7 +83,7 @@ def rows_at_query(table: Table, columns: Sequence[str], *, where_live: bool) -> 
 
 
 def require_kept(connection: sa.Connection, district: District, generation: int) -> None:
-    """What readers had is kept as long as history.
+    """Require that a generation is still kept. Published rosters are kept as long as history.
 
     :raises ActionRequired: `no_longer_kept`.
     """
@@ -97,14 +97,14 @@ def require_kept(connection: sa.Connection, district: District, generation: int)
     if kept_from is not None and generation < kept_from:
         raise ActionRequired(
             "no_longer_kept",
-            f"What readers of {district.name} had is kept for {days} days, and that was earlier.",
-            remedy="Nothing was changed. A backup of the warehouse may still have it.",
+            f"Published rosters of {district.name} are kept for {days} days, and this one is older.",
+            remedy="Nothing was changed. A backup of the warehouse may have it.",
             district=district.district,
         )
 
 
 def generation_of_night(connection: sa.Connection, district: str, night: date) -> int | None:
-    """The generation the last publication of a night made; None when nothing was published that night."""
+    """The generation of a night's last publication. None if nothing was published that night."""
     last = sa.select(sa.func.max(runs.c.generation)).where(
         runs.c.district_id == district,
         runs.c.status == "published",
@@ -115,8 +115,8 @@ def generation_of_night(connection: sa.Connection, district: str, night: date) -
 
 
 def generation_at_evening(connection: sa.Connection, district: District, night: date) -> int | None:
-    """The generation readers had at the end of a night's morning, whichever night it was pulled for; None before the
-    first publication.
+    """The generation published at the evening of a night's date, from any night's pull. None before the first
+    publication.
     """
     evening = datetime.combine(night, EVENING, ZoneInfo(district.schedule.timezone))
     last = sa.select(sa.func.max(runs.c.generation)).where(
@@ -125,39 +125,40 @@ def generation_at_evening(connection: sa.Connection, district: District, night: 
     return connection.execute(last).scalar_one_or_none()
 
 
-# What readers would have if a run had published: after a dry run, or while publication is paused.
-#
-# Read from the run's change set in the landing zone, laid over the roster it was worked out on. Counts only.
+# Previews after a dry run or while publication is paused: the run's change set, applied to the roster it was built on.
+# Counts only.
 
 Row = dict[str, Any]
 
 _KEY = ["user_sourced_id", "site_id"]
 _ACCOUNT = [*_KEY, "site_name", "role"]
 
-#: What brings a row as it will be; the others bring its key only.
+#: Changes that contain the new row. The others contain its key only.
 _ARRIVALS = pa.array(["added", "changed", "returned", "found"])
 
 
 def left_out_reasons(folder: PullFolder) -> list[Row]:
-    """How many people would have no account, per first reason: `reason` and `people`, most first."""
+    """People without an account per first reason: `reason` and `people`, largest first."""
     rows = read_rows(folder, load(folder, ChangeSet).left_out, LEFT_OUT_SCHEMA, ["reason"])
     counted = rows.group_by("reason").aggregate([([], "count_all")]).rename_columns({"count_all": "people"})
     return counted.sort_by([("people", "descending"), ("reason", "ascending")]).to_pylist()
 
 
 def accounts_per_site(connection: sa.Connection, folder: PullFolder) -> list[Row]:
-    """Accounts per site as they would be: `site_id`, `site_name`, `students` and `staff`, by the site's name."""
+    """Future accounts per site: `site_id`, `site_name`, `students`, and `staff`, ordered by site name."""
     changes, table = load(folder, ChangeSet), TABLES["accounts"]
     changed = read_rows(folder, changes.parts.get("accounts", []), change_schema(table), [*_ACCOUNT, "_change"])
-    arrives = pc.is_in(changed["_change"], value_set=_ARRIVALS)
-    goes = pc.equal(changed["_change"], "removed")
-    before = rows_at(connection, changes.district, table, changes.generation, _ACCOUNT)
-    stays = before.join(changed.filter(pc.or_(arrives, goes)).select(_KEY), _KEY, join_type="left anti")
-    accounts = pa.concat_tables([stays.select(_ACCOUNT), changed.filter(arrives).select(_ACCOUNT)])
+    is_new = pc.is_in(changed["_change"], value_set=_ARRIVALS)
+    is_removed = pc.equal(changed["_change"], "removed")
+    current = rows_at(connection, changes.district, table, changes.generation, _ACCOUNT)
+    unchanged = current.join(changed.filter(pc.or_(is_new, is_removed)).select(_KEY), _KEY, join_type="left anti")
+    accounts = pa.concat_tables([unchanged.select(_ACCOUNT), changed.filter(is_new).select(_ACCOUNT)])
     students, staff = (pc.cast(pc.equal(accounts["role"], role), pa.int64()) for role in ("student", "staff"))
-    told = accounts.select(["site_id", "site_name"]).append_column("students", students).append_column("staff", staff)
+    roles_per_site = (
+        accounts.select(["site_id", "site_name"]).append_column("students", students).append_column("staff", staff)
+    )
     counted = (
-        told.group_by(["site_id", "site_name"])
+        roles_per_site.group_by(["site_id", "site_name"])
         .aggregate([("students", "sum"), ("staff", "sum")])
         .rename_columns({"students_sum": "students", "staff_sum": "staff"})
     )

@@ -1,6 +1,6 @@
-"""The pulls that are known: those whose extract finished and which retention has left in the landing zone.
+"""Finished pulls that are still in the landing zone, and the start of a run for a past night.
 
-Whether a night's pull was ever published does not matter: a warehouse that was down loses no night.
+They count even if they were never published, so a warehouse that is down loses no night.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rollcall.settings import District, night_of
 
 @dataclass(frozen=True)
 class LandedPull:
-    """A pull of the past.
+    """A finished pull.
 
     :param pull: its manifest.
     """
@@ -41,13 +41,13 @@ class LandedPull:
 
 
 def landed_pulls(landing: Landing, district: str) -> list[LandedPull]:
-    """A district's pulls, oldest first; a remap's folder is no pull."""
+    """A district's pulls, oldest first, without remaps."""
     found = []
     for pull_id in landing.pulls(district):
         folder = landing.pull(district, pull_id)
         try:
             pull = load(folder, Pull)
-        except RollcallError:  # under way, or given up
+        except RollcallError:  # unfinished or abandoned
             continue
         if pull.kind != "remap":
             found.append(LandedPull(folder, pull))
@@ -55,12 +55,12 @@ def landed_pulls(landing: Landing, district: str) -> list[LandedPull]:
 
 
 def pulls_of_night(landing: Landing, district: District, night: date) -> list[Pull]:
-    """What is kept of one night, oldest first."""
+    """The kept pulls of one night, oldest first."""
     return [known.pull for known in landed_pulls(landing, district.district) if known.night(district) == night]
 
 
 def validate_by_current_rules(landing: Landing, district: District, known: LandedPull) -> Validated:
-    """What validate says of a pull by today's rules: judged anew where it was not judged yet, or by other rules."""
+    """A pull's validation by the current rules. Validates again if it was validated by other rules or not at all."""
     # Great Expectations takes seconds to import
     from rollcall.expectations.severities import ruleset_digest
     from rollcall.validate.validation import validate
@@ -75,13 +75,13 @@ def validate_by_current_rules(landing: Landing, district: District, known: Lande
     return validate(landing, PullRef(district=pull.district, pull_id=pull.pull_id, run_id=pull.run_id), district)
 
 
-# The beginning of a run for a past night: is its pull kept, or has it to be fetched again?
-
 log = logging.getLogger(__name__)
 
 
 def begin_replay(engine: sa.Engine, district: District, landing: Landing, run_id: str, night: date) -> PullRef | Plan:
-    """Enter the run; the night's newest pull to be replayed, or, where none is kept, what to ask the provider for.
+    """Start a run in the ledger.
+
+    :returns: the night's newest pull, to replay. If none is kept, the plan of a new pull.
 
     :raises ActionRequired: `district_disabled`, `warehouse_version`.
     :raises RollcallError: `warehouse_unreachable`.
@@ -97,9 +97,9 @@ def begin_replay(engine: sa.Engine, district: District, landing: Landing, run_id
 
 
 def refetch_message(night: date, plan: Plan) -> str:
-    """What to tell people about a night whose pull is gone."""
-    what = "everything" if plan.mode == "full" else "what was modified since then"
+    """The message for a night whose pull is not kept."""
+    what = "everything" if plan.mode == "full" else "the changes since then"
     return (
-        f"Re-fetched, not replayed: no pull of the night of {night} is kept, so {what} is asked for as it is now. "
+        f"Re-fetched, not replayed: no pull of the night of {night} is kept. This run pulls {what}. "
         "History of that night is not written, and no watermark moves."
     )

@@ -1,8 +1,7 @@
-"""Writing a past night anew: its pulls through today's rules into history, touching nothing newer.
+"""Replay a past night: its pulls through the current rules into history, without touching anything newer.
 
-To write the night of a pull at t is to set history on [t, the next known instant) to S(t). The next instant is that of
-the next pull, published or not, or of a rollback. Should the pull be newer than the roster readers have (nights without
-a warehouse), it is published first as any night is.
+A pull at t sets history on [t, next instant) to S(t). The next instant is that of the next pull, published or not, or
+of a rollback. A pull newer than the published roster (after nights without a warehouse) is published first.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Written:
-    """What writing a night came to: how many rows of history were otherwise, and what nothing could be said about."""
+class _ReplayResult:
+    """The result of a replay: changed history rows, accounts, and tables without a complete pull."""
 
     rows: int
     accounts: int | None
@@ -50,17 +49,17 @@ class _Written:
 def replay(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> Published:
     """Replay the night of a pull: every pull of that night, in order.
 
-    :returns: what was published, where the night is newer than what readers had; else `replayed`, with words.
-    :raises ActionRequired: `no_full_pull` where no complete pull at or before the night is kept.
-    :raises RollcallError: what mapping and validating raise, and what publishing does.
+    :returns: the publication, if the night is newer than the published roster. Otherwise status `replayed`.
+    :raises ActionRequired: `no_full_pull` if no complete pull at or before the night is kept.
+    :raises RollcallError: from validate, map, and publish.
     """
     pulls = landed_pulls(landing, district.district)
     newest = next(known for known in pulls if known.pull.pull_id == ref.pull_id)
     chosen = [known for known in pulls if known.night(district) == newest.night(district)]
     published = _published_if_newer(engine, district, ref, landing, newest, is_newest=newest is pulls[-1])
     with redact_errors("replay", district=district.district):
-        written = _write(engine, district, landing, ref.run_id, pulls, chosen)
-    why = _words(district, chosen, written)
+        written = _write_history(engine, district, landing, ref.run_id, pulls, chosen)
+    why = _summary(district, chosen, written)
     log.info("%s: %s", district.name, why)
     if published is not None:
         return published
@@ -80,74 +79,75 @@ def replay(engine: sa.Engine, district: District, ref: PullRef, landing: Landing
 def _published_if_newer(
     engine: sa.Engine, district: District, ref: PullRef, landing: Landing, newest: LandedPull, *, is_newest: bool
 ) -> Published | None:
-    """Publish the newest pull there is, where readers have an older roster and the pull fits on it."""
+    """Publish the newest pull if the published roster is older and the pull continues it."""
     with warehouse_transaction(engine, "replay", district=district.district) as connection:
-        fits = is_newest and _is_newer(connection, newest.pull) and _fits(connection, newest.pull)
-    if not fits:
+        can_publish = is_newest and _is_newer(connection, newest.pull) and _continues_published(connection, newest.pull)
+    if not can_publish:
         return None
     validate_by_current_rules(landing, district, newest)
     try:
         run.map_night(engine, district, ref, landing)
         return run.publish_night(engine, district, ref, landing)
     except RollcallError as error:
-        if error.code != "pull_is_older":  # another run brought a newer one meanwhile
+        if error.code != "pull_is_older":  # another run published a newer one meanwhile
             raise
         return None
 
 
 def _is_newer(connection: sa.Connection, pull: Pull) -> bool:
-    """Whether readers have an older roster, and may have a newer one."""
+    """Whether the published roster is older and publication is not paused."""
     columns = (state.c.current_as_of, state.c.paused)
     row = connection.execute(sa.select(*columns).where(state.c.district_id == pull.district)).one_or_none()
     return row is None or (not row.paused and row.current_as_of < pull.as_of)
 
 
-def _fits(connection: sa.Connection, pull: Pull) -> bool:
-    """Whether nothing lies between what readers have and what the pull asked for: a delta begins at a watermark."""
+def _continues_published(connection: sa.Connection, pull: Pull) -> bool:
+    """Whether no changes are missing between the published roster and the pull. A delta starts at a watermark."""
     columns = (watermarks.c.collection, watermarks.c.watermark)
     known = sa.select(*columns).where(watermarks.c.district_id == pull.district)
     marks = {row.collection: row.watermark for row in connection.execute(known)}
-    begins = {landed.collection: landed.since for landed in pull.collections if landed.since is not None}
-    return all(name in marks and since <= marks[name] for name, since in begins.items())
+    since_per_collection = {landed.collection: landed.since for landed in pull.collections if landed.since is not None}
+    return all(name in marks and since <= marks[name] for name, since in since_per_collection.items())
 
 
-def _write(
+def _write_history(
     engine: sa.Engine,
     district: District,
     landing: Landing,
     run_id: str,
     pulls: Sequence[LandedPull],
     chosen: list[LandedPull],
-) -> _Written:
-    """Set history on the stretch of each chosen pull to what was so then."""
+) -> _ReplayResult:
+    """Set history on the interval of each chosen pull to the roster of that time."""
     key = district.district
     with engine.connect() as connection:
-        settled = resolve_site_targets(connection, district)
-        holders = _holders_before(connection, key, pulls[0].as_of)
+        resolved = resolve_site_targets(connection, district)
+        accounts_before = _accounts_before(connection, key, pulls[0].as_of)
     upto = pulls[: pulls.index(chosen[-1]) + 1]
-    found = [roster for roster in rebuild_rosters(landing, settled, upto, holders) if roster.known in chosen]
+    found = [roster for roster in rebuild_rosters(landing, resolved, upto, accounts_before) if roster.known in chosen]
     if not any(roster.tables for roster in found):
         raise ActionRequired(
             "no_full_pull",
-            f"No complete full pull of {district.name} at or before that night is kept any more, and what was modified "
-            "alone does not say how the roster was.",
-            remedy="Nothing was written. For today's roster, run a sync.",
+            f"No complete full pull of {district.name} at or before that night is kept. Deltas alone give no roster.",
+            remedy="Nothing was written. Run a sync for today's roster.",
             district=key,
         )
     rows = 0
     with engine.begin() as connection:
         acquire_publish_lock(connection, key, run_id)
         for roster in found:
-            if stretch := _stretch(connection, district, roster.known.pull, landed_pulls(landing, key)):
-                rows += sum(_write_table(connection, key, name, roster, stretch) for name in roster.tables)
+            if interval := _interval_of(connection, district, roster.known.pull, landed_pulls(landing, key)):
+                rows += sum(_write_table(connection, key, name, roster, interval) for name in roster.tables)
         accounts = found[-1].tables.get("accounts")
         count = None if accounts is None else accounts.num_rows
         ledger.finish_replay(connection, chosen[-1].pull, run_id, count)
-    return _Written(rows, count, found[-1].unknown)
+    return _ReplayResult(rows, count, found[-1].unknown)
 
 
-def _stretch(connection: sa.Connection, district: District, pull: Pull, pulls: Sequence[LandedPull]) -> Interval | None:
-    """Up to the next instant at which something else is known; None where two pulls are of the same instant."""
+def _interval_of(
+    connection: sa.Connection, district: District, pull: Pull, pulls: Sequence[LandedPull]
+) -> Interval | None:
+    """From the pull to the next known instant. None if a later pull has the same instant."""
     after: dict[datetime, str] = {}
     for known in pulls:
         if known.as_of > pull.as_of:
@@ -166,7 +166,7 @@ def _stretch(connection: sa.Connection, district: District, pull: Pull, pulls: S
     return Interval(pull.as_of, pull.run_id, until, after[until] if until else None)
 
 
-def _write_table(connection: sa.Connection, district: str, name: str, roster: RosterAt, stretch: Interval) -> int:
+def _write_table(connection: sa.Connection, district: str, name: str, roster: RosterAt, interval: Interval) -> int:
     table = TABLES[name]
     rows = roster.tables[name]
     rows = rows.append_column("_digest", row_digests(table, rows))
@@ -176,13 +176,13 @@ def _write_table(connection: sa.Connection, district: str, name: str, roster: Ro
     if rows.num_rows:
         copy_in(connection, f"past_{name}", rows)
     connection.exec_driver_sql(update_statistics(f"past_{name}"))
-    written = write_interval(connection, district, table, f"past_{name}", stretch)
+    written = write_interval(connection, district, table, f"past_{name}", interval)
     connection.exec_driver_sql(f"DROP TABLE past_{name}")
     return written
 
 
-def _holders_before(connection: sa.Connection, district: str, instant: datetime) -> pa.Table:
-    """The accounts history has just before an instant."""
+def _accounts_before(connection: sa.Connection, district: str, instant: datetime) -> pa.Table:
+    """The accounts in history just before an instant."""
     schema = accepted_schema(TABLES["accounts"])
     listed = ", ".join(f'"{name}"' for name in schema.names)
     query = (
@@ -198,13 +198,17 @@ def _generation(engine: sa.Engine, district: str) -> int:
         return connection.execute(query).scalar_one_or_none() or 0
 
 
-def _words(district: District, chosen: list[LandedPull], written: _Written) -> str:
+def _summary(district: District, chosen: list[LandedPull], written: _ReplayResult) -> str:
     return " ".join(_sentences(district, chosen, written))
 
 
-def _sentences(district: District, chosen: list[LandedPull], written: _Written) -> Iterator[str]:
+def _sentences(district: District, chosen: list[LandedPull], written: _ReplayResult) -> Iterator[str]:
     pulls = "1 pull" if len(chosen) == 1 else f"{len(chosen)} pulls"
-    yield f"The night of {chosen[-1].night(district)} is replayed from {pulls}:"
-    yield f"{written.rows:,} rows of history were otherwise." if written.rows else "history said the same already."
+    yield f"Replayed the night of {chosen[-1].night(district)} from {pulls}:"
+    yield (
+        f"{written.rows:,} {'row' if written.rows == 1 else 'rows'} of history changed."
+        if written.rows
+        else "history is unchanged."
+    )
     if written.unknown:
-        yield f"Nothing is known of {', '.join(written.unknown)}, for no complete pull of those is kept."
+        yield f"Not replayed, because no complete pull is kept: {', '.join(written.unknown)}."

@@ -1,7 +1,8 @@
-"""Giving readers an earlier roster back: the exact tables of a generation become a new one.
+"""Roll back to an earlier roster: the exact tables of a generation become a new generation.
 
-What readers had in between stays known (`--as-published`, and a rollback of the rollback). Publication is paused, since
-the next night would bring the same again; and the next pull is a full one, for no watermark holds for an older roster.
+The rosters in between stay available (`--as-published`, and a rollback of the rollback). Publication is paused, because
+the next night would publish the same problem again. The next pull is full, because watermarks do not fit an older
+roster.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from rollcall.warehouse.session import temp_table_like, warehouse_transaction
 
 log = logging.getLogger(__name__)
 
-#: Where it is not known any more who was left out: at least nobody who has an account, or is not in the roster.
+#: If the list of people left out is lost: delete those with an account and those not in the roster.
 _FORGET_LEFT_OUT = f"""
     DELETE FROM {OPS}.left_out l WHERE l.district_id = :district AND (
         NOT EXISTS (SELECT FROM {STAGING}.users u WHERE u.district_id = :district AND u.sourced_id = l.user_sourced_id
@@ -46,11 +47,11 @@ _FORGET_LEFT_OUT = f"""
 
 @dataclass(frozen=True)
 class RollbackResult:
-    """What a rollback did.
+    """The result of a rollback.
 
-    :param to_run: the run whose tables readers have again; `as_of` is how old those are.
-    :param rows: per table how many rows are otherwise now.
-    :param left_out: whether it is known again who was left out and why; else that stays as it was.
+    :param to_run: the run whose tables are published again, as of `as_of`.
+    :param rows: changed rows per table.
+    :param left_out: whether the list of people left out was restored. Otherwise only contradictions were deleted.
     """
 
     run_id: str
@@ -64,8 +65,8 @@ class RollbackResult:
 def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: str, to_run: str) -> RollbackResult:
     """Republish what a run published, and pause publication.
 
-    :raises ActionRequired: `run_not_published` for a run that published nothing, `no_longer_kept`, and what
-        `rollcall.publish.invariants` finds: nothing is changed then.
+    :raises ActionRequired: `run_not_published` for a run that published nothing, `no_longer_kept`, or a code of
+        `rollcall.publish.invariants`. Then nothing is changed.
     :raises RollcallError: `warehouse_unreachable`.
     """
     key = district.district
@@ -75,22 +76,22 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
     with recorded_stage(engine, key, run_id, "rollback"), engine.begin() as connection:
         acquire_publish_lock(connection, key, run_id)
         current = connection.execute(sa.select(state).where(state.c.district_id == key)).one_or_none()
-        then = _published_run(connection, district, to_run)
+        target = _published_run(connection, district, to_run)
         if current is None:  # never while there is a published run
             raise ActionRequired("not_published", f"{district.name} has not been published.", district=key)
-        require_kept(connection, district, then.generation)
+        require_kept(connection, district, target.generation)
         generation = current.generation + 1
-        params = {"district": key, "then": then.generation, "generation": generation}
+        params = {"district": key, "target": target.generation, "generation": generation}
         rows = {table.name: _restore(connection, table, params) for table in TABLES.values()}
-        changes = _change_set(landing, key, then)
+        changes = _change_set(landing, key, target)
         if changes is not None:
-            left_out = read_rows(_folder(landing, key, then), changes.left_out, LEFT_OUT_SCHEMA)
+            left_out = read_rows(_folder(landing, key, target), changes.left_out, LEFT_OUT_SCHEMA)
             write_left_out(connection, left_out, district=key, run_id=run_id)
         else:
             connection.execute(sa.text(_FORGET_LEFT_OUT), params)
         _require_consistency(connection, district, to_run, knows_left_out=changes is not None)
         write_published(connection, key, Interval(now, run_id))
-        as_of = _content_as_of(connection, then)
+        as_of = _content_as_of(connection, target)
         why = f"rolled back on {now:%Y-%m-%d %H:%M} UTC to the roster of {as_of:%Y-%m-%d %H:%M} UTC"
         connection.execute(
             sa.update(state)
@@ -99,7 +100,7 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
                 generation=generation,
                 current_as_of=as_of,
                 late_from=Nights(district).late_from(as_of),
-                current_pull_id=then.pull_id,
+                current_pull_id=target.pull_id,
                 current_run_id=run_id,
                 rules_digest=changes.rules_digest if changes else "",
                 full_required=f"the roster was {why}",
@@ -107,7 +108,7 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
             )
         )
         connection.execute(sa.delete(watermarks).where(watermarks.c.district_id == key))
-        ledger.finish_rollback(connection, key, run_id, then, generation=generation, at=now)
+        ledger.finish_rollback(connection, key, run_id, target, generation=generation, at=now)
     export_if_configured(engine, key)
     log.warning("%s: %s; publication is paused", district.name, why)
     restored = {name: number for name, number in rows.items() if number}
@@ -116,17 +117,17 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
 
 def _require_consistency(connection: sa.Connection, district: District, to_run: str, *, knows_left_out: bool) -> None:
     remedy = (
-        f"Nothing was changed; readers keep what they have. Roll back to another run than {to_run}, or let everybody "
-        f"be mapped again: rollcall sync {district.district} --full."
+        f"Nothing was changed, and the published roster stays. Roll back to another run than {to_run}, or map everyone "
+        f"again: rollcall sync {district.district} --full."
     )
     scope = Scope(district.district, is_whole=True, by_email=district.person_key == "email")
     check_roster(connection, scope, remedy=remedy, knows_left_out=knows_left_out)
 
 
 def resume(engine: sa.Engine, district: District) -> str:
-    """Let a district be published again.
+    """Resume publication of a district.
 
-    :returns: why it was paused; empty when it was not.
+    :returns: why it was paused. Empty if it was not.
     """
     key = district.district
     with warehouse_transaction(engine, "resume", district=key) as connection:
@@ -144,20 +145,20 @@ def _published_run(connection: sa.Connection, district: District, run_id: str) -
     known = "; ".join(f"{one.run_id} (night of {one.night})" for one in connection.execute(newest))
     raise ActionRequired(
         "run_not_published",
-        f"No run {run_id} has published {district.name}.",
-        remedy=f"Name one that has, newest first: {known}." if known else "It has never been published.",
+        f"No run {run_id} published {district.name}.",
+        remedy=f"Use one of these, newest first: {known}." if known else "The district has never been published.",
         district=district.district,
     )
 
 
 def _restore(connection: sa.Connection, table: Table, params: dict[str, object]) -> int:
-    """One table as it was at a generation; how many rows that touched."""
+    """Restore a table to a generation. Returns the number of changed rows."""
     name = table.name
     connection.exec_driver_sql(temp_table_like(f"then_{name}", f"{STAGING}.{name}"))
     touched = [connection.execute(sa.text(statement), params).rowcount for statement in _statements(table)]
     connection.exec_driver_sql(f"DROP TABLE then_{name}")
-    came_since, restored = touched[1], touched[3]
-    return max(came_since, restored)
+    newer, restored = touched[1], touched[3]
+    return max(newer, restored)
 
 
 def _statements(table: Table) -> Iterator[str]:
@@ -165,30 +166,30 @@ def _statements(table: Table) -> Iterator[str]:
     listed = ", ".join(f'"{column}"' for column in columns)
     yield f"""
         INSERT INTO then_{name} ({listed}, _generation) SELECT {listed}, :generation FROM {HISTORY}.{name}_published
-        WHERE district_id = :district AND _generation <= :then AND _until_generation > :then"""
+        WHERE district_id = :district AND _generation <= :target AND _until_generation > :target"""
     yield f"""
         INSERT INTO {HISTORY}.{name}_published ({listed}, _generation, _until_generation)
         SELECT {listed}, _generation, :generation FROM {STAGING}.{name}
-        WHERE district_id = :district AND _generation > :then"""
-    yield f"DELETE FROM {STAGING}.{name} WHERE district_id = :district AND _generation > :then"
+        WHERE district_id = :district AND _generation > :target"""
+    yield f"DELETE FROM {STAGING}.{name} WHERE district_id = :district AND _generation > :target"
     yield f"INSERT INTO {STAGING}.{name} ({listed}, _generation) SELECT {listed}, _generation FROM then_{name}"
 
 
-def _folder(landing: Landing, district: str, then: sa.Row) -> PullFolder:
-    return landing.pull(district, then.pull_id)
+def _folder(landing: Landing, district: str, target: sa.Row) -> PullFolder:
+    return landing.pull(district, target.pull_id)
 
 
-def _change_set(landing: Landing, district: str, then: sa.Row) -> ChangeSet | None:
-    """What the run published, where the landing zone still has it and no other run has mapped its pull again."""
+def _change_set(landing: Landing, district: str, target: sa.Row) -> ChangeSet | None:
+    """The change set of the run, if the landing zone has it and no other run has mapped the pull again."""
     try:
-        changes = load(_folder(landing, district, then), ChangeSet)
+        changes = load(_folder(landing, district, target), ChangeSet)
     except RollcallError:
         return None
-    return changes if changes.run_id == then.run_id else None
+    return changes if changes.run_id == target.run_id else None
 
 
-def _content_as_of(connection: sa.Connection, then: sa.Row) -> datetime:
-    """How old the roster is that a run published; a rollback's own instant is another."""
-    where = (pulls.c.district_id == then.district_id, pulls.c.pull_id == then.pull_id)
+def _content_as_of(connection: sa.Connection, target: sa.Row) -> datetime:
+    """The as_of of the roster that a run published. A rollback has its own instant."""
+    where = (pulls.c.district_id == target.district_id, pulls.c.pull_id == target.pull_id)
     as_of: datetime | None = connection.execute(sa.select(pulls.c.as_of).where(*where)).scalar_one_or_none()
-    return as_of or then.as_of
+    return as_of or target.as_of

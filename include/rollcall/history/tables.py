@@ -1,4 +1,4 @@
-"""A table of a past night for a person: as readers saw it, or as it is known to have been."""
+"""A table of a past night for people: as published, or as newest_query today."""
 
 from __future__ import annotations
 
@@ -25,14 +25,12 @@ from rollcall.warehouse.models import runs
 from rollcall.warehouse.schemas import HISTORY
 from rollcall.warehouse.session import warehouse_transaction
 
-# A table as CSV, JSON or Parquet, for a file or standard output.
-
 Format = Literal["csv", "json", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
 
 
 def encode(rows: pa.Table, form: Format) -> bytes:
-    """The rows in one of the forms; JSON is one object per line, CSV is safe to open in a spreadsheet."""
+    """The rows in a format. JSON has one object per line. CSV is safe to open in a spreadsheet."""
     buffer = io.BytesIO()
     if form == "parquet":
         pq.write_table(rows, buffer, compression="zstd")
@@ -47,16 +45,16 @@ def encode(rows: pa.Table, form: Format) -> bytes:
 
 @dataclass(frozen=True)
 class TableAt:
-    """A table, and what it is in words."""
+    """A table and a one-line summary."""
 
     rows: pa.Table
     summary: str
 
 
 def read_as_published(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
-    """What readers saw at the end of a night's morning.
+    """A table as published at the evening of a night's date.
 
-    :raises ActionRequired: `nothing_published` when readers had nothing yet, `no_longer_kept`.
+    :raises ActionRequired: `nothing_published` before the first publication, `no_longer_kept`.
     """
     key = district.district
     with warehouse_transaction(engine, "roster", district=key) as connection:
@@ -64,20 +62,20 @@ def read_as_published(engine: sa.Engine, district: District, night: date, table:
         if generation is None:
             raise ActionRequired(
                 "nothing_published",
-                f"By the night of {night} nothing of {district.name} had been published.",
-                remedy=f"What is known of that night by its pull: rollcall roster {key} --as-of {night}",
+                f"{district.name} had not been published by the night of {night}.",
+                remedy=f"For the roster by that night's pull: rollcall roster {key} --as-of {night}",
                 district=key,
             )
         require_kept(connection, district, generation)
-        where = (runs.c.district_id == key, runs.c.generation == generation, runs.c.status == "published")
-        run = connection.execute(sa.select(runs.c.run_id, runs.c.night).where(*where)).one()
+        filters = (runs.c.district_id == key, runs.c.generation == generation, runs.c.status == "published")
+        run = connection.execute(sa.select(runs.c.run_id, runs.c.night).where(*filters)).one()
         rows = rows_at(connection, key, TABLES[table], generation)
     summary = f"{table} of {district.name} as published by {run.run_id} (night of {run.night}): {rows.num_rows:,} rows."
     return TableAt(rows, summary)
 
 
 def read_as_of(engine: sa.Engine, district: District, night: date, table: str) -> TableAt:
-    """What was so on a night, as far as history knows it by now."""
+    """A table on a night, as history has it today."""
     key = district.district
     schema = accepted_schema(TABLES[table])
     listed = ", ".join(f'"{name}"' for name in schema.names)
@@ -88,9 +86,9 @@ def read_as_of(engine: sa.Engine, district: District, night: date, table: str) -
     evening = datetime.combine(night, EVENING, ZoneInfo(district.schedule.timezone)).astimezone(UTC)
     with warehouse_transaction(engine, "roster", district=key) as connection:
         rows = copy_out(connection, query, {"district": key, "evening": evening}, schema)
-        known = sa.select(sa.func.max(runs.c.as_of)).where(
+        newest_query = sa.select(sa.func.max(runs.c.as_of)).where(
             runs.c.district_id == key, runs.c.status.in_(["published", "replayed"]), runs.c.as_of < evening
         )
-        newest = connection.execute(known).scalar_one_or_none()
-    of = f"by the pull of {newest:%Y-%m-%d %H:%M} UTC" if newest else "no pull of that night or before is in history"
+        newest = connection.execute(newest_query).scalar_one_or_none()
+    of = f"from the pull of {newest:%Y-%m-%d %H:%M} UTC" if newest else "no pull of that night or earlier is in history"
     return TableAt(rows, f"{table} of {district.name} on the night of {night}, {of}: {rows.num_rows:,} rows.")

@@ -1,4 +1,4 @@
-"""Deleting for good: what is older than a district keeps it, every night; and everything of a district, once.
+"""Permanent deletion: old data every morning, and everything of one district on request.
 
-Nothing else in Rollcall deletes a row of a roster: people who left are rows with `_removed_at`.
+Nothing else in Rollcall deletes roster rows. A removed person is a row with `_removed_at`.
 """

@@ -1,4 +1,4 @@
-"""A district's folder in the landing zone, or among what is exported, as far as deleting needs to know it."""
+"""A district's folders in the landing zone and in the exports, for deletion."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 import fsspec
 
-#: Where publications are exported to as Parquet, if they are.
+#: The URL of Parquet exports, if set.
 _EXPORT = "ROLLCALL_EXPORT"
 
 
 @dataclass(frozen=True)
 class FileTotals:
-    """How many files were deleted, or would be."""
+    """Number and size of files, deleted or to delete."""
 
     files: int = 0
     bytes: int = 0
@@ -27,13 +27,13 @@ class FileTotals:
 
 
 def export_folder(district: str) -> DistrictFolder | None:
-    """Where the district's exports lie; None where nothing is exported."""
+    """The folder of the district's exports. None if exports are off."""
     url = os.environ.get(_EXPORT)
     return DistrictFolder(url, district) if url else None
 
 
 class DistrictFolder:
-    """`district=<id>` below a URL, there or not."""
+    """`district=<id>` below a URL. It may not exist."""
 
     def __init__(self, url: str, district: str) -> None:
         self._files, self._path = fsspec.core.url_to_fs(f"{url.rstrip('/')}/district={district}")
@@ -42,7 +42,7 @@ class DistrictFolder:
         return self._delete(f"{self._path}/pull={pull_id}")
 
     def delete_notes(self, before: datetime) -> FileTotals:
-        """Notes of pulls that did not finish, written before an instant."""
+        """Delete notes of unfinished pulls that were written before an instant."""
         deleted = FileTotals()
         for name in self._names(f"{self._path}/runs"):
             folder = f"{self._path}/runs/{name}"
@@ -52,7 +52,7 @@ class DistrictFolder:
         return deleted
 
     def delete_generations(self, before: datetime) -> FileTotals:
-        """Exported generations written before an instant, all but the newest."""
+        """Delete exported generations that were written before an instant, except the newest."""
         names = (name for name in self._names(self._path) if re.fullmatch(r"generation=\d+", name))
         numbers = sorted(int(name.partition("=")[2]) for name in names)
         deleted = FileTotals()
@@ -63,11 +63,11 @@ class DistrictFolder:
         return deleted
 
     def size(self) -> FileTotals:
-        """How much there is."""
+        """Number and size of all files."""
         return self._size(self._path)
 
     def delete(self) -> FileTotals:
-        """All of it."""
+        """Delete all files."""
         return self._delete(self._path)
 
     def _names(self, path: str) -> Iterator[str]:

@@ -1,7 +1,6 @@
-"""Deleting everything of a district whose contract ended, with a receipt.
+"""Purge: delete everything of a district whose contract ended, with a receipt.
 
-The tables are those of the database itself that have a column `district_id`, so that none can be forgotten that is
-added later.
+It covers every table with a column `district_id`, listed by the database, so new tables are included.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from rollcall.warehouse.models import purges, runs
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
 from rollcall.warehouse.session import TRY_ACQUIRE_LOCK, warehouse_transaction
 
-#: A run of Airflow's is ended after six hours; what the ledger calls running for longer was killed.
-_RUNS_END = timedelta(hours=6)
+#: Airflow ends a run after six hours. A run that is *running* for longer was killed.
+_LONGEST_RUN = timedelta(hours=6)
 
 _TABLES = sa.text("""
     SELECT c.table_schema, c.table_name FROM information_schema.columns c
@@ -32,17 +31,17 @@ _TABLES = sa.text("""
 
 @dataclass(frozen=True)
 class DistrictData:
-    """What there is of a district.
+    """The stored data of a district.
 
-    :param rows: per table with its schema, without empty ones.
-    :param files: in the landing zone, and where publications are exported to.
-    :param under_way: ids of runs that seem to be going on.
+    :param rows: per table with its schema, without empty tables.
+    :param files: in the landing zone and in the exports.
+    :param running: IDs of runs that seem to be running.
     """
 
     district: str
     rows: Mapping[str, int]
     files: FileTotals
-    under_way: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -51,7 +50,7 @@ class DistrictData:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was deleted, when, and by whom; the same stands in `roster_ops.purges`."""
+    """What was deleted, when, and who deleted it. `roster_ops.purges` keeps the same."""
 
     district: str
     purged_at: datetime
@@ -70,24 +69,24 @@ def measure_district_data(engine: sa.Engine, district: str, landing: Landing) ->
         count = "SELECT count(*) FROM {} WHERE district_id = :district"
         rows = {table: _number(connection, count, table, district) for table in _tables(connection)}
         files = sum((folder.size() for folder in _folders(landing, district)), FileTotals())
-        return DistrictData(district, _not_empty(rows), files, _under_way(connection, district))
+        return DistrictData(district, _not_empty(rows), files, _running_runs(connection, district))
 
 
 def purge(engine: sa.Engine, district: str, landing: Landing, *, by: str) -> Receipt:
-    """Delete all rows and files of a district: all of them, or none and an error.
+    """Delete all rows and files of a district, or nothing with an error.
 
-    :param by: who does it, for the receipt.
-    :raises RollcallError: `district_publishing` while a run publishes the district.
+    :param by: the person, for the receipt.
+    :raises RollcallError: `district_publishing` if a run is publishing the district.
     """
     now = datetime.now(UTC)
     with warehouse_transaction(engine, "purge", district=district) as connection:
-        _take_turn(connection, district)
-        under_way = _under_way(connection, district)
+        _acquire_publish_lock(connection, district)
+        running_runs = _running_runs(connection, district)
         delete = "DELETE FROM {} WHERE district_id = :district"
         rows = {table: _number(connection, delete, table, district) for table in _tables(connection)}
-        # files last: if one cannot be deleted nothing is committed, and the command can simply run again
+        # files last: if one cannot be deleted, nothing is committed, and the command can run again
         files = sum((folder.delete() for folder in _folders(landing, district)), FileTotals())
-        receipt = Receipt(district, now, by, _not_empty(rows), files, _not_reached(district, under_way))
+        receipt = Receipt(district, now, by, _not_empty(rows), files, _not_reached(district, running_runs))
         connection.execute(
             sa.insert(purges).values(
                 district=district,
@@ -107,24 +106,24 @@ def _folders(landing: Landing, district: str) -> list[DistrictFolder]:
 
 
 def _tables(connection: sa.Connection) -> list[str]:
-    """Every table that has rows of districts."""
+    """Every table with district rows."""
     found = connection.execute(_TABLES, {"schemas": [STAGING, HISTORY, OPS]})
     return [f"{schema}.{table}" for schema, table in found]
 
 
-def _take_turn(connection: sa.Connection, district: str) -> None:
-    """The lock that publications of a district take; without waiting, for a person sits there."""
+def _acquire_publish_lock(connection: sa.Connection, district: str) -> None:
+    """Acquire the district's publish lock without waiting, because a person waits for the command."""
     if not connection.execute(TRY_ACQUIRE_LOCK, {"name": f"publish {district}"}).scalar_one():
         raise RollcallError(
             "district_publishing",
-            f"A run is publishing {district} at this moment.",
-            remedy="Nothing was deleted. Set enabled: false in its file, wait for the run to end, and purge then.",
+            f"A run is publishing {district} right now.",
+            remedy="Nothing was deleted. Set enabled: false in its file, wait for the run to end, then purge again.",
             district=district,
         )
 
 
-def _under_way(connection: sa.Connection, district: str) -> tuple[str, ...]:
-    since = datetime.now(UTC) - _RUNS_END
+def _running_runs(connection: sa.Connection, district: str) -> tuple[str, ...]:
+    since = datetime.now(UTC) - _LONGEST_RUN
     where = (runs.c.district_id == district, runs.c.status == "running", runs.c.started_at > since)
     return tuple(connection.execute(sa.select(runs.c.run_id).where(*where).order_by(runs.c.run_id)).scalars())
 
@@ -139,30 +138,30 @@ def _not_empty(rows: Mapping[str, int]) -> dict[str, int]:
     return {table: number for table, number in rows.items() if number}
 
 
-def _not_reached(district: str, under_way: tuple[str, ...]) -> tuple[str, ...]:
-    """Where something of the district may still be, for whoever has to answer for it."""
+def _not_reached(district: str, running_runs: tuple[str, ...]) -> tuple[str, ...]:
+    """Places that may still have data of the district."""
     file = districts_folder() / f"{district}.yaml"
-    still_there = f"{file.name} in {file.parent}: while it is there and enabled, the next night pulls everything again"
-    running = f"runs that were under way ({', '.join(under_way)}): if one publishes after this, purge again"
+    settings = f"{file.name} in {file.parent}: while it exists and is enabled, the next night pulls everything again"
+    running = f"runs that were running ({', '.join(running_runs)}): if one publishes after this, purge again"
     return (
-        *([still_there] if file.is_file() else []),
-        *([running] if under_way else []),
+        *([settings] if file.is_file() else []),
+        *([running] if running_runs else []),
         f"the Airflow connection oneroster_{district}, and the runs and logs of the DAG roster_{district}",
-        "backups, replicas and write-ahead logs of the warehouse, and versions an object store keeps",
-        "whatever was copied downstream from the roster views",
+        "backups, replicas, and write-ahead logs of the warehouse, and old versions in an object store",
+        "copies made downstream from the roster views",
         "the git history of the districts' files",
     )
 
 
 def require_confirmation(district: str, typed: str) -> None:
-    """Refuse unless the district's id was typed out.
+    """Require that the person typed the district ID.
 
     :raises ActionRequired: `district_not_named`.
     """
     if typed.strip() != district:
         raise ActionRequired(
             "district_not_named",
-            f"What was typed is not {district!r}.",
+            f"The confirmation does not match {district!r}.",
             remedy="Nothing was deleted.",
             district=district,
         )

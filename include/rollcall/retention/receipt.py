@@ -1,4 +1,4 @@
-"""What a purge would delete and what it did delete, for people and for `--json`."""
+"""Output of a purge, before and after, for people and for `--json`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from rollcall.retention.folders import FileTotals
 from rollcall.retention.purge import DistrictData, Receipt
 
 
-def print_district_data(there: DistrictData, file: IO[str]) -> None:
-    """What there is, before anybody agrees to its end."""
+def print_district_data(data: DistrictData, file: IO[str]) -> None:
+    """Print the stored data before the confirmation."""
     console = Console(file=file, highlight=False, soft_wrap=True)
-    console.print(Text(f"Everything there is of {there.district}", style="bold"))
-    console.print(_grid(there.rows, there.files))
-    for run_id in there.under_way:
-        console.print(Text(f"  The run {run_id} seems to be under way.", style="yellow"))
+    console.print(Text(f"Stored data of {data.district}", style="bold"))
+    console.print(_grid(data.rows, data.files))
+    for run_id in data.running:
+        console.print(Text(f"  Run {run_id} seems to be running.", style="yellow"))
 
 
 def print_receipt(receipt: Receipt, file: IO[str]) -> None:
-    """What is gone, and what may still be somewhere."""
+    """Print what was deleted and what may remain elsewhere."""
     console = Console(file=file, highlight=False, soft_wrap=True)
     console.print(Text(f"Deleted: {receipt.district}, {receipt.purged_at:%Y-%m-%d %H:%M} UTC, by {receipt.purged_by}"))
     console.print(_grid(receipt.rows, receipt.files))
-    console.print(Text("Not reached from here:", style="bold"))
-    for where in receipt.not_reached:
-        console.print(Text(f"  {where}"))
+    console.print(Text("Not deleted by this command:", style="bold"))
+    for place in receipt.not_reached:
+        console.print(Text(f"  {place}"))
 
 
 def receipt_to_json(receipt: Receipt) -> dict[str, Any]:

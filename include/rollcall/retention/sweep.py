@@ -1,7 +1,7 @@
-"""Deleting what is older than a district keeps it: the morning DAG's business, never a run's, dry or not.
+"""Retention: delete data older than a district's limits. The morning DAG does this, never a run.
 
-Pulls and rejects go by when they were made, removed rows by when they were removed, history by when it ended. What a
-night could still need stays whatever its age: the newest complete full pull and all that came after it.
+Pulls and rejects age from their creation, removed rows from their removal, and history from its end. The newest
+complete full pull and everything after it stay at any age, because a night may need them.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from rollcall.warehouse.session import ACQUIRE_LOCK, warehouse_transaction
 
 log = logging.getLogger(__name__)
 
-#: A pull without its manifest is added to for half an hour at most; after a day it is nobody's.
-_UNFINISHED = timedelta(days=1)
+#: A pull without a manifest is continued for 30 minutes at most. After a day it is abandoned.
+_ABANDONED_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What was deleted.
+    """What retention deleted.
 
-    :param pulls: of the landing zone; `landed` are their files, those of notes nobody needs any more, and old exports.
-    :param rows: per table with its schema, without those nothing was deleted from.
+    :param pulls: in the landing zone. `landed` are their files, old notes, and old exports.
+    :param rows: per table with its schema, without zeros.
     """
 
     pulls: int
@@ -45,16 +45,16 @@ class SweepResult:
     rows: Mapping[str, int]
 
     def __str__(self) -> str:
-        told = [f"{self.pulls} pulls"] if self.pulls else []
-        told += [f"{self.landed.files:,} files"] if self.landed.files else []
-        told += [f"{number:,} rows of {table}" for table, number in self.rows.items()]
-        return f"{', '.join(told)} deleted" if told else "nothing was old enough to be deleted"
+        parts = [f"{self.pulls} pulls"] if self.pulls else []
+        parts += [f"{self.landed.files:,} files"] if self.landed.files else []
+        parts += [f"{number:,} rows of {table}" for table, number in self.rows.items()]
+        return f"{', '.join(parts)} deleted" if parts else "nothing was old enough to delete"
 
 
 def sweep(engine: sa.Engine, district: District, landing: Landing, now: datetime) -> SweepResult:
     """Apply a district's retention.
 
-    :raises RollcallError: `retention_failed` and what connecting raises; what was deleted until then stays deleted.
+    :raises RollcallError: `retention_failed` and connection errors. Data deleted before the error stays deleted.
     """
     with redact_errors("retention", district=district.district):
         pulls, landed = _sweep_landing(district, landing, now)
@@ -64,36 +64,36 @@ def sweep(engine: sa.Engine, district: District, landing: Landing, now: datetime
 
 
 def sweep_after_night(engine: sa.Engine, district: District, landing: Landing) -> str:
-    """The same for one of many districts. What could not be deleted today is deleted tomorrow.
+    """Apply retention without raising. The next morning tries again.
 
-    :returns: a sentence about what was deleted, which the log has too.
+    :returns: a summary, which is also logged.
     """
     try:
-        # the earlier of two clocks: one that is ahead must not delete what is to be kept
+        # the earlier of two clocks, so a clock that is ahead deletes nothing too early
         with redact_errors("retention", district=district.district), engine.connect() as connection:
             now = min(datetime.now(UTC), warehouse_now(connection))
-        said = f"Retention: {sweep(engine, district, landing, now)}."
-        log.info("%s: %s", district.name, said)
+        summary = f"Retention: {sweep(engine, district, landing, now)}."
+        log.info("%s: %s", district.name, summary)
     except RollcallError as error:
-        said = f"Retention could not be applied and is tried again tomorrow. {error}"
-        log.warning("%s: %s", district.name, said)
-    return said
+        summary = f"Retention failed and is retried tomorrow. {error}"
+        log.warning("%s: %s", district.name, summary)
+    return summary
 
 
 def _sweep_landing(district: District, landing: Landing, now: datetime) -> tuple[int, FileTotals]:
     folder = DistrictFolder(landing.url, district.district)
-    pulls = [(began, pull_id) for pull_id in landing.pulls(district.district) if (began := _began(pull_id))]
+    pulls = [(started, pull_id) for pull_id in landing.pulls(district.district) if (started := _started_at(pull_id))]
     finished = {pull_id: _manifest(landing, district, pull_id) for _, pull_id in pulls}
-    complete = [began for began, pull_id in pulls if _is_complete_full(finished[pull_id], district)]
+    complete = [started for started, pull_id in pulls if _is_complete_full(finished[pull_id], district)]
     needed_from = max(complete, default=None)
     too_old = now - timedelta(days=district.retention.landing_days)
-    count, deleted = 0, folder.delete_notes(now - _UNFINISHED)
-    for began, pull_id in pulls:
+    count, deleted = 0, folder.delete_notes(now - _ABANDONED_AFTER)
+    for started, pull_id in pulls:
         if finished[pull_id] is None:
-            goes = began < now - _UNFINISHED
+            is_expired = started < now - _ABANDONED_AFTER
         else:
-            goes = began < too_old and not (needed_from and began >= needed_from)
-        if goes:
+            is_expired = started < too_old and not (needed_from and started >= needed_from)
+        if is_expired:
             deleted += folder.delete_pull(pull_id)
             count += 1
     if exported := export_folder(district.district):
@@ -101,14 +101,14 @@ def _sweep_landing(district: District, landing: Landing, now: datetime) -> tuple
     return count, deleted
 
 
-def _began(pull_id: str) -> datetime | None:
-    """When a pull began, by its own name; None for a folder that is none of ours."""
+def _started_at(pull_id: str) -> datetime | None:
+    """When a pull started, from its ID. None for a folder that is not a pull."""
     named = re.fullmatch(r"(\d{8}T\d{6}Z)-[0-9a-f]+", pull_id)
     return datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if named else None
 
 
 def _manifest(landing: Landing, district: District, pull_id: str) -> Pull | None:
-    """None for a pull that has not finished."""
+    """The manifest of a pull. None if the pull is unfinished."""
     try:
         return load(landing.pull(district.district, pull_id), Pull)
     except RollcallError:
@@ -123,30 +123,30 @@ def _is_complete_full(pull: Pull | None, district: District) -> bool:
 
 
 def _sweep_rows(connection: sa.Connection, district: District, now: datetime) -> dict[str, int]:
-    """Delete rows in the publications' turn: a publication that merge has prepared must not miss a row it restores."""
+    """Delete rows under the publish lock, so a prepared change set cannot lose a row that it restores."""
     key, keep = district.district, district.retention
     connection.execute(ACQUIRE_LOCK, {"name": f"publish {key}"})
-    before = {
+    params = {
         "district": key,
         "rejects": now - timedelta(days=keep.rejects_days),
         "removed": now - timedelta(days=keep.removed_days),
         "history": now - timedelta(days=keep.history_days),
     }
-    rows = {table: connection.execute(sa.text(sql), before).rowcount for table, sql in _statements().items()}
+    rows = {table: connection.execute(sa.text(sql), params).rowcount for table, sql in _statements().items()}
     rows = {table: number for table, number in rows.items() if number}
     if any(table.startswith(f"{STAGING}.") for table in rows):
-        remedy = f"Nothing was deleted. Let everybody be mapped again: rollcall sync {key} --full."
+        remedy = f"Nothing was deleted. Map everyone again: rollcall sync {key} --full."
         check_roster(connection, Scope(key, is_whole=True, by_email=True), remedy=remedy, knows_left_out=False)
-        # whoever merged over the rows that are gone does so again (rule 6)
+        # change sets built on the deleted rows are built again (rule 6)
         connection.execute(
-            sa.text(f"UPDATE {OPS}.state SET generation = generation + 1 WHERE district_id = :district"), before
+            sa.text(f"UPDATE {OPS}.state SET generation = generation + 1 WHERE district_id = :district"), params
         )
     return rows
 
 
 def _statements() -> dict[str, str]:
-    """Per table what deletes its old rows. What readers had goes by when the publication that ended it was made."""
-    made = {
+    """The DELETE statement per table. Rows in `_published` age from the publication that replaced them."""
+    statements = {
         f"{OPS}.rejects": f"""
             DELETE FROM {OPS}.rejects r USING {OPS}.runs n
             WHERE r.district_id = :district AND n.district_id = r.district_id AND n.run_id = r.run_id
@@ -155,13 +155,13 @@ def _statements() -> dict[str, str]:
     ended = f"""(SELECT max(generation) FROM {OPS}.runs
         WHERE district_id = :district AND status = 'published' AND finished_at < :history)"""
     for name in TABLES:
-        made[f"{STAGING}.{name}"] = (
+        statements[f"{STAGING}.{name}"] = (
             f"DELETE FROM {STAGING}.{name} WHERE district_id = :district AND _removed_at < :removed"
         )
-        made[f"{HISTORY}.{name}"] = (
+        statements[f"{HISTORY}.{name}"] = (
             f"DELETE FROM {HISTORY}.{name} WHERE district_id = :district AND _valid_to < :history"
         )
-        made[f"{HISTORY}.{name}_published"] = (
+        statements[f"{HISTORY}.{name}_published"] = (
             f"DELETE FROM {HISTORY}.{name}_published WHERE district_id = :district AND _until_generation <= {ended}"
         )
-    return made
+    return statements
