@@ -64,12 +64,10 @@ def test_a_site_the_query_stops_yielding_is_named_with_what_to_do_and_nobody_los
     _run(vendor, "DELETE FROM vendor.sites WHERE code = 'M'")
     with pytest.raises(ActionRequired) as caught:
         elm.publish()
-    assert (
-        caught.value.message == "The school south is mapped to the site 'M', which the query for sites does not yield."
-    )
+    assert caught.value.message == "The school south is mapped to the site 'M', which sites.query does not return."
     assert caught.value.remedy == (
-        "Mend the line of south under sites.map in elm.yaml (a site the query yields, exclude or undecided), or the "
-        "table the query reads; until then readers keep the roster they have."
+        "Fix the line of south under sites.map in elm.yaml (a site from the query, exclude or undecided), or the "
+        "table the query reads; until then the published roster stays."
     )
     assert elm.accounts() == before
     elm.says(QUERY.replace('"M"', "exclude"))
@@ -82,11 +80,11 @@ def test_a_site_the_query_stops_yielding_is_named_with_what_to_do_and_nobody_los
     [
         ("SELECT code FROM vendor.nowhere", 'relation "vendor.nowhere" does not exist'),
         ("SELEKT", "syntax error"),
-        ("SELECT code, label FROM vendor.sites WHERE false", "yields no row"),
-        ("SELECT code, label, 1 FROM vendor.sites", "at most a name"),
-        ("SELECT NULL", "an id in every row"),
-        ("SELECT 'a' FROM vendor.sites", "some ids twice"),
-        ("SELECT 'exclude'", "a meaning of its own"),
+        ("SELECT code, label FROM vendor.sites WHERE false", "returns no rows"),
+        ("SELECT code, label, 1 FROM vendor.sites", "at most one more column"),
+        ("SELECT NULL", "every row must have an ID"),
+        ("SELECT 'a' FROM vendor.sites", "some IDs twice"),
+        ("SELECT 'exclude'", "which is reserved"),
         ("SELECT label::int FROM vendor.sites", "22P02"),
         ("DELETE FROM vendor.sites RETURNING code", "syntax error"),
         ("WITH gone AS (DELETE FROM vendor.sites RETURNING code) SELECT code FROM gone", "0A000"),

@@ -1,7 +1,7 @@
-"""Holds in the warehouse: what a run withheld lives on until somebody decides or the reason for it is gone.
+"""Holds in the warehouse. A hold stays active until a person decides or its reason is gone (rule 4).
 
-Here are a run's own steps in a hold's life, all within the publishing transaction; what a person decides is in
-`rollcall.holds`. Every run ends approvals that no publication used in time: a hold never becomes a removal by waiting.
+This module has the steps of a run, all in the publishing transaction. Decisions of people are in `rollcall.holds`. Each
+run expires unused approvals, so a hold never becomes a removal by waiting.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rollcall.warehouse.models import holds, run_holds
 from rollcall.warehouse.schemas import OPS
 from rollcall.warehouse.session import temp_table, upsert
 
-#: What a publication wrote, as far as holds may name it: the table, the row's key, and what happened to it.
+#: Rows that a publication wrote and holds may name: the table, the key, and the change.
 APPLIED_SCHEMA = pa.schema([(name, pa.string()) for name in ("table_name", "row_key", "change")])
 
 
@@ -51,7 +51,7 @@ class HoldEvents:
 def active_hold_rows(connection: sa.Connection, district: str) -> pa.Table:
     """Every row that a living hold of the district names, in `OPEN_HOLD_ROWS_SCHEMA`.
 
-    Rejected holds live on: their rows stay withheld. A row is approved only while the approval has not expired.
+    Rejected holds stay active and keep withholding. A row is approved only until the approval expires.
     """
     query = f"""
         SELECT h.hold_id, h.collection, h.kind, h.school, r.table_name, r.row_key, r.change, r.because, r.about,
@@ -63,7 +63,7 @@ def active_hold_rows(connection: sa.Connection, district: str) -> pa.Table:
 
 
 def decisions_digest(living: pa.Table) -> str:
-    """A digest of what is held and of what people have agreed to.
+    """A digest of the held rows and the approvals.
 
     :param living: in `OPEN_HOLD_ROWS_SCHEMA`.
     """
@@ -74,14 +74,14 @@ def decisions_digest(living: pa.Table) -> str:
 
 
 def active_hold_keys(connection: sa.Connection, district: str) -> dict[str, pa.Array]:
-    """Per table, the keys of the rows that living holds of the district name."""
+    """Keys of the rows in active holds, per table."""
     rows = active_hold_rows(connection, district)
     grouped = rows.group_by("table_name").aggregate([("row_key", "list")])
     return {row["table_name"]: pa.array(row["row_key_list"], pa.string()) for row in grouped.to_pylist()}
 
 
 def filter_undecided(connection: sa.Connection, district: str, found: list[Hold]) -> list[Hold]:
-    """Of what a run found those that need a person: a rejected hold withholds every night and has been decided."""
+    """The holds without a decision. A rejected hold keeps withholding but is decided."""
     query = sa.select(holds.c.collection, holds.c.kind, holds.c.school).where(
         holds.c.district_id == district, holds.c.closed_at.is_(None), holds.c.status == "rejected"
     )
@@ -90,7 +90,7 @@ def filter_undecided(connection: sa.Connection, district: str, found: list[Hold]
 
 
 def record_dry_run(connection: sa.Connection, changes: ChangeSet) -> None:
-    """What a dry run would hold: closed at once, so that the run's summary can tell it and nobody is asked."""
+    """Record the holds of a dry run as closed, for its summary only."""
     own = sa.and_(holds.c.district_id == changes.district, holds.c.opened_run_id == changes.run_id)
     connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
     connection.execute(sa.delete(holds).where(own, holds.c.closed_reason == "dry_run"))
@@ -98,44 +98,47 @@ def record_dry_run(connection: sa.Connection, changes: ChangeSet) -> None:
     for hold in changes.holds:
         opening = _opening(changes, hold) | closed
         connection.execute(sa.insert(holds).values(opening))
-        _met(connection, changes, opening["hold_id"], hold)
+        _link_to_run(connection, changes, opening["hold_id"], hold)
 
 
 def lock_active_holds(connection: sa.Connection, district: str) -> None:
-    """Let nobody decide about living holds until the transaction ends."""
+    """Lock the active holds against decisions until the transaction ends."""
     living = (holds.c.district_id == district, holds.c.closed_at.is_(None))
     connection.execute(sa.select(holds.c.hold_id).where(*living).with_for_update())
 
 
-def record_holds(connection: sa.Connection, changes: ChangeSet, met: HoldEvents) -> None:
-    """Carry every living hold of the district through a publication, in its transaction.
+def record_holds(connection: sa.Connection, changes: ChangeSet, events: HoldEvents) -> None:
+    """Update every active hold of the district in the publishing transaction.
 
-    A found hold opens, or goes on with tonight's numbers and rows; what came back or was published leaves its hold; a
-    hold with nothing left closes; an approval nobody used in time ends.
+    A hold of tonight opens or continues with tonight's numbers and rows. Returned and published rows leave their
+    hold. A hold without rows closes. An unused approval expires.
     """
     params = {"district": changes.district, "run_id": changes.run_id, "now": datetime.now(UTC)}
     lock_active_holds(connection, changes.district)
     connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
-    load_temp_keys(connection, "hold_back", met.came_back)
-    load_temp_keys(connection, "hold_applied", met.applied)
-    load_temp_keys(connection, "hold_found", met.held_rows)
+    load_temp_keys(connection, "hold_back", events.came_back)
+    load_temp_keys(connection, "hold_applied", events.applied)
+    load_temp_keys(connection, "hold_found", events.held_rows)
     connection.exec_driver_sql(temp_table("hold_left", "hold_id text, why text"))
     for statement in (_LEAVE_BACK, _LEAVE_APPLIED):
         connection.execute(sa.text(statement), params)
-    found = [_go_on(connection, changes, hold, complete=_is_whole(hold.collection, met)) for hold in changes.holds]
-    looked_at = [*met.complete, "accounts"]
+    found = [
+        _open_or_continue(connection, changes, hold, complete=_is_whole(hold.collection, events))
+        for hold in changes.holds
+    ]
+    looked_at = [*events.complete, "accounts"]
     for statement in (_CLOSE, _FORGET_CLOSED, _RECOUNT, _REOPEN_USED, _EXPIRE_ROWS, _EXPIRE):
         connection.execute(sa.text(statement), {**params, "found": found, "looked_at": looked_at})
     connection.exec_driver_sql("DROP TABLE hold_back, hold_applied, hold_found, hold_left")
 
 
-def _is_whole(collection: str, met: HoldEvents) -> bool:
+def _is_whole(collection: str, events: HoldEvents) -> bool:
     # a run that meets living holds maps everybody, so what it says about accounts is all there is to say
-    return collection == "accounts" or collection in met.complete
+    return collection == "accounts" or collection in events.complete
 
 
-def _go_on(connection: sa.Connection, changes: ChangeSet, hold: Hold, *, complete: bool) -> str:
-    """Open the hold or go on with it; its id."""
+def _open_or_continue(connection: sa.Connection, changes: ChangeSet, hold: Hold, *, complete: bool) -> str:
+    """Open or continue a hold. Returns its ID."""
     opening = _opening(changes, hold)
     seen = {name: opening[name] for name in ("last_seen_at", "last_run_id", "rows", "published")}
     seen |= {name: opening[name] for name in ("looks_like", "looks_not_like")}
@@ -159,12 +162,12 @@ def _go_on(connection: sa.Connection, changes: ChangeSet, hold: Hold, *, complet
     if complete:
         connection.execute(sa.text(_FORGET), params)
     connection.execute(sa.text(_NAME), params)
-    _met(connection, changes, hold_id, hold)
+    _link_to_run(connection, changes, hold_id, hold)
     return hold_id
 
 
 def _opening(changes: ChangeSet, hold: Hold) -> dict[str, Any]:
-    """A new hold's row. Its id tells what it is about; the end tells it from others of the kind."""
+    """A new hold's row. The ID has the collection and the kind. Its tail makes it unique."""
     tail = hashlib.blake2b(join_key([hold.school, changes.run_id]).encode(), digest_size=4).hexdigest()
     return {
         "hold_id": f"{changes.district}-{hold.collection}-{hold.kind}-{tail}",
@@ -185,7 +188,7 @@ def _opening(changes: ChangeSet, hold: Hold) -> dict[str, Any]:
     }
 
 
-def _met(connection: sa.Connection, changes: ChangeSet, hold_id: str, hold: Hold) -> None:
+def _link_to_run(connection: sa.Connection, changes: ChangeSet, hold_id: str, hold: Hold) -> None:
     row = {"district_id": changes.district, "run_id": changes.run_id, "hold_id": hold_id, "rows": hold.rows}
     connection.execute(sa.insert(run_holds).values(row))
 

@@ -1,4 +1,4 @@
-"""The ledger of runs: a row when a run starts, finished in the publishing transaction or marked failed."""
+"""The ledger: one row per run, inserted at its start, finished in the publishing transaction or marked as failed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rollcall.warehouse.worker import LONGEST_RUN, has_ended, this_process
 
 
 def start_run(connection: sa.Connection, district: str, run_id: str, night: date, kind: RunKind = "sync") -> None:
-    """Enter a run; a retry of the same run starts it again, unless it was published already."""
+    """Insert a run. A retry starts the same run again, unless it is published."""
     fail_abandoned_runs(connection, district, run_id)
     row: dict[str, Any] = {"status": "running", "night": night, "kind": kind, "worker": this_process()}
     if kind == "sync":
@@ -43,27 +43,27 @@ def start_run(connection: sa.Connection, district: str, run_id: str, night: date
 
 
 def ensure_run(connection: sa.Connection, district: str, run_id: str, night: date) -> None:
-    """Enter a run whose start could not be, because the warehouse was down."""
+    """Insert a run that started while the warehouse was down."""
     row = {"district_id": district, "run_id": run_id, "status": "running", "worker": this_process(), "night": night}
     connection.execute(upsert(runs).values(**row, started_at=NOW).on_conflict_do_nothing())
 
 
 def fail_abandoned_runs(connection: sa.Connection, district: str, run_id: str) -> None:
-    """Mark other runs of the district as failed that nobody works for any more: their process was killed, or they have
-    been under way for longer than any run takes.
-    """
+    """Mark other runs of the district as failed if their process was killed or if they exceed the longest run."""
     columns = (runs.c.run_id, runs.c.worker, (runs.c.started_at < NOW - LONGEST_RUN).label("is_too_long"))
     others = (runs.c.district_id == district, runs.c.run_id != run_id, runs.c.status == "running")
     for row in connection.execute(sa.select(*columns).where(*others)).all():
         if row.worker and has_ended(row.worker):
             error = RollcallError(
-                "run_killed", "Its process was killed before the run was done.", remedy="The next run makes up for it."
+                "run_killed",
+                "The process was killed before the run ended.",
+                remedy="No action needed. The next run catches up.",
             )
         elif row.is_too_long:
             error = RollcallError(
                 "run_abandoned",
                 "It has been under way for over six hours without an end.",
-                remedy="The next run makes up for it.",
+                remedy="No action needed. The next run catches up.",
             )
         else:
             continue
@@ -78,9 +78,9 @@ def fail_run(
     error: RollcallError,
     where: sa.ColumnElement[bool] = runs.c.status != "published",
 ) -> None:
-    """Mark a run as failed with the words a person reads; they carry no values (rule 8).
+    """Mark a run as failed with the error's message, which has no record values (rule 8).
 
-    :param where: what has to be so of the run; else it stays as it is.
+    :param where: a condition on the run. If it is not met, nothing changes.
     """
     connection.execute(
         sa.update(runs)
@@ -98,22 +98,22 @@ def fail_run(
 
 
 def add_cpu(connection: sa.Connection, district: str, run_id: str, seconds: float) -> None:
-    """Add what a stage took of the processor: its own process, all threads, every try; not what PostgreSQL took."""
+    """Add the CPU seconds of a stage: this process, all threads, every try, without PostgreSQL."""
     spent = sa.func.coalesce(runs.c.cpu_seconds, 0) + seconds
-    done = {"cpu_seconds": spent, "worker": None}  # between two stages nobody works for a run
-    connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(**done))
+    values = {"cpu_seconds": spent, "worker": None}  # no process works on a run between two stages
+    connection.execute(sa.update(runs).filter_by(district_id=district, run_id=run_id).values(**values))
 
 
 def record_wait(connection: sa.Connection, district: str, run_id: str, other: str) -> None:
-    """Say for whom, or for what, a run waits, for those who look while it does, and which process it is."""
+    """Record what a run waits for, and its process."""
     which = {"district_id": district, "run_id": run_id, "status": "running"}
     connection.execute(sa.update(runs).filter_by(**which).values(waits_for=other, worker=this_process()))
 
 
 def finish_replay(connection: sa.Connection, pull: Pull, run_id: str, accounts: int | None) -> None:
-    """Close a run that wrote history only; what it published before, if it did, stays said.
+    """Finish a run that wrote history only. A published run stays published.
 
-    :param pull: the newest of its night.
+    :param pull: the newest pull of its night.
     """
     connection.execute(
         sa.update(runs)
@@ -142,7 +142,7 @@ def finish_run(
     accounts: int,
     left_out: int,
 ) -> None:
-    """Close a run with what it did and what it cost the provider."""
+    """Finish a run with its results and its requests to the provider."""
     usage = pull.usage
     connection.execute(
         sa.update(runs)
@@ -172,12 +172,12 @@ def finish_run(
 
 
 def finish_rollback(
-    connection: sa.Connection, district: str, run_id: str, then: sa.Row, *, generation: int, at: datetime
+    connection: sa.Connection, district: str, run_id: str, target: sa.Row, *, generation: int, at: datetime
 ) -> None:
-    """Close a run that gave readers an earlier roster back.
+    """Finish a rollback.
 
-    :param then: the ledger's row of the run whose roster that is.
-    :param at: since when; history has an entry of that instant.
+    :param target: the ledger row of the run that is published again.
+    :param at: the time of the rollback, with an entry in history.
     """
     connection.execute(
         sa.update(runs)
@@ -186,11 +186,11 @@ def finish_rollback(
             status="published",
             finished_at=NOW,
             as_of=at,
-            pull_id=then.pull_id,
+            pull_id=target.pull_id,
             generation=generation,
-            accounts=then.accounts,
-            left_out=then.left_out,
-            coverage=then.coverage,
+            accounts=target.accounts,
+            left_out=target.left_out,
+            coverage=target.coverage,
             waits_for=None,
         )
     )
@@ -199,23 +199,23 @@ def finish_rollback(
 def write_details(
     connection: sa.Connection,
     changes: ChangeSet,
-    every_finding: Iterable[Finding],
+    all_findings: Iterable[Finding],
     rejects: pa.Table,
-    met: holds.HoldEvents | None = None,
+    events: holds.HoldEvents | None = None,
 ) -> None:
-    """Counts, findings, rejects and holds of a run, in place of what an earlier try of it left.
+    """Write counts, findings, rejects, and holds of a run, replacing those of an earlier try.
 
-    :param met: what the publication knows about holds; None for a dry run, which nobody is asked about.
+    :param events: what the publication knows about holds. None for a dry run, which opens no hold.
     """
     key = {"district_id": changes.district, "run_id": changes.run_id}
     for table in (run_counts, findings):
         connection.execute(sa.delete(table).filter_by(**key))
     _insert(connection, run_counts, [key | _count_row(name, count) for name, count in changes.counts.items()])
-    _insert(connection, findings, [key | row for row in _summed(every_finding)])
-    if met is None:
+    _insert(connection, findings, [key | row for row in _sum_findings(all_findings)])
+    if events is None:
         holds.record_dry_run(connection, changes)
     else:
-        holds.record_holds(connection, changes, met)
+        holds.record_holds(connection, changes, events)
     connection.execute(sa.text(f"DELETE FROM {OPS}.rejects WHERE district_id = :district_id AND run_id = :run_id"), key)
     for name, value in key.items():
         rejects = rejects.append_column(name, pa.array([value] * rejects.num_rows, pa.string()))
@@ -224,7 +224,7 @@ def write_details(
 
 
 def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> None:
-    """The proofs of completeness, what the provider was asked, and the largest limit it accepted if it refused one.
+    """Record the proofs of completeness, the requests, and the largest accepted page limit if the provider refused one.
 
     :param is_complete: a proven full pull of every collection the district has.
     """
@@ -246,11 +246,13 @@ def move_state(
     is_complete: bool,
     late_from: datetime,
 ) -> None:
-    """What readers have from now on, and since when the next delta asks: forwards only, by proven collections only, and
-    not where first rows are withheld, which take others with them that no delta would bring again.
+    """Set the published roster and the watermarks of the next delta.
+
+    Watermarks only move forward, only for proven collections, and not while first rows are held, because those
+    withhold rows that no later delta contains.
 
     :param is_complete: whether it was a proven full pull of every collection the district has.
-    :param late_from: from when on this roster is late, by the district's schedule.
+    :param late_from: the deadline of the next roster, by the district's schedule.
     """
     row: dict[str, Any] = {
         "generation": generation,
@@ -268,7 +270,7 @@ def move_state(
         for landed in pull.collections
         if landed.proof.proven and not any(hold.kind == "additions" for hold in changes.holds)
     ]
-    # a re-fetch begins at a night of its own choice, maybe after the watermark: what lies between was not asked for
+    # a re-fetch may start after the watermark, so changes in between may be missing
     if marks and pull.kind != "refetch":
         marking = upsert(watermarks).values(marks)
         connection.execute(
@@ -282,7 +284,7 @@ def move_state(
 
 
 def upsert_district(connection: sa.Connection, district: District, base_url: str | None = None) -> None:
-    """What the district is called, when its readers expect a roster and, once a pull said so, where it answered."""
+    """Store the district's name, schedule and, after a pull, its base URL."""
     row = {
         "name": district.name,
         "version": district.version,
@@ -296,7 +298,7 @@ def upsert_district(connection: sa.Connection, district: District, base_url: str
 
 
 def _rows_written(changes: ChangeSet) -> int:
-    """Rows of the roster's tables that a publication writes; history and what is remembered of them come on top."""
+    """Roster rows that a publication writes, without history."""
     return sum(part.rows for parts in changes.parts.values() for part in parts)
 
 
@@ -306,8 +308,8 @@ def _count_row(name: str, count: TableCounts) -> dict[str, Any]:
     return row
 
 
-def _summed(every: Iterable[Finding]) -> list[dict[str, Any]]:
-    """One row per collection and rule; stages may count the same rule apart."""
+def _sum_findings(every: Iterable[Finding]) -> list[dict[str, Any]]:
+    """One row per collection and rule, summed over the stages."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for finding in every:
         row = rows.setdefault((finding.collection, finding.rule), to_json(finding) | {"count": 0})
