@@ -98,6 +98,6 @@ def test_another_librarys_exception_quotes_nothing(
     ):
         landed(folder, "users", body)
     assert caught.value.code == "extract_failed"
-    told = str(caught.value) + repr(caught.value) + "".join(traceback.format_exception(caught.value)) + caplog.text
-    assert NAME not in told
-    assert PASSWORD not in told
+    reported = str(caught.value) + repr(caught.value) + "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert NAME not in reported
+    assert PASSWORD not in reported

@@ -17,19 +17,19 @@ from rollcall.model.tables import COLLECTIONS
 from rollcall.oneroster import Retry
 from rollcall.orchestration.terminal import Terminal
 
-Told = list[tuple[str, int, int | None, int, float | None, float | None]]
+Recorder = list[tuple[str, int, int | None, int, float | None, float | None]]
 
 
 def test_progress_is_told_page_by_page(maple: Any) -> None:
-    told: Told = []
-    maple.pull(page_size=50, progress=lambda *page: told.append(page))
+    reported: Recorder = []
+    maple.pull(page_size=50, progress=lambda *page: reported.append(page))
     there = maple.truth()
     for name in COLLECTIONS:
-        pages = [(received, total) for collection, received, total, *_ in told if collection == name]
+        pages = [(received, total) for collection, received, total, *_ in reported if collection == name]
         assert pages == [(min(50 * (page + 1), there[name]), there[name]) for page in range(-(-there[name] // 50))]
-    assert all(0 <= now <= 5 for *_, now, _, _ in told)
-    assert {waiting for *_, waiting in told} == {None}
-    left = [seconds for collection, *_, seconds, _ in told if collection == "enrollments"]
+    assert all(0 <= now <= 5 for *_, now, _, _ in reported)
+    assert {waiting for *_, waiting in reported} == {None}
+    left = [seconds for collection, *_, seconds, _ in reported if collection == "enrollments"]
     assert left[-1] == 0
     assert all(seconds > 0 for seconds in left[:-1])
 
@@ -38,29 +38,29 @@ def test_between_pages_it_is_told_and_logged_at_intervals(
     cedar: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(progress, "REPORT_SECONDS", 0.02)
-    told: Told = []
+    reported: Recorder = []
     with caplog.at_level(logging.INFO, "rollcall.extract"), cedar.quirks("slow-answers"):
-        cedar.pull(progress=lambda *page: told.append(page))
+        cedar.pull(progress=lambda *page: reported.append(page))
     there = cedar.truth()["enrollments"]
     logged = re.findall(r"enrollments: (\d+) of (\d+) rows, [0-5] requests in flight, about \d+ s left", caplog.text)
     assert logged
     assert {int(total) for _, total in logged} == {there}
     assert "time left unknown" in caplog.text  # before the first page nobody can tell
-    assert len(told) > sum(-(-total // 100) for total in cedar.truth().values())
+    assert len(reported) > sum(-(-total // 100) for total in cedar.truth().values())
 
 
 def test_waiting_out_a_429_is_told_as_waiting_with_the_seconds_left(
     cedar: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(progress, "REPORT_SECONDS", 0.05)
-    told: Told = []
+    reported: Recorder = []
     with caplog.at_level(logging.INFO), cedar.quirks("http-429-seconds"), cedar.client(retry=Retry()) as client:
-        extract(client, cedar.district(), cedar.landing, run_id="waits", progress=lambda *page: told.append(page))
-    waits = [seconds for *_, seconds in told if seconds is not None]
+        extract(client, cedar.district(), cedar.landing, run_id="waits", progress=lambda *page: reported.append(page))
+    waits = [seconds for *_, seconds in reported if seconds is not None]
     assert waits
     assert all(0 <= seconds <= 2 for seconds in waits)
     assert min(waits) < 0.5 < max(waits)  # it counts down
-    assert {collection for collection, *_, seconds in told if seconds is not None} >= {"orgs"}
+    assert {collection for collection, *_, seconds in reported if seconds is not None} >= {"orgs"}
     assert re.search(r"returned 429 Too Many Requests; waiting \d seconds", caplog.text)
     assert re.search(r"orgs: 0 of an unknown total rows, waiting \d s after a 429", caplog.text)
 
@@ -111,7 +111,7 @@ def landed(*proof: Any, **rest: Any) -> LandedCollection:
 
 
 @pytest.mark.parametrize(
-    ("told", "collection"),
+    ("reported", "collection"),
     [
         (
             "users: 5,000 of 9,871 rows in 1 page of up to 5,000; NOT proven complete: exactly 5,000 of 9,871 rows "
@@ -134,5 +134,5 @@ def landed(*proof: Any, **rest: Any) -> LandedCollection:
     ],
     ids=["truncated", "total", "delta", "links"],
 )
-def test_the_proof_is_told_in_one_line(told: str, collection: LandedCollection) -> None:
-    assert summary(collection) == told
+def test_the_proof_is_told_in_one_line(reported: str, collection: LandedCollection) -> None:
+    assert summary(collection) == reported

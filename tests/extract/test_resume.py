@@ -31,8 +31,8 @@ def drops_after(trial: Any, collection: str, rows: int, *quirks: str) -> Callabl
     :param quirks: other ones that stay.
     """
 
-    def progress(told: str, came: int, *_: Any) -> None:
-        if (told, came) == (collection, rows):
+    def progress(reported: str, came: int, *_: Any) -> None:
+        if (reported, came) == (collection, rows):
             trial.sandbox.set_quirks(trial.app.app, ["drop-always", *quirks])
 
     return progress
@@ -196,8 +196,8 @@ def test_people_who_are_not_to_land_leave_nothing_to_go_on_from(elm: Any) -> Non
 def test_what_lay_in_files_is_gone_on_with_after_a_sudden_end(elm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collection_module, "ROWS_PER_PART", PAGE)
 
-    def progress(told: str, came: int, *_: Any) -> None:
-        if (told, came) == ("users", 2 * PAGE):
+    def progress(reported: str, came: int, *_: Any) -> None:
+        if (reported, came) == ("users", 2 * PAGE):
             raise Dropped
 
     with pytest.raises(Dropped):

@@ -108,13 +108,13 @@ def test_a_wrong_secret_is_refused_once_for_all_threads_and_said_in_words(provid
 
     assert len(tokens(provider)) == 2  # in the header and in the body
     assert len(errors) == 5
-    told = str(errors[0])
-    assert "Client ID and Client Secret were not accepted" in told
-    assert "invalid_client" in told
-    assert "oneroster_maple" in told
-    assert "Information to Share" in told
-    assert "maple-secret" not in told
-    assert "planted" not in told
+    reported = str(errors[0])
+    assert "Client ID and Client Secret were not accepted" in reported
+    assert "invalid_client" in reported
+    assert "oneroster_maple" in reported
+    assert "Information to Share" in reported
+    assert "maple-secret" not in reported
+    assert "planted" not in reported
 
 
 def test_a_scope_that_is_not_granted_is_said_with_what_to_do(provide, connect, paged, said):

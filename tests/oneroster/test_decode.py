@@ -12,8 +12,8 @@ from rollcall.oneroster.records import COLLECTIONS
 ORGS, USERS = COLLECTIONS["orgs"], COLLECTIONS["users"]
 
 
-def page(*rows, envelope="users", **beside):
-    return json.dumps({**beside, envelope: rows}).encode()
+def page(*rows, envelope="users", **members):
+    return json.dumps({**members, envelope: rows}).encode()
 
 
 def user(number, **fields):
@@ -253,7 +253,7 @@ def test_a_bare_list_is_read_without_an_envelope(rows):
 
 
 @pytest.mark.parametrize(
-    ("beside", "total"),
+    ("members", "total"),
     [
         ({"totalCount": 9}, 9),
         ({"total": "9"}, 9),
@@ -268,8 +268,8 @@ def test_a_bare_list_is_read_without_an_envelope(rows):
     ],
 )
 @pytest.mark.parametrize("second", [user(2), "planted"])
-def test_a_total_beside_the_list(beside, total, second):
-    assert decode_page(USERS, page(user(1), second, **beside)).total == total
+def test_a_total_beside_the_list(members, total, second):
+    assert decode_page(USERS, page(user(1), second, **members)).total == total
 
 
 def test_raw_control_characters_become_spaces_and_cost_nothing():

@@ -151,13 +151,13 @@ def test_while_one_thread_waits_for_all_no_other_begins_a_request():
 
 
 def test_a_429_pauses_the_whole_client(provide, connect, paged, said):
-    """While the thread that was told to wait sleeps, nothing reaches the provider."""
-    pages, told = paged(40, most=2, total=40), threading.Event()
+    """While the thread that was reported to wait sleeps, nothing reaches the provider."""
+    pages, reported = paged(40, most=2, total=40), threading.Event()
     during = []
 
     def answer(asked):
-        if asked.offset == 4 and not told.is_set():
-            told.set()
+        if asked.offset == 4 and not reported.is_set():
+            reported.set()
             return said({}, 429, {"Retry-After": "1"})
         return pages(asked)
 

@@ -9,7 +9,7 @@ from rollcall.oneroster.errors import EndpointNotFound, FilterUnanswered, Permis
 
 
 @pytest.mark.parametrize(
-    ("moment", "told"),
+    ("moment", "reported"),
     [
         (datetime(2026, 11, 20, 8, 15, 30, 123456, tzinfo=UTC), "2026-11-20T08:15:30.123Z"),
         (datetime(2026, 11, 20, 2, 15, tzinfo=timezone(timedelta(hours=-6))), "2026-11-20T08:15:00.000Z"),
@@ -18,8 +18,8 @@ from rollcall.oneroster.errors import EndpointNotFound, FilterUnanswered, Permis
         (datetime(2024, 12, 30, 23, 59, tzinfo=UTC), "2024-12-30T23:59:00.000Z"),
     ],
 )
-def test_a_moment_is_told_in_utc_with_its_calendar_year(moment, told):
-    assert modified_since(moment) == f"dateLastModified>'{told}'"
+def test_a_moment_is_told_in_utc_with_its_calendar_year(moment, reported):
+    assert modified_since(moment) == f"dateLastModified>'{reported}'"
 
 
 def test_a_moment_without_a_time_zone_is_refused():

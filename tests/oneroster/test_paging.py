@@ -1,4 +1,4 @@
-"""No row is lost without being noticed: rule 1, one provider behaviour after the other."""
+"""No row is lost without being noticed: rule 1, one provider behavior after the other."""
 
 import pytest
 

@@ -153,7 +153,7 @@ def test_a_closed_client_begins_nothing(provide, connect, paged):
 
 
 class Counting(LocalBudget):
-    """A budget that writes down whom it was asked for."""
+    """A budget that records the hosts of its slots."""
 
     def __init__(self, concurrency):
         super().__init__(concurrency)

@@ -1,4 +1,4 @@
-"""What holds for every provider and every record somebody can make up."""
+"""What holds for every provider and every record a test can generate."""
 
 import json
 import string

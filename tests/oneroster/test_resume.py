@@ -83,7 +83,7 @@ def test_without_a_total_it_goes_on_too(broken_off, paged):
 def test_a_last_page_that_is_another_now_begins_from_the_start(broken_off, paged, said):
     pages = paged(1251, most=200, total=1251)
 
-    def grown(asked):  # somebody new stands in front
+    def grown(asked):  # a new person comes first
         page = pages(asked)
         rows = [{"sourcedId": f"o{int(row['sourcedId'][1:]) - 1}"} for row in page.body["orgs"]]
         return said({"orgs": rows}, headers=page.headers)

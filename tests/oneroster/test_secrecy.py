@@ -62,20 +62,20 @@ def test_nothing_planted_is_told(provide, connect, said, everything_logged, bad,
         lambda asked: said({"access_token": "planted-token", "expires_in": 3600}),
     )
     client = connect(provider, "1.1", fields=fields)
-    told = [repr(client.connection)]
+    reported = [repr(client.connection)]
     unreadable = []
     try:
         for page in (reader := client.pages("users")):
             unreadable += page.unreadable
-            told += [repr(page.unreadable), repr(reader)]
+            reported += [repr(page.unreadable), repr(reader)]
             assert "hunter2" not in repr(columns("users", page.records))
     except OneRosterError as error:
-        told += [str(error), repr(error), *traceback.format_exception(error), *map(str, error.args)]
+        reported += [str(error), repr(error), *traceback.format_exception(error), *map(str, error.args)]
 
-    told.append(everything_logged.text)
+    reported.append(everything_logged.text)
     assert "127.0.0.1" in everything_logged.text  # something was logged
     for planted in PLANTED:
-        assert planted not in "\n".join(told)
+        assert planted not in "\n".join(reported)
     assert all(b"hunter2" not in bad.record for bad in unreadable)
 
 
@@ -95,6 +95,6 @@ def test_nothing_of_a_token_answer_is_told(provide, connect, said, everything_lo
     with pytest.raises(OneRosterError) as refused:
         list(connect(provider).pages("users"))
 
-    told = "\n".join([str(refused.value), *traceback.format_exception(refused.value), everything_logged.text])
+    reported = "\n".join([str(refused.value), *traceback.format_exception(refused.value), everything_logged.text])
     for planted in PLANTED:
-        assert planted not in told
+        assert planted not in reported

@@ -86,7 +86,8 @@ class CollectionReader:
                 if not all(future.done() for future in futures.values()):
                     self._client.close()
                 pool.shutdown(cancel_futures=True)
-        outcomes = [future.exception() for future in futures.values() if not future.cancelled()]
+        not_run = [name for name, future in futures.items() if future.cancelled()]  # codespell:ignore cancelled
+        outcomes = [future.exception() for name, future in futures.items() if name not in not_run]
         if errors := [error for error in outcomes if error is not None]:
             raise min(errors, key=lambda error: isinstance(error, ClientClosed))
         return {name: future.result() for name, future in futures.items()}
