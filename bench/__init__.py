@@ -1,1 +1,1 @@
-"""Speed, measured side by side: what `make bench` runs."""
+"""The benchmark that `make bench` runs."""

@@ -1,4 +1,4 @@
-"""`make bench`: Rollcall beside dlt, a hand-made script and what nobody can go below, in one run on one machine."""
+"""`make bench`: compares Rollcall with dlt, a hand-made script, and the minimum possible time, on one machine."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from rollcall_local.airflow_env import PROJECT, own_environment
 
 if TYPE_CHECKING:
     from bench.bars import Bar
-    from bench.contender import Turn
+    from bench.contender import Measurement
 
-#: With those who teach and serve them, 100,000 people and 600,000 enrollments.
+#: With staff, 100,000 people and 600,000 enrollments.
 STUDENTS = 94_300
 
-#: Rows of the table, in their order: functions of `bench.measured`.
-TURNS = ("rollcall", "airflow", "dlt", "script", "floor")
-#: What is measured besides, and told below the table.
-BESIDES = ("sync-now", "parsing")
-#: What is measured only where it is asked for.
+#: The table's rows in order: functions of `bench.measured`.
+CONTENDERS = ("rollcall", "airflow", "dlt", "script", "floor")
+#: Other measurements, printed below the table.
+EXTRAS = ("sync-now", "parsing")
+#: Measured only on request.
 GROWTH = "growth"
 
 
@@ -38,109 +38,112 @@ GROWTH = "growth"
     type=click.IntRange(1),
     default=STUDENTS,
     show_default=True,
-    help="Of the district in the table; the bars are meant for the default.",
+    help="Students in the table's district. The targets are for the default.",
 )
 @click.option(
     "--only",
-    type=click.Choice([*TURNS, *BESIDES, GROWTH]),
+    type=click.Choice([*CONTENDERS, *EXTRAS, GROWTH]),
     multiple=True,
     help="Measure this part (repeatable).  [default: all but growth]",
 )
-@click.option("--json", "file", type=click.Path(dir_okay=False), help="Write the figures too, below bench/results/.")
+@click.option(
+    "--json", "file", type=click.Path(dir_okay=False), help="Also write the results to this file in bench/results/."
+)
 def bench(students: int, only: tuple[str, ...], file: str | None) -> None:
-    """Measure, print one table, and say of each bar whether it is met; exit code 1 if one is not.
+    """Measure, print one table, and check each performance target. Exit code 1 if one is missed.
 
     \b
     rollcall  `rollcall sync`: a first full night, a full night on which nothing
-              changed, and a delta night on which 0.5 % changed
-    airflow   the same three as runs through a scheduler, from trigger to success;
-              shown, not barred
+              changed, and a delta night on which 0.5% changed
+    airflow   the same three nights through a scheduler, from trigger to success;
+              shown without a target
     dlt       dlt's rest_api source at its documented best settings, with CSV and
               with Parquet files: fetch and load only
     script    requests, json_normalize, to_sql
-    floor     the same pages fetched and thrown away, and the same rows through COPY
-    sync-now  1,500 students by a scheduler in peak hours, one request at a time:
-              from the trigger to published, three times
-    parsing   1,000 district files, as the DAG processor reads them, and a task
-    growth    a first night and a delta of districts with 10,000 to 1,000,000
-              enrollments, as tables and as docs/performance-growth.svg
+    floor     fetch the same pages and discard them, then COPY the same rows
+    sync-now  1,500 students through a scheduler in peak hours, one request at a
+              time: from trigger to published, three times
+    parsing   1,000 district files, in the DAG processor and in a task
+    growth    a first night and a delta for 10,000 to 1,000,000 enrollments, as
+              tables and as docs/performance-growth.svg
 
-    Each has a process and a database of its own on one PostgreSQL, and the same pages, made before anybody is timed.
-    Seconds are from the first request to the commit. `start s` is not in them: imports, of a run the start of Airflow.
-    `peak MB` is the most resident memory of one process, `CPU s` of all processes, PostgreSQL's not; of a run, of its
-    tasks. Progress goes to standard error. What is started and written is gone at the end, after Ctrl-C too.
+    Each contender has its own process and its own database on one PostgreSQL. All get the same pages, generated before
+    timing starts. Seconds count from the first request to the commit. `start s` is separate: imports, or for a run, the
+    start of Airflow. `peak MB` is the peak resident memory of one process. `CPU s` covers all processes except
+    PostgreSQL (for a run: its tasks). Progress goes to standard error. Everything is cleaned up at the end, even after
+    Ctrl-C.
     """
-    for name in set(os.environ) - set(own_environment()):  # what is set for some other Airflow or Rollcall
+    for name in set(os.environ) - set(own_environment()):  # settings of another Airflow or Rollcall
         del os.environ[name]
-    sys.exit(processes.run(lambda: run(students, only or (*TURNS, *BESIDES), file)))
+    sys.exit(processes.run(lambda: run(students, only or (*CONTENDERS, *EXTRAS), file)))
 
 
-def run(students: int, who: Sequence[str], file: str | None) -> int:
-    """Measure these parts and print what they came to; 1 where a bar is not met."""
-    # here, as the warehouse's schemas have their names from the environment
+def run(students: int, selected: Sequence[str], file: str | None) -> int:
+    """Measure these parts and print the results. Returns 1 if a target is missed."""
+    # Imported here because the schemas' names come from the environment.
     from bench import growth, measured, parsing, sync_now
     from bench.bars import bars, show, summary
 
-    console = Console(highlight=False, soft_wrap=True, width=120)  # the table is as wide on a pipe
+    console = Console(highlight=False, soft_wrap=True, width=120)  # same width on a pipe
     progress = Console(stderr=True, highlight=False)
     began = time.monotonic()
 
     def say(what: str) -> None:
         progress.print(f"{time.monotonic() - began:5.0f} s  {what}", markup=False)
 
-    if {"dlt", GROWTH} & set(who):
+    if {"dlt", GROWTH} & set(selected):
         say("the environment of dlt and matplotlib")
         measured.side_python()
     load = os.getloadavg()[0]
     figures: dict[str, Any] = {"load": load, "students": students}
-    judged: list[Bar] = []
-    turns = _turns(students, who, say)
-    if turns:
-        show(console, turns)
-        judged.extend(bars(turns))
-        figures["turns"] = [turn.plain() for turn in turns]
+    targets: list[Bar] = []
+    measurements = _measure(students, selected, say)
+    if measurements:
+        show(console, measurements)
+        targets.extend(bars(measurements))
+        figures["measurements"] = [measurement.plain() for measurement in measurements]
     for name, module in (("sync-now", sync_now), ("parsing", parsing)):
-        if name in who:
+        if name in selected:
             found = module.measure(say)
-            console.print(found.words())
-            judged.extend(found.bars())
+            console.print(found.summary())
+            targets.extend(found.bars())
             figures[name] = found.plain()
-    if GROWTH in who:
+    if GROWTH in selected:
         grown = growth.measure(say)
         growth.show(console, grown)
         growth.plot(grown)
-        console.print(f"drawn in {growth.PLOT.relative_to(PROJECT)}")
+        console.print(f"Plot: {growth.PLOT.relative_to(PROJECT)}")
         figures[GROWTH] = [size.plain() for size in grown]
     console.print(f"load before: {load:.1f} on {os.cpu_count()} cores; page size {measured.PAGE_SIZE:,}")
-    for bar in judged:
-        console.print(f"{'met     ' if bar.met else 'NOT met '} {bar.words}")
-    if line := summary(turns):
+    for bar in targets:
+        console.print(f"{'met     ' if bar.met else 'MISSED  '} {bar.words}")
+    if line := summary(measurements):
         console.print(line)
     if file:
         target = PROJECT / "bench" / "results" / file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0 if all(bar.met for bar in judged) else 1
+    return 0 if all(bar.met for bar in targets) else 1
 
 
-def _turns(students: int, who: Sequence[str], say: Callable[[str], None]) -> list[Turn]:
+def _measure(students: int, selected: Sequence[str], say: Callable[[str], None]) -> list[Measurement]:
     from bench import measured
     from bench.provider import provider
     from rollcall_local.postgres import temporary_postgres
 
-    named = [name for name in TURNS if name in who]
+    named = [name for name in CONTENDERS if name in selected]
     if not named:
         return []
-    say(f"making up a district of {students:,} students")
-    turns: list[Turn] = []
+    say(f"generating a district of {students:,} students")
+    measurements: list[Measurement] = []
     with temporary_postgres() as postgres, provider(students) as served:
         for name in named:
-            say("the provider makes its pages")
+            say("generating the provider's pages")
             records = served.make_pages(measured.PAGE_SIZE)
             with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
-                ground = measured.Ground(postgres, served, students, records, Path(folder), say)
-                turns.extend(getattr(measured, name)(ground))
-    return turns
+                setup = measured.BenchSetup(postgres, served, students, records, Path(folder), say)
+                measurements.extend(getattr(measured, name)(setup))
+    return measurements
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the figures have to come to, and the table they are shown in."""
+"""The performance targets and the results table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from bench.contender import Turn
+from bench.contender import Measurement
 
 TIMES_DLT = 8.0
 TIMES_FLOOR = 3.0
@@ -19,67 +19,67 @@ DELTA_SHARE = 0.20
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: what it came to, in words, and whether that is good enough."""
+    """A performance target: the result as text, and whether it meets the target."""
 
     words: str
     met: bool
 
 
-def bars(turns: Sequence[Turn]) -> Iterator[Bar]:
-    """Those that can be judged by who had a turn."""
-    by_name = {turn.name: turn for turn in turns}
+def bars(measurements: Sequence[Measurement]) -> Iterator[Bar]:
+    """The targets that these measurements allow to check."""
+    by_name = {measurement.name: measurement for measurement in measurements}
     first = by_name.get("Rollcall, full, first night")
     if first is None:
         return
-    if loaded := [turn for turn in turns if turn.name.startswith("dlt")]:
-        times = first.rate / max(turn.rate for turn in loaded)
-        yield Bar(f"{times:.1f} x dlt's rows per second, at least {TIMES_DLT:.0f}", times >= TIMES_DLT)
-    if floor := next((turn for turn in turns if turn.name.startswith("floor")), None):
+    if loaded := [measurement for measurement in measurements if measurement.name.startswith("dlt")]:
+        times = first.rate / max(measurement.rate for measurement in loaded)
+        yield Bar(f"{times:.1f} x dlt's rows per second, target: at least {TIMES_DLT:.0f}", times >= TIMES_DLT)
+    if floor := next((measurement for measurement in measurements if measurement.name.startswith("floor")), None):
         times = first.seconds / floor.seconds
-        yield Bar(f"{times:.1f} x the floor's time, at most {TIMES_FLOOR:.0f}", times <= TIMES_FLOOR)
-    peak = max(turn.peak_mb for turn in turns if turn.name.startswith("Rollcall,"))
-    yield Bar(f"{peak:.0f} MB of resident memory at most, below {MOST_MB:.0f}", peak < MOST_MB)
+        yield Bar(f"{times:.1f} x the floor's time, target: at most {TIMES_FLOOR:.0f}", times <= TIMES_FLOOR)
+    peak = max(measurement.peak_mb for measurement in measurements if measurement.name.startswith("Rollcall,"))
+    yield Bar(f"peak resident memory {peak:.0f} MB, target: below {MOST_MB:.0f}", peak < MOST_MB)
     for name, what, most in (
         ("Rollcall, full, nothing changed", "an unchanged full night", UNCHANGED_SHARE),
         ("Rollcall, delta", "a delta night", DELTA_SHARE),
     ):
         if night := by_name.get(name):
             share = night.seconds / first.seconds
-            yield Bar(f"{what} takes {share:.0%} of the first, at most {most:.0%}", share <= most)
+            yield Bar(f"{what} takes {share:.0%} of the first, target: at most {most:.0%}", share <= most)
 
 
-def summary(turns: Sequence[Turn]) -> str:
-    """The line that matters; empty where nothing stands beside Rollcall."""
-    by_start = {turn.name.split(",")[0].split(":")[0]: turn for turn in reversed(turns)}
+def summary(measurements: Sequence[Measurement]) -> str:
+    """The headline result; empty if there is nothing to compare with Rollcall."""
+    by_start = {measurement.name.split(",")[0].split(":")[0]: measurement for measurement in reversed(measurements)}
     first = by_start.get("Rollcall")
-    told = []
-    if first and (loaded := [turn for turn in turns if turn.name.startswith("dlt")]):
-        told.append(f"{first.rate / max(turn.rate for turn in loaded):.1f} x dlt")
+    results = []
+    if first and (loaded := [measurement for measurement in measurements if measurement.name.startswith("dlt")]):
+        results.append(f"{first.rate / max(measurement.rate for measurement in loaded):.1f} x dlt")
     if first and (floor := by_start.get("floor")):
-        told.append(f"{first.seconds / floor.seconds:.1f} x the floor's time")
-    return f"Rollcall full night: {', '.join(told)}" if told else ""
+        results.append(f"{first.seconds / floor.seconds:.1f} x the floor's time")
+    return f"Rollcall full night: {', '.join(results)}" if results else ""
 
 
-def show(console: Console, turns: Sequence[Turn]) -> None:
-    """The table, a row for each turn."""
+def show(console: Console, measurements: Sequence[Measurement]) -> None:
+    """Print the results table, one row per measurement."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)
     for heading in ("rows", "seconds", "rows/s", "start s", "peak MB", "CPU s", "requests", "MB"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for turn in turns:
+    for measurement in measurements:
         table.add_row(
-            turn.name,
-            f"{turn.rows:,}",
-            f"{turn.seconds:.1f}",
-            f"{turn.rate:,.0f}",
-            f"{turn.start:.1f}",
-            f"{turn.peak_mb:,.0f}",
-            f"{turn.cpu:.1f}",
-            f"{turn.requests:,}",
-            f"{turn.received / 1e6:,.0f}",
+            measurement.name,
+            f"{measurement.rows:,}",
+            f"{measurement.seconds:.1f}",
+            f"{measurement.rate:,.0f}",
+            f"{measurement.start:.1f}",
+            f"{measurement.peak_mb:,.0f}",
+            f"{measurement.cpu:.1f}",
+            f"{measurement.requests:,}",
+            f"{measurement.received / 1e6:,.0f}",
         )
     console.print(table)
-    for turn in turns:
-        if turn.parts:
-            parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in turn.parts.items())
-            console.print(f"  {turn.name}: {parts}")
+    for measurement in measurements:
+        if measurement.parts:
+            parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in measurement.parts.items())
+            console.print(f"  {measurement.name}: {parts}")

@@ -1,7 +1,8 @@
-"""A contender's turn: a process of its own, told what to do on standard input, measured until it says that it is done.
+"""Runs a contender in its own process and measures it.
 
-The programs `bench.sync`, `bench.floor`, `bench.hand_made` and `dlt_rest_api.py` import what they need, note the time,
-work, and print one line of JSON: `imported_at` and `done_at` (this machine's monotonic clock), and what they counted.
+The programs `bench.sync`, `bench.floor`, `bench.hand_made`, and `dlt_rest_api.py` read their configuration from
+standard input, import what they need, note the time, work, and print one line of JSON: `imported_at` and `done_at`
+(this machine's monotonic clock) and their counts.
 """
 
 from __future__ import annotations
@@ -22,25 +23,24 @@ from rollcall_local import reaper
 from rollcall_local.airflow_env import PROJECT, own_environment
 from rollcall_local.sessions import Ending, end_sessions, interrupts_deferred
 
-#: A stage and its seconds, as `rollcall sync` tells them where nobody watches a bar.
+#: A stage and its seconds, as `rollcall sync` prints them without a terminal.
 _STAGE = re.compile(r"^  (\w+)(?: \(\w+\))? +([\d.]+) s$", re.MULTILINE)
 
-#: Lines of a contender's own words that are shown when it fails.
+#: Lines of a contender's output to show when it fails.
 _TAIL = 30
 
 _METER = PROJECT / "bench" / "meter.py"
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What one turn came to.
+class Measurement:
+    """The result of one contender.
 
-    :param start: seconds until everything was imported; they are not in `seconds`.
-    :param peak_mb: the most resident memory that one of its processes had.
-    :param cpu: seconds of processor time of all its processes, imports included; PostgreSQL's are not.
-    :param rows: records the provider served.
-    :param stages: seconds of each stage, where it has any.
-    :param parts: seconds of each part, where it tells them.
+    :param start: seconds for imports, not included in `seconds`.
+    :param peak_mb: peak resident memory of a single process.
+    :param cpu: CPU seconds of all its processes, including imports, without PostgreSQL.
+    :param rows: records that the provider served.
+    :param parts: seconds of each part, if the contender reports them.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Turn:
 
     @property
     def rate(self) -> float:
-        """Records a second."""
+        """Records per second."""
         return self.rows / self.seconds
 
     def plain(self) -> dict[str, Any]:
@@ -63,24 +63,28 @@ class Turn:
         return {**asdict(self), "rows_per_second": self.rate}
 
 
-def acquire_publish_lock(name: str, command: Sequence[str], told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Run a contender to its end; it and all it started end with the bench, however that ends.
+def run_contender(name: str, command: Sequence[str], config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Run a contender to its end. It and its children stop with the benchmark, however that ends.
 
-    :param told: what it reads, as JSON.
-    :param folder: for its temporary files.
-    :returns: the fields of a `Turn` but rows, requests and `received`, and all that the contender said itself.
-    :raises RollcallError: `contender_failed`, with the end of what it wrote.
+    :param config: its configuration, sent as JSON.
+    :param folder: folder for its temporary files.
+    :returns: the fields of a `Measurement` except rows, requests, and received, plus the contender's own output.
+    :raises RollcallError: `contender_failed`, with the end of its output.
     """
-    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile() as words:
-        json.dump(told, given)
-        given.seek(0)
+    with (
+        tempfile.TemporaryFile("w+") as stdin,
+        tempfile.TemporaryFile("w+") as stdout,
+        tempfile.TemporaryFile() as stderr,
+    ):
+        json.dump(config, stdin)
+        stdin.seek(0)
         began = time.monotonic()
         with interrupts_deferred():
             process = subprocess.Popen(
                 [sys.executable, "-S", str(_METER), *command],
-                stdin=given,
-                stdout=said,
-                stderr=words,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
                 env=own_environment() | {"TMPDIR": str(folder)},
                 start_new_session=True,
             )
@@ -92,13 +96,13 @@ def acquire_publish_lock(name: str, command: Sequence[str], told: Mapping[str, A
             raise
         finally:
             reaper.forget(process.pid)
-        words.seek(0)
-        text = words.read().decode(errors="replace")
-        said.seek(0)
-        lines = said.read().splitlines()
+        stderr.seek(0)
+        text = stderr.read().decode(errors="replace")
+        stdout.seek(0)
+        lines = stdout.read().splitlines()
     if process.returncode:
         tail = "\n".join([*lines, *text.splitlines()][-_TAIL:])
-        raise RollcallError("contender_failed", f"{name} ended with code {process.returncode}:\n{tail}")
+        raise RollcallError("contender_failed", f"{name} ended with exit code {process.returncode}:\n{tail}")
     own: dict[str, Any] = json.loads(lines[-2])
     return {
         **own,
@@ -111,5 +115,5 @@ def acquire_publish_lock(name: str, command: Sequence[str], told: Mapping[str, A
 
 
 def stages(text: str) -> dict[str, float]:
-    """The seconds of each stage, out of what `rollcall sync` wrote."""
+    """The seconds of each stage, from the output of `rollcall sync`."""
     return {stage: float(seconds) for stage, seconds in _STAGE.findall(text)}

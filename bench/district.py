@@ -1,4 +1,4 @@
-"""The file of a district that is measured."""
+"""Writes the file of the benchmark's district."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ extract: {{{extract}}}
 
 
 def describe(folder: Path, app: str, **extract: int) -> Path:
-    """Write the district's file as it has to be while it is measured.
+    """Write a district's file suited for measurements.
 
-    Now are peak hours. No night is due within hours: an Airflow that was just started would run it, unasked, in the
-    middle of a measurement. Nor is this the day of the full pull, or a delta night would be none.
+    The current hours are peak hours. No night is due for hours, because a newly started Airflow would run it during a
+    measurement. Today is not the day of the full pull, so delta nights stay deltas.
 
     :param extract: the page size and how many requests at once; what is not said is as everywhere.
     """

@@ -1,7 +1,7 @@
-"""dlt's `rest_api` source into PostgreSQL at its documented best settings; run by the environment dlt is installed in.
+"""dlt's `rest_api` source into PostgreSQL at its documented best settings. Runs in the environment that has dlt.
 
-Its page on performance advises parallelized resources, workers for each of its steps, large files, and no tables for
-nested lists; CSV and Parquet are its fast formats for PostgreSQL.
+dlt's performance guide recommends parallelized resources, workers for each step, large files, and no tables for nested
+lists. CSV and Parquet are its fast formats for PostgreSQL.
 """
 
 from __future__ import annotations
@@ -30,38 +30,38 @@ _SETTINGS = {
 
 
 def main() -> None:
-    told = json.load(sys.stdin)
+    config = json.load(sys.stdin)
     imported_at = time.monotonic()
     os.environ |= _SETTINGS
-    counted = {"requests": 0, "received": 0}
+    counts = {"requests": 0, "received": 0}
 
     session = requests.Client().session
     send = session.send
 
     def counting(*arguments: Any, **options: Any) -> Any:
         answer = send(*arguments, **options)
-        counted["requests"] += 1
-        counted["received"] += len(answer.content)
+        counts["requests"] += 1
+        counts["received"] += len(answer.content)
         return answer
 
     session.send = counting
-    credentials = {"client_id": told["client_id"], "client_secret": told["client_secret"]}
+    credentials = {"client_id": config["client_id"], "client_secret": config["client_secret"]}
     source = rest_api_source(
         {
             "client": {
-                "base_url": told["service"],
+                "base_url": config["service"],
                 "session": session,
                 "auth": {
                     "type": "oauth2_client_credentials",
-                    "access_token_url": told["token_url"],
+                    "access_token_url": config["token_url"],
                     "session": session,
                     **credentials,
                 },
-                "paginator": {"type": "offset", "limit": told["page_size"], "total_path": None},
+                "paginator": {"type": "offset", "limit": config["page_size"], "total_path": None},
             },
             "resource_defaults": {"parallelized": True, "max_table_nesting": 0, "write_disposition": "replace"},
             "resources": [
-                {"name": path, "endpoint": {"path": path, "data_selector": path}} for path in told["records"]
+                {"name": path, "endpoint": {"path": path, "data_selector": path}} for path in config["records"]
             ],
         }
     )
@@ -69,14 +69,14 @@ def main() -> None:
         pipeline = dlt.pipeline(
             "bench",
             pipelines_dir=folder,
-            destination=dlt.destinations.postgres(told["warehouse"]),
+            destination=dlt.destinations.postgres(config["warehouse"]),
             dataset_name="roster",
         )
-        pipeline.run(source, loader_file_format=told["file_format"])
+        pipeline.run(source, loader_file_format=config["file_format"])
         done_at = time.monotonic()
         rows = pipeline.last_trace.last_normalize_info.row_counts
     loaded = sum(count for table, count in rows.items() if not table.startswith("_"))
-    sys.stdout.write(json.dumps({"imported_at": imported_at, "done_at": done_at, "rows": loaded, **counted}) + "\n")
+    sys.stdout.write(json.dumps({"imported_at": imported_at, "done_at": done_at, "rows": loaded, **counts}) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How much memory extract takes, and how fast it is, for a district with a million enrollments.
+"""Peak memory and speed of extract for a district with a million enrollments.
 
     python bench/extract_memory.py [--enrollments 1000000] [--page-size 5000]
 
-The sandbox serves the district in a process of its own; what is printed is of the process that extracts, into a landing
-zone that is deleted afterwards. Exit code 1 if the peak of its resident memory is not below the bar.
+The sandbox serves the district in its own process. The figures are those of the extracting process, whose landing zone
+is deleted afterwards. Exit code 1 if its peak resident memory misses the target.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from rollcall.oneroster import OneRosterClient, OneRosterConnection
 from rollcall.runtime.memory import limit_memory_retention
 from rollcall.settings import District, ExtractSettings
 
-BAR_MB = 500
-#: A made-up student brings at least so many enrollments along, the teachers' included.
+MOST_MB = 500
+#: Minimum enrollments per generated student, including those of teachers.
 ENROLLMENTS_PER_STUDENT = 6.3
 
 
-def serve(students: int, told: Connection) -> None:
-    """Serve the district until the other end hangs up."""
+def serve(students: int, connection: Connection) -> None:
+    """Serve the district until the parent closes the connection."""
     from rollcall_sandbox import Sandbox, SandboxDistrict
 
     served = SandboxDistrict(app="maple", version="1.2", students=students)
     with Sandbox([served]) as sandbox:
-        told.send((sandbox.base_url("maple"), sandbox.token_url("maple"), served.client_id, served.client_secret))
-        told.poll(None)
+        connection.send((sandbox.base_url("maple"), sandbox.token_url("maple"), served.client_id, served.client_secret))
+        connection.poll(None)
 
 
 def resident_mb() -> float:
-    """The most that this process had in memory until now; Linux counts in KiB."""
+    """Peak resident memory of this process so far; Linux counts in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -49,7 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Peak memory and speed of extract.")
     parser.add_argument("--enrollments", type=int, default=1_000_000)
     parser.add_argument("--page-size", type=int, default=5000)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     limit_memory_retention()  # as every night does
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("rollcall").setLevel(logging.INFO)
@@ -59,10 +59,10 @@ def main() -> int:
         name="Maple",
         version="1.2",
         usernames="email",
-        extract=ExtractSettings(page_size=asked.page_size),
+        extract=ExtractSettings(page_size=options.page_size),
     )
     here, there = multiprocessing.Pipe()
-    students = round(asked.enrollments / ENROLLMENTS_PER_STUDENT)
+    students = round(options.enrollments / ENROLLMENTS_PER_STUDENT)
     serving = multiprocessing.get_context("spawn").Process(target=serve, args=(students, there), daemon=True)
     serving.start()
     there.close()
@@ -83,10 +83,10 @@ def main() -> int:
         f"rows/s             {total / seconds:>10,.0f}  ({total:,} in {seconds:.1f} s)",
         f"resident memory    {peak:>10,.0f} MB at its peak, {before:,.0f} MB before the first request",
         f"requests           {pull.usage.requests:>10,}  ({pull.usage.most_at_once} at once at most)",
-        f"bar                {BAR_MB:>10,} MB: {'met' if peak < BAR_MB else 'NOT met'}",
+        f"target             {MOST_MB:>10,} MB: {'met' if peak < MOST_MB else 'MISSED'}",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0 if peak < BAR_MB else 1
+    return 0 if peak < MOST_MB else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What nobody can go below: the same pages fetched and thrown away, and the same rows through COPY into empty tables.
+"""The minimum possible time: fetches the same pages and discards them, then copies the same rows into empty tables.
 
-Between the two, and not timed, the rows are pulled once more to have them: the tables of the roster, columns as text.
+Between the two, without timing, it pulls the rows of the roster's tables again, as text columns.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from rollcall.warehouse.models import staging
 from rollcall.warehouse.session import connect
 
 
-def fetch(told: dict[str, Any]) -> tuple[int, int]:
-    """Get all pages, five at once, and throw them away; how many there were, and their bytes."""
+def fetch(config: dict[str, Any]) -> tuple[int, int]:
+    """Get all pages, five at a time, and discard them. Returns the number of pages and bytes."""
     token = requests.post(
-        told["token_url"],
+        config["token_url"],
         {"grant_type": "client_credentials"},
-        auth=(told["client_id"], told["client_secret"]),
+        auth=(config["client_id"], config["client_secret"]),
         timeout=60,
     ).json()["access_token"]
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {token}"
-    size = told["page_size"]
-    pages = [(path, offset) for path, count in told["records"].items() for offset in range(0, count, size)]
+    size = config["page_size"]
+    pages = [(path, offset) for path, count in config["records"].items() for offset in range(0, count, size)]
 
     def get(page: tuple[str, int]) -> int:
         path, offset = page
-        answer = session.get(f"{told['service']}/{path}", params={"limit": size, "offset": offset}, timeout=600)
+        answer = session.get(f"{config['service']}/{path}", params={"limit": size, "offset": offset}, timeout=600)
         answer.raise_for_status()
         return len(answer.content)
 
@@ -51,12 +51,12 @@ def fetch(told: dict[str, Any]) -> tuple[int, int]:
         return len(pages), sum(threads.map(get, pages))
 
 
-def pulled(told: dict[str, Any]) -> dict[str, pa.Table]:
+def pull_rows(config: dict[str, Any]) -> dict[str, pa.Table]:
     """The rows of the roster's tables."""
     connection = OneRosterConnection(
-        told["base_url"], told["client_id"], told["client_secret"], auth_url=told["token_url"]
+        config["base_url"], config["client_id"], config["client_secret"], auth_url=config["token_url"]
     )
-    settings = ExtractSettings(page_size=told["page_size"])
+    settings = ExtractSettings(page_size=config["page_size"])
     district = District(district="floor", name="Floor", version="1.2", usernames="email", extract=settings)
     with (
         tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder,
@@ -73,7 +73,7 @@ def pulled(told: dict[str, Any]) -> dict[str, pa.Table]:
 
 
 def copy(warehouse: str, tables: dict[str, pa.Table]) -> float:
-    """Write the rows into tables of the staging schema's types, without keys; the seconds it took."""
+    """Copy the rows into tables with the staging schema's types, without keys. Returns the seconds."""
     with connect(sa.make_url(warehouse)).begin() as connection:
         for name, rows in tables.items():
             columns = ", ".join(
@@ -87,19 +87,19 @@ def copy(warehouse: str, tables: dict[str, pa.Table]) -> float:
 
 
 def main() -> None:
-    told = json.load(sys.stdin)
+    config = json.load(sys.stdin)
     began = time.monotonic()
-    pages, received = fetch(told)
+    pages, received = fetch(config)
     fetched = time.monotonic() - began
-    copied = copy(told["warehouse"], pulled(told))
-    made = {
+    copied = copy(config["warehouse"], pull_rows(config))
+    result = {
         "imported_at": began,
         "done_at": began + fetched + copied,
         "requests": pages + 1,
         "received": received,
         "parts": {"fetch": fetched, "copy": copied},
     }
-    sys.stdout.write(json.dumps(made) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

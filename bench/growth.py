@@ -1,4 +1,4 @@
-"""A full first night and a delta of districts of growing size: how time and memory grow, as a table and as a plot."""
+"""How time and memory grow with the district's size: a first night and a delta, as a table and a plot."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.bars import MOST_MB
-from bench.contender import Turn
-from bench.measured import NIGHTS, PAGE_SIZE, Ground, rollcall, side_python
+from bench.contender import Measurement
+from bench.measured import NIGHTS, PAGE_SIZE, BenchSetup, rollcall, side_python
 from bench.provider import provider
 from rollcall.errors import RollcallError
 from rollcall_local.airflow_env import PROJECT
 from rollcall_local.postgres import temporary_postgres
 
-#: Enrollments, about: how many a made-up student has depends on the school.
+#: Approximate enrollments; the exact number depends on the generated schools.
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 PLOT = PROJECT / "docs" / "performance-growth.svg"
 
@@ -31,20 +31,20 @@ _ENROLLMENTS_PER_STUDENT = 6.35
 
 
 @dataclass(frozen=True)
-class Grown:
-    """The first night of a district of one size, and a delta after it."""
+class GrowthPoint:
+    """A first night and a delta for one district size."""
 
     enrollments: int
-    night: Turn
-    delta: Turn
+    night: Measurement
+    delta: Measurement
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return {"enrollments": self.enrollments, **self.night.plain(), "delta": self.delta.plain()}
 
 
-def measure(say: Callable[[str], None], sizes: Sequence[int] = SIZES) -> list[Grown]:
-    """Two nights for each size, each of another district in a warehouse with nothing in it.
+def measure(say: Callable[[str], None], sizes: Sequence[int] = SIZES) -> list[GrowthPoint]:
+    """Run two nights for each size, each with a new district and an empty warehouse.
 
     :raises RollcallError: `contender_failed`.
     """
@@ -55,14 +55,14 @@ def measure(say: Callable[[str], None], sizes: Sequence[int] = SIZES) -> list[Gr
             say(f"growth: a district of {size:,} enrollments")
             with provider(students) as served, tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
                 records = served.make_pages(PAGE_SIZE)
-                ground = Ground(postgres, served, students, records, Path(folder), say)
-                night, delta = rollcall(ground, (NIGHTS[0], NIGHTS[-1]))
-            grown.append(Grown(records["enrollments"], night, delta))
+                setup = BenchSetup(postgres, served, students, records, Path(folder), say)
+                night, delta = rollcall(setup, (NIGHTS[0], NIGHTS[-1]))
+            grown.append(GrowthPoint(records["enrollments"], night, delta))
     return grown
 
 
-def show(console: Console, grown: Sequence[Grown]) -> None:
-    """A row for each size, how both grow from one to the next, and the delta of each."""
+def show(console: Console, grown: Sequence[GrowthPoint]) -> None:
+    """Print a row for each size, the growth between sizes, and the deltas."""
     stages = list(grown[0].night.parts)
     _table(
         console,
@@ -88,7 +88,7 @@ def show(console: Console, grown: Sequence[Grown]) -> None:
             f"  {rows:4.1f} x the rows: {seconds:4.1f} x the seconds (rows to the power of "
             f"{math.log(seconds) / math.log(rows):.2f}), {memory:.1f} x the memory"
         )
-    console.print("\nA delta after it:")
+    console.print("\nDelta nights:")
     _table(
         console,
         ("enrollments", "rows", "seconds", "of the first", "peak MB", "CPU s"),
@@ -115,10 +115,10 @@ def _table(console: Console, headings: Sequence[str], rows: Iterable[Sequence[st
     console.print(table)
 
 
-def plot(grown: Sequence[Grown], target: Path = PLOT) -> None:
-    """Draw it, by the environment matplotlib is installed in.
+def plot(grown: Sequence[GrowthPoint], target: Path = PLOT) -> None:
+    """Draw the plot, in the environment that has matplotlib.
 
-    :raises RollcallError: `not_plotted`.
+    :raises RollcallError: `plot_failed`.
     """
     nights = [
         {
@@ -138,4 +138,4 @@ def plot(grown: Sequence[Grown], target: Path = PLOT) -> None:
         check=False,
     )
     if done.returncode:
-        raise RollcallError("not_plotted", f"The plot could not be drawn:\n{done.stderr[-2000:]}")
+        raise RollcallError("plot_failed", f"Could not draw the plot:\n{done.stderr[-2000:]}")

@@ -1,4 +1,4 @@
-"""Draws `docs/performance-growth.svg`; run by the environment matplotlib is installed in, told the nights on stdin."""
+"""Draws `docs/performance-growth.svg`. Runs in the environment that has matplotlib; reads the nights on stdin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-#: What the page looks like in light mode, and what each colour becomes in dark mode.
+#: Colors in light mode, and the color of each in dark mode.
 _DARK = {
     "#ffffff": "#0d1117",
     "#1f2328": "#e6edf3",
@@ -24,8 +24,8 @@ _PAPER, _INK, _GRID, _QUIET, *_LINES = _DARK
 _MARKERS = ("s", "^", "D", "v")
 
 _STYLE = {
-    "svg.fonttype": "none",  # text stays text: it can be searched, and takes its colour from the page
-    "svg.hashsalt": "rollcall",  # the same figures, the same file
+    "svg.fonttype": "none",  # text stays searchable and takes its color from the page
+    "svg.hashsalt": "rollcall",  # same figures, same file
     "font.family": "sans-serif",
     "font.size": 10,
     "figure.facecolor": _PAPER,
@@ -48,47 +48,49 @@ _STYLE = {
 
 
 def main() -> None:
-    told = json.load(sys.stdin)
-    nights, most_mb = told["nights"], told["most_mb"]
+    config = json.load(sys.stdin)
+    nights, most_mb = config["nights"], config["most_mb"]
     sizes = [night["enrollments"] for night in nights]
     with plt.rc_context(_STYLE):
         figure, (time, memory) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
         seconds = [night["seconds"] for night in nights]
-        time.plot(sizes, seconds, color=_INK, marker="o", linewidth=2, label="the first night")
-        for stage, colour, marker in zip(nights[0]["parts"], _LINES, _MARKERS, strict=True):
-            seconds_in_it = [night["parts"][stage] or None for night in nights]  # 0.0 s has no place on such an axis
-            time.plot(sizes, seconds_in_it, color=colour, marker=marker, markersize=5, label=stage)
+        time.plot(sizes, seconds, color=_INK, marker="o", linewidth=2, label="first night")
+        for stage, color, marker in zip(nights[0]["parts"], _LINES, _MARKERS, strict=True):
+            seconds_in_it = [night["parts"][stage] or None for night in nights]  # a logarithmic axis cannot show 0.0 s
+            time.plot(sizes, seconds_in_it, color=color, marker=marker, markersize=5, label=stage)
         linear = [seconds[-1] * size / sizes[-1] for size in sizes]
         time.plot(sizes, linear, color=_QUIET, linestyle="--", linewidth=1, label="linear (slope 1)")
         deltas = [night["delta"] for night in nights]
-        time.plot(sizes, [delta["seconds"] for delta in deltas], color=_QUIET, marker="P", label="the delta")
+        time.plot(sizes, [delta["seconds"] for delta in deltas], color=_QUIET, marker="P", label="delta")
         time.set(xscale="log", yscale="log", ylabel="seconds", title="Time")
         time.legend(fontsize=9)
         peaks = [night["peak_mb"] for night in nights]
-        memory.plot(sizes, peaks, color=_INK, marker="o", linewidth=2, label="the first night")
-        memory.plot(sizes, [delta["peak_mb"] for delta in deltas], color=_QUIET, marker="P", label="the delta")
+        memory.plot(sizes, peaks, color=_INK, marker="o", linewidth=2, label="first night")
+        memory.plot(sizes, [delta["peak_mb"] for delta in deltas], color=_QUIET, marker="P", label="delta")
         memory.axhline(most_mb, color=_QUIET, linestyle="--", linewidth=1)
-        memory.annotate(f"bar: {most_mb:.0f} MB", (sizes[0], most_mb), (0, 4), textcoords="offset points", color=_INK)
-        memory.set(xscale="log", ylabel="megabytes", title="Most resident memory of a process")
+        memory.annotate(
+            f"target: {most_mb:.0f} MB", (sizes[0], most_mb), (0, 4), textcoords="offset points", color=_INK
+        )
+        memory.set(xscale="log", ylabel="megabytes", title="Peak resident memory of a process")
         memory.set_ylim(0, 1.15 * max(most_mb, *peaks))
         memory.legend(fontsize=9, loc="lower right")
         for axis in (time.xaxis, time.yaxis, memory.xaxis):
             axis.set_major_formatter("{x:,.10g}")
         for axes in (time, memory):
-            axes.set_xlabel("enrollments of the district")
-        figure.suptitle("A full first night, and a delta of 0.5 %, by the size of the district", color=_INK)
+            axes.set_xlabel("enrollments")
+        figure.suptitle("A full first night and a delta of 0.5%, by district size", color=_INK)
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     Path(sys.argv[1]).write_text(_for_both_modes(drawn.getvalue()), encoding="utf-8")
 
 
 def _for_both_modes(svg: str) -> str:
-    """Every colour as a variable, so that the picture is dark where the reader's page is."""
+    """Make every color a variable, so the picture follows the page's light or dark mode."""
     light, dark = "", ""
-    for number, (colour, in_dark) in enumerate(_DARK.items()):
-        svg = svg.replace(colour, f"var(--c{number})")
-        light, dark = f"{light}--c{number}:{colour};", f"{dark}--c{number}:{in_dark};"
+    for number, (color, in_dark) in enumerate(_DARK.items()):
+        svg = svg.replace(color, f"var(--c{number})")
+        light, dark = f"{light}--c{number}:{color};", f"{dark}--c{number}:{in_dark};"
     style = f"<style>:root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
     opening = svg.index(">", svg.index("<svg")) + 1
     return f"{svg[:opening]}\n {style}{svg[opening:]}"

@@ -1,4 +1,4 @@
-"""Everybody's turns, one after another, each into a database of its own on one PostgreSQL."""
+"""Runs all contenders, one after another, each with its own database on one PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from bench.contender import Turn, acquire_publish_lock
+from bench.contender import Measurement, run_contender
 from bench.district import describe
 from bench.provider import APP, Provider, provider
 from bench.scheduled import scheduler
@@ -24,15 +24,15 @@ from rollcall_local.side_venv import side_venv
 
 PAGE_SIZE = 10_000
 
-#: dlt's fast formats for PostgreSQL; the better one counts.
+#: dlt's fast formats for PostgreSQL. The better one counts.
 DLT_FORMATS = ("csv", "parquet")
 
-#: dlt insists on a password; PostgreSQL here asks for none.
+#: dlt requires a password; this PostgreSQL ignores it.
 _ANY = "any"
 
 _EXTRACT = {"page_size": PAGE_SIZE, "concurrency": 5, "peak_concurrency": 5}
 
-#: What a night is called, whether the provider's district changes before it, and what is asked for.
+#: A night's name, whether the district changes before it, and the mode.
 Night = tuple[str, bool, str]
 NIGHTS: tuple[Night, ...] = (
     ("full, first night", False, "full"),
@@ -42,12 +42,12 @@ NIGHTS: tuple[Night, ...] = (
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What a turn has to itself, beside the server and the provider all turns have in common.
+class BenchSetup:
+    """The environment of a contender: shared server and provider, and its own folder.
 
-    :param students: of the provider's district.
-    :param records: how many records the provider has, by the path of each collection.
-    :param folder: an empty one; deleted afterwards.
+    :param students: students in the provider's district.
+    :param records: the provider's record counts, by collection path.
+    :param folder: an empty folder, deleted afterwards.
     """
 
     postgres: EmbeddedPostgres
@@ -62,32 +62,32 @@ class Ground:
         return sum(self.records.values())
 
     def database(self, name: str) -> str:
-        """A new database; SQLAlchemy's URL."""
+        """Create a database and return its SQLAlchemy URL."""
         self.postgres.create_database(name, exist_ok=False)
         return self.postgres.url(name)
 
     def warehouse(self, name: str) -> sa.Engine:
-        """A new database, migrated."""
+        """Create a database and migrate it."""
         engine = connect(sa.make_url(self.database(name)))
         upgrade(engine)
         return engine
 
     def drop(self, name: str) -> None:
-        """Take a database away, so that the next turn does not pay for writing it out."""
+        """Drop a database, so the next contender does not pay for writing it to disk."""
         with psycopg.connect(host=str(self.postgres.folder), user="postgres", autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
             connection.execute("CHECKPOINT")
 
     def pass_day(self, name: str) -> None:
-        """Let PostgreSQL do what it does of itself between two nights, a day apart: else it does so beside the next."""
+        """Run the maintenance PostgreSQL does by itself during a day, so it does not run during the next night."""
         with psycopg.connect(
             host=str(self.postgres.folder), user="postgres", dbname=name, autocommit=True
         ) as connection:
             connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
 
-    def told(self, warehouse: str) -> dict[str, Any]:
-        """What a contender has to know."""
+    def contender_config(self, warehouse: str) -> dict[str, Any]:
+        """The configuration of a contender."""
         provider = self.provider
         return {
             "service": provider.service,
@@ -101,113 +101,113 @@ class Ground:
         }
 
 
-def rollcall(ground: Ground, nights: Sequence[Night] = NIGHTS) -> Iterator[Turn]:
-    """Three nights: the first, one on which nothing changed, and a delta after one on which something did."""
-    engine = ground.warehouse("rollcall")
-    district = describe(ground.folder, APP, **_EXTRACT)
+def rollcall(setup: BenchSetup, nights: Sequence[Night] = NIGHTS) -> Iterator[Measurement]:
+    """Three nights: the first, one without changes, and a delta with changes."""
+    engine = setup.warehouse("rollcall")
+    district = describe(setup.folder, APP, **_EXTRACT)
     warehouse = engine.url.render_as_string(hide_password=False)
-    common = [str(district), "--warehouse", warehouse, "--landing", str(ground.folder / "landing")]
+    common = [str(district), "--warehouse", warehouse, "--landing", str(setup.folder / "landing")]
     for night, changes, mode in nights:
         name = f"Rollcall, {night}"
         if changes:
-            ground.provider.pass_night()
-        ground.provider.forget_requests()
-        ground.say(name)
+            setup.provider.pass_night()
+        setup.provider.forget_requests()
+        setup.say(name)
         arguments = [*common, "--full"] if mode == "full" else common
-        told = {"arguments": arguments, "environment": ground.provider.environment()}
-        took = acquire_publish_lock(name, [sys.executable, "-m", "bench.sync"], told, ground.folder)
-        yield _turn(took, requests=ground.provider.requests(), **_ledger(engine))
-        ground.pass_day("rollcall")
+        config = {"arguments": arguments, "environment": setup.provider.environment()}
+        result = run_contender(name, [sys.executable, "-m", "bench.sync"], config, setup.folder)
+        yield _measurement(result, requests=setup.provider.requests(), **_ledger(engine))
+        setup.pass_day("rollcall")
     engine.dispose()
-    ground.drop("rollcall")
+    setup.drop("rollcall")
 
 
-def airflow(ground: Ground) -> Iterator[Turn]:
-    """The same three as runs of a real Airflow, of a district as it was before anybody's night changed it."""
-    ground.say("a scheduler, and the same district once more")
-    engine = ground.warehouse("rollcall")
-    with provider(ground.students) as served:
+def airflow(setup: BenchSetup) -> Iterator[Measurement]:
+    """The same three nights as runs of a real Airflow, starting from the unchanged district."""
+    setup.say("a scheduler, and the same district again")
+    engine = setup.warehouse("rollcall")
+    with provider(setup.students) as served:
         served.make_pages(PAGE_SIZE)
-        districts = ground.folder / "districts"
+        districts = setup.folder / "districts"
         districts.mkdir()
         district = describe(districts, APP, **_EXTRACT)
-        env = {**served.environment(), "AIRFLOW_CONN_WAREHOUSE": ground.postgres.airflow_connection("rollcall")}
-        with scheduler(ground.postgres, ground.folder, district, env, ground.say) as running:
+        env = {**served.environment(), "AIRFLOW_CONN_WAREHOUSE": setup.postgres.airflow_connection("rollcall")}
+        with scheduler(setup.postgres, setup.folder, district, env, setup.say) as running:
             for night, changes, mode in NIGHTS:
                 name = f"Airflow run, {night}"
                 if changes:
                     served.pass_night()
                 served.forget_requests()
-                ground.say(name)
-                pressed = running.press(mode)
-                yield Turn(
+                setup.say(name)
+                run = running.trigger(mode)
+                yield Measurement(
                     name,
-                    seconds=pressed.seconds,
+                    seconds=run.seconds,
                     start=running.start,
-                    peak_mb=pressed.peak_mb,
+                    peak_mb=run.peak_mb,
                     cpu=_newest(engine, runs.c.cpu_seconds),
                     requests=served.requests(),
-                    parts=pressed.parts,
+                    parts=run.parts,
                     **_ledger(engine),
                 )
-                ground.pass_day("rollcall")
+                setup.pass_day("rollcall")
     engine.dispose()
-    ground.drop("rollcall")
-    ground.drop("airflow")
+    setup.drop("rollcall")
+    setup.drop("airflow")
 
 
-def dlt(ground: Ground) -> Iterator[Turn]:
-    """Fetch and load, with each of the fast formats."""
+def dlt(setup: BenchSetup) -> Iterator[Measurement]:
+    """Fetch and load with each of dlt's fast formats."""
     program = str(PROJECT / "bench" / "dlt_rest_api.py")
     for file_format in DLT_FORMATS:
         name = f"dlt, {file_format}"
-        url = sa.make_url(ground.database("dlt")).set(drivername="postgresql", host="localhost", password=_ANY)
-        told = ground.told(url.render_as_string(hide_password=False)) | {"file_format": file_format}
-        yield _contender(ground, name, [str(side_python()), program], told)
-        ground.drop("dlt")
+        url = sa.make_url(setup.database("dlt")).set(drivername="postgresql", host="localhost", password=_ANY)
+        config = setup.contender_config(url.render_as_string(hide_password=False)) | {"file_format": file_format}
+        yield _contender(setup, name, [str(side_python()), program], config)
+        setup.drop("dlt")
 
 
 def side_python() -> Path:
-    """The Python that has dlt and matplotlib.
+    """The Python with dlt and matplotlib.
 
     :raises RollcallError: `side_venv_failed`.
     """
     return side_venv("bench", PROJECT / "bench" / "requirements.txt") / "python"
 
 
-def script(ground: Ground) -> Iterator[Turn]:
-    """The script many teams have."""
-    told = ground.told(ground.database("script"))
-    yield _contender(ground, "hand-made script", [sys.executable, "-m", "bench.hand_made"], told)
-    ground.drop("script")
+def script(setup: BenchSetup) -> Iterator[Measurement]:
+    """A typical hand-made script."""
+    config = setup.contender_config(setup.database("script"))
+    yield _contender(setup, "hand-made script", [sys.executable, "-m", "bench.hand_made"], config)
+    setup.drop("script")
 
 
-def floor(ground: Ground) -> Iterator[Turn]:
-    """What nobody can go below."""
-    told = ground.told(ground.database("floor"))
-    yield _contender(ground, "floor: fetch, COPY", [sys.executable, "-m", "bench.floor"], told)
-    ground.drop("floor")
+def floor(setup: BenchSetup) -> Iterator[Measurement]:
+    """The minimum possible time."""
+    config = setup.contender_config(setup.database("floor"))
+    yield _contender(setup, "floor: fetch, COPY", [sys.executable, "-m", "bench.floor"], config)
+    setup.drop("floor")
 
 
-def _contender(ground: Ground, name: str, command: list[str], told: dict[str, Any]) -> Turn:
-    ground.say(name)
-    took = acquire_publish_lock(name, command, told, ground.folder)
-    return _turn(took, rows=ground.rows, requests=took["requests"], received=took["received"])
+def _contender(setup: BenchSetup, name: str, command: list[str], config: dict[str, Any]) -> Measurement:
+    setup.say(name)
+    result = run_contender(name, command, config, setup.folder)
+    return _measurement(result, rows=setup.rows, requests=result["requests"], received=result["received"])
 
 
-def _turn(took: dict[str, Any], *, rows: int, requests: int, received: int) -> Turn:
-    own = {key: took[key] for key in ("name", "seconds", "start", "peak_mb", "cpu", "parts")}
-    return Turn(**own, rows=rows, requests=requests, received=received)
+def _measurement(result: dict[str, Any], *, rows: int, requests: int, received: int) -> Measurement:
+    own = {key: result[key] for key in ("name", "seconds", "start", "peak_mb", "cpu", "parts")}
+    return Measurement(**own, rows=rows, requests=requests, received=received)
 
 
 def _newest(engine: sa.Engine, column: sa.Column[Any]) -> Any:
-    """A column of the newest run."""
+    """A column of the latest run."""
     with engine.connect() as connection:
         return connection.execute(sa.select(column).order_by(runs.c.started_at.desc()).limit(1)).scalar_one()
 
 
 def _ledger(engine: sa.Engine) -> dict[str, int]:
-    """What the newest run received, in records and bytes."""
+    """Records and bytes that the latest run received."""
     parts = ("class_terms", "user_roles", "user_agents", "accounts")
     received = sa.select(sa.func.sum(run_counts.c.received)).where(
         run_counts.c.run_id == _newest(engine, runs.c.run_id), run_counts.c.table_name.not_in(parts)

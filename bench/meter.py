@@ -1,7 +1,7 @@
-"""Runs a command and says, in one more line of JSON, how much memory and processor time it and all it started took.
+"""Runs a command, then prints a line of JSON with the memory and CPU time of the command and its children.
 
-The one who starts a process has to be small to learn that: what it has in memory itself counts as the other's
-(`ru_maxrss` on Linux), and the bench has a lot.
+The measuring process must be small: on Linux, `ru_maxrss` of a child includes its parent's memory at the fork, and the
+benchmark uses a lot.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ def main() -> int:
     process = subprocess.Popen(sys.argv[1:])
     _, status, used = os.wait4(process.pid, 0)
     per_mb = 1024 if sys.platform == "linux" else 1024**2
-    took = {"peak_mb": used.ru_maxrss / per_mb, "cpu": used.ru_utime + used.ru_stime}
-    sys.stdout.write(json.dumps(took) + "\n")
+    result = {"peak_mb": used.ru_maxrss / per_mb, "cpu": used.ru_utime + used.ru_stime}
+    sys.stdout.write(json.dumps(result) + "\n")
     return os.waitstatus_to_exitcode(status)
 
 

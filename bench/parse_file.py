@@ -1,4 +1,4 @@
-"""Reads `dags/roster_districts.py` as Airflow does, in an Airflow home of its own; the seconds as one line of JSON."""
+"""Parses `dags/roster_districts.py` as Airflow does, in its own Airflow home. Prints the seconds as a line of JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rollcall_local.airflow_env import PROJECT
 
 def main() -> None:
     initdb()
-    import rollcall.settings  # noqa: F401 - the DAG processor keeps it between parses
+    import rollcall.settings  # noqa: F401 - stays imported between parses
 
     began = time.monotonic()
     bag = DagBag(dag_folder=str(PROJECT / "dags" / "roster_districts.py"), bundle_name="dags-folder")

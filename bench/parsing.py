@@ -1,4 +1,4 @@
-"""Many districts in one folder: how long Airflow takes to read a thousand district files, and a task its own."""
+"""How long Airflow takes to parse 1,000 district files, and a task to parse its own."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ usernames: email
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """Seconds to read the DAG file of all districts, and the same file in a task of one of them.
+class ParseResult:
+    """Seconds to parse the DAG file for all districts, and in a task of one district.
 
-    :param limit: the shorter of Airflow's two default time-outs, in seconds.
+    :param limit: the shorter of Airflow's two default timeouts, in seconds.
     """
 
-    by_the_processor: float
-    by_a_task: float
+    in_processor: float
+    in_task: float
     limit: float
 
-    def words(self) -> str:
-        each = 1000 * self.by_the_processor / DISTRICTS
+    def summary(self) -> str:
+        each = 1000 * self.in_processor / DISTRICTS
         return (
-            f"{DISTRICTS:,} district files: parsed in {self.by_the_processor:.1f} s, {each:.1f} ms a district; "
-            f"by a task, which reads its own alone, in {self.by_a_task:.2f} s"
+            f"{DISTRICTS:,} district files: parsed in {self.in_processor:.1f} s, {each:.1f} ms per district; "
+            f"in a task, which reads only its own, {self.in_task:.2f} s"
         )
 
     def plain(self) -> dict[str, Any]:
@@ -50,12 +50,12 @@ class Parsed:
         return asdict(self)
 
     def bars(self) -> Iterator[Bar]:
-        words = f"{DISTRICTS:,} districts parsed in {self.by_the_processor:.1f} s, Airflow allows {self.limit:.0f}"
-        yield Bar(words, self.by_the_processor < self.limit)
+        words = f"{DISTRICTS:,} districts parsed in {self.in_processor:.1f} s, Airflow's limit: {self.limit:.0f}"
+        yield Bar(words, self.in_processor < self.limit)
 
 
-def measure(say: Callable[[str], None]) -> Parsed:
-    """Parse in processes of their own.
+def measure(say: Callable[[str], None]) -> ParseResult:
+    """Parse in separate processes.
 
     :raises RollcallError: `parse_failed`.
     """
@@ -69,7 +69,7 @@ def measure(say: Callable[[str], None]) -> Parsed:
         everything = _parse(folder, DISTRICTS, {})
         task = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "roster_d0500", "_AIRFLOW_PARSING_CONTEXT_TASK_ID": "extract"}
         own = _parse(folder, 1, task)
-    return Parsed(everything["seconds"], own["seconds"], everything["limit"])
+    return ParseResult(everything["seconds"], own["seconds"], everything["limit"])
 
 
 def _parse(folder: str, dags: int, context: Mapping[str, str]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _parse(folder: str, dags: int, context: Mapping[str, str]) -> dict[str, Any]
     done = subprocess.run(
         [sys.executable, "-m", "bench.parse_file"], env=environment, capture_output=True, text=True, check=False
     )
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
-    if told.get("dags") != dags:
-        raise RollcallError("parse_failed", f"Not {dags} DAGs were parsed. What was said:\n{done.stderr[-2000:]}")
-    return told
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    if result.get("dags") != dags:
+        raise RollcallError("parse_failed", f"Expected {dags} DAGs. Output:\n{done.stderr[-2000:]}")
+    return result

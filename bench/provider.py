@@ -1,6 +1,6 @@
-"""A sandbox district that is measured, served in a process of its own.
+"""The benchmark's sandbox district, served in its own process.
 
-Pages can be made before anybody is timed: what is measured is the contender, not how fast a made-up provider encodes.
+Pages can be generated before timing starts, so the benchmark measures the contender, not the sandbox's encoding.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ COLLECTIONS = ("orgs", "academicSessions", "courses", "classes", "users", "enrol
 
 APP = "maple"
 
-#: A third of what usually happens in a night changes one row of two hundred.
+#: A third of a usual night's activity changes 1 row in 200.
 BUSTLE = 0.33
 
 
 @dataclass(frozen=True)
 class Provider:
-    """Where a district is served, and its mock credentials.
+    """The addresses and mock credentials of a served district.
 
-    :param origin: of the sandbox's own addresses.
-    :param service: the URL that collections stand below.
+    :param origin: scheme, host, and port of the sandbox.
+    :param service: the URL of the rostering service.
     """
 
     app: str
@@ -57,7 +57,7 @@ class Provider:
         return {f"AIRFLOW_CONN_ONEROSTER_{self.app.upper()}": json.dumps(connection)}
 
     def pass_night(self) -> None:
-        """Let a night change the district, and let the provider put its records in order again."""
+        """Let a night pass, and let the provider re-sort its records."""
         self._post("nights")
         for path in COLLECTIONS:
             query = {"limit": 1, "filter": f"dateLastModified>'{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}'"}
@@ -65,16 +65,16 @@ class Provider:
             requests.get(url, params=query, headers=self.authorization(), timeout=600).raise_for_status()
 
     def forget_requests(self) -> None:
-        """Begin counting requests anew."""
+        """Reset the request count."""
         self._post("seen/reset")
 
     def requests(self) -> int:
-        """How many requests there were, those for tokens included."""
+        """The number of requests, including token requests."""
         seen: dict[str, Any] = requests.get(f"{self.origin}/sandbox/{self.app}/seen", timeout=60).json()
         return sum(seen["requests"].values()) + int(seen["token_requests"])
 
     def make_pages(self, page_size: int) -> dict[str, int]:
-        """Let the provider make the JSON of all pages; how many records each collection has."""
+        """Let the provider generate the JSON of all pages. Returns the record count of each collection."""
         return {path: self._make(path, page_size) for path in COLLECTIONS}
 
     def _make(self, path: str, page_size: int) -> int:
@@ -91,7 +91,7 @@ class Provider:
         return total
 
     def authorization(self) -> dict[str, str]:
-        """The headers of a request, with a token of their own."""
+        """Request headers with a new token."""
         form = {"grant_type": "client_credentials"}
         answer = requests.post(self.token_url, form, auth=(self.client_id, self.client_secret), timeout=60)
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
@@ -102,10 +102,10 @@ class Provider:
 
 @contextmanager
 def provider(students: int, *, app: str = APP, guardians: bool = False, bustle: float = BUSTLE) -> Iterator[Provider]:
-    """A district, served until the block ends.
+    """Serve a district for the length of the block.
 
-    :param guardians: whether children's guardians are among the users.
-    :param bustle: how much happens in a night; 1 is something to 30 in 1,500 students.
+    :param guardians: include guardians among the users.
+    :param bustle: activity per night; 1 affects 30 in 1,500 students.
     :raises RollcallError: `provider_failed`.
     """
     here, there = multiprocessing.Pipe()
@@ -119,22 +119,24 @@ def provider(students: int, *, app: str = APP, guardians: bool = False, bustle: 
             try:
                 served = Provider(app, *here.recv())
             except EOFError:
-                raise RollcallError("provider_failed", "The sandbox ended; what it said stands above.") from None
+                raise RollcallError("provider_failed", "The sandbox ended. See its output above.") from None
             yield served
     finally:
         serving.join(10)
 
 
-def _serve(settings: dict[str, Any], told: Connection) -> None:
-    """Serve the district until the other end hangs up."""
+def _serve(settings: dict[str, Any], connection: Connection) -> None:
+    """Serve the district until the parent closes the connection."""
     from rollcall_sandbox import Sandbox, SandboxDistrict
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the bench, which hangs up
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the benchmark handles Ctrl-C and closes the connection
     district = SandboxDistrict(version="1.2", **settings)
     with Sandbox([district]) as sandbox:
-        gc.freeze()  # a large district is no garbage, and is not to be looked through again and again
+        gc.freeze()  # keeps the garbage collector from scanning a large district repeatedly
         base = sandbox.base_url(district.app)
         origin = base.partition("/campus/")[0]
         service = f"{base}/rostering/v1p2"
-        told.send((origin, base, service, sandbox.token_url(district.app), district.client_id, district.client_secret))
-        told.poll(None)
+        connection.send(
+            (origin, base, service, sandbox.token_url(district.app), district.client_id, district.client_secret)
+        )
+        connection.poll(None)

@@ -1,4 +1,4 @@
-"""How much memory the tasks of an Airflow have, looked up while they run."""
+"""Monitors the memory of Airflow's tasks while they run."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from typing import Self
 
 import psutil  # type: ignore[import-untyped]
 
-#: Seconds between two looks. Linux keeps each process's peak, so that only what a process takes just before it ends is
-#: missed; elsewhere a short peak between two looks is.
+#: Seconds between samples. Linux records each process's peak, so only the memory taken just before its end is missed.
+#: Other systems also miss short peaks between samples.
 _PAUSE = 0.2
 
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 
-class Resident:
-    """From `with` to the end of the block: the most resident memory that one process of the scheduler's tasks had.
+class MemoryMonitor:
+    """The peak resident memory of a single task process during the `with` block.
 
-    Tasks are forked by the scheduler: what they share with it counts in full.
+    The scheduler forks tasks, so memory they share with it counts in full.
     """
 
     def __init__(self) -> None:
         self.peak_mb = 0.0
         self._ended = threading.Event()
-        self._looking = threading.Thread(target=self._look, daemon=True)
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> Self:
-        self._looking.start()
+        self._sampler.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._looking.join()
+        self._sampler.join()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         [scheduler] = [child for child in psutil.Process().children() if "scheduler" in " ".join(child.cmdline())]
         while not self._ended.wait(_PAUSE):
             for process in scheduler.children(recursive=True):

@@ -1,4 +1,4 @@
-"""A district's runs by a real Airflow: scheduler, DAG processor, API server and triggerer, from nothing."""
+"""Runs a district in a real Airflow with scheduler, DAG processor, API server, and triggerer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.resident import Resident
+from bench.resident import MemoryMonitor
 from rollcall.errors import RollcallError
 from rollcall.onboarding.airflow_api import ENDED
 from rollcall_local.airflow import AirflowComponents
@@ -20,12 +20,11 @@ from rollcall_local.postgres import EmbeddedPostgres
 from rollcall_local.screen import Nights, Screen
 
 _METADATA = "airflow"
-#: Seconds a run may take, its tasks' second tries included.
+#: Limit in seconds for a run, including retries.
 _LIMIT = 1800.0
 _LOG_LINES = 30
 
-#: A DAG that does nothing. The first task of an Airflow that was just started waits seconds for its API server, which
-#: one that has been running does not know.
+#: A DAG that does nothing. The first task after Airflow's start waits seconds for the API server; later tasks do not.
 _WARM_UP = """
 from airflow.sdk import DAG, task
 
@@ -40,13 +39,13 @@ with DAG("roster_warm_up", schedule=None, is_paused_upon_creation=False):
 
 
 @dataclass(frozen=True)
-class Pressed:
-    """A run that was started as the Trigger button does it, and succeeded.
+class TriggeredRun:
+    """A triggered run that succeeded.
 
-    :param seconds: from the press to the run's success.
-    :param published: from the press until readers had it: the end of the task that publishes.
-    :param parts: the seconds of each task; the rest went by between them.
-    :param peak_mb: the most resident memory that a task's process had.
+    :param seconds: from the trigger to the run's success.
+    :param published: from the trigger to the end of the `publish` task.
+    :param parts: the seconds of each task; the rest is time between tasks.
+    :param peak_mb: peak resident memory of a task's process.
     """
 
     seconds: float
@@ -57,30 +56,30 @@ class Pressed:
 
 @dataclass(frozen=True)
 class Scheduler:
-    """An Airflow that knows the district.
+    """A running Airflow with the district's DAG.
 
-    :param start: seconds from nothing until it knew the district's DAG and had run something.
+    :param start: seconds until it had parsed the district's DAG and run a first task.
     """
 
     airflow: AirflowComponents
     dag_id: str
     start: float
 
-    def press(self, mode: str) -> Pressed:
+    def trigger(self, mode: str) -> TriggeredRun:
         """Trigger a run and wait for it.
 
         :raises RollcallError: `run_failed` with the end of the failed task's log, `run_too_long`.
         """
-        with Resident() as resident:
-            pressed = datetime.now(UTC)
+        with MemoryMonitor() as resident:
+            triggered_at = datetime.now(UTC)
             run = _ended(self.airflow, self.dag_id, {"mode": mode})
         tasks = {task["task_id"]: task for task in self.airflow.api.tasks(self.dag_id, run["dag_run_id"])}
 
         def since(moment: str) -> float:
-            return (datetime.fromisoformat(moment) - pressed).total_seconds()
+            return (datetime.fromisoformat(moment) - triggered_at).total_seconds()
 
         in_order = sorted(tasks.values(), key=lambda task: since(task["start_date"]))
-        return Pressed(
+        return TriggeredRun(
             seconds=since(run["end_date"]),
             published=since(tasks["publish"]["end_date"]),
             parts={task["task_id"]: task["duration"] for task in in_order},
@@ -89,7 +88,7 @@ class Scheduler:
 
 
 def _ended(airflow: AirflowComponents, dag_id: str, conf: dict[str, object]) -> dict[str, Any]:
-    """A run from its trigger to its success, as the API gives it."""
+    """Trigger a run, wait for its success, and return it as the API shows it."""
     run_id = airflow.api.trigger(dag_id, conf, note="bench")
     deadline = time.monotonic() + _LIMIT
     while time.monotonic() < deadline:
@@ -115,12 +114,12 @@ def _failure(airflow: AirflowComponents, dag_id: str, run_id: str) -> RollcallEr
 def scheduler(
     postgres: EmbeddedPostgres, folder: Path, district: Path, env: Mapping[str, str], say: Callable[[str], None]
 ) -> Iterator[Scheduler]:
-    """An Airflow that knows one district, until the block ends; its home and its landing zone are in `folder`.
+    """Run Airflow with one district for the length of the block. Its home and landing zone are in `folder`.
 
-    Of this project's DAGs it has the districts' only: others would begin by themselves once they are known.
+    It has only the districts' DAG file, because the other DAGs would start by themselves.
 
-    :param district: its file; no other lies in that folder.
-    :param env: the connections `warehouse` and the district's.
+    :param district: the district's file, alone in its folder.
+    :param env: the connection `warehouse` and the district's connection.
     """
     dags = folder / "dags"
     dags.mkdir()

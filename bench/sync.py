@@ -1,4 +1,4 @@
-"""`rollcall sync` as a process that has imported everything before the clock starts, as Airflow's workers have."""
+"""`rollcall sync` in a process that imports everything before timing starts, like Airflow's workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-#: What a night imports on its way.
+#: Modules that a night imports.
 _MODULES = (
     "rollcall.cli.main",
     "rollcall.cli.sync",
@@ -26,9 +26,9 @@ _MODULES = (
 
 
 def main() -> None:
-    """Read the connection and the arguments, sync, and say when it began and ended."""
-    told = json.load(sys.stdin)
-    os.environ |= told["environment"]
+    """Read the connection and arguments, sync, and print the start and end times."""
+    config = json.load(sys.stdin)
+    os.environ |= config["environment"]
     for module in _MODULES:
         importlib.import_module(module)
     from rollcall.cli.main import rollcall
@@ -36,7 +36,7 @@ def main() -> None:
     imported_at = time.monotonic()
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            rollcall.main(["sync", *told["arguments"]], standalone_mode=False)
+            rollcall.main(["sync", *config["arguments"]], standalone_mode=False)
         except SystemExit as ended:
             if ended.code:
                 raise

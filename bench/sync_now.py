@@ -1,4 +1,4 @@
-"""Sync now: from the press of the button to published, for a small district, by a real scheduler, in peak hours."""
+"""Sync now: from the trigger to published, for a small district, with a real scheduler, in peak hours."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from rollcall.warehouse.session import connect
 from rollcall_local.postgres import temporary_postgres
 
 STUDENTS = 1500
-#: The first press finds an empty warehouse; before each other one a night changed something.
-PRESSES = 3
+#: The first run starts with an empty warehouse. Before each other run, a night passes.
+RUNS = 3
 MOST_SECONDS = 60.0
 
 _APP = "elm"
@@ -30,13 +30,13 @@ _APP = "elm"
 
 @dataclass(frozen=True)
 class SyncNow:
-    """What the presses came to.
+    """The results of the triggered runs.
 
-    :param published: seconds from each press until readers had the roster.
-    :param seconds: from each press to the success of its run, which tells what was done after it has published.
-    :param parts: the seconds of each task, by press.
-    :param requests: of each press, tokens not counted; all of them are in peak hours.
-    :param most_at_once: requests under way at the same time.
+    :param published: seconds from each trigger to the published roster.
+    :param seconds: seconds from each trigger to the run's success, which includes the report.
+    :param parts: the seconds of each task, by run.
+    :param requests: requests of each run without token requests; all are in peak hours.
+    :param most_at_once: maximum simultaneous requests.
     """
 
     start: float
@@ -47,20 +47,20 @@ class SyncNow:
     requests: list[int]
     most_at_once: int
 
-    def words(self) -> str:
+    def summary(self) -> str:
         each = ", ".join(
-            f"{mode} {seconds:.1f} s ({asked} requests)"
-            for mode, seconds, asked in zip(self.modes, self.published, self.requests, strict=True)
+            f"{mode} {seconds:.1f} s ({requests} requests)"
+            for mode, seconds, requests in zip(self.modes, self.published, self.requests, strict=True)
         )
         return (
-            f"sync now, {STUDENTS:,} students, {self.most_at_once} request at once: published {each}; "
+            f"sync now, {STUDENTS:,} students, {self.most_at_once} request at a time: published {each}; "
             f"median {statistics.median(self.published):.1f} s"
         )
 
     def bars(self) -> Iterator[Bar]:
-        """The run's end, though readers have the roster before."""
+        """Checks the end of the run, which is later than publishing."""
         worst = max(self.seconds)
-        words = f"sync now takes {worst:.0f} s at worst until the run has ended, below {MOST_SECONDS:.0f}"
+        words = f"slowest sync now {worst:.0f} s until the run ends, target: below {MOST_SECONDS:.0f}"
         yield Bar(words, worst < MOST_SECONDS and self.most_at_once == 1)
 
     def plain(self) -> dict[str, Any]:
@@ -69,17 +69,17 @@ class SyncNow:
 
 
 def measure(say: Callable[[str], None]) -> SyncNow:
-    """Press.
+    """Trigger the runs.
 
-    :raises RollcallError: where Airflow does not start or a run fails.
+    :raises RollcallError: if Airflow does not start or a run fails.
     """
     say(f"sync now: a district of {STUDENTS:,} students")
     with (
         temporary_postgres() as postgres,
         provider(STUDENTS, app=_APP, guardians=True, bustle=1.0) as served,
-        tempfile.TemporaryDirectory(prefix="rollcall-bench-") as made,
+        tempfile.TemporaryDirectory(prefix="rollcall-bench-") as temporary,
     ):
-        folder = Path(made)
+        folder = Path(temporary)
         postgres.create_database("rollcall")
         engine = connect(sa.make_url(postgres.url("rollcall")))
         upgrade(engine)
@@ -87,22 +87,22 @@ def measure(say: Callable[[str], None]) -> SyncNow:
         districts.mkdir()
         district = describe(districts, _APP, peak_concurrency=1)
         env = {**served.environment(), "AIRFLOW_CONN_WAREHOUSE": postgres.airflow_connection("rollcall")}
-        pressed = []
+        triggered = []
         with scheduler(postgres, folder, district, env, say) as running:
-            for number in range(PRESSES):
+            for number in range(RUNS):
                 if number:
                     served.pass_night()
-                say(f"sync now: press {number + 1}")
-                pressed.append(running.press("auto"))
+                say(f"sync now: run {number + 1}")
+                triggered.append(running.trigger("auto"))
         columns = (runs.c.mode, runs.c.requests, runs.c.most_at_once)
         with engine.connect() as connection:
             ledger = connection.execute(sa.select(*columns).order_by(runs.c.started_at)).all()
         engine.dispose()
     return SyncNow(
         start=running.start,
-        published=[press.published for press in pressed],
-        seconds=[press.seconds for press in pressed],
-        parts=[press.parts for press in pressed],
+        published=[run.published for run in triggered],
+        seconds=[run.seconds for run in triggered],
+        parts=[run.parts for run in triggered],
         modes=[run.mode for run in ledger],
         requests=[run.requests for run in ledger],
         most_at_once=max(run.most_at_once for run in ledger),

@@ -19,9 +19,8 @@ from rollcall_sandbox.quirks_records import not_shared
 from rollcall_sandbox.settings import SandboxDistrict
 from rollcall_sandbox.status_info import Refused
 
-# OAuth 1.0a signatures as a provider verifies them: two-legged, no token, in the Authorization header (RFC 5849).
-#
-# Written from the RFC with `hmac` and `hashlib` alone, so that it can disagree with the library a client signs with.
+# OAuth 1.0a signatures: two-legged, no token, in the Authorization header (RFC 5849). Written from the RFC with
+# `hmac` and `hashlib` only, so a bug in the client's library shows.
 
 DIGESTS = {"HMAC-SHA256": hashlib.sha256, "HMAC-SHA1": hashlib.sha1}
 
@@ -104,8 +103,8 @@ def base_string(method: str, url: str, oauth_parameters: dict[str, str]) -> str:
     port = "" if parts.port in (None, default) else f":{parts.port}"
     pairs = [*parse_qsl(parts.query, keep_blank_values=True), *oauth_parameters.items()]
     encoded = sorted((_encode(name), _encode(value)) for name, value in pairs)
-    normalised = "&".join(f"{name}={value}" for name, value in encoded)
-    return "&".join((method.upper(), _encode(f"{parts.scheme}://{host}{port}{parts.path}"), _encode(normalised)))
+    normalized = "&".join(f"{name}={value}" for name, value in encoded)
+    return "&".join((method.upper(), _encode(f"{parts.scheme}://{host}{port}{parts.path}"), _encode(normalized)))
 
 
 def signature(secret: str, text: str, digest_name: str) -> str:
@@ -143,8 +142,8 @@ class Grant:
     requests_left: int | None
 
 
-class TokenOffice:
-    """Gives out one district's tokens and knows them again.
+class TokenIssuer:
+    """Issues and checks one district's tokens.
 
     :param clock: seconds that only go forward; a test may bring its own.
     """
@@ -170,7 +169,7 @@ class TokenOffice:
             raise TokenRefused(400, "unsupported_grant_type", "Only client_credentials is supported.")
         asked = form.get("scope", "").split()
         if not asked and "token-wants-scope" in quirks:
-            raise TokenRefused(400, "invalid_scope", "At least one scope has to be asked for.")
+            raise TokenRefused(400, "invalid_scope", "At least one scope is required.")
         scopes = self._granted(asked, is_strict="unknown-scopes-refused" in quirks)
         token = secrets.token_urlsafe(32)
         self._grants[token] = Grant(
@@ -265,7 +264,7 @@ class Call(NamedTuple):
 
 
 class Access:
-    """Lets a district's own client in, by the one way to authenticate that the district is set to.
+    """Checks a district's client by the district's authentication method.
 
     :ivar quirks: the switches that are on.
     """
@@ -273,7 +272,7 @@ class Access:
     def __init__(self, settings: SandboxDistrict) -> None:
         self._settings = settings
         self.quirks: frozenset[str] = frozenset()
-        self.tokens = TokenOffice(settings)
+        self.tokens = TokenIssuer(settings)
         self._signatures = Verifier(settings.client_id, settings.client_secret, clock=self.clock)
 
     def clock(self) -> float:

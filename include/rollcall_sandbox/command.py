@@ -1,4 +1,4 @@
-"""`rollcall sandbox`: made-up districts served until Ctrl-C."""
+"""`rollcall sandbox`: serves made-up districts until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DEFAULT_PORT = 8480
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Each name once; the demo's two where none is given."""
+    """Each name once; by default, the demo's two districts."""
     for name in given:
         if not re.fullmatch(APP, name):
-            raise click.BadParameter(f"{name!r} is not a lower-case word of letters, digits and underscores.")
+            raise click.BadParameter(f"{name!r} is not a lowercase word of letters, digits, and underscores.")
     return tuple(dict.fromkeys(given)) or tuple(district.app for district in DEMO_DISTRICTS)
 
 
@@ -35,18 +35,18 @@ def _names(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     type=click.IntRange(0, 65535),
     default=DEFAULT_PORT,
     show_default=True,
-    help="Port on 127.0.0.1; 0 takes any free one.",
+    help="Port on 127.0.0.1; 0 picks a free one.",
 )
 @click.option("--students", type=click.IntRange(1), help="Students per district.  [default: 1500]")
-@click.option("--nights", type=click.IntRange(0), default=0, show_default=True, help="Nights that have passed already.")
-@click.option("--seed", type=int, help="Another seed, other people.")
+@click.option("--nights", type=click.IntRange(0), default=0, show_default=True, help="Nights that have already passed.")
+@click.option("--seed", type=int, help="Seed for different people.")
 @click.option(
     "--quirk",
     "quirks",
     type=click.Choice([*BUNDLES, *QUIRKS]),
     metavar="NAME",
     multiple=True,
-    help=f"A provider ({', '.join(BUNDLES)}) or a single switch of docs/providers.md.  Repeatable.",
+    help=f"A provider ({', '.join(BUNDLES)}) or a single quirk from docs/providers.md (repeatable).",
 )
 def sandbox(
     districts: tuple[str, ...],
@@ -58,13 +58,12 @@ def sandbox(
 ) -> None:
     """Serve made-up school districts as OneRoster providers on 127.0.0.1, until Ctrl-C.
 
-    Without a DISTRICT it serves the two of the demo: maple (OneRoster 1.2, OAuth 2) and cedar (OneRoster 1.1, Consumer
-    Key and Secret). Any other name, such as birch, makes another district of OneRoster 1.2; the same name makes the
-    same district every time. What each district would send to a vendor is printed; a page at the sandbox's address
-    shows it too.
+    By default, it serves the demo's two districts: maple (OneRoster 1.2, OAuth 2) and cedar (OneRoster 1.1, Consumer
+    Key and Secret). Any other name, such as birch, creates a OneRoster 1.2 district. The same name always creates the
+    same district. The command prints what each district would send to a vendor. The sandbox's page shows it too.
 
     \b
-    To practice with a third district, in a terminal of its own and then in another:
+    To practice with a third district, in one terminal and then in another:
       rollcall sandbox birch --port 8490 | tee birch.txt
       rollcall districts add birch birch.txt
     To let a night pass, and to set quirks, while it runs:
@@ -79,10 +78,10 @@ def sandbox(
         changed |= {} if students is None else {"students": students}
         changed |= {} if seed is None else {"seed": seed}
         with Sandbox([replace(SandboxDistrict.named(name), **changed) for name in districts], port) as serving:
-            gc.freeze()  # a large district is no garbage, and is not to be looked through again and again
+            gc.freeze()  # keeps the garbage collector from scanning a large district repeatedly
             for name in districts:
                 click.echo(serving.handed_over(name))
-            click.echo(f"{serving.origin} says how to pass a night and set a quirk. Press Ctrl-C to end it.", err=True)
+            click.echo(f"{serving.origin} shows how to pass a night and set a quirk. Press Ctrl-C to stop.", err=True)
             stop.wait()
     except RollcallError as error:
         click.echo(f"Error: {error}", err=True)

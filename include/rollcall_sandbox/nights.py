@@ -1,9 +1,8 @@
 """A night passes: people join, move school, marry, leave with a tombstone, vanish without one, change classes.
 
-The same district, seed and number of nights give the same roster, but for the time it happened: what a night changes is
-stamped with the moment it passes, so that a client's delta shows it whatever the calendar says. Whoever goes takes
-enrollments and demographics along in the same manner, and guardians who have no other child here. Agents stay
-symmetric.
+The same district, seed, and number of nights give the same roster, except for the time stamps. A night stamps its
+changes with the current time, so a client's delta always includes them. People who leave take their enrollments and
+demographics with them, and guardians without another child here. Agents stay symmetric.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from rollcall_sandbox.timetable import enroll, place
 _OF_STUDENTS = 1500
 _JOIN, _MOVE, _RENAME, _LEAVE, _VANISH, _RESCHEDULE = 6, 5, 4, 4, 3, 8
 
-# How somebody goes: with a tombstone or without one, noted in a group of the night.
+# How a person leaves, with a tombstone or without; recorded in a group of the night.
 _Ending = Callable[[Person, list[Person]], None]
 
 

@@ -104,8 +104,8 @@ class Pages:
         records = b"[" + self._joined(place, answer) + b"]"
         if not answer.envelope:
             return records
-        beside = b"," + msgspec.json.encode(answer.beside)[1:-1] if answer.beside else b""
-        return b'{"' + answer.envelope.encode() + b'":' + records + beside + b"}"
+        extra = b"," + msgspec.json.encode(answer.extra_members)[1:-1] if answer.extra_members else b""
+        return b'{"' + answer.envelope.encode() + b'":' + records + extra + b"}"
 
     def _joined(self, place: Place, answer: Answer) -> bytes:
         ask, shown = answer.ask, answer.rows[answer.start : answer.stop]

@@ -196,7 +196,7 @@ NESTED = frozenset(_JOINS)
 """The patterns of nested lists: the names in their paths without the sourcedIds between."""
 
 
-# The discovery document of a 1.2 service: an OpenAPI document localised to the district (reference section 1.3).
+# The discovery document of a 1.2 service: an OpenAPI document adapted to the district (reference section 1.3).
 
 FILES = {
     "discovery": "onerosterv1p2rostersservice_openapi3_v1p0.json",

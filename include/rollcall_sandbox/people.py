@@ -1,4 +1,4 @@
-"""The people of a district: who they are, how they are written, and to whom they belong."""
+"""Generates the people of a district, with their names, families, and guardians."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Registrar:
         return person
 
     def guardian(self, family: str, role: str, children: list[Person]) -> Person:
-        """The guardian or relative of some children, most of whom bear the same family name."""
+        """A guardian or relative of some children. Most share the children's family name."""
         if self._dice.chance(0.25):
             family = self._dice.one_of(FAMILY)
         person = self._person(family)
@@ -120,7 +120,7 @@ class Registrar:
 
 
 def relate(roster: Roster, guardian: Person, role: str, children: list[Person]) -> None:
-    """Make somebody the children's guardian or relative, on both sides."""
+    """Make a person the children's guardian or relative, on both sides."""
     for child in children:
         guardian.agents.append(child.number)
         child.agents.append(guardian.number)
@@ -130,7 +130,7 @@ def relate(roster: Roster, guardian: Person, role: str, children: list[Person]) 
 def settle_family_role(roster: Roster, guardian: Person, role: str = "") -> bool:
     """Give a guardian or relative the orgs of their children, and say whether that changed anything.
 
-    :param role: `guardian` or `relative`; may be left out for somebody who is one of them already.
+    :param role: `guardian` or `relative`; optional for a person who already is one.
     """
     role = role or family_role(guardian)
     orgs = [
@@ -147,7 +147,7 @@ def settle_family_role(roster: Roster, guardian: Person, role: str = "") -> bool
 
 
 def family_role(person: Person) -> str:
-    """`guardian` or `relative`, whichever somebody is; empty for everybody else."""
+    """A person's family role, `guardian` or `relative`; empty for everyone else."""
     return next((membership.role for membership in person.memberships if membership.role in FAMILY_ROLES), "")
 
 

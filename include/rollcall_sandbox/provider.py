@@ -87,7 +87,7 @@ class Provider:
         return self._origin + self._addresses.base
 
     def set_quirks(self, names: Iterable[str]) -> None:
-        """Replace the quirks by these, and begin counting what was asked anew.
+        """Replace the quirks with these and reset the request counts.
 
         :raises RollcallError: `sandbox_quirk`, for an unknown one, one of another version, or two that contradict.
         """

@@ -47,7 +47,7 @@ class Answer:
 
     :param rows: all that match; `start` and `stop` are the part shown.
     :param envelope: the name before the list; empty for a bare list, nothing for `{}`.
-    :param beside: members beside the list.
+    :param extra_members: members in addition to the list.
     :param status: 200, or 204 and 404 where the provider has no such page.
     :param has_body: False for an answer of which nothing but the status comes, and a total if it is stated.
     """
@@ -60,7 +60,7 @@ class Answer:
     envelope: str | None
     has_total: bool = True
     has_links: bool = True
-    beside: dict[str, Any] = field(default_factory=dict)
+    extra_members: dict[str, Any] = field(default_factory=dict)
     status: int = 200
     has_body: bool = True
 
@@ -98,9 +98,9 @@ class Flaw:
 class Quirk:
     """What a provider does, and which provider is known for it.
 
-    A quirk without a function is looked for by its name, where tokens are checked and addresses are told.
+    A quirk without a function is checked by name, for example where tokens are checked.
 
-    :param group: of two quirks of one group neither could be told; they are refused together.
+    :param group: quirks of one group cannot be combined.
     :param asks: changes what is asked of the roster.
     :param keeps: whether the provider has a row at all; what a perfect client ends with is those.
     :param arranges: the order in which rows stand while one page is read, with rows that come and go.

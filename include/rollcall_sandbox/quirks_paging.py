@@ -47,7 +47,7 @@ def _says(*, total: bool, links: bool) -> Callable[[Answer], None]:
 
 def _total_in_body(answer: Answer) -> None:
     _says(total=False, links=False)(answer)
-    answer.beside |= {"totalCount": answer.total, "limit": answer.ask.limit, "offset": answer.ask.offset}
+    answer.extra_members |= {"totalCount": answer.total, "limit": answer.ask.limit, "offset": answer.ask.offset}
 
 
 def _total_grows(*, always: bool) -> Callable[[Answer], None]:
@@ -127,7 +127,7 @@ def _no_envelope(answer: Answer) -> None:
 
 
 def _status_block(answer: Answer) -> None:
-    answer.beside["statusInfoSet"] = [
+    answer.extra_members["statusInfoSet"] = [
         {"imsx_codeMajor": "success", "imsx_severity": "status", "imsx_codeMinor": "full success"}
     ]
 
@@ -156,7 +156,7 @@ PAGING = {
         "Link without X-Total-Count", "many", group="totals", answers=_says(total=False, links=True)
     ),
     "total-in-body": Quirk(
-        "the total is `totalCount` beside the list, in no header", "Timeback", group="totals", answers=_total_in_body
+        "the total is `totalCount` in the body, not in a header", "Timeback", group="totals", answers=_total_in_body
     ),
     "repeat-page-one": Quirk(
         "the offset is ignored", "1.1 servers without paging", group="past the end", asks=_offset_ignored
@@ -237,7 +237,7 @@ PAGING = {
     "bare-list": Quirk("a list without an object around it", "servers by hand", group="envelope", answers=_bare_list),
     "missing-envelope": Quirk("/users answers 200 with {}", "ClassLink", group="envelope", answers=_no_envelope),
     "status-block": Quirk(
-        "a list `statusInfoSet` stands beside the records", "RIC One", versions=frozenset({"1.1"}),
+        "the body has a list `statusInfoSet` next to the records", "RIC One", versions=frozenset({"1.1"}),
         answers=_status_block,
     ),
 }  # fmt: skip

@@ -59,7 +59,7 @@ def _half_the_tombstones(_: Roster, row: Row) -> bool:
 
 
 def _in_scope(roster: Roster, row: Row) -> bool:
-    """Everything but the middle schools. An enrollment is where its class is, whoever sits in it."""
+    """Everything except the middle schools. An enrollment belongs to the school of its class."""
     match row.record:
         case Org() as org:
             place = org.sourced_id
@@ -283,7 +283,7 @@ RECORDS = {
         "users answer an empty list", "Infinite Campus before scheduling is done", keeps=_no_users
     ),
     "school-scope": Quirk(
-        "the middle schools are out of scope with all their people, some of whom sit in classes elsewhere",
+        "the middle schools are out of scope with all their people, some of them enrolled in classes elsewhere",
         "Infinite Campus", keeps=_in_scope,
     ),
     "accounts-only": Quirk(

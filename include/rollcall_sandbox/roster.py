@@ -85,7 +85,7 @@ class Section(Record):
 
 
 class Membership(NamedTuple):
-    """A role somebody has in an org, from a day on."""
+    """A person's role in an org, from a date on."""
 
     role: str
     org: str
@@ -94,7 +94,7 @@ class Membership(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Person(Record):
-    """Somebody in the district; `sourced_id` is the person's GUID, `number` Campus's personID.
+    """A person in the district; `sourced_id` is the person's GUID, `number` Campus's personID.
 
     `agents` are person numbers: a student's guardians and relatives, and theirs back.
     """
@@ -123,7 +123,7 @@ class Person(Record):
 
 @dataclass(slots=True, kw_only=True)
 class Enrollment(Record):
-    """Somebody in a class, as `student` or `teacher`; `person` is a person number, `primary` is said for teachers."""
+    """A person in a class, as `student` or `teacher`. `person` is a person number; `primary` is for teachers."""
 
     person: int
     section: str
@@ -210,6 +210,6 @@ class Roster:
         self.enrollments_of[enrollment.person].remove(enrollment.sourced_id)
 
     def live_enrollments(self, person: int) -> list[Enrollment]:
-        """Somebody's enrollments that are not tombstones."""
+        """A person's enrollments, without tombstones."""
         mine = (self.enrollments[key] for key in self.enrollments_of.get(person, ()))
         return [enrollment for enrollment in mine if enrollment.status == ACTIVE]

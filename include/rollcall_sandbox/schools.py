@@ -17,7 +17,7 @@ LEVEL_OF_GRADE = {grade: level for level, grades in GRADES.items() for grade in 
 ALL_GRADES = tuple(LEVEL_OF_GRADE)
 
 _STUDENTS_PER_SCHOOL = 420
-_FEWEST_SCHOOLS = 4  # two elementary schools among them, so that somebody can move from one to the other
+_FEWEST_SCHOOLS = 4  # with two elementary schools, so people can move between them
 
 
 def found_schools(roster: Roster, dice: Dice, district_name: str, students: int) -> None:

@@ -1,4 +1,4 @@
-"""Serving sandbox districts on loopback, in a thread of whoever asks: a test, the demo, the command."""
+"""Serves sandbox districts on loopback, in a thread of the test, demo, or command that starts it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Sandbox:
         return self._providers[app].seen.summary()
 
     def forget_requests(self, app: str) -> None:
-        """Count a district's requests anew."""
+        """Reset a district's request counts."""
         self._providers[app].seen.reset()
 
     def set_quirks(self, app: str, names: Iterable[str]) -> None:

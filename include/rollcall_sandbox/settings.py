@@ -67,7 +67,7 @@ class SandboxDistrict:
     def like(cls, provider: str, app: str, **settings: Any) -> SandboxDistrict:
         """A district whose provider is one of :data:`rollcall_sandbox.quirks.BUNDLES`, its connection set up as there.
 
-        :param settings: over those of the provider; `quirks` are names besides it.
+        :param settings: override the provider's settings; `quirks` are added to the provider's.
         """
         bundle = BUNDLES[provider]
         quirks = {provider, *settings.pop("quirks", ())}

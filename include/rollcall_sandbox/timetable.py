@@ -152,7 +152,7 @@ def enroll(
     roster: Roster, person: Person, section: Section, role: str, modified: datetime, *,
     primary: bool | None = None, on: date | None = None,
 ) -> Enrollment:  # fmt: skip
-    """Enroll somebody from the class's first day, or from `on` where that is later; ids are Campus's roster ids."""
+    """Enroll a person from the class's first day, or from `on` if later. IDs follow Campus's roster IDs."""
     is_student = role == "student"
     number = roster.next("roster", _FIRST_ROSTER_ID) if is_student else roster.next("history", _FIRST_HISTORY_ID)
     begin = max(section.start, on or section.start)
@@ -317,7 +317,7 @@ class Scheduler:
 
 
 def _free(faculty: list[_Teacher], hours: _Hours, full: int) -> _Teacher | None:
-    """Somebody of the faculty with those hours free and load to spare."""
+    """A teacher with those hours free and capacity left."""
     for teacher in faculty:
         if len(teacher.busy) + len(hours) <= full and not teacher.busy & hours:
             return teacher

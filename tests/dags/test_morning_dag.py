@@ -1,4 +1,4 @@
-"""The digest goes where the connection `rollcall_notify` says, and only what cannot wait is told before it."""
+"""The digest goes where the connection `rollcall_notify` says, and only urgent messages are sent before it."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def connected(nights, tmp_path, monkeypatch):
         warehouse = {"conn_type": "postgres", "host": url.query["host"], "login": url.username, "schema": url.database}
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
         if address or fields:
-            told = {"conn_type": "webhook", "password": address, **fields}
-            monkeypatch.setenv("AIRFLOW_CONN_ROLLCALL_NOTIFY", json.dumps(told))
+            connection = {"conn_type": "webhook", "password": address, **fields}
+            monkeypatch.setenv("AIRFLOW_CONN_ROLLCALL_NOTIFY", json.dumps(connection))
         (tmp_path / "elm.yaml").write_text('district: elm\nname: Elm\nversion: "1.2"\nusernames: email\n')
         monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
 
@@ -131,7 +131,7 @@ def test_only_what_cannot_wait_for_the_morning_is_told_at_once(nights, roster, w
 
 @pytest.fixture
 def urgent(connected, tmp_path):
-    """What is told at once at an instant, by elm with this schedule."""
+    """Whether elm, with this schedule, sends an urgent message at an instant."""
 
     def ask(schedule, now, allowed=None):
         from airflow.sdk import Connection
@@ -278,10 +278,10 @@ def test_the_digest_goes_out_by_e_mail_to_whom_the_connection_names(nights, rost
     nights.publish(roster("ada"), as_of=datetime.now(UTC))
     assert digest().state == "success"
     [letter] = letters
-    told = message_from_string(letter)
-    assert (told["To"], told["From"]) == ("team@example.org", "rollcall@example.org")
-    assert told["Subject"] == "Rollcall: 1 district: 1 published."
-    (body,) = told.get_payload()
+    message = message_from_string(letter)
+    assert (message["To"], message["From"]) == ("team@example.org", "rollcall@example.org")
+    assert message["Subject"] == "Rollcall: 1 district: 1 published."
+    (body,) = message.get_payload()
     text = body.get_payload(decode=True).decode()
     assert "Published roster: " in text
     assert "Planted-Okonkwo" not in text

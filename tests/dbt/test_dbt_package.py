@@ -47,5 +47,5 @@ def test_freshness_comes_from_the_ledger(nights, roster, dbt, tmp_path):
     from rollcall_local.dbt import run as dbt_run
 
     dbt_run(["source", "freshness", "--select", "source:rollcall.users"], dbt_target(nights.engine.url), tmp_path)
-    (told,) = json.loads((tmp_path / "target" / "sources.json").read_text())["results"]
-    assert told["status"] == "warn"
+    (freshness,) = json.loads((tmp_path / "target" / "sources.json").read_text())["results"]
+    assert freshness["status"] == "warn"

@@ -109,8 +109,8 @@ def test_the_roster_of_a_night_rollback_and_resume(run, ask, sandbox, tmp_path):
     first = ask("SELECT current_run_id FROM roster_ops.state")
     sandbox.pass_night("maple")
     CliRunner().invoke(rollcall, ["sync", "maple", "--full"])
-    told = run("rollback", "maple", "--to", first)
-    assert "To resume: rollcall resume maple" in told.stdout
+    result = run("rollback", "maple", "--to", first)
+    assert "To resume: rollcall resume maple" in result.stdout
     assert ask("SELECT count(*) FROM roster.accounts") == accounts
     paused = run("sync", "maple", code=3)
     assert "is paused: rolled back on" in paused.stderr

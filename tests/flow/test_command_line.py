@@ -40,12 +40,12 @@ def _rollcall(*arguments: str) -> Result:
 def _sync(district: str, *options: str) -> dict[str, Any]:
     result = _rollcall("sync", district, "--json", *options)
     assert result.exit_code == 0, result.output
-    told: dict[str, Any] = json.loads(result.stdout)
-    return told
+    summary: dict[str, Any] = json.loads(result.stdout)
+    return summary
 
 
-def _counts(told: dict[str, Any]) -> dict[str, dict[str, int]]:
-    return {row["table_name"]: row for row in told["counts"]}
+def _counts(summary: dict[str, Any]) -> dict[str, dict[str, int]]:
+    return {row["table_name"]: row for row in summary["counts"]}
 
 
 def _live(engine: sa.Engine, district: str, table: str) -> int:
@@ -58,9 +58,9 @@ def _live(engine: sa.Engine, district: str, table: str) -> int:
 def test_staging_holds_exactly_what_the_provider_has_night_after_night(ready, sandbox, district):
     app = district.app
     for night in range(3):
-        told = _sync(app, "--full")
-        assert told["run"]["status"] == "published"
-        counts = _counts(told)
+        result = _sync(app, "--full")
+        assert result["run"]["status"] == "published"
+        counts = _counts(result)
         truth = sandbox.truth(app)["collections"]
         for collection, table in COLLECTIONS.items():
             if table == "demographics" and not district.demographics:
@@ -83,8 +83,8 @@ def _missing(engine: sa.Engine, district: str, table: str) -> int:
 def test_a_second_run_of_the_same_data_changes_nothing(ready):
     for app in ("maple", "cedar"):
         _sync(app)
-        told = _sync(app)
-        for row in told["counts"]:
+        result = _sync(app)
+        for row in result["counts"]:
             assert [row[name] for name in ("added", "changed", "returned", "missing", "removed", "rejected")] == [0] * 6
     with ready.connect() as connection:
         runs = connection.execute(sa.text("SELECT district_id, count(*) FROM roster_ops.runs GROUP BY 1")).all()
@@ -115,9 +115,9 @@ def test_delta_nights_bring_what_was_modified_and_a_full_one_finds_nothing_left_
     everything = _counts(_sync(app))["users"]["received"]
     for _ in range(2):
         sandbox.pass_night(app)
-        told = _sync(app)
-        users = _counts(told)["users"]
-        assert told["run"]["mode"] == "delta"
+        result = _sync(app)
+        users = _counts(result)["users"]
+        assert result["run"]["mode"] == "delta"
         assert 0 < users["received"] < everything / 2
         assert users["missing"] == 0
     counts = _counts(_sync(app, "--full"))
@@ -142,9 +142,9 @@ def test_everybody_is_an_account_or_left_out_with_one_reason(ready):
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_no_roster(ready, outdated):
-    told = _sync("maple", "--dry-run")
-    assert told["run"]["status"] == "dry_run"
-    assert _counts(told)["users"]["added"] > 0
+    result = _sync("maple", "--dry-run")
+    assert result["run"]["status"] == "dry_run"
+    assert _counts(result)["users"]["added"] > 0
     assert _live(ready, "maple", "users") == 0
     assert _sync("maple")["run"]["generation"] == 1
     assert outdated.exists()
@@ -191,9 +191,9 @@ def test_a_dry_run_tells_accounts_and_who_is_left_out_as_the_publication_after_i
 def test_one_collection_alone_leaves_the_others_as_published(ready, sandbox):
     _sync("maple")
     before = _live(ready, "maple", "enrollments")
-    told = _sync("maple", "--collection", "users")
-    assert set(_counts(told)) >= {"users", "user_roles", "accounts"}
-    assert "enrollments" not in _counts(told)
+    result = _sync("maple", "--collection", "users")
+    assert set(_counts(result)) >= {"users", "user_roles", "accounts"}
+    assert "enrollments" not in _counts(result)
     assert _live(ready, "maple", "enrollments") == before
 
 
@@ -222,10 +222,10 @@ def test_a_first_pull_without_schools_or_people(ready, sandbox, quirk, code):
 def test_a_record_that_is_no_object_is_rejected_by_itself(ready, sandbox):
     _sync("maple")
     sandbox.set_quirks("maple", ["record-not-an-object"])
-    told = _sync("maple", "--full")
-    users = _counts(told)["users"]
+    result = _sync("maple", "--full")
+    users = _counts(result)["users"]
     assert (users["rejected"], users["missing"], users["removed"]) == (1, 0, 0)
-    assert [row["rule"] for row in told["rejected"]] == ["not_an_object"]
+    assert [row["rule"] for row in result["rejected"]] == ["not_an_object"]
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/rostering/v1p2", "/rostering/v1p2/"])
@@ -254,11 +254,11 @@ def test_a_mistake_in_the_connection_is_said_in_words_and_loses_nothing(
     monkeypatch.setattr(client_module, "Retry", lambda: Retry(attempts=1))
     _sync("maple")
     before = _live(ready, "maple", "users")
-    changed, told = _wrong(sandbox)[mistake]
+    changed, message = _wrong(sandbox)[mistake]
     connect_as(MAPLE, **changed)
     with pytest.raises(RollcallError) as caught:
         _rollcall("sync", "maple")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.remedy
     assert "planted-wrong-secret" not in str(caught.value)
     assert _live(ready, "maple", "users") == before

@@ -20,8 +20,8 @@ def _rollcall(*arguments: str) -> str:
 
 
 def _explain(who: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(_rollcall("explain", "maple", who, "--json"))
-    return told
+    result: dict[str, Any] = json.loads(_rollcall("explain", "maple", who, "--json"))
+    return result
 
 
 def test_from_a_dry_run_to_a_reply_for_the_school(ready, sandbox):

@@ -1,4 +1,4 @@
-"""The promises to the provider, as it counts them itself: at most so many at once, one in peak hours, all told."""
+"""Request limits, as the provider counts them: a maximum at once in total, and one in peak hours."""
 
 from __future__ import annotations
 

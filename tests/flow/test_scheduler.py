@@ -124,7 +124,7 @@ def test_the_asset_event_carries_the_counts(stack, warehouse):
 
 
 @pytest.mark.timeout(600)  # five more nights of maple, and the setting-up where this is run alone
-def test_three_in_ten_students_lost_are_told_held_and_approved_in_airflow(stack, warehouse):
+def test_three_in_ten_students_lost_are_reported_held_and_approved_in_airflow(stack, warehouse):
     api = stack.airflow.api
     people = sa.text("SELECT count(*) FROM roster.users WHERE district_id = 'maple'")
     about = sa.text(
@@ -140,7 +140,7 @@ def test_three_in_ten_students_lost_are_told_held_and_approved_in_airflow(stack,
 
     before = night()  # the leavers of the night before are gone for good now
     requests.post(f"{stack.sandbox_url}/sandbox/maple/quirks", json=["accounts-lost"], timeout=30)
-    # told on the first night, held on the second, synced on the third with the hold still open
+    # reported on the first night, held on the second, synced on the third with the hold still open
     statuses = []
     for _ in range(3):
         assert night() == before
@@ -192,8 +192,8 @@ def test_a_back_fill_of_two_at_once_a_noon_sync_and_a_hold_at_the_same_time(stac
 
     engine = sa.create_engine(stack.warehouse_url)
     waiting = sa.text("SELECT waits_for FROM roster_ops.runs WHERE district_id = 'cedar' AND waits_for LIKE 'run %'")
-    with engine.begin() as somebody:
-        acquire_publish_lock(somebody, "cedar", "somebody at a terminal")
+    with engine.begin() as other:
+        acquire_publish_lock(other, "cedar", "someone at a terminal")
         backfill = {
             "dag_id": "roster_cedar",
             "from_date": (earlier[0] - timedelta(hours=33)).isoformat(),
@@ -205,7 +205,7 @@ def test_a_back_fill_of_two_at_once_a_noon_sync_and_a_hold_at_the_same_time(stac
         noon = api.trigger("roster_cedar", {"mode": "full"})
         _until(stack, lambda: len(warehouse.execute(waiting).all()) == 3)
         said = warehouse.execute(waiting).scalars().all()
-    assert set(said) == {"run somebody at a terminal"}
+    assert set(said) == {"run someone at a terminal"}
     _until(stack, lambda: {run["state"] for run in api.runs("roster_cedar")} <= {"success", "failed"})
     assert {run["state"] for run in api.runs("roster_cedar")} == {"success"}
 

@@ -75,8 +75,8 @@ def test_a_warehouse_that_dies_after_publishing_is_said_as_published(ready, monk
             connection.exec_driver_sql(f"ALTER DATABASE {engine.url.database} ALLOW_CONNECTIONS true")
         admin.dispose()
     assert ended.value.code == 1
-    told = capsys.readouterr().err
-    assert "Error (warehouse_lost): " in told or "Error (warehouse_unreachable): " in told
-    assert ("generation 1" in told, "Traceback" in told) == (True, False)
+    result = capsys.readouterr().err
+    assert "Error (warehouse_lost): " in result or "Error (warehouse_unreachable): " in result
+    assert ("generation 1" in result, "Traceback" in result) == (True, False)
     with engine.connect() as connection:
         assert connection.execute(sa.select(state.c.generation)).scalar_one() == 1

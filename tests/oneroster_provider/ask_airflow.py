@@ -15,7 +15,7 @@ hook = manager.hooks["oneroster"]
 form = manager.field_behaviours["oneroster"]
 plugins_manager.ensure_plugins_loaded()
 
-told = {
+result = {
     "class": hook.hook_class_name,
     "id": hook.connection_id_attribute_name,
     "package": hook.package_name,
@@ -33,6 +33,6 @@ told = {
     },
 }
 with OneRosterHook("oneroster_cedar").get_conn(version="1.1", page_size=7, concurrency=2) as client:
-    told["orgs"] = sum(len(page.records) for page in client.pages("orgs"))
-    told["page_size"] = client.page_size
-Path(sys.argv[1]).write_text(json.dumps(told))
+    result["orgs"] = sum(len(page.records) for page in client.pages("orgs"))
+    result["page_size"] = client.page_size
+Path(sys.argv[1]).write_text(json.dumps(result))

@@ -46,12 +46,12 @@ def connections(sandbox):
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory):
-    """What Airflow told of the provider, and what it wrote besides."""
+    """What Airflow knows of the provider, and its other output."""
     home = tmp_path_factory.mktemp("airflow")
     with Sandbox([MAPLE, CEDAR]) as sandbox:
         environment = {f"AIRFLOW_CONN_ONEROSTER_{name.upper()}": uri for name, uri in connections(sandbox).items()}
         run = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("ask_airflow.py")), str(home / "told.json")],
+            [sys.executable, str(Path(__file__).with_name("ask_airflow.py")), str(home / "result.json")],
             env={
                 **os.environ,
                 **environment,
@@ -65,8 +65,8 @@ def airflow(tmp_path_factory):
             timeout=120,
         )
         assert run.returncode == 0, run.stderr[-3000:]
-        told = json.loads((home / "told.json").read_text())
-        return told, run.stdout + run.stderr, sandbox.truth("cedar")
+        result = json.loads((home / "result.json").read_text())
+        return result, run.stdout + run.stderr, sandbox.truth("cedar")
 
 
 def test_the_description_is_valid_and_of_this_distribution():
@@ -85,12 +85,12 @@ def test_the_description_costs_nothing_to_import():
 
 
 def test_airflow_knows_the_connection_type_and_its_labels(airflow):
-    told, _, _ = airflow
+    result, _, _ = airflow
 
-    assert told["class"] == "oneroster_provider.hook.OneRosterHook"
-    assert (told["id"], told["package"]) == ("oneroster_conn_id", "rollcall")
-    assert told["form"]["hidden_fields"] == ["schema", "port"]
-    assert told["form"]["relabeling"] == {
+    assert result["class"] == "oneroster_provider.hook.OneRosterHook"
+    assert (result["id"], result["package"]) == ("oneroster_conn_id", "rollcall")
+    assert result["form"]["hidden_fields"] == ["schema", "port"]
+    assert result["form"]["relabeling"] == {
         "host": "Base URL",
         "login": "Client ID or Consumer Key",
         "password": "Client Secret or Consumer Secret",
@@ -98,25 +98,25 @@ def test_airflow_knows_the_connection_type_and_its_labels(airflow):
 
 
 def test_the_form_has_a_field_for_every_key_of_extra_and_no_other(airflow):
-    told, _, _ = airflow
+    result, _, _ = airflow
     kind, _webhook = get_provider_info()["connection-types"]
 
-    assert kind["conn-fields"].keys() == _PARSERS.keys() == set(told["extra"])
+    assert kind["conn-fields"].keys() == _PARSERS.keys() == set(result["extra"])
     assert kind["conn-fields"]["auth_url"]["label"] == "Token URL"
 
 
 def test_the_plugin_loader_leaves_the_package_alone(airflow):
-    told, _, _ = airflow
+    result, _, _ = airflow
 
-    assert told["plugin_errors"] == {}
-    assert told["stray"] == []
+    assert result["plugin_errors"] == {}
+    assert result["stray"] == []
 
 
 def test_the_test_button_says_what_was_found(airflow):
-    told, _, _ = airflow
+    result, _, _ = airflow
 
     for name, district, version in (("maple", "Maple Unified", "1.2"), ("cedar", "Cedar Valley", "1.1")):
-        succeeded, message = told["tested"][name]
+        succeeded, message = result["tested"][name]
         assert succeeded, message
         assert f"Connected to {district} School District: OneRoster {version}" in message
         assert "orgs" in message
@@ -131,8 +131,8 @@ def test_the_test_button_says_what_was_found(airflow):
     ],
 )
 def test_the_test_button_says_what_is_wrong_and_what_to_do(airflow, name, says):
-    told, _, _ = airflow
-    succeeded, message = told["tested"][name]
+    result, _, _ = airflow
+    succeeded, message = result["tested"][name]
 
     assert not succeeded
     assert says in message
@@ -147,10 +147,10 @@ def test_no_secret_is_told_at_debug(airflow):
 
 
 def test_a_client_from_the_hook_reads_the_district(airflow):
-    told, _, truth = airflow
+    result, _, truth = airflow
 
-    assert told["orgs"] == truth["collections"]["orgs"]["total"]
-    assert told["page_size"] == 7
+    assert result["orgs"] == truth["collections"]["orgs"]["total"]
+    assert result["page_size"] == 7
 
 
 def test_the_hook_stays_a_thin_door():

@@ -52,17 +52,17 @@ def test_the_astro_clis_empty_template_applies_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("airflow: [", "is not YAML"),
         ("connections: []", "no section `airflow`"),
         ("airflow:\n  pools:\n    - {pool_name: a, slots: 5}\n", "'slots' under `pools`"),
     ],
 )
-def test_a_broken_file_is_refused_in_words(tmp_path: Path, text: str, told: str) -> None:
+def test_a_broken_file_is_refused_in_words(tmp_path: Path, text: str, message: str) -> None:
     broken = tmp_path / "airflow_settings.yaml"
     broken.write_text(text)
-    with pytest.raises(RollcallError, match=told) as refused:
+    with pytest.raises(RollcallError, match=message) as refused:
         AirflowSettings.read(broken)
     assert refused.value.code == "airflow_settings_unreadable"
 

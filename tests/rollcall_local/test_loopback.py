@@ -1,4 +1,4 @@
-"""A port that is taken is passed over, whoever has it on whatever address."""
+"""A port in use is skipped, whichever address it is bound to."""
 
 from __future__ import annotations
 

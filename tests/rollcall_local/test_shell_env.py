@@ -77,7 +77,7 @@ def test_without_a_terminal_the_demo_says_why_it_stops(monkeypatch, capsys, stdi
     monkeypatch.setattr(demo, "_two_nights", lambda *_: True)
     monkeypatch.setattr("sys.stdin", stdin)
     assert demo._demo() == 0
-    told = capsys.readouterr().out
-    assert ("stayed" in told, "source .rollcall/env" in told) == (stays, stays)
-    assert ("No terminal" in told) == (not stays)
-    assert told.rstrip().endswith("stopped")
+    output = capsys.readouterr().out
+    assert ("stayed" in output, "source .rollcall/env" in output) == (stays, stays)
+    assert ("No terminal" in output) == (not stays)
+    assert output.rstrip().endswith("stopped")

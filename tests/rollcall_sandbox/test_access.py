@@ -12,7 +12,7 @@ from oauthlib.oauth1 import SIGNATURE_HMAC_SHA1, SIGNATURE_HMAC_SHA256, SIGNATUR
 
 from rollcall.errors import RollcallError
 from rollcall_sandbox import DEMO_DISTRICTS, SandboxDistrict
-from rollcall_sandbox.auth import BadSignature, TokenOffice, Verifier, base_string, signature
+from rollcall_sandbox.auth import BadSignature, TokenIssuer, Verifier, base_string, signature
 
 V1P2 = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
 V1P1 = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
@@ -143,7 +143,7 @@ def test_demographics_that_are_not_shared_are_forbidden(served, reading):
 
 def test_a_token_ends_when_its_time_is_over():
     now = [0.0]
-    office = TokenOffice(SandboxDistrict("maple", "1.2", token_seconds=60), clock=lambda: now[0])
+    office = TokenIssuer(SandboxDistrict("maple", "1.2", token_seconds=60), clock=lambda: now[0])
     form = GRANT | {"client_id": MAPLE.client_id, "client_secret": MAPLE.client_secret}
     granted = office.grant(form, "", frozenset())
     assert granted["expires_in"] == 60

@@ -61,7 +61,7 @@ def test_it_prints_what_a_district_sends_serves_and_ends_cleanly(start, number):
     rest, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert rest.strip() == ""
-    assert errors.strip().endswith("Press Ctrl-C to end it.")
+    assert errors.strip().endswith("Press Ctrl-C to stop.")
 
 
 def test_a_taken_port_is_an_error_with_a_remedy():
@@ -92,7 +92,7 @@ def test_a_provider_among_the_quirks_sets_the_connection_up(start):
     ("options", "status", "says"),
     [
         (["--quirk", "no-total"], 2, "no-totals"),
-        (["Oak-Park"], 2, "lower-case"),
+        (["Oak-Park"], 2, "lowercase"),
         (["--students", "0"], 2, "students"),
         (["--quirk", "ed-fi", "--quirk", "clamp-1000"], 1, "there can be only one"),
     ],
@@ -110,19 +110,19 @@ def test_two_districts_of_one_app_are_refused():
 
 def test_any_number_of_districts_by_name_the_same_for_the_same_name(start, reading):
     process = start("--port", "0", "--students", "40", "maple", "birch", "cedar", "birch")
-    told = printed(process, 16)
-    names = [line for line in told if line.endswith((", OneRoster 1.1", ", OneRoster 1.2"))]
+    lines = printed(process, 16)
+    names = [line for line in lines if line.endswith((", OneRoster 1.1", ", OneRoster 1.2"))]
     assert names == [
         "Maple Unified School District, OneRoster 1.2",
         "Birch School District, OneRoster 1.2",
         "Cedar Valley School District, OneRoster 1.1",
     ]
-    base = next(line.split()[-1] for line in told if "/birch/" in line)
+    base = next(line.split()[-1] for line in lines if "/birch/" in line)
     birch, elm = (SandboxDistrict(name, "1.2", students=40) for name in ("birch", "elm"))
     with Sandbox([birch, elm]) as here:
         read = {name: reading(here, one) for name, one in (("birch", birch), ("elm", elm))}
         people = {name: {user["sourcedId"] for user in reader.all("users")} for name, reader in read.items()}
-        token_url = next(line.split()[-1] for line in told if "appName=birch" in line)
+        token_url = next(line.split()[-1] for line in lines if "appName=birch" in line)
         form, auth = {"grant_type": "client_credentials"}, (birch.client_id, birch.client_secret)
         token = requests.post(token_url, data=form, auth=auth).json()["access_token"]
         url = f"{base}/rostering/v1p2/users?limit=10000"

@@ -67,7 +67,7 @@ date = matching(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 date_time = matching(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 year = matching(r"\d{4}")
 boolean = one_of("true false")
-metadata: Check = lambda value: isinstance(value, dict)  # noqa: E731 - reads like its neighbours
+metadata: Check = lambda value: isinstance(value, dict)  # noqa: E731 - reads like its neighbors
 grade: Check = lambda value: value in GRADES  # noqa: E731
 
 org_ref = ref("org", "orgs")

@@ -60,12 +60,12 @@ def test_its_commands_do_what_it_says(sandbox, page):
     commands = html.unescape(page).replace("<pre>", "\n").replace("</pre>", "\n").splitlines()
     ours = [shlex.split(line) for line in commands if line.startswith("curl ") and "/sandbox/maple/" in line]
     provider = sandbox._providers["maple"]
-    told = []
+    states = []
     for curl, option, body, url in ours:
         assert (curl, option) == ("curl", "-d")
         assert requests.post(url, data=body).status_code == 200
-        told.append((provider.nights, sorted(provider.quirks)))
-    assert told == [(1, []), (1, ["no-totals"]), (1, [])]
+        states.append((provider.nights, sorted(provider.quirks)))
+    assert states == [(1, []), (1, ["no-totals"]), (1, [])]
 
 
 def test_its_button_passes_a_night_and_comes_back(sandbox, page):
