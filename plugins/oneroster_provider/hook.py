@@ -6,7 +6,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from rollcall.check.connections import quick_check
-from rollcall.check.pasted import Pasted
+from rollcall.check.raw_connection import RawConnection
 from rollcall.oneroster import OneRosterClient, OneRosterConnection
 from rollcall.oneroster.connection import Version
 from rollcall.oneroster.errors import ConnectionInvalid
@@ -35,7 +35,7 @@ class OneRosterHook(BaseHook):
         """
         return self.pasted().connection()
 
-    def pasted(self) -> Pasted:
+    def pasted(self) -> RawConnection:
         """The connection's fields as entered.
 
         :raises ConnectionInvalid: `connection_missing`.
@@ -49,7 +49,7 @@ class OneRosterHook(BaseHook):
                 f"Connection {conn_id} not found.",
                 remedy=f"Add it in Airflow under Admin > Connections: connection ID {conn_id}, type OneRoster.",
             ) from None
-        return Pasted(conn_id, fields.host or "", fields.login or "", fields.password or "", fields.extra_dejson)
+        return RawConnection(conn_id, fields.host or "", fields.login or "", fields.password or "", fields.extra_dejson)
 
     def get_conn(
         self,

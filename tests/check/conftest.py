@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rollcall.check.examination import check
-from rollcall.check.pasted import Pasted
-from rollcall.check.steps import Checked, Step
+from rollcall.check.raw_connection import RawConnection
+from rollcall.check.steps import CheckReport, Step
 from rollcall.settings import District, ExtractSettings
 from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.oneroster.conftest import Provider, Script
@@ -51,10 +51,10 @@ def settings() -> Callable[..., District]:
 
 
 @pytest.fixture
-def paste(sandbox: Sandbox) -> Callable[..., Pasted]:
+def paste(sandbox: Sandbox) -> Callable[..., RawConnection]:
     """A district's connection with some of its fields changed; `extra` is added to."""
 
-    def make(app: str, *, extra: dict[str, Any] | None = None, **changed: Any) -> Pasted:
+    def make(app: str, *, extra: dict[str, Any] | None = None, **changed: Any) -> RawConnection:
         district = DISTRICTS[app]
         usual = {"auth_url": sandbox.token_url(app)} if district.auth == "oauth2" else {"auth": "oauth1"}
         fields: dict[str, Any] = {
@@ -64,22 +64,22 @@ def paste(sandbox: Sandbox) -> Callable[..., Pasted]:
             "password": district.client_secret,
             "extra": {**usual, **(extra or {})},
         }
-        return Pasted(**{**fields, **changed})
+        return RawConnection(**{**fields, **changed})
 
     return make
 
 
 @pytest.fixture
-def checked(settings: Callable[..., District], paste: Callable[..., Pasted]) -> Callable[..., Checked]:
+def checked(settings: Callable[..., District], paste: Callable[..., RawConnection]) -> Callable[..., CheckReport]:
     """Checks a district as described and pasted."""
 
     def run(
         app: str,
-        pasted: Pasted | None = None,
+        pasted: RawConnection | None = None,
         *,
         described: dict[str, Any] | None = None,
         **how: Any,
-    ) -> Checked:
+    ) -> CheckReport:
         given = pasted or paste(app)
         return check(settings(app, **(described or {})), lambda: given, now=lambda: NOON, **how)
 
@@ -100,7 +100,7 @@ def provide() -> Iterator[Callable[[Script], Provider]]:
         provider.stop()
 
 
-def step(found: Checked, name: str) -> Step:
+def step(found: CheckReport, name: str) -> Step:
     """One of its steps."""
     [only] = [step for step in found.steps if step.name == name]
     return only

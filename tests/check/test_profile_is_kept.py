@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from rollcall.check.connections import check_and_record
-from rollcall.check.examination import shake_hands
+from rollcall.check.examination import check_certificates
 from rollcall.cli.check import check as command
 from rollcall.errors import RollcallError
 from rollcall.oneroster import OneRosterConnection
@@ -90,13 +90,13 @@ def test_another_districts_org_fails_with_both_names_until_somebody_pins_anew(re
     with engine.begin() as connection:
         connection.execute(sa.text(change), {"org": json.dumps(replaced)})
     found = record().checked
-    said = step(found, "district").said
+    said = step(found, "district").message
     assert "Maple Unified School District" in said
     assert "Oak School District (0815)" in said
     assert _row(engine).pinned_org == "0815"
     assert record(replace_pin=True).checked.passed
     assert _row(engine).pinned_org == first.sourced_id
-    assert step(record().checked, "district").said.endswith("as before")
+    assert step(record().checked, "district").message.endswith("as before")
 
 
 def test_a_check_holds_a_place_of_the_hosts_budget(record, sandbox):
@@ -110,8 +110,8 @@ def test_a_warehouse_that_is_down_is_a_line_and_not_a_failure(settings, paste):
     recorded = check_and_record(settings("maple"), lambda: given, engine)
     assert recorded.checked.passed
     assert recorded.not_kept == (
-        "The warehouse 'wh' on 127.0.0.1 does not answer or rejects the login. No profile is kept, and whose "
-        "connection it was before is not known."
+        "The warehouse 'wh' on 127.0.0.1 does not answer or rejects the login. The provider profile was not "
+        "saved, and the pinned district was not compared."
     )
 
 
@@ -142,7 +142,7 @@ def run(sandbox, monkeypatch, tmp_path: Path):
     return invoke
 
 
-NOT_KEPT = "No warehouse is named: no profile is kept, and whose connection it was before is not known.\n"
+NOT_KEPT = "No warehouse is configured. The provider profile was not saved, and the pinned district was not compared.\n"
 
 
 def test_plain_lines_where_there_is_no_terminal(run):
@@ -157,7 +157,7 @@ def test_plain_lines_where_there_is_no_terminal(run):
 def test_a_failure_is_exit_code_1_and_says_what_to_do(run):
     done = run(password="planted-wrong-secret")
     assert done.exit_code == 1
-    assert "  → Compare what is stored in the connection oneroster_maple with the district's screen." in done.stdout
+    assert "  → Compare the connection oneroster_maple with the district's screen." in done.stdout
     assert done.stdout.splitlines()[-1] == "  failed: token"
     assert "planted" not in done.output
 
@@ -173,8 +173,8 @@ def test_json(run, engine):
     assert _row(engine).passed
 
 
-def test_the_letter_alone(run):
-    assert run("--email").stdout.startswith("The OneRoster connection of Maple Unified School District works\n")
+def test_only_the_email(run):
+    assert run("--email").stdout.startswith("OneRoster connection of Maple Unified School District: working\n")
 
 
 def test_two_ways_to_print_are_a_usage_error(run):
@@ -221,7 +221,7 @@ def _certificate(folder: Path, days: int) -> Path:
     ("days", "trusted", "outcome", "said"),
     [
         (90, True, "pass", "certificate of localhost until "),
-        (5, True, "warning", "The certificate of localhost ends on "),
+        (5, True, "warning", "The certificate of localhost expires in 5 days, on "),
         (90, False, "fail", "The TLS certificate of localhost is not valid for localhost."),
     ],
 )
@@ -235,8 +235,8 @@ def test_certificates(tmp_path, monkeypatch, days, trusted, outcome, said):
     if trusted:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
     try:
-        found = shake_hands(OneRosterConnection(f"https://localhost:{server.server_port}", "id", "secret"))
+        found = check_certificates(OneRosterConnection(f"https://localhost:{server.server_port}", "id", "secret"))
     finally:
         server.shutdown()
         server.server_close()
-    assert (found.outcome, found.said.startswith(said)) == (outcome, True)
+    assert (found.outcome, found.message.startswith(said)) == (outcome, True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollcall.check.profile import Org, ProviderProfile, changes
+from rollcall.check.profile import Org, ProviderProfile, profile_changes
 from rollcall.settings import ExtractSettings
 from tests.check.conftest import step
 from tests.oneroster.conftest import Asked, Said
@@ -33,7 +33,7 @@ def test_a_good_connection(checked, sandbox, app):
     assert profile.envelopes["academic_sessions"] == "academicSessions"
     assert profile.district_org.name == truth["name"]
     assert set(profile.schools.values()) == {school.name for school in found.schools}
-    assert step(found, "district").said == f"{truth['name']} ({profile.district_org.sourced_id})"
+    assert step(found, "district").message == f"{truth['name']} ({profile.district_org.sourced_id})"
 
 
 def test_it_asks_for_one_thing_at_a_time_and_for_one_page_only(checked, sandbox):
@@ -54,26 +54,26 @@ def test_it_asks_for_one_thing_at_a_time_and_for_one_page_only(checked, sandbox)
 @pytest.mark.parametrize(
     ("quirks", "page_size", "cap", "said"),
     [
-        ([], 1000, 1000, "1,000 records a page, as asked for"),
-        ([], 5000, None, "not reached: enrollments, the longest, came on one page of 1,084"),
+        ([], 1000, 1000, "1,000 records per page, as requested"),
+        ([], 5000, None, "limit not reached: the largest collection, enrollments, has one page of 1,084"),
         (
             ["clamp-500"],
             1000,
             500,
-            "500 records a page although 1,000 were asked for; pulls go on from what came",
+            "500 records per page; 1,000 requested",
         ),
         (
             ["clamp-500", "no-totals"],
             1000,
             500,
-            "500 records a page although 1,000 were asked for; pulls go on from what came",
+            "500 records per page; 1,000 requested",
         ),
     ],
 )
 def test_the_real_page_cap(checked, sandbox, quirks, page_size, cap, said):
     sandbox.set_quirks("maple", quirks)
     found = checked("maple", described={"extract": ExtractSettings(page_size=page_size)})
-    assert step(found, "page_size").said == said
+    assert step(found, "page_size").message == said
     assert found.profile.page_cap == cap
     assert found.profile.totals is ("no-totals" not in quirks)
 
@@ -82,9 +82,9 @@ def test_the_real_page_cap(checked, sandbox, quirks, page_size, cap, said):
 def test_a_limit_that_is_refused_is_asked_for_again_smaller(checked, sandbox, status):
     sandbox.set_quirks("maple", [f"limit-refused-{status}"])
     found = checked("maple")
-    assert (step(found, "page_size").outcome, step(found, "page_size").said) == (
+    assert (step(found, "page_size").outcome, step(found, "page_size").message) == (
         "pass",
-        "A limit of 1,000 is refused and one of 100 accepted; pulls ask for 100",
+        "100 records per page; the provider refuses 1,000",
     )
     assert (found.profile.largest_limit, found.profile.page_cap) == (100, 100)
     assert found.passed
@@ -110,7 +110,7 @@ def test_an_offset_that_is_ignored_is_noticed_where_paging_is_tried(
     sandbox.set_quirks("maple", quirks)
     found = checked("maple", described={"extract": ExtractSettings(page_size=page_size)})
     taken = step(found, "page_size")
-    assert (taken.outcome, [recognised.mistake for recognised in taken.recognised]) == (outcome, mistakes)
+    assert (taken.outcome, [diagnosis.mistake for diagnosis in taken.diagnoses]) == (outcome, mistakes)
     assert found.passed == (outcome != "fail")
     assert [one.name for one in found.failed] == (["page_size"] if outcome == "fail" else [])
 
@@ -130,7 +130,7 @@ def test_a_filter_that_is_answered_without_a_list(checked, sandbox, quirk, obeye
     found = checked("maple")
     taken = step(found, "delta_filter")
     assert (found.profile.filter_obeyed, taken.outcome, found.passed) == (obeyed, outcome, True)
-    assert "ignored" not in taken.said
+    assert "ignored" not in taken.message
     assert taken.ms < 3000
 
 
@@ -156,10 +156,10 @@ def test_another_envelope_a_total_in_the_body_and_a_filter_that_is_ignored(check
     assert found.profile.envelopes["users"] == "students"
     assert found.rows["users"] == 1
     assert found.profile.filter_obeyed is False
-    assert step(found, "delta_filter").said == (
-        "dateLastModified is ignored: records modified in the far future were asked for, and some came."
+    assert step(found, "delta_filter").message == (
+        "The provider ignores dateLastModified: it returned records for a date in the far future."
     )
-    assert step(found, "users").said == "1 records, in `students`"
+    assert step(found, "users").message == "1 records, in `students`"
     assert found.passed
 
 
@@ -168,7 +168,7 @@ def test_a_deleted_record_is_seen(checked, sandbox):
     sandbox.pass_night("aspen", 3)
     found = checked("aspen")
     assert found.profile.tombstones is True
-    assert step(found, "delta_filter").said == "obeyed; deleted records are marked as such"
+    assert step(found, "delta_filter").message == "supported; deleted records are marked"
 
 
 def test_how_many_people_the_schools_have(checked, paste, provide):
@@ -184,11 +184,11 @@ def test_how_many_people_the_schools_have(checked, paste, provide):
     server = provide(answer)
     extra = {"auth_url": server.token_url}
     found = checked("maple", paste("maple", host=server.base_url, extra=extra), count_people=True)
-    assert step(found, "schools").said == "1 school: Elm Elementary"
+    assert step(found, "schools").message == "1 school: Elm Elementary"
     assert not [asked for asked in server.asked if "schools" in asked.path]  # the scope of such lists was not asked for
     scopes = [f"https://purl.imsglobal.org/spec/or/v1p2/scope/{name}.readonly" for name in ("roster-core", "roster")]
     found = checked("maple", paste("maple", host=server.base_url, extra={**extra, "scopes": scopes}), count_people=True)
-    assert step(found, "schools").said == "1 school: Elm Elementary (412 students, 31 teachers)"
+    assert step(found, "schools").message == "1 school: Elm Elementary (412 students, 31 teachers)"
     assert {asked.path for asked in server.asked if "schools" in asked.path} == {
         "/ims/oneroster/schools/a%2F1/students",
         "/ims/oneroster/schools/a%2F1/teachers",
@@ -204,7 +204,7 @@ def test_a_provider_that_does_not_answer_is_not_asked_for_the_rest(checked, past
     found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
     assert step(found, "academic_sessions").outcome == "fail"
     assert [taken.outcome for taken in found.steps[7:]] == ["skipped"] * 8
-    assert step(found, "users").said == "not tried, because academic sessions failed"
+    assert step(found, "users").message == "not tried: academic sessions failed"
 
 
 @pytest.mark.parametrize(
@@ -266,25 +266,25 @@ BEFORE = ProviderProfile(
         ({"version": "1.1"}, ("OneRoster version 1.2 → 1.1",)),
         (
             {"base_url": "https://sis.example.org/b"},
-            ("service at https://sis.example.org/v1p2 → https://sis.example.org/b",),
+            ("Base URL https://sis.example.org/v1p2 → https://sis.example.org/b",),
         ),
         ({"totals": False, "links": False}, ("totals stated → not stated", "links to the next page sent → not sent")),
-        ({"filter_obeyed": False}, ("delta filter obeyed → ignored",)),
+        ({"filter_obeyed": False}, ("delta filter supported → not supported",)),
         ({"demographics": False}, ("demographics shared → not shared",)),
-        ({"envelopes": {"users": "students"}}, ("the list of users comes as `students`, no longer as `users`",)),
+        ({"envelopes": {"users": "students"}}, ("list of users `users` → `students`",)),
         (
             {"schools": {"a": "Elm Elementary", "c": "Pine"}},
-            ("school came: Pine", "school went: Oak", "school renamed: Elm → Elm Elementary"),
+            ("school added: Pine", "school removed: Oak", "school renamed: Elm → Elm Elementary"),
         ),
     ],
 )
 def test_a_change_is_said_in_words(now: dict[str, Any], told: tuple[str, ...]):
-    assert changes(BEFORE, dataclasses.replace(BEFORE, **now)) == told
+    assert profile_changes(BEFORE, dataclasses.replace(BEFORE, **now)) == told
 
 
 def test_a_profile_survives_json_and_keeps_what_could_not_be_seen_again():
     assert ProviderProfile.from_plain(BEFORE.plain()) == BEFORE
     small = ProviderProfile("1.2", BEFORE.base_url, schools={"a": "Elm"})
-    kept = small.over(BEFORE)
+    kept = small.merged_with(BEFORE)
     assert (kept.page_cap, kept.tombstones, kept.district_org) == (5000, True, Org("d", "District"))
     assert kept.schools == {"a": "Elm"}

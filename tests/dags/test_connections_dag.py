@@ -112,7 +112,7 @@ def test_the_log_shows_each_district_and_the_end_names_those_that_fail(
         check_connections("", warehouse, lambda conn_id: OneRosterHook(conn_id).pasted())
     assert caught.value.code == "connections_failing"
     assert caught.value.message == (
-        "2 of 2 connections do not work: Maple Unified School District (token), Oak School District (connection)."
+        "2 of 2 connections failed the check: Maple Unified School District (token), Oak School District (connection)."
     )
     printed = capsys.readouterr().out
     assert "Maple Unified School District (oneroster_maple)\n  pass     connection" in printed

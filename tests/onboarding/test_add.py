@@ -45,7 +45,7 @@ def test_from_the_mail_to_a_dry_run_in_three_commands(
     added = run("districts", "add", district.app, str(saved), "--json")
     assert added.exit_code == 0, added.output
     told = json.loads(added.stdout)
-    assert told["recognised"]["missing"] == []
+    assert told["credentials"]["missing"] == []
     assert told["check"]["passed"]
     assert district.client_secret not in added.output
     settings = load_district(folder / f"{district.app}.yaml")
@@ -106,7 +106,7 @@ def test_a_check_that_fails_writes_nothing_anywhere(warehouse, folder, mail, run
     result = run("districts", "add", "maple", text=text)
     assert result.exit_code == 1
     assert "Nothing was written" in result.stderr
-    assert "were not accepted by the Token URL" in result.stdout
+    assert "did not accept the Client ID and Client Secret" in result.stdout
     assert list(folder.iterdir()) == []
     with warehouse.connect() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM roster_ops.provider_profiles")).scalar() == 0
@@ -159,7 +159,7 @@ def test_the_version_that_answers_is_taken_where_nothing_says_which(folder, sand
 def test_another_version_than_the_addresses_say_is_found_by_asking(folder, mail, run):
     result = run("districts", "add", "maple", "--version", "1.1", text=mail("plain.txt"))
     assert result.exit_code == 1
-    assert "what answers here is OneRoster 1.2" in result.stdout
+    assert "this connection is OneRoster 1.2" in result.stdout
 
 
 def test_sites_of_ones_own_and_schools_as_sites(folder, mail, run):

@@ -123,7 +123,7 @@ def test_a_connection_airflow_has_can_be_given_to_the_shell_too(folder, airflow_
     assert len(airflow_api) == asked
     monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_MAPLE", given.stdout)
     again = run("districts", "add", "maple", "--replace", "--json", text=mail("plain.txt"))
-    assert json.loads(again.stdout)["written"]["for_the_shell"] == ""
+    assert json.loads(again.stdout)["written"]["shell_command"] == ""
 
 
 def test_a_check_that_fails_stores_nothing(folder, airflow_api, mail, run):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rollcall.onboarding.recognition import recognise
+from rollcall.onboarding.recognition import parse_credentials
 
 MAILS = Path(__file__).parent / "mails"
 
@@ -59,7 +59,7 @@ EXPECTED = {
 
 
 def _fields(content: bytes) -> dict[str, object]:
-    found = recognise(content)
+    found = parse_credentials(content)
     return {name: getattr(found, name) for name in MAPLE}
 
 
@@ -98,50 +98,50 @@ def test_a_typographic_dash_and_characters_nobody_sees_are_undone():
 
 
 def test_a_secret_that_ends_in_equals_signs_keeps_them():
-    found = recognise(b"Consumer Key: InfiniteCampus_cedar-1\nConsumer Secret: c2VjcmV0LW5vdC1hLXNlY3JldA==\n")
+    found = parse_credentials(b"Consumer Key: InfiniteCampus_cedar-1\nConsumer Secret: c2VjcmV0LW5vdC1hLXNlY3JldA==\n")
     assert found.secret == "c2VjcmV0LW5vdC1hLXNlY3JldA=="
 
 
 def test_a_long_secret_broken_over_two_lines_is_put_together():
     whole = "a1B2" * 25
     text = f"Client Secret: {whole[:60]}\n{whole[60:]}\n\nRegards\n"
-    assert recognise(text.encode()).secret == whole
+    assert parse_credentials(text.encode()).secret == whole
 
 
 def test_what_follows_an_address_is_not_taken_for_its_end():
     text = f"Base URL: {MAPLE['base_url']}\nthanks\nRobin\n"
-    assert recognise(text.encode()).base_url == MAPLE["base_url"]
+    assert parse_credentials(text.encode()).base_url == MAPLE["base_url"]
 
 
 def test_an_address_in_brackets_may_be_broken_anywhere():
     text = "Base URL: <https://sis.example/campus/api/oneroster/v1p2/ma\nple/ims/onero\nster>\nthanks\n"
-    assert recognise(text.encode()).base_url == MAPLE["base_url"]
+    assert parse_credentials(text.encode()).base_url == MAPLE["base_url"]
 
 
 def test_prose_about_the_fields_is_no_value():
     text = "The Client ID and Client Secret are attached. The Token URL follows, and the Base URL is below.\n"
-    found = recognise(text.encode())
+    found = parse_credentials(text.encode())
     assert found.missing == ["base_url", "token_url", "client_id", "secret"]
 
 
 def test_the_newest_mail_of_a_thread_counts_and_that_is_said():
     newest = (MAILS / "plain.txt").read_text(encoding="utf-8")
     older = newest.replace("maple-sandbox-secret", "older-secret").replace("\n", "\n> ")
-    found = recognise(f"{newest}\n> {older}".encode())
+    found = parse_credentials(f"{newest}\n> {older}".encode())
     assert found.secret == MAPLE["secret"]
     assert found.notes == ("A secret came twice and not the same; the first one counts.",)
 
 
 def test_addresses_know_the_version_better_than_words():
     text = (MAILS / "plain.txt").read_text(encoding="utf-8")
-    found = recognise(f"OneRoster 1.1 with OAuth 2.0\n{text}".encode())
+    found = parse_credentials(f"OneRoster 1.1 with OAuth 2.0\n{text}".encode())
     assert found.version == "1.2"
     assert found.notes == ("The text says OneRoster 1.1, its addresses are those of 1.2; these count.",)
 
 
 def test_words_know_the_version_where_addresses_do_not():
     text = "OneRoster 1.1 with OAuth 2.0\nClient ID: abc-123456\nToken URL: https://sis.example/token\n"
-    assert recognise(text.encode()).version == "1.1"
+    assert parse_credentials(text.encode()).version == "1.1"
 
 
 @pytest.mark.parametrize(
@@ -149,11 +149,11 @@ def test_words_know_the_version_where_addresses_do_not():
     [("maple-sandbox-secret-not-a-secret", "mapl… (33 characters)"), ("short-one", "(9 characters)")],
 )
 def test_a_secret_is_shown_as_four_characters_and_a_length(secret, shown):
-    found = recognise(f"Client Secret: {secret}\n".encode())
+    found = parse_credentials(f"Client Secret: {secret}\n".encode())
     assert found.shown_secret == shown
     assert secret not in repr(found)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xff\xfe", b"\x00\x01\x02" * 50, b"=" * 500, b"<td>" * 2000])
 def test_anything_is_read_without_an_error(content):
-    assert recognise(content).missing
+    assert parse_credentials(content).missing

@@ -125,7 +125,7 @@ def test_the_test_button_says_what_was_found(airflow):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("wrong_secret", "Client ID and Client Secret were not accepted"),
+        ("wrong_secret", "did not accept the Client ID and Client Secret"),
         ("half", "ends before `?appName=…`"),
         ("typo", "Did you mean `auth_url`?"),
     ],

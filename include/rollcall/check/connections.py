@@ -15,12 +15,12 @@ from typing import IO, Any
 
 import sqlalchemy as sa
 
-from rollcall.check.diagnosis import Explainer, as_said
+from rollcall.check.diagnosis import Explainer, unexplained
 from rollcall.check.examination import check
-from rollcall.check.pasted import Pasted
 from rollcall.check.profile import Org, ProviderProfile
-from rollcall.check.requests import Asking
-from rollcall.check.steps import Checked, Found, Steps, Stopped
+from rollcall.check.raw_connection import RawConnection
+from rollcall.check.requests import CheckSession
+from rollcall.check.steps import CheckReport, CheckStopped, StepResult, StepRunner
 from rollcall.check.table import plain_step, print_checked
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.oneroster.connection import OneRosterConnection, Version
@@ -36,13 +36,13 @@ from rollcall.warehouse.session import ConnectionFields, connect, url_of, wareho
 class Recorded:
     """A check, and a line about what was not kept of it (empty: it was kept)."""
 
-    checked: Checked
+    checked: CheckReport
     not_kept: str = ""
 
 
 def check_and_record(
     district: District,
-    find: Callable[[], Pasted],
+    find: Callable[[], RawConnection],
     engine: sa.Engine | None,
     *,
     count_people: bool = False,
@@ -55,7 +55,7 @@ def check_and_record(
     :param replace_pin: take the district org the connection shows now for the right one.
     :param keep_failure: keep also that a check failed; of a district that is not taken in yet there is nothing to keep.
     """
-    last, not_kept = _last(engine, district)
+    last, not_kept = _last_profile(engine, district)
     engine = None if not_kept else engine
     before = ProviderProfile.from_plain(last.profile) if last else None
     with ExitStack() as opened:
@@ -69,20 +69,23 @@ def check_and_record(
         )
     if engine is not None and (checked.passed or keep_failure):
         with redact_errors("check", district=district.district), engine.begin() as connection:
-            found = _to_keep(checked, before, last)
+            found = _profile_to_store(checked, before, last)
             store_profile(connection, district.district, found, replace_pin=replace_pin and checked.passed)
     return Recorded(checked, not_kept)
 
 
-def _last(engine: sa.Engine | None, district: District) -> tuple[StoredProfile | None, str]:
+def _last_profile(engine: sa.Engine | None, district: District) -> tuple[StoredProfile | None, str]:
     """What was found last time, and why nothing can be kept."""
     if engine is None:
-        return None, "No warehouse is named: no profile is kept, and whose connection it was before is not known."
+        return (
+            None,
+            "No warehouse is configured. The provider profile was not saved, and the pinned district was not compared.",
+        )
     try:
         with warehouse_transaction(engine, "check", district=district.district) as connection:
             return last_profile(connection, district.district), ""
     except RollcallError as error:
-        return None, f"{error.message} No profile is kept, and whose connection it was before is not known."
+        return None, f"{error.message} The provider profile was not saved, and the pinned district was not compared."
 
 
 def _pinned(last: StoredProfile | None, before: ProviderProfile | None) -> Org | None:
@@ -92,9 +95,11 @@ def _pinned(last: StoredProfile | None, before: ProviderProfile | None) -> Org |
     return org if org is not None and org.sourced_id == last.pinned_org else Org(last.pinned_org, "")
 
 
-def _to_keep(checked: Checked, before: ProviderProfile | None, last: StoredProfile | None) -> StoredProfile:
+def _profile_to_store(
+    checked: CheckReport, before: ProviderProfile | None, last: StoredProfile | None
+) -> StoredProfile:
     """A failed check keeps what was known of the provider, for what it saw may be half of it."""
-    seen = checked.profile.over(before) if checked.passed and checked.profile else before
+    seen = checked.profile.merged_with(before) if checked.passed and checked.profile else before
     # a pull may have found the largest limit before any check reached the provider
     profile: dict[str, Any] = seen.plain() if seen else {"largest_limit": last.largest_limit if last else None}
     profile |= {"steps": [plain_step(step) for step in checked.steps], "changes": list(checked.changes)}
@@ -107,11 +112,11 @@ def _to_keep(checked: Checked, before: ProviderProfile | None, last: StoredProfi
 log = logging.getLogger(__name__)
 
 #: Districts at once; of one host only as many requests as its budget has.
-_AT_ONCE = 4
+_PARALLEL_CHECKS = 4
 
 
 def check_connections(
-    only: str | None, warehouse: ConnectionFields, find: Callable[[str], Pasted], file: IO[str] | None = None
+    only: str | None, warehouse: ConnectionFields, find: Callable[[str], RawConnection], file: IO[str] | None = None
 ) -> None:
     """Check all districts that are switched on, or one, and print each one's steps.
 
@@ -122,40 +127,40 @@ def check_connections(
     districts = [find_district(only)] if only else [each for each in load_districts()[0] if each.enabled]
     engine = connect(url_of(warehouse))
     # Connections are got one after the other, before anything is asked: Airflow hands them out to one thread.
-    finders = [_found(find, district.connection_id) for district in districts]
+    finders = [_fields_or_error(find, district.connection_id) for district in districts]
     failing = []
     try:
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="check") as threads:
-            outcomes = threads.map(_checked, districts, finders, [engine] * len(districts))
+        with ThreadPoolExecutor(_PARALLEL_CHECKS, thread_name_prefix="check") as threads:
+            outcomes = threads.map(_check_one, districts, finders, [engine] * len(districts))
             for district, outcome in zip(districts, outcomes, strict=True):
-                if failed := _told(district, outcome, file):
+                if failed := _print_outcome(district, outcome, file):
                     failing.append(f"{district.name} ({failed})")
     finally:
         engine.dispose()
     if failing:
         raise ActionRequired(
             "connections_failing",
-            f"{len(failing)} of {len(districts)} connections do not work: {', '.join(failing)}.",
-            remedy="What is wrong with each and what to do stands above in this log; `rollcall check DISTRICT "
-            "--email` prints the email to the district.",
+            f"{len(failing)} of {len(districts)} connections failed the check: {', '.join(failing)}.",
+            remedy="See each problem and its fix above in this log. `rollcall check DISTRICT --email` prints the email "
+            "to the district.",
         )
 
 
-def _found(find: Callable[[str], Pasted], conn_id: str) -> Callable[[], Pasted]:
+def _fields_or_error(find: Callable[[str], RawConnection], conn_id: str) -> Callable[[], RawConnection]:
     """The fields, or their absence: one district's missing connection is a step of its own check."""
     try:
         pasted = find(conn_id)
     except RollcallError as error:
         missing = error
 
-        def refuse() -> Pasted:
+        def refuse() -> RawConnection:
             raise missing
 
         return refuse
     return lambda: pasted
 
 
-def _checked(district: District, find: Callable[[], Pasted], engine: sa.Engine) -> Recorded | RollcallError:
+def _check_one(district: District, find: Callable[[], RawConnection], engine: sa.Engine) -> Recorded | RollcallError:
     """A check, or what kept it from being made: no district stands in another's way."""
     try:
         with redact_errors("check", district=district.district):
@@ -164,7 +169,7 @@ def _checked(district: District, find: Callable[[], Pasted], engine: sa.Engine) 
         return error
 
 
-def _told(district: District, outcome: Recorded | RollcallError, file: IO[str] | None) -> str:
+def _print_outcome(district: District, outcome: Recorded | RollcallError, file: IO[str] | None) -> str:
     """Print it; the steps that failed, empty where none did."""
     if isinstance(outcome, RollcallError):
         log.error("%s: %s", district.name, outcome)
@@ -178,7 +183,7 @@ def _told(district: District, outcome: Recorded | RollcallError, file: IO[str] |
 # The short check behind the Test button of an Airflow connection: it knows no district's settings and has seconds.
 
 
-def quick_check(find: Callable[[], Pasted]) -> tuple[bool, str]:
+def quick_check(find: Callable[[], RawConnection]) -> tuple[bool, str]:
     """Whether the service answers and whose it is: fields, token, Base URL, the orgs, how many people.
 
     :param find: gets the connection's fields; may raise what keeps them from being read.
@@ -188,69 +193,69 @@ def quick_check(find: Callable[[], Pasted]) -> tuple[bool, str]:
         quick = _Quick(opened)
         try:
             quick.run(find)
-        except Stopped:
-            failed = quick.steps.taken[-1]
-            return False, f"{failed.said} {failed.remedy}".strip()
-    warned = [step for step in quick.steps.taken if step.outcome == "warning"]
-    told = [quick.introduction, *(f"{step.said} {step.remedy}" for step in warned)]
+        except CheckStopped:
+            failed = quick.steps.done[-1]
+            return False, f"{failed.message} {failed.remedy}".strip()
+    warned = [step for step in quick.steps.done if step.outcome == "warning"]
+    told = [quick.introduction, *(f"{step.message} {step.remedy}" for step in warned)]
     return True, " ".join(told)
 
 
 class _Quick:
     def __init__(self, opened: ExitStack) -> None:
-        self.steps = Steps()
+        self.steps = StepRunner()
         self.introduction = ""
         self._opened = opened
 
-    def run(self, find: Callable[[], Pasted]) -> None:
+    def run(self, find: Callable[[], RawConnection]) -> None:
         self.steps.take("connection", lambda: self._read_fields(find), needed=True)
         self.steps.take("service", self._reach, needed=True)
         self.steps.take("orgs", self._introduce, needed=True)
 
-    def _read_fields(self, find: Callable[[], Pasted]) -> Found:
+    def _read_fields(self, find: Callable[[], RawConnection]) -> StepResult:
         pasted = find()
         seen = tuple(pasted.recognised(datetime.now(UTC).date()))
         if not any(mistake.outcome == "fail" for mistake in seen):
             self._connection: OneRosterConnection = pasted.connection()
-        return Found(recognised=seen)
+        return StepResult(diagnoses=seen)
 
-    def _reach(self) -> Found:
+    def _reach(self) -> StepResult:
         """The first version that answers; else why the one that came further does not."""
         explain = Explainer(self._connection, None, "", None)
-        refused: Found | None = None
+        refused: StepResult | None = None
         for version in self._versions():
-            asking = self._opened.enter_context(Asking(self._connection, version))
+            session = self._opened.enter_context(CheckSession(self._connection, version))
             try:
-                asking.sign_in()
+                session.sign_in()
             except PermissionRefused as error:
-                refused = as_said(error)
+                refused = unexplained(error)
                 continue
             except OneRosterError as error:
                 return explain.no_token(error)
             try:
-                self._base_url = asking.base_url
+                self._base_url = session.base_url
             except BaseUrlWrong as error:
-                nowhere = explain.no_service(error, asking)
+                nowhere = explain.no_service(error, session)
                 continue
             except OneRosterError as error:
-                return explain.no_service(error, asking)
-            self._asking = asking
-            return Found()
+                return explain.no_service(error, session)
+            self._session = session
+            return StepResult()
         return refused or nowhere
 
-    def _introduce(self) -> Found:
-        orgs = self._asking.orgs()
+    def _introduce(self) -> StepResult:
+        orgs = self._session.orgs()
         schools = sum(org.type == "school" for org in orgs)
         found = district_org(orgs)
-        name = (found.name if found else None) or "a provider that names no district"
-        users = self._asking.peek("users")
-        people = "people, which the provider does not count" if users.total is None else f"{users.total:,} people"
-        people = people if users.rows else "no people"
+        name = (found.name if found else None) or "a provider without a district name"
+        users = self._session.peek("users")
+        people = "people (no total from the provider)" if users.total is None else f"{users.total:,} people"
+        people = people if users.rows else "0 people"
         self.introduction = (
-            f"Connected to {name}: OneRoster {self._asking.version} at {self._base_url} answered with "
-            f"{len(orgs)} orgs, {schools} of them schools, and {people}."
+            f"Connected to {name}: OneRoster {self._session.version} at {self._base_url} returned "
+            f"{len(orgs)} orgs ({schools} schools) and {people}."
         )
-        return Found()
+        return StepResult()
 
     def _versions(self) -> tuple[Version, ...]:
         """The one the connection names; 1.2 knows OAuth 2 only."""

@@ -62,7 +62,7 @@ class ProviderProfile:
         """As JSON has it."""
         return dataclasses.asdict(self)
 
-    def over(self, before: ProviderProfile | None) -> ProviderProfile:
+    def merged_with(self, before: ProviderProfile | None) -> ProviderProfile:
         """This one, with what could not be seen this time taken from before."""
         if before is None:
             return self
@@ -70,33 +70,33 @@ class ProviderProfile:
         return dataclasses.replace(self, **unseen, envelopes={**before.envelopes, **self.envelopes})
 
 
-def changes(before: ProviderProfile | None, now: ProviderProfile) -> tuple[str, ...]:
+def profile_changes(before: ProviderProfile | None, now: ProviderProfile) -> tuple[str, ...]:
     """What is different, in words; what could not be seen on either side is no change.
 
     The district org is not among it: another one is a failed check, not a change.
     """
     if before is None:
         return ()
-    told = [
-        f"{label} {_worded(words, old)} → {_worded(words, new)}"
-        for name, label, words in _TOLD
+    differences = [
+        f"{label} {_formatted(words, old)} → {_formatted(words, new)}"
+        for name, label, words in _COMPARED
         if (old := getattr(before, name)) != (new := getattr(now, name)) and None not in (old, new)
     ]
-    told += [
-        f"the list of {name} comes as `{now.envelopes[name]}`, no longer as `{key}`"
+    differences += [
+        f"list of {name} `{key}` → `{now.envelopes[name]}`"
         for name, key in before.envelopes.items()
         if now.envelopes.get(name, key) != key
     ]
-    return (*told, *_changed_schools(before.schools, now.schools))
+    return (*differences, *_changed_schools(before.schools, now.schools))
 
 
 def _changed_schools(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    came = [f"school came: {name}" for key, name in now.items() if key not in before]
-    went = [f"school went: {name}" for key, name in before.items() if key not in now]
+    added = [f"school added: {name}" for key, name in now.items() if key not in before]
+    removed = [f"school removed: {name}" for key, name in before.items() if key not in now]
     renamed = [
         f"school renamed: {name} → {now[key]}" for key, name in before.items() if key in now and now[key] != name
     ]
-    return [*came, *went, *renamed]
+    return [*added, *removed, *renamed]
 
 
 def _fields() -> tuple[dataclasses.Field[Any], ...]:
@@ -104,22 +104,22 @@ def _fields() -> tuple[dataclasses.Field[Any], ...]:
 
 
 #: What is compared: the field, what people call it, and the words for no and yes.
-_TOLD: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
+_COMPARED: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
     ("version", "OneRoster version", None),
-    ("base_url", "service at", None),
+    ("base_url", "Base URL", None),
     ("page_cap", "page cap", None),
     ("largest_limit", "largest limit accepted", None),
     ("totals", "totals", ("not stated", "stated")),
     ("links", "links to the next page", ("not sent", "sent")),
-    ("filter_obeyed", "delta filter", ("ignored", "obeyed")),
+    ("filter_obeyed", "delta filter", ("not supported", "supported")),
     ("tombstones", "deleted records", ("not marked", "marked")),
     ("demographics", "demographics", ("not shared", "shared")),
 )
 
 
-def _worded(words: tuple[str, str] | None, value: Any) -> str:
+def _formatted(words: tuple[str, str] | None, value: Any) -> str:
     if words is not None:
         return words[bool(value)]
     if value == 0:
-        return "as many as asked for"
+        return "no limit"
     return f"{value:,}" if isinstance(value, int) else str(value)

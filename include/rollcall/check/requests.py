@@ -51,7 +51,7 @@ class Peek:
     ids: tuple[str, ...] = field(default=(), repr=False)
 
 
-class Asking:
+class CheckSession:
     """One client, one request at once, little patience.
 
     :param demographics: whether they are wanted, which takes a scope of its own.
@@ -105,7 +105,7 @@ class Asking:
         url = f"{self.base_url}/{path or known.path}?{urlencode(query, quote_via=quote, safe='')}"
         return self._client.get(url, lambda answer: _read(known, answer, is_filtered=filter is not None))
 
-    def longest(self, collection: str, limit: int) -> Peek:
+    def longest_page(self, collection: str, limit: int) -> Peek:
         """Look at a page of so many records, or of the largest limit that is not refused.
 
         :raises OneRosterError: as `peek`.
@@ -155,7 +155,7 @@ class Asking:
                 remedy="Run again later; if it stays, check the host in the Token URL and ask its operator.",
             ) from None
 
-    def __enter__(self) -> Asking:
+    def __enter__(self) -> CheckSession:
         return self
 
     def __exit__(

@@ -17,7 +17,7 @@ Outcome = Literal["pass", "fail", "warning", "skipped"]
 
 
 @dataclass(frozen=True)
-class Recognised:
+class Diagnosis:
     """A mistake people make, seen here.
 
     :param mistake: a key of `MISTAKES`.
@@ -32,24 +32,24 @@ class Recognised:
         return MISTAKES[self.mistake].outcome
 
     @property
-    def said(self) -> str:
-        return MISTAKES[self.mistake].said.format_map(self.values)
+    def message(self) -> str:
+        return MISTAKES[self.mistake].message.format_map(self.values)
 
     @property
     def remedy(self) -> str:
         return MISTAKES[self.mistake].remedy.format_map(self.values)
 
     @property
-    def answer(self) -> str:
-        return MISTAKES[self.mistake].answer.format_map(self.values)
+    def reply_request(self) -> str:
+        return MISTAKES[self.mistake].reply_request.format_map(self.values)
 
-    def clicks(self, connection: str) -> tuple[str, ...]:
+    def actions(self, connection: str) -> tuple[str, ...]:
         """What the district does on its screen; none where it is ours to put right.
 
         :param connection: how the district finds ours among others.
         """
         values = {**self.values, "connection": connection}
-        return tuple(click.format_map(values) for click in MISTAKES[self.mistake].clicks)
+        return tuple(action.format_map(values) for action in MISTAKES[self.mistake].actions)
 
 
 @dataclass(frozen=True)
@@ -66,64 +66,64 @@ class Step:
     name: str
     outcome: Outcome
     ms: int
-    said: str
+    message: str
     remedy: str = ""
-    recognised: tuple[Recognised, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
 @dataclass(frozen=True)
-class Found:
+class StepResult:
     """What a look brought, before it has a name and a time. With `recognised` mistakes their sentences come first."""
 
-    said: str = ""
+    message: str = ""
     outcome: Outcome = "pass"
     remedy: str = ""
-    recognised: tuple[Recognised, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
     def step(self, name: str, seconds: float) -> Step:
-        outcomes = {self.outcome, *(recognised.outcome for recognised in self.recognised)}
+        outcomes = {self.outcome, *(diagnosis.outcome for diagnosis in self.diagnoses)}
         worst: Outcome = "fail" if "fail" in outcomes else "warning" if "warning" in outcomes else self.outcome
-        said = " ".join(filter(None, [*(recognised.said for recognised in self.recognised), self.said]))
-        remedy = " ".join(filter(None, [*(recognised.remedy for recognised in self.recognised), self.remedy]))
-        return Step(name, worst, round(seconds * 1000), said, remedy, self.recognised)
+        said = " ".join(filter(None, [*(diagnosis.message for diagnosis in self.diagnoses), self.message]))
+        remedy = " ".join(filter(None, [*(diagnosis.remedy for diagnosis in self.diagnoses), self.remedy]))
+        return Step(name, worst, round(seconds * 1000), said, remedy, self.diagnoses)
 
 
-class Stopped(Exception):
+class CheckStopped(Exception):
     """After the step taken last nothing else can be tried."""
 
 
-class Steps:
+class StepRunner:
     """The steps in the making."""
 
     def __init__(self) -> None:
-        self.taken: list[Step] = []
+        self.done: list[Step] = []
 
-    def take(self, name: str, look: Callable[[], Found], *, needed: bool = False) -> None:
+    def take(self, name: str, look: Callable[[], StepResult], *, needed: bool = False) -> None:
         """Take a step.
 
         :param needed: all that follows rests on it.
         :raises Stopped: it failed and is needed, or the provider does not answer at all.
         """
         began = time.perf_counter()
-        found, is_away = _looked(look)
+        found, is_away = _run_step(look)
         step = found.step(name, time.perf_counter() - began)
-        self.taken.append(step)
+        self.done.append(step)
         if step.outcome == "fail" and (needed or is_away):
-            raise Stopped
+            raise CheckStopped
 
-    def skip_others(self, names: list[str]) -> None:
+    def skip_remaining(self, names: list[str]) -> None:
         """Name what could not be tried any more."""
-        done = {step.name for step in self.taken}
-        why = f"not tried, because {self.taken[-1].name.replace('_', ' ')} failed"
-        self.taken += [Found(why, "skipped").step(name, 0) for name in names if name not in done]
+        done = {step.name for step in self.done}
+        why = f"not tried: {self.done[-1].name.replace('_', ' ')} failed"
+        self.done += [StepResult(why, "skipped").step(name, 0) for name in names if name not in done]
 
 
-def _looked(look: Callable[[], Found]) -> tuple[Found, bool]:
+def _run_step(look: Callable[[], StepResult]) -> tuple[StepResult, bool]:
     """What was found, or why not; and whether it is because the provider does not answer."""
     try:
         return look(), False
     except RollcallError as error:
-        return Found(error.message, "fail", error.remedy), isinstance(error, ProviderUnavailable)
+        return StepResult(error.message, "fail", error.remedy), isinstance(error, ProviderUnavailable)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class School:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckReport:
     """A check from beginning to end.
 
     :param district: its id; `name` is what people call it.

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from rollcall.check.diagnosis import Explainer
 from rollcall.check.profile import Org, ProviderProfile
-from rollcall.check.requests import Asking, Peek
-from rollcall.check.steps import Found, Recognised, School
+from rollcall.check.requests import CheckSession, Peek
+from rollcall.check.steps import Diagnosis, School, StepResult
 from rollcall.oneroster.client import FilterSupport
 from rollcall.oneroster.connection import Version
 from rollcall.oneroster.errors import (
@@ -26,15 +26,15 @@ from rollcall.oneroster.records import district_org
 _FEW_SCHOOLS = 12
 
 #: What a provider does with the delta filter, when it does not obey it.
-_NO_DELTA: Mapping[FilterSupport, str] = {
-    "ignored": "dateLastModified is ignored: records modified in the far future were asked for, and some came.",
-    "refused": "The filter on dateLastModified is refused.",
-    "unanswered": "The filter on dateLastModified is answered without a list and without a total, which may mean that "
-    "nothing was modified or that the filter was not understood.",
+_FILTER_PROBLEMS: Mapping[FilterSupport, str] = {
+    "ignored": "The provider ignores dateLastModified: it returned records for a date in the far future.",
+    "refused": "The provider refuses the dateLastModified filter.",
+    "unanswered": "The provider answered the dateLastModified filter without a list and without a total. Either "
+    "nothing changed, or it does not support the filter.",
 }
 
 #: Schools that are named in one line.
-_NAMED = 6
+_MAX_NAMED_SCHOOLS = 6
 
 
 class Survey:
@@ -47,7 +47,7 @@ class Survey:
 
     def __init__(
         self,
-        asking: Asking,
+        session: CheckSession,
         explain: Explainer,
         district: str,
         *,
@@ -55,7 +55,7 @@ class Survey:
         pinned: Org | None,
         count_people: bool,
     ) -> None:
-        self._asking = asking
+        self._session = session
         self._page_size = page_size
         self._explain = explain
         self._district = district
@@ -94,7 +94,7 @@ class Survey:
             district_org=self._org,
         )
 
-    def collection(self, name: str) -> Found:
+    def collection(self, name: str) -> StepResult:
         """One record of a collection."""
         try:
             peek = self._peek(name)
@@ -108,97 +108,99 @@ class Survey:
             self._demographics = True
         self._peeks[name] = peek
         if not peek.rows:
-            return Found(recognised=(Recognised("no_orgs"),)) if name == "orgs" else Found("empty")
-        count = f"{peek.total:,} records" if peek.total is not None else "records, which the provider does not count"
+            return StepResult(diagnoses=(Diagnosis("no_orgs"),)) if name == "orgs" else StepResult("empty")
+        count = f"{peek.total:,} records" if peek.total is not None else "records (no total from the provider)"
         where = f"in `{peek.envelope}`" if peek.envelope else "in a bare list"
         links = ", with links to the next page" if peek.links else ""
-        at_once = f"; {peek.rows:,} came where one was asked for" if peek.rows > 1 else ""
-        return Found(f"{count}, {where}{links}{at_once}")
+        at_once = f"; returned {peek.rows:,} for a limit of 1" if peek.rows > 1 else ""
+        return StepResult(f"{count}, {where}{links}{at_once}")
 
-    def demographics_without_scope(self) -> Found:
+    def demographics_without_scope(self) -> StepResult:
         """The Token URL grants everything but them."""
         self._demographics = False
-        return self._explain.no_demographics("the token was refused their scope")
+        return self._explain.no_demographics("the token has no scope for them")
 
-    def page_size(self) -> Found:
+    def page_size(self) -> StepResult:
         """Paging, tried on the longest collection: how long a page may be, and whether `offset` moves it."""
         name = max(self._peeks, key=self._length, default="")
         if not name or not self._peeks[name].rows:
-            return Found("there is nothing to read", "skipped")
+            return StepResult("nothing to read", "skipped")
         asked = self._page_size
         try:
-            page = self._asking.longest(name, asked)
+            page = self._session.longest_page(name, asked)
         except ProviderUnavailable as error:
-            remedy = "Pulls ask again for half as many and go on so; a smaller page_size spares the provider the first."
-            return Found(f"A page of {asked:,} records seems to be too heavy. {error.message}", "warning", remedy)
+            remedy = "Pulls retry with half the page size. Set a smaller page_size to avoid the first failure."
+            return StepResult(f"A page of {asked:,} records seems too large. {error.message}", "warning", remedy)
         self._deleted_seen = self._deleted_seen or page.deleted
-        self._largest_limit = self._asking.largest_limit or 0
+        self._largest_limit = self._session.largest_limit or 0
         if self._ignores_offset(name, page):
             fits = page.total is not None and page.total <= page.rows
             values = {"what": name.replace("_", " "), "rows": f"{page.rows:,}"}
-            return Found(recognised=(Recognised("offset_ignored_so_far" if fits else "offset_ignored", values),))
+            return StepResult(diagnoses=(Diagnosis("offset_ignored_so_far" if fits else "offset_ignored", values),))
         if self._largest_limit:
             limit = self._largest_limit
             self._page_cap = limit if page.rows >= limit else None
-            return Found(f"A limit of {asked:,} is refused and one of {limit:,} accepted; pulls ask for {limit:,}")
+            return StepResult(f"{limit:,} records per page; the provider refuses {asked:,}")
         if page.rows >= asked:
             self._page_cap = asked
-            return Found(f"{asked:,} records a page, as asked for")
+            return StepResult(f"{asked:,} records per page, as requested")
         if not self._goes_on(name, page):
-            return Found(f"not reached: {name.replace('_', ' ')}, the longest, came on one page of {page.rows:,}")
+            return StepResult(
+                f"limit not reached: the largest collection, {name.replace('_', ' ')}, has one page of {page.rows:,}"
+            )
         self._page_cap = page.rows
-        return Found(f"{page.rows:,} records a page although {asked:,} were asked for; pulls go on from what came")
+        return StepResult(f"{page.rows:,} records per page; {asked:,} requested")
 
-    def delta_filter(self) -> Found:
+    def delta_filter(self) -> StepResult:
         """Whether the provider can tell what was modified, and marks what was deleted."""
         name = "users" if self._has("users") else "orgs"
         if not self._has(name):
-            return Found("there is nothing to filter", "skipped")
-        answer = self._asking.filter_support(name)
+            return StepResult("nothing to filter", "skipped")
+        answer = self._session.filter_support(name)
         self._filter_obeyed = answer == "obeyed"
         if answer == "obeyed":
-            return Found(f"obeyed; {self._on_deleted()}")
-        return Found(
-            _NO_DELTA[answer],
+            return StepResult(f"supported; {self._on_deleted()}")
+        return StepResult(
+            _FILTER_PROBLEMS[answer],
             "warning",
-            "Nothing is lost: every pull is a full one. Ask the provider's support when it will filter.",
+            "No data is lost: every pull is a full pull. Ask the provider's support for the filter.",
         )
 
-    def who(self) -> Found:
+    def find_schools(self) -> StepResult:
         """The schools, and whether they have people."""
         if not self._has("orgs"):
-            return Found("there are no orgs", "skipped")
+            return StepResult("no orgs", "skipped")
         try:
-            self._orgs = self._asking.orgs()
+            self._orgs = self._session.orgs()
         except PagingBroken:
-            return Found("not read, because paging does not work", "skipped")
+            return StepResult("not read: paging does not work", "skipped")
         schools = [org for org in self._orgs if org.type == "school"]
         if not schools:
-            remedy = "Each org that people belong to is taken for a school; look at the types with the district."
-            return Found(f"None of {len(self._orgs)} orgs is of type school.", "warning", remedy)
+            remedy = "We treat each org with people as a school. Check the org types with the district."
+            return StepResult(f"0 of {len(self._orgs)} orgs have the type school.", "warning", remedy)
         self.schools = self._counted(sorted(schools, key=lambda org: org.name or ""))
         number = f"{len(schools)} school{'s' * (len(schools) > 1)}"
         if "users" in self._peeks and not self._has("users"):
-            return Found(recognised=(Recognised("no_people", {"schools": number}),))
-        names = [_with_people(school) for school in self.schools[:_NAMED]]
-        more = f" and {len(schools) - _NAMED} more" if len(schools) > _NAMED else ""
-        return Found(f"{number}: {', '.join(names)}{more}")
+            return StepResult(diagnoses=(Diagnosis("no_people", {"schools": number}),))
+        names = [_with_people(school) for school in self.schools[:_MAX_NAMED_SCHOOLS]]
+        more = f" and {len(schools) - _MAX_NAMED_SCHOOLS} more" if len(schools) > _MAX_NAMED_SCHOOLS else ""
+        return StepResult(f"{number}: {', '.join(names)}{more}")
 
-    def whose(self) -> Found:
+    def find_district(self) -> StepResult:
         """Which district the connection belongs to, and whether it is the one it was."""
         found = district_org(self._orgs, self._pinned.sourced_id if self._pinned else None)
         if found is None:
-            return Found("not known without orgs", "skipped")
+            return StepResult("unknown without orgs", "skipped")
         self._org = Org(found.sourced_id, found.name or "")
         if self._pinned is None:
-            return Found(str(self._org))
+            return StepResult(str(self._org))
         if self._pinned.sourced_id == self._org.sourced_id:
-            return Found(f"{self._org}, as before")
+            return StepResult(f"{self._org}, as before")
         values = {"now": self._org, "pinned": self._pinned, "title": self._explain.title, "district": self._district}
-        return Found(recognised=(Recognised("another_district", values),))
+        return StepResult(diagnoses=(Diagnosis("another_district", values),))
 
     def _peek(self, name: str, *, limit: int = 1, offset: int = 0, filter: str | None = None) -> Peek:
-        peek = self._asking.peek(name, limit=limit, offset=offset, filter=filter)
+        peek = self._session.peek(name, limit=limit, offset=offset, filter=filter)
         self._deleted_seen = self._deleted_seen or peek.deleted
         return peek
 
@@ -236,13 +238,13 @@ class Survey:
             except ProviderUnavailable:
                 raise
             except OneRosterError:
-                return "deleted records cannot be asked for"
-        return "deleted records are marked as such" if self._deleted_seen else "no deleted record was seen"
+                return "deleted records cannot be requested"
+        return "deleted records are marked" if self._deleted_seen else "0 deleted records found"
 
     def _counted(self, schools: list[FoundOrg]) -> tuple[School, ...]:
         plain = tuple(School(org.sourced_id, org.name or org.sourced_id) for org in schools)
         counts = self._has("users") and self._peeks["users"].total is not None
-        counts = counts and self._asking.has_scope("roster.readonly")  # which lists below a school need
+        counts = counts and self._session.has_scope("roster.readonly")  # which lists below a school need
         if not self._count_people or not counts or len(schools) > _FEW_SCHOOLS:
             return plain
         try:
@@ -256,7 +258,7 @@ class Survey:
             return plain
 
     def _people(self, school: School, kind: str) -> int | None:
-        return self._asking.peek("users", path=f"schools/{quote(school.sourced_id, safe='')}/{kind}").total
+        return self._session.peek("users", path=f"schools/{quote(school.sourced_id, safe='')}/{kind}").total
 
 
 def _with_people(school: School) -> str:

@@ -9,12 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rollcall.check.steps import Checked, Outcome, Step
+from rollcall.check.steps import CheckReport, Outcome, Step
 
 _STYLES: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "warning": "yellow", "skipped": "dim"}
 
 
-def print_checked(checked: Checked, file: IO[str] | None = None) -> None:
+def print_checked(checked: CheckReport, file: IO[str] | None = None) -> None:
     """The steps, what has changed, and the verdict."""
     console = Console(file=file, highlight=False, soft_wrap=True)
     console.print(Text(f"{checked.name} ({checked.conn_id})", style="bold"))
@@ -28,7 +28,7 @@ def print_checked(checked: Checked, file: IO[str] | None = None) -> None:
     console.print(Text(f"  {_verdict(checked)}", style="green" if checked.passed else "bold red"))
 
 
-def as_plain(checked: Checked) -> dict[str, object]:
+def as_plain(checked: CheckReport) -> dict[str, object]:
     """The same for `--json`."""
     return {
         "district": checked.district,
@@ -56,28 +56,28 @@ def plain_step(step: Step) -> dict[str, object]:
         "name": step.name,
         "outcome": step.outcome,
         "ms": step.ms,
-        "said": step.said,
+        "message": step.message,
         "remedy": step.remedy,
-        "mistakes": [recognised.mistake for recognised in step.recognised],
+        "mistakes": [diagnosis.mistake for diagnosis in step.diagnoses],
     }
 
 
-def _grid(checked: Checked) -> Table:
+def _grid(checked: CheckReport) -> Table:
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for justify in ("left", "left", "right"):
         grid.add_column(justify=justify, no_wrap=True)
     grid.add_column(overflow="fold")
     for step in checked.steps:
-        told = Text(step.said)
+        message = Text(step.message)
         if step.remedy and step.outcome != "skipped":
-            told.append(f"\n{step.remedy}", style="italic")
+            message.append(f"\n{step.remedy}", style="italic")
         style = _STYLES[step.outcome]
-        grid.add_row(Text(step.outcome, style=style), _title(step), Text(_time(step), style="dim"), told)
+        grid.add_row(Text(step.outcome, style=style), _title(step), Text(_time(step), style="dim"), message)
     return grid
 
 
 def _line(step: Step) -> str:
-    line = f"  {step.outcome:<8} {_title(step):<18} {_time(step):>8}  {step.said}"
+    line = f"  {step.outcome:<8} {_title(step):<18} {_time(step):>8}  {step.message}"
     return f"{line}\n{'':<30}→ {step.remedy}" if step.remedy else line
 
 
@@ -89,7 +89,7 @@ def _time(step: Step) -> str:
     return f"{step.ms:,} ms" if step.outcome != "skipped" else ""
 
 
-def _verdict(checked: Checked) -> str:
+def _verdict(checked: CheckReport) -> str:
     if checked.passed:
         warned = sum(step.outcome == "warning" for step in checked.steps)
         return f"passed, with {warned} warning{'s' * (warned > 1)}" if warned else "passed"

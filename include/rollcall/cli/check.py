@@ -31,7 +31,7 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
 
     from rollcall.check.connections import check_and_record
     from rollcall.check.email import email_text
-    from rollcall.check.pasted import Pasted
+    from rollcall.check.raw_connection import RawConnection
     from rollcall.check.table import as_plain, print_checked
     from rollcall.settings import find_district
     from rollcall.warehouse.session import connect, warehouse_from_environment
@@ -44,7 +44,7 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
     with Console(stderr=True).status(f"Checking the connection of {settings.name}"):
         recorded = check_and_record(
             settings,
-            lambda: Pasted.from_environment(settings.connection_id),
+            lambda: RawConnection.from_environment(settings.connection_id),
             engine,
             count_people=True,
             replace_pin=replace_pin,

@@ -20,7 +20,7 @@ from rollcall.settings import json_schema
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from rollcall.onboarding.recognition import Recognised
+    from rollcall.onboarding.recognition import ParsedCredentials
 
 
 @click.group()
@@ -75,14 +75,14 @@ def add(
     from rollcall.check.email import email_text
     from rollcall.check.table import as_plain, print_checked
     from rollcall.onboarding import render
-    from rollcall.onboarding.onboarding import Intake, Wishes
-    from rollcall.onboarding.recognition import recognise
+    from rollcall.onboarding.onboarding import DistrictOptions, Onboarding
+    from rollcall.onboarding.recognition import parse_credentials
 
     if own_sites and sites:
         raise click.UsageError("Give either --site or --own-sites, not both.")
     if replace and any((name, usernames, demographics, timezone, sites, own_sites)):
         raise click.UsageError("--replace changes the connection only. Change other settings in the district's file.")
-    wishes = Wishes(
+    options = DistrictOptions(
         name=name,
         version=version or "",  # type: ignore[arg-type]
         usernames=usernames,
@@ -91,27 +91,27 @@ def add(
         targets=_targets(sites),
         own_sites=own_sites,
     )
-    intake = Intake(district, wishes, replace=replace)
+    onboarding = Onboarding(district, options, replace=replace)
     engine = _engine(warehouse)
     if file.isatty():
         click.echo("Paste the text from the district, then press Enter and Ctrl-D.", err=True)
-    found = recognise(file.read())
+    found = parse_credentials(file.read())
     # Part of the result, but it must not mix with the JSON or the email on standard output.
-    render.print_recognised(found, sys.stderr if as_json or as_email else sys.stdout)
+    render.print_credentials(found, sys.stderr if as_json or as_email else sys.stdout)
     found = _completed(found) if file.isatty() else found
     if found.missing:
-        raise render.incomplete(found)
+        raise render.credentials_incomplete(found)
     with Console(stderr=True).status(f"Checking the connection of {district}"):
-        settings, found, recorded = intake.check(found, engine)
+        settings, found, recorded = onboarding.check(found, engine)
     checked = recorded.checked
     if recorded.not_kept:
         click.echo(recorded.not_kept, err=True)
-    taken = intake.write(settings, found, checked, engine, date.today()) if checked.passed else None
+    taken = onboarding.write(settings, found, checked, engine, date.today()) if checked.passed else None
     if as_json:
         plain = {
-            "recognised": render.plain_recognised(found),
+            "credentials": render.credentials_as_json(found),
             "check": as_plain(checked),
-            "written": render.plain_taken_in(taken) if taken else None,
+            "written": render.onboarded_as_json(taken) if taken else None,
         }
         click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
     elif as_email and taken is None:
@@ -119,7 +119,7 @@ def add(
     else:
         print_checked(checked, sys.stdout)
         if taken:
-            render.print_taken_in(taken, settings, sys.stdout)
+            render.print_onboarded(taken, settings, sys.stdout)
     if taken is None:
         click.echo("Nothing was written, because the check failed.", err=True)
         sys.exit(1)
@@ -142,7 +142,7 @@ def connect(
     The connection goes into Airflow if the environment names one. Otherwise, the command prints an `export` line for
     your shell: eval "$(rollcall districts connect …)".
     """
-    from rollcall.check.pasted import Pasted
+    from rollcall.check.raw_connection import RawConnection
     from rollcall.onboarding import connection
     from rollcall.settings import find_district
 
@@ -155,7 +155,7 @@ def connect(
         secret = click.prompt(label, hide_input=True, err=True)
     else:
         secret = sys.stdin.readline().rstrip("\r\n")
-    pasted = Pasted(settings.connection_id, base_url, client_id, secret, extra)
+    pasted = RawConnection(settings.connection_id, base_url, client_id, secret, extra)
     pasted.connection()  # raises if the fields are not valid
     if stored := connection.store(pasted):
         click.echo(f"Stored: {stored}.", err=True)
@@ -237,7 +237,7 @@ def _engine(warehouse: str | None) -> sa.Engine | None:
     return connect_to(warehouse_from_environment(warehouse)) if is_named else None
 
 
-def _completed(found: Recognised) -> Recognised:
+def _completed(found: ParsedCredentials) -> ParsedCredentials:
     """Prompt for the missing fields."""
     given = {
         field: click.prompt(found.labels[field], hide_input=field == "secret", err=True) for field in found.missing

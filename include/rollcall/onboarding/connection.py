@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rollcall.check.pasted import Pasted
+from rollcall.check.raw_connection import RawConnection
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.files.private import write_private
 from rollcall.onboarding.airflow_api import AirflowApi
@@ -30,7 +30,7 @@ _PROGRAM_LIMIT = 120
 REACHED_BY = f"{_URL}, {_USER} and {_PASSWORD}, or {_METADATA} where the program airflow is installed"
 
 
-def store(pasted: Pasted) -> str:
+def store(pasted: RawConnection) -> str:
     """Create the connection in Airflow, or put it in the place of the one of its id.
 
     :returns: where it is now, in words; empty where no Airflow is named in the environment.
@@ -43,17 +43,17 @@ def store(pasted: Pasted) -> str:
     return ""
 
 
-def as_json(pasted: Pasted) -> str:
+def as_json(pasted: RawConnection) -> str:
     """Airflow's JSON form, which `AIRFLOW_CONN_<ID>` holds."""
     return json.dumps({**_fields(pasted), "extra": dict(pasted.extra)})
 
 
-def export_line(pasted: Pasted) -> str:
+def export_line(pasted: RawConnection) -> str:
     """What a shell evaluates to have the connection in its environment."""
     return f"export AIRFLOW_CONN_{pasted.conn_id.upper()}={shlex.quote(as_json(pasted))}"
 
 
-def command_for(district: str, pasted: Pasted) -> str:
+def command_for(district: str, pasted: RawConnection) -> str:
     """The one command that stores the connection and asks for the secret; without the secret."""
     options = {"--base-url": pasted.host, "--client-id": pasted.login}
     options |= {"--token-url": str(pasted.extra["auth_url"])} if "auth_url" in pasted.extra else {}
@@ -63,14 +63,14 @@ def command_for(district: str, pasted: Pasted) -> str:
     return f'eval "$(rollcall districts connect {shlex.quote(district)} {told})"'
 
 
-def shell_command_for(district: str, pasted: Pasted) -> str:
+def shell_command_for(district: str, pasted: RawConnection) -> str:
     """The command that gives a shell a connection Airflow has; empty where the environment has it already."""
     if os.environ.get(f"AIRFLOW_CONN_{pasted.conn_id.upper()}"):
         return ""
     return command_for(district, pasted).replace("$(rollcall", f"$({_URL}= {_METADATA}= AIRFLOW_HOME= rollcall", 1)
 
 
-def _fields(pasted: Pasted) -> dict[str, object]:
+def _fields(pasted: RawConnection) -> dict[str, object]:
     """Port 0, for Airflow's Test button refuses a connection without one."""
     return {
         "conn_type": "oneroster",
@@ -102,7 +102,7 @@ def airflow_api() -> AirflowApi:
     return AirflowApi(url, user, password)
 
 
-def _through_api(pasted: Pasted) -> str:
+def _through_api(pasted: RawConnection) -> str:
     api = airflow_api()
     entity = {**_fields(pasted), "connection_id": pasted.conn_id, "extra": json.dumps(dict(pasted.extra))}
     api.overwrite("connections", [entity])
@@ -117,7 +117,7 @@ def _names_metadata() -> bool:
     return bool(home) and Path(str(home), "airflow.cfg").is_file()
 
 
-def _through_program(pasted: Pasted) -> str:
+def _through_program(pasted: RawConnection) -> str:
     content = json.dumps({pasted.conn_id: {**_fields(pasted), "extra": json.dumps(dict(pasted.extra))}})
     with tempfile.TemporaryDirectory(prefix="rollcall-") as folder:
         file = Path(folder, "connection.json")

@@ -15,11 +15,11 @@ import msgspec
 import sqlalchemy as sa
 
 from rollcall.check.connections import Recorded, check_and_record
-from rollcall.check.pasted import Pasted
-from rollcall.check.steps import Checked, School
+from rollcall.check.raw_connection import RawConnection
+from rollcall.check.steps import CheckReport, School
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.onboarding import connection, district_file
-from rollcall.onboarding.recognition import Recognised
+from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.columns import columns
 from rollcall.oneroster.connection import Signature
@@ -37,7 +37,7 @@ _COUNTED = {"student": "students", "teacher": "teachers"}
 
 
 def with_head_counts(
-    schools: Sequence[School], district: District, pasted: Pasted, engine: sa.Engine | None
+    schools: Sequence[School], district: District, pasted: RawConnection, engine: sa.Engine | None
 ) -> tuple[School, ...]:
     """The schools with their head-counts; as they came where they are counted already, or cannot be.
 
@@ -58,7 +58,9 @@ def with_head_counts(
     )
 
 
-def _counted(district: District, pasted: Pasted, engine: sa.Engine | None) -> Counter[tuple[str | None, str | None]]:
+def _counted(
+    district: District, pasted: RawConnection, engine: sa.Engine | None
+) -> Counter[tuple[str | None, str | None]]:
     """By role and org, one request at a time."""
     options = {**district.client_options(), "concurrency": 1, "demographics": False}
     with ExitStack() as opened:
@@ -77,7 +79,7 @@ def _counted(district: District, pasted: Pasted, engine: sa.Engine | None) -> Co
 
 
 @dataclass(frozen=True)
-class Wishes:
+class DistrictOptions:
     """What somebody says about the new district; empty is what the text, the provider or the defaults say.
 
     :param targets: the vendor's sites, id to name.
@@ -101,7 +103,7 @@ class Onboarded:
     :param is_new: whether the file was not there before.
     :param undecided: schools in it that wait for a decision.
     :param stored: where the connection is; empty: nowhere yet, `command` stores it.
-    :param for_the_shell: where Airflow has the connection and this environment has not: the command that changes that.
+    :param shell_command: where Airflow has the connection and this environment has not: the command that changes that.
     :param signature: the OAuth 1 signature the connection is stored with, where it is not the usual one.
     :param not_stored: why an Airflow that was named did not take the connection.
     """
@@ -112,49 +114,49 @@ class Onboarded:
     stored: str = ""
     not_stored: str = ""
     command: str = ""
-    for_the_shell: str = ""
+    shell_command: str = ""
     signature: str = ""
 
 
-class Intake:
+class Onboarding:
     """One district on its way in.
 
     :param replace: the district may be there already: its connection is exchanged, and of its file the version alone.
     :raises ActionRequired: `district_exists`; `district_setting` for an id or a wish that no district's file may have.
     """
 
-    def __init__(self, district: str, wishes: Wishes, *, replace: bool = False) -> None:
+    def __init__(self, district: str, options: DistrictOptions, *, replace: bool = False) -> None:
         self._id = district
-        self._wishes = wishes
+        self._options = options
         self.path = districts_folder() / f"{district}.yaml"
         self._before = load_district(self.path) if self.path.is_file() else None
         if self._before is not None and not replace:
             raise district_file.exists(self.path)
         self._described("1.2", "")  # before anything is asked
 
-    def check(self, found: Recognised, engine: sa.Engine | None) -> tuple[District, Recognised, Recorded]:
+    def check(self, found: ParsedCredentials, engine: sa.Engine | None) -> tuple[District, ParsedCredentials, Recorded]:
         """Check the connection as it would be. Where nothing says which version it is, the one that answers; where
         signatures of SHA-256 are refused, with those of SHA-1.
 
         :param engine: of the warehouse, which keeps the provider's profile if the check passes; None for none.
         :returns: the district and the connection as they are to be written, and the check of them.
         """
-        version = self._wishes.version or found.version
+        version = self._options.version or found.version
         district = self._described(version or "1.2", found.name)
         recorded = self._recorded(district, found, engine)
-        if not self._wishes.version and (other := _answers_as(recorded.checked)):
+        if not self._options.version and (other := _answering_version(recorded.checked)):
             district = self._described(other, found.name)
             recorded = self._recorded(district, found, engine)
-        if signature := _signs_with(recorded.checked):
+        if signature := _accepted_signature(recorded.checked):
             found = replace(found, signature=signature)
             recorded = self._recorded(district, found, engine)
         org = recorded.checked.district_org
-        if self._before is None and not self._wishes.name and org is not None and org.name:
+        if self._before is None and not self._options.name and org is not None and org.name:
             district = msgspec.structs.replace(district, name=org.name)
         return district, found, recorded
 
     def write(
-        self, district: District, found: Recognised, checked: Checked, engine: sa.Engine | None, today: date
+        self, district: District, found: ParsedCredentials, checked: CheckReport, engine: sa.Engine | None, today: date
     ) -> Onboarded:
         """Store the connection, then the file: a file without a connection would run tonight and fail."""
         pasted = found.pasted(district.connection_id)
@@ -163,14 +165,14 @@ class Intake:
             stored = connection.store(pasted)
         except RollcallError as error:
             not_stored = str(error)
-        wishes = self._wishes
+        options = self._options
         if self._before is None:
             text = district_file.new_file(
                 district,
-                () if wishes.own_sites else with_head_counts(checked.schools, district, pasted, engine),
+                () if options.own_sites else with_head_counts(checked.schools, district, pasted, engine),
                 today=today,
-                targets=wishes.targets,
-                timezone=wishes.timezone,
+                targets=options.targets,
+                timezone=options.timezone,
             )
             district_file.write_new(self.path, text)
         else:
@@ -179,48 +181,48 @@ class Intake:
         return Onboarded(
             path=self.path,
             is_new=self._before is None,
-            undecided=len(checked.schools) if self._before is None and not wishes.own_sites else 0,
+            undecided=len(checked.schools) if self._before is None and not options.own_sites else 0,
             stored=stored,
             not_stored=not_stored,
             command="" if stored else connection.command_for(self._id, pasted),
-            for_the_shell=connection.shell_command_for(self._id, pasted) if stored else "",
+            shell_command=connection.shell_command_for(self._id, pasted) if stored else "",
             signature=found.signature,
         )
 
     def _described(self, version: str, name: str) -> District:
         """The district as its file will describe it."""
-        wishes = self._wishes
+        options = self._options
         if self._before is not None:
             return msgspec.structs.replace(self._before, version=version)
         asked: dict[str, Any] = {
             "district": self._id,
-            "name": wishes.name or name or self._id.replace("_", " ").title(),
+            "name": options.name or name or self._id.replace("_", " ").title(),
             "version": version,
-            "usernames": wishes.usernames or "email",
-            "demographics": wishes.demographics,
+            "usernames": options.usernames or "email",
+            "demographics": options.demographics,
         }
-        asked |= {"schedule": {"timezone": wishes.timezone}} if wishes.timezone else {}
-        asked |= {"sites": {"targets": dict(wishes.targets)}} if wishes.targets else {}
+        asked |= {"schedule": {"timezone": options.timezone}} if options.timezone else {}
+        asked |= {"sites": {"targets": dict(options.targets)}} if options.targets else {}
         try:
             return msgspec.convert(asked, District)
         except msgspec.ValidationError as error:
             raise ActionRequired("district_setting", f"No district can be described so: {error}.") from None
 
-    def _recorded(self, district: District, found: Recognised, engine: sa.Engine | None) -> Recorded:
+    def _recorded(self, district: District, found: ParsedCredentials, engine: sa.Engine | None) -> Recorded:
         pasted = found.pasted(district.connection_id)
         return check_and_record(district, lambda: pasted, engine, count_people=True, keep_failure=False)
 
 
-def _signs_with(checked: Checked) -> Signature | None:
+def _accepted_signature(checked: CheckReport) -> Signature | None:
     """The signature a failed check found to be accepted in place of the one that was tried."""
-    seen = (recognised for step in checked.failed for recognised in step.recognised)
-    found = next((recognised for recognised in seen if recognised.mistake == "other_signature"), None)
+    seen = (diagnosis for step in checked.failed for diagnosis in step.diagnoses)
+    found = next((diagnosis for diagnosis in seen if diagnosis.mistake == "other_signature"), None)
     return found.values["signature"] if found else None
 
 
-def _answers_as(checked: Checked) -> Literal["1.1", "1.2", ""]:
+def _answering_version(checked: CheckReport) -> Literal["1.1", "1.2", ""]:
     """The version a failed check found in place of the one that was tried."""
-    seen = {recognised.mistake for step in checked.failed for recognised in step.recognised}
+    seen = {diagnosis.mistake for step in checked.failed for diagnosis in step.diagnoses}
     for version in ("1.1", "1.2"):
         if f"version_is_{version}" in seen:
             return version

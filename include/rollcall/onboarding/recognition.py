@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
-from rollcall.check.pasted import CAMPUS_ID, Pasted
+from rollcall.check.raw_connection import CAMPUS_ID, RawConnection
 from rollcall.onboarding import values
 from rollcall.onboarding.plain_text import plain_lines
 from rollcall.onboarding.values import Kind, Label, labels
@@ -21,7 +21,7 @@ Auth = Literal["oauth2", "oauth1", ""]
 
 
 @dataclass(frozen=True)
-class Recognised:
+class ParsedCredentials:
     """A connection as far as it was recognised; what was not is empty.
 
     :param auth: empty while nothing says which.
@@ -65,21 +65,21 @@ class Recognised:
         shown = f"{self.secret[:4]}… " if len(self.secret) >= 12 else ""
         return f"{shown}({len(self.secret)} characters)" if self.secret else ""
 
-    def completed(self, given: Mapping[str, str]) -> Recognised:
+    def completed(self, given: Mapping[str, str]) -> ParsedCredentials:
         """With fields somebody typed in, by our names."""
         return replace(self, **{name: value.strip() for name, value in given.items()})  # type: ignore[arg-type]
 
-    def pasted(self, conn_id: str) -> Pasted:
+    def pasted(self, conn_id: str) -> RawConnection:
         """As the fields of an Airflow connection."""
         extra: dict[str, Any] = {"auth_url": self.token_url} if self.auth == "oauth2" else {"auth": "oauth1"}
         if self.expires_on:
             extra["expires_on"] = self.expires_on.isoformat()
         if self.signature:
             extra["signature"] = self.signature
-        return Pasted(conn_id, self.base_url, self.client_id, self.secret, extra)
+        return RawConnection(conn_id, self.base_url, self.client_id, self.secret, extra)
 
 
-def recognise(content: bytes) -> Recognised:
+def parse_credentials(content: bytes) -> ParsedCredentials:
     """Read what a district sent."""
     text = "\n".join(plain_lines(content))
     found = _Found(text)
@@ -140,13 +140,13 @@ class _Found:
             del self._values["secret"]
             self._notes.append("In the secret's place are the dots that the screen shows, and not the secret.")
 
-    def recognised(self) -> Recognised:
+    def recognised(self) -> ParsedCredentials:
         has_token_url = bool(self._values.get("token_url"))
         version = self._version()
         # without a Token URL, and called neither Client ID nor Consumer Key, it is what a connection takes it for
         is_classic = self._is_classic or version == "1.1"
         auth: Auth = "oauth2" if has_token_url or self._says_client else "oauth1" if is_classic else ""
-        return Recognised(
+        return ParsedCredentials(
             **{kind: self._values.get(kind, "") for kind in ("client_id", "secret", "token_url", "base_url", "name")},
             auth=auth,
             version=version or ("1.1" if auth == "oauth1" else ""),  # type: ignore[arg-type]

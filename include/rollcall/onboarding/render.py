@@ -11,13 +11,13 @@ from rich.text import Text
 from rollcall.errors import ActionRequired
 from rollcall.onboarding.connection import REACHED_BY
 from rollcall.onboarding.onboarding import Onboarded
-from rollcall.onboarding.recognition import Recognised
+from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.settings import District
 
 _AUTH = {"oauth2": "OAuth 2", "oauth1": "OAuth 1 (Consumer Key and Secret)", "": "not known"}
 
 
-def print_recognised(found: Recognised, file: IO[str]) -> None:
+def print_credentials(found: ParsedCredentials, file: IO[str]) -> None:
     """The fields, and what was put right in them."""
     console = Console(file=file, highlight=False, soft_wrap=True)
     grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -35,7 +35,7 @@ def print_recognised(found: Recognised, file: IO[str]) -> None:
         console.print(Text(f"  {note}", style="yellow"))
 
 
-def plain_recognised(found: Recognised) -> dict[str, Any]:
+def credentials_as_json(found: ParsedCredentials) -> dict[str, Any]:
     """The same for `--json`."""
     return {
         **{name: found.shown_secret if name == "secret" else getattr(found, name) for name in found.labels},
@@ -47,7 +47,7 @@ def plain_recognised(found: Recognised) -> dict[str, Any]:
     }
 
 
-def incomplete(found: Recognised) -> ActionRequired:
+def credentials_incomplete(found: ParsedCredentials) -> ActionRequired:
     """The error for a text in which something is not."""
     names = [found.labels[name] for name in found.missing]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -58,7 +58,7 @@ def incomplete(found: Recognised) -> ActionRequired:
     )
 
 
-def print_taken_in(taken: Onboarded, district: District, file: IO[str]) -> None:
+def print_onboarded(taken: Onboarded, district: District, file: IO[str]) -> None:
     """What was written where, and what comes next."""
     console = Console(file=file, highlight=False, soft_wrap=True)
     done = "written" if taken.is_new else "kept, for it was there already"
@@ -71,9 +71,9 @@ def print_taken_in(taken: Onboarded, district: District, file: IO[str]) -> None:
         )
     if taken.stored:
         console.print(Text(f"{taken.stored[0].upper()}{taken.stored[1:]}: stored"))
-        if taken.for_the_shell:
+        if taken.shell_command:
             console.print("For commands in this shell, which asks for the secret, as Airflow does not show it:")
-            console.print(Text(f"  {taken.for_the_shell}", style="bold"))
+            console.print(Text(f"  {taken.shell_command}", style="bold"))
     else:
         why = taken.not_stored or f"No Airflow is named in the environment ({REACHED_BY})."
         console.print(Text(why, style="yellow"))
@@ -83,7 +83,7 @@ def print_taken_in(taken: Onboarded, district: District, file: IO[str]) -> None:
     console.print(f"A look before anything is published:\n  rollcall sync {district.district} --dry-run")
 
 
-def plain_taken_in(taken: Onboarded) -> dict[str, Any]:
+def onboarded_as_json(taken: Onboarded) -> dict[str, Any]:
     """The same for `--json`."""
     return {
         "file": str(taken.path),
@@ -92,6 +92,6 @@ def plain_taken_in(taken: Onboarded) -> dict[str, Any]:
         "stored": taken.stored,
         "not_stored": taken.not_stored,
         "command": taken.command,
-        "for_the_shell": taken.for_the_shell,
+        "shell_command": taken.shell_command,
         "signature": taken.signature,
     }

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from rollcall.check.steps import Recognised
+from rollcall.check.steps import Diagnosis
 from rollcall.oneroster.connection import OneRosterConnection, environment_fields
 
 #: What all Client IDs and Consumer Keys of Infinite Campus begin with, and no secret does.
@@ -22,7 +22,7 @@ _SOON_DAYS = 30
 
 
 @dataclass(frozen=True)
-class Pasted:
+class RawConnection:
     """The four fields and the rest, untouched; its `repr` shows none of them, for a secret may stand in any."""
 
     conn_id: str
@@ -32,7 +32,7 @@ class Pasted:
     extra: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def from_environment(cls, conn_id: str) -> Pasted:
+    def from_environment(cls, conn_id: str) -> RawConnection:
         """Out of `AIRFLOW_CONN_<ID>`.
 
         :raises ConnectionInvalid: no such variable, or it cannot be read.
@@ -43,7 +43,7 @@ class Pasted:
         """:raises ConnectionInvalid: if they make no usable connection."""
         return OneRosterConnection.from_airflow_fields(self.conn_id, self.host, self.login, self.password, self.extra)
 
-    def recognised(self, today: date) -> Iterator[Recognised]:
+    def recognised(self, today: date) -> Iterator[Diagnosis]:
         """The mistakes that can be seen without asking anybody; those that keep us from asking come first."""
         yield from self._in_each_others_place()
         yield from self._line_breaks()
@@ -79,39 +79,39 @@ class Pasted:
     def _labels(self) -> tuple[str, str]:
         return ("Consumer Key", "Consumer Secret") if self.is_classic else ("Client ID", "Client Secret")
 
-    def _in_each_others_place(self) -> Iterator[Recognised]:
+    def _in_each_others_place(self) -> Iterator[Diagnosis]:
         id_label, secret_label = self._labels
         if self.password.strip().startswith(CAMPUS_ID) and not self.login.strip().startswith(CAMPUS_ID):
             values = {"id_label": id_label, "secret_label": secret_label, "title": self._title}
-            yield Recognised("id_and_secret_swapped", values)
+            yield Diagnosis("id_and_secret_swapped", values)
         if _is_token_url(self.host) and self._auth_url and not _is_token_url(self._auth_url):
-            yield Recognised("urls_swapped", {"title": self._title})
+            yield Diagnosis("urls_swapped", {"title": self._title})
 
-    def _line_breaks(self) -> Iterator[Recognised]:
+    def _line_breaks(self) -> Iterator[Diagnosis]:
         for label, value in zip(self._labels, (self.login, self.password), strict=True):
             if re.search(r"[\r\n\u2028\u2029]", value):
-                yield Recognised("line_break", {"label": label, "title": self._title})
+                yield Diagnosis("line_break", {"label": label, "title": self._title})
 
-    def _two_districts(self) -> Iterator[Recognised]:
-        in_token_url = parse_qs(urlsplit(self._auth_url.strip()).query).get("appName", [""])[0]
+    def _two_districts(self) -> Iterator[Diagnosis]:
+        token_app = parse_qs(urlsplit(self._auth_url.strip()).query).get("appName", [""])[0]
         in_base_url = _APPLICATION.search(self.host)
-        if in_token_url and in_base_url and in_token_url != in_base_url[1]:
-            values = {"token_app": in_token_url, "base_app": in_base_url[1], "title": self._title}
-            yield Recognised("two_districts", values)
+        if token_app and in_base_url and token_app != in_base_url[1]:
+            values = {"token_app": token_app, "base_app": in_base_url[1], "title": self._title}
+            yield Diagnosis("two_districts", values)
 
-    def _classic_key(self, today: date) -> Iterator[Recognised]:
+    def _classic_key(self, today: date) -> Iterator[Diagnosis]:
         if not (self.is_classic and self.is_campus):
             return
         try:
             ends = date.fromisoformat(str(self.extra.get("expires_on") or "")[:10])
         except ValueError:
-            yield Recognised("classic_key_undated", {"title": self._title})
+            yield Diagnosis("classic_key_undated", {"title": self._title})
             return
         days = (ends - today).days
         if days <= 0:
-            yield Recognised("classic_key_ended", {"expires_on": ends})
+            yield Diagnosis("classic_key_ended", {"expires_on": ends})
         elif days <= _SOON_DAYS:
-            yield Recognised("classic_key_ends_soon", {"expires_on": ends, "days": f"{days} day{'s' * (days > 1)}"})
+            yield Diagnosis("classic_key_ends_soon", {"expires_on": ends, "days": f"{days} day{'s' * (days > 1)}"})
 
 
 def _is_token_url(url: str) -> bool:
