@@ -186,7 +186,7 @@ def test_a_connection_that_is_not_there_is_a_failed_step(run, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_ONEROSTER_MAPLE")
     done = CliRunner().invoke(command, ["maple"])
     assert done.exit_code == 1
-    assert "There is no connection oneroster_maple: AIRFLOW_CONN_ONEROSTER_MAPLE is not set." in done.stdout
+    assert "Connection oneroster_maple is missing: AIRFLOW_CONN_ONEROSTER_MAPLE is not set." in done.stdout
 
 
 def test_a_district_that_is_not_there(run):
