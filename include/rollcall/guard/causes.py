@@ -16,9 +16,9 @@ UNEXPLAINED = "unexplained"
 
 
 #: Tables whose rows are a person's, each of students, staff or others.
-_OF_PEOPLE = ("users", "enrollments", "accounts")
+_PERSON_TABLES = ("users", "enrollments", "accounts")
 
-_AT_SCHOOLS = ("users", "classes", "enrollments")
+_SCHOOL_TABLES = ("users", "classes", "enrollments")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Numbers:
     :param rows: what the hold names of its collection; `kinds` the same per kind, with the live rows of that kind.
     :param going: all rows of these kinds that go tonight, whatever hold names them.
     :param turn: `school year` or `terms` where one gives way to the next, else empty.
-    :param schools: at how many schools what goes is, 0 where it is at none; readers have some at `of_schools`.
+    :param schools: at how many schools what goes is, 0 if at none; `of_schools` schools have published rows.
     :param same_people: how many of those who go come back under another sourcedId.
     :param moved: accounts that go from one site to another.
     """
@@ -52,21 +52,21 @@ class Numbers:
 
     @property
     def published(self) -> int:
-        """How many rows readers have of the kinds the hold names."""
+        """How many rows of these kinds are published."""
         return sum(live for _, live in self.kinds.values())
 
 
-def weighed(collection: str, kind: str, numbers: Numbers) -> tuple[str, str]:
+def weigh_causes(collection: str, kind: str, numbers: Numbers) -> tuple[str, str]:
     """What it looks like and what it does not look like, each with its numbers."""
     if kind == "additions":
         return UNEXPLAINED, ""
-    told = [_rollover(collection, numbers), _migration(collection, numbers), _one_school(numbers)]
+    causes = [_rollover(collection, numbers), _migration(collection, numbers), _one_school(numbers)]
     if collection == "accounts":
-        told = [_own_change(numbers)]
+        causes = [_own_change(numbers)]
     elif kind == "identities":
-        told = [_rollover(collection, numbers), _one_school(numbers)]
-    like = [words for is_so, words in told if is_so and words]
-    unlike = [words for is_so, words in told if not is_so and words]
+        causes = [_rollover(collection, numbers), _one_school(numbers)]
+    like = [text for is_likely, text in causes if is_likely and text]
+    unlike = [text for is_likely, text in causes if not is_likely and text]
     return "; ".join(like) or UNEXPLAINED, "; ".join(unlike)
 
 
@@ -118,19 +118,19 @@ def counts_by_kind(collection: str, numbers: Numbers) -> str:
     of = {"users": "{}", "accounts": "accounts of {}", "enrollments": "enrollments of {}"}.get(collection)
     if of is None:
         return ""
-    known = {kind: counts for kind, counts in numbers.kinds.items() if kind in _WORDS}
-    return ", ".join(f"{rows:,} of {live:,} {of.format(_WORDS[kind])}" for kind, (rows, live) in known.items())
+    known = {kind: counts for kind, counts in numbers.kinds.items() if kind in _KIND_NAMES}
+    return ", ".join(f"{rows:,} of {live:,} {of.format(_KIND_NAMES[kind])}" for kind, (rows, live) in known.items())
 
 
-_WORDS = {"students": "students", "staff": "staff", "others": "guardians and others"}
+_KIND_NAMES = {"students": "students", "staff": "staff", "others": "guardians and others"}
 
 
-def numbers_of(claim: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, moved: int = 0) -> Numbers:
+def collect_numbers(draft: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, moved: int = 0) -> Numbers:
     """The numbers at hand about what a hold names."""
-    table = claim.collection
-    keys = claim.of(table)["row_key"]
-    kinds, places = _by_kind(claim, evidence, keys)
-    at_schools = table in _AT_SCHOOLS
+    table = draft.collection
+    keys = draft.of(table)["row_key"]
+    kinds, places = _by_kind(draft, evidence, keys)
+    at_schools = table in _SCHOOL_TABLES
     per_key = places.dropna(subset=["school"])
     # of people who are at several schools the nearest counts, so that a teacher of two makes no second school
     schools = per_key.drop_duplicates("key")["school"].nunique() if at_schools else 0
@@ -147,7 +147,7 @@ def numbers_of(claim: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, moved:
         classes_new=len(evidence.rows("classes", "added", "returned")),
         promoted=len(promoted(evidence)) if at_schools else 0,
         graduated=len(graduated(evidence, gone)) if at_schools else 0,
-        turn=_turn(evidence) if at_schools else "",
+        turn=_new_period(evidence) if at_schools else "",
         schools=1 if at_schools and only_school(evidence, table, places) else int(schools),
         of_schools=len(schools_with(evidence, table)) if at_schools else 0,
         same_people=int(keys.isin(pairs["old"]).sum()),
@@ -156,12 +156,16 @@ def numbers_of(claim: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, moved:
     )
 
 
-def _by_kind(claim: HoldDraft, evidence: Evidence, keys: pd.Series) -> tuple[dict[str, tuple[int, int]], pd.DataFrame]:
+def _by_kind(draft: HoldDraft, evidence: Evidence, keys: pd.Series) -> tuple[dict[str, tuple[int, int]], pd.DataFrame]:
     """What a hold names per kind, and where all that goes of these kinds is."""
-    table = claim.collection
-    if table not in (*_AT_SCHOOLS, *_OF_PEOPLE) or claim.kind == "additions":
+    table = draft.collection
+    if table not in (*_SCHOOL_TABLES, *_PERSON_TABLES) or draft.kind == "additions":
         return {}, pd.DataFrame({"key": keys, "kind": "all", "school": None})
-    goes = evidence.going(table, with_agreed=True)["key"] if claim.kind == "removals" and table in _AT_SCHOOLS else keys
+    goes = (
+        evidence.going(table, with_approved=True)["key"]
+        if draft.kind == "removals" and table in _SCHOOL_TABLES
+        else keys
+    )
     every = pd.concat([keys, goes]).drop_duplicates()
     places = evidence.roster.places_of(table, pa.array(every, pa.string())).to_pandas().astype("object")
     own = places[places["key"].isin(keys)].groupby("kind")["key"].nunique()
@@ -180,7 +184,7 @@ def _among_kind(evidence: Evidence, keys: pd.Series, kind: str) -> int:
     return int(places.loc[places["kind"] == kind, "key"].nunique())
 
 
-def _turn(evidence: Evidence) -> str:
+def _new_period(evidence: Evidence) -> str:
     """Whether a school year gives way to the next, or terms do: a session comes, or the new classes are in other terms
     than those that go."""
     sessions = evidence.rows("academic_sessions", "added", "returned", columns=("type",))

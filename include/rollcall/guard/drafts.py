@@ -1,4 +1,4 @@
-"""Holds in the making: which rows each names, until every rule has spoken."""
+"""Drafts of holds: the rows each lists, while the rules are applied one after another."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pandas as pd
 
 from rollcall.landing.change_set import HoldKind
 
-#: What is known of a held row: where it is, what would happen to it and because of what, its nearest school, and what a
-#: decision about it is about beside that.
+#: A held row: its table and key, its change and the cause, its nearest school, and what else a decision depends on.
 ROW = ("table_name", "row_key", "change", "because", "row_school", "about")
 
 
@@ -17,7 +16,7 @@ ROW = ("table_name", "row_key", "change", "because", "row_school", "about")
 class HoldDraft:
     """One hold's rows.
 
-    :param said: what the rule that made it says, before causes are weighed.
+    :param explanations: what the rule that made it says, before causes are weigh_causes.
     :param is_real: held even if all that happens is that rows are missed for the first time.
     :param count: how many rows it is about, where it does not name each.
     """
@@ -26,7 +25,7 @@ class HoldDraft:
     kind: HoldKind
     school: str
     rows: pd.DataFrame
-    said: list[str] = field(default_factory=list)
+    explanations: list[str] = field(default_factory=list)
     is_real: bool = False
     count: int | None = None
 
@@ -43,7 +42,7 @@ class HoldDraft:
 class HoldDrafts:
     """Every hold of a night, one per collection, kind and school."""
 
-    made: dict[tuple[str, HoldKind, str], HoldDraft] = field(default_factory=dict)
+    by_hold: dict[tuple[str, HoldKind, str], HoldDraft] = field(default_factory=dict)
 
     def add(
         self,
@@ -52,29 +51,29 @@ class HoldDrafts:
         rows: pd.DataFrame,
         *,
         school: str = "",
-        said: str = "",
+        explanation: str = "",
         is_real: bool = False,
         count: int | None = None,
     ) -> None:
-        """Name more rows in a hold.
+        """Add rows to a hold.
 
         :param rows: the columns of `ROW`; the school may be empty.
         """
         if rows.empty:
             return
         rows = rows.reindex(columns=list(ROW))
-        claim = self.made.get((collection, kind, school))
-        if claim is None:
-            claim = self.made[collection, kind, school] = HoldDraft(collection, kind, school, rows, count=count)
+        draft = self.by_hold.get((collection, kind, school))
+        if draft is None:
+            draft = self.by_hold[collection, kind, school] = HoldDraft(collection, kind, school, rows, count=count)
         else:
-            claim.rows = pd.concat([claim.rows, rows]).drop_duplicates(["table_name", "row_key"], ignore_index=True)
-        if said and said not in claim.said:
-            claim.said.append(said)
-        claim.is_real = claim.is_real or is_real
+            draft.rows = pd.concat([draft.rows, rows]).drop_duplicates(["table_name", "row_key"], ignore_index=True)
+        if explanation and explanation not in draft.explanations:
+            draft.explanations.append(explanation)
+        draft.is_real = draft.is_real or is_real
 
-    def named(self, kind: HoldKind, table: str) -> set[str]:
-        """Keys of a table's rows that holds of this kind name by now."""
-        return {key for claim in self.made.values() if claim.kind == kind for key in claim.of(table)["row_key"]}
+    def keys(self, kind: HoldKind, table: str) -> set[str]:
+        """Keys of a table's rows that holds of this kind list so far."""
+        return {key for draft in self.by_hold.values() if draft.kind == kind for key in draft.of(table)["row_key"]}
 
 
 def as_rows(table: str, rows: pd.DataFrame, row_school: pd.Series | None = None) -> pd.DataFrame:

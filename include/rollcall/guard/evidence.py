@@ -1,4 +1,4 @@
-"""What the guard judges: the change set before anything is written, beside what readers have."""
+"""What the guard judges: the proposed changes and the published roster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rollcall.landing.pull import LandedCollection
 from rollcall.landing.validated import ValidatedCollection
 from rollcall.model.tables import TABLES
 
-#: A change row's key as one text, beside the columns of `change_schema`.
+#: The column with a change row's key as one text, in addition to `change_schema`.
 KEY = "_key"
 
 _LEAVES = ("missing", "removed")
@@ -25,15 +25,15 @@ _LEAVES = ("missing", "removed")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything a night's judgement rests on.
+    """Everything a night's judgment is based on.
 
     :param night: the local date it is for.
     :param changes: per table its rows in `change_schema`, and `_key`.
     :param received: per table the keys accepted tonight.
-    :param counts: per table; `published` is what readers have.
+    :param counts: per table; `published` counts the published rows.
     :param living: rows of living holds, in `OPEN_HOLD_ROWS_SCHEMA`.
     :param landed: what was pulled, with the proof of its completeness.
-    :param rules_changed: whether the district's rules are others than those of the last publication.
+    :param rules_changed: whether the district's rules changed since the last publication.
     """
 
     night: date
@@ -46,17 +46,19 @@ class Evidence:
     landed: Sequence[LandedCollection] = ()
     rules_changed: bool = False
 
-    def rows(self, table: str, *changes: str, columns: tuple[str, ...] = (), with_agreed: bool = False) -> pd.DataFrame:
-        """Change rows of these kinds that no person has agreed to: `key`, `change`, `because`, and other columns.
+    def rows(
+        self, table: str, *changes: str, columns: tuple[str, ...] = (), with_approved: bool = False
+    ) -> pd.DataFrame:
+        """Change rows of these kinds that are not approved: `key`, `change`, `because`, and other columns.
 
-        :param with_agreed: also those somebody has agreed to.
+        :param with_approved: also those that are approved.
         """
         wanted = {KEY: "key", "_change": "change", "_because": "because", **{name: name for name in columns}}
         if table not in self.changes:
             return pd.DataFrame({name: pd.Series(dtype="object") for name in wanted.values()})
         rows = self.changes[table]
-        agreed = frozenset() if with_agreed else self.agreed.get(table, frozenset())
-        is_agreed = pc.is_in(rows[KEY], value_set=pa.array(sorted(agreed), pa.string()))
+        approved = frozenset() if with_approved else self.approved.get(table, frozenset())
+        is_agreed = pc.is_in(rows[KEY], value_set=pa.array(sorted(approved), pa.string()))
         is_wanted = pc.and_(pc.is_in(rows["_change"], value_set=pa.array(changes)), pc.invert(is_agreed))
         return rows.select(list(wanted)).filter(is_wanted).to_pandas().rename(columns=wanted)
 
@@ -70,9 +72,9 @@ class Evidence:
         """Rows that leave tonight or are missed for the first time, with the records they belong to."""
         return self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners))
 
-    def going(self, table: str, *, with_agreed: bool = False) -> pd.DataFrame:
+    def going(self, table: str, *, with_approved: bool = False) -> pd.DataFrame:
         """Departing rows that go by themselves, not along with the person or class they belong to."""
-        rows = self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners), with_agreed=with_agreed)
+        rows = self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners), with_approved=with_approved)
         for column, owner in TABLES[table].owners.items():
             along = rows[column].isin(self.leaving(owner, "removed"))
             missed_along = (rows["change"] == "missing") & rows[column].isin(self.leaving(owner))
@@ -80,7 +82,7 @@ class Evidence:
         return rows
 
     def leaving(self, table: str, *changes: str) -> frozenset[str]:
-        """Keys of all records that leave or are missed, agreed or not."""
+        """Keys of all records that leave or are missed, approved or not."""
         if table not in self.changes:
             return frozenset()
         rows = self.changes[table]
@@ -105,13 +107,13 @@ class Evidence:
 
     @cached_property
     def waiting(self) -> pd.DataFrame:
-        """Rows that holds name and nobody has agreed to; what was only announced is judged anew."""
+        """Held rows that are not approved. Announced rows are not among them: they are judged again."""
         living = self.living.to_pandas()
         return living[~living["is_approved"].astype(bool) & (living["change"] != "missing")]
 
     @cached_property
-    def agreed(self) -> dict[str, frozenset[str]]:
-        """Rows agreed to by key; an account's new name is agreed to with the name, see `rollcall.guard.usernames`."""
+    def approved(self) -> dict[str, frozenset[str]]:
+        """Keys of approved rows per table. Approved usernames are in `rollcall.guard.usernames`."""
         living = self.living.to_pandas()
-        agreed = living[living["is_approved"].astype(bool) & (living["kind"] != "usernames")]
-        return {str(table): frozenset(keys) for table, keys in agreed.groupby("table_name")["row_key"]}
+        approved = living[living["is_approved"].astype(bool) & (living["kind"] != "usernames")]
+        return {str(table): frozenset(keys) for table, keys in approved.groupby("table_name")["row_key"]}

@@ -14,16 +14,16 @@ from rollcall.guard.removals import too_many
 from rollcall.model.keys import join_key, join_series
 from rollcall.settings import District
 
-_COMES = ("added", "returned")
-_TELLS = ("given_name", "family_name", "identifier", "email")
-_APART = (*_TELLS, "birth_date")
+_ARRIVALS = ("added", "returned")
+_NAME_COLUMNS = ("given_name", "family_name", "identifier", "email")
+_IDENTIFYING_COLUMNS = (*_NAME_COLUMNS, "birth_date")
 
 #: Infinite Campus' 1.2 records carry the id of 1.1, without the letter its role had in front.
 _LEGACY = r'"legacysourceId"\s*:\s*"?(?P<id>[^",}\s]+)'
 
 
 def same_people(evidence: Evidence) -> pd.DataFrame:
-    """People who go or are missing, each beside the one who comes and is the same person.
+    """People who are removed or missing, each paired with the new record of the same person.
 
     The same by the old id in the new record's metadata, by name with identifier, by name with birth date, or by e-mail;
     only where exactly one on each side has it.
@@ -31,7 +31,7 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
     :returns: `old`, `new` (sourcedIds).
     """
     pairs = pd.DataFrame({"old": pd.Series(dtype="object"), "new": pd.Series(dtype="object")})
-    if not evidence.has("users", *_COMES):
+    if not evidence.has("users", *_ARRIVALS):
         return pairs
     gone = pa.array(evidence.departing("users")["key"].tolist(), pa.string())
     missing = evidence.roster.missing_people()
@@ -39,7 +39,7 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
     old = evidence.roster.people(pc.unique(pa.chunked_array([gone, *missing.chunks], pa.string()))).to_pandas()
     if old.empty:
         return pairs
-    arriving = evidence.rows("users", *_COMES, columns=("metadata", *_TELLS))
+    arriving = evidence.rows("users", *_ARRIVALS, columns=("metadata", *_NAME_COLUMNS))
     new = arriving.rename(columns={"key": "sourced_id"}).join(_birth_dates(evidence), on="sourced_id")
     legacy = new["metadata"].astype("str").str.extract(_LEGACY)["id"]
     bare = (
@@ -53,47 +53,47 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
         (_folded(old["email"]), _folded(new["email"])),
     ]
     for theirs, ours in ways:
-        left = _once(pd.DataFrame({"old": old["sourced_id"], "by": theirs}), pairs["old"], "old")
-        right = _once(pd.DataFrame({"new": new["sourced_id"], "by": ours}), pairs["new"], "new")
+        left = _unique_values(pd.DataFrame({"old": old["sourced_id"], "by": theirs}), pairs["old"], "old")
+        right = _unique_values(pd.DataFrame({"new": new["sourced_id"], "by": ours}), pairs["new"], "new")
         pairs = pd.concat([pairs, left.merge(right, on="by")[["old", "new"]]], ignore_index=True)
     return pairs
 
 
-def judge_migration(district: District, evidence: Evidence, claims: HoldDrafts, pairs: pd.DataFrame) -> None:
+def judge_migration(district: District, evidence: Evidence, drafts: HoldDrafts, pairs: pd.DataFrame) -> None:
     """Hold the new ids as well as the removal of the old ones, where too many people change theirs."""
     departing = evidence.departing("users").set_index("key")["change"]
-    _still_waiting(evidence, claims, departing)
-    pairs = pairs[~pairs["new"].isin(claims.named("identities", "users"))]
+    _keep_held(evidence, drafts, departing)
+    pairs = pairs[~pairs["new"].isin(drafts.keys("identities", "users"))]
     for found in too_many(district, evidence, "identity", "users", pairs["old"]):
         linked = pairs.merge(found.rows, left_on="old", right_on="key").drop(columns="key")
         linked["because"] = linked["old"] + " -> " + linked["new"]
         old = linked.assign(key=linked["old"], change=linked["old"].map(departing).astype("object").fillna("missing"))
         for rows in (old, linked.assign(key=linked["new"], change="added")):
-            claims.add("users", "identities", as_rows("users", rows), school=found.school)
-    for claim in claims.made.values():
-        coming = int((claim.rows["change"] == "added").sum())
-        claim.said.append(f"{coming:,} of {evidence.published('users'):,} people come under another sourcedId")
+            drafts.add("users", "identities", as_rows("users", rows), school=found.school)
+    for draft in drafts.by_hold.values():
+        coming = int((draft.rows["change"] == "added").sum())
+        draft.explanations.append(f"{coming:,} of {evidence.published('users'):,} people come under another sourcedId")
 
 
-def _still_waiting(evidence: Evidence, claims: HoldDrafts, departing: pd.Series) -> None:
+def _keep_held(evidence: Evidence, drafts: HoldDrafts, departing: pd.Series) -> None:
     """What a hold names stays in it, also on a night on which only one side of it is seen."""
     living = evidence.living.to_pandas()
     living = living[(living["kind"] == "identities") & ~living["is_approved"].astype(bool)]
-    seen = living["row_key"].isin(departing.index) | living["row_key"].isin(evidence.rows("users", *_COMES)["key"])
+    seen = living["row_key"].isin(departing.index) | living["row_key"].isin(evidence.rows("users", *_ARRIVALS)["key"])
     still = living[seen & (living["change"] != "changed")]
     still = still.assign(change=still["row_key"].map(departing).astype("object").fillna(still["change"]), row_school="")
     for school, rows in still.groupby("school"):
-        claims.add("users", "identities", rows[list(ROW)], school=str(school))
+        drafts.add("users", "identities", rows[list(ROW)], school=str(school))
 
 
-def detect_identity_changes(evidence: Evidence, claims: HoldDrafts) -> None:
+def detect_identity_changes(evidence: Evidence, drafts: HoldDrafts) -> None:
     """Hold, one by one, records whose names change together with what else tells a person apart.
 
     A family name and an e-mail that change together are a marriage, as long as given name, identifier and birth date
-    stay; a given name does not change with the e-mail unless it is somebody else's.
+    stay; a given name does not change with the e-mail unless it belongs to another person.
     """
-    # also of those agreed to: what was agreed to is one other person and not a third
-    changed = evidence.rows("users", "changed", columns=("_changed_fields", *_TELLS), with_agreed=True)
+    # also of those approved to: what was approved to is one other person and not a third
+    changed = evidence.rows("users", "changed", columns=("_changed_fields", *_NAME_COLUMNS), with_approved=True)
     names = changed["_changed_fields"].fillna("").str.contains(r"(?:^|,)(?:given|family)_name(?:,|$)")
     suspects = changed[names.astype(bool)]
     if suspects.empty:
@@ -101,13 +101,15 @@ def detect_identity_changes(evidence: Evidence, claims: HoldDrafts) -> None:
     now = suspects.set_index("key").join(_birth_dates(evidence))
     keys = pa.array(now.index, pa.string())
     then = evidence.roster.people(keys).to_pandas().set_index("sourced_id").reindex(now.index)
-    differs = {name: _differs(then[name], now[name]) for name in _APART}
+    differs = {name: _differs(then[name], now[name]) for name in _IDENTIFYING_COLUMNS}
     person = differs["identifier"] | differs["birth_date"]
     turned = (differs["given_name"] & (person | differs["email"])) | (differs["family_name"] & person)
-    rows = suspects[suspects["key"].isin(now.index[turned])].assign(about=lambda found: found["key"].map(_who(now)))
+    rows = suspects[suspects["key"].isin(now.index[turned])].assign(
+        about=lambda found: found["key"].map(_person_digests(now))
+    )
     living = evidence.living.to_pandas()
-    agreed = living[living["is_approved"].astype(bool) & (living["kind"] == "identities")]
-    rows = rows[~(rows["key"] + rows["about"]).isin(agreed["row_key"] + agreed["about"].fillna(""))]
+    approved = living[living["is_approved"].astype(bool) & (living["kind"] == "identities")]
+    rows = rows[~(rows["key"] + rows["about"]).isin(approved["row_key"] + approved["about"].fillna(""))]
     if rows.empty:
         return
     fields = pd.DataFrame(differs).rename(columns=lambda name: name.replace("_", " "))[turned]
@@ -115,14 +117,16 @@ def detect_identity_changes(evidence: Evidence, claims: HoldDrafts) -> None:
     at = evidence.roster.schools_of("users", pa.array(rows["key"], pa.string())).to_pandas().drop_duplicates("key")
     made = as_rows("users", rows, row_school=rows["key"].map(at.set_index("key")["school"]).astype("object").fillna(""))
     made["because"] = "changed together: " + rows["key"].map(words)
-    said = f"{len(rows):,} record{'s' if len(rows) > 1 else ''} turned into another person"
-    claims.add("users", "identities", made, said=said)
+    explanation = f"{len(rows):,} record{'s' if len(rows) > 1 else ''} turned into another person"
+    drafts.add("users", "identities", made, explanation=explanation)
 
 
-def _who(people: pd.DataFrame) -> pd.Series:
-    """A digest of whom each record is about, by what tells people apart."""
-    told = [_folded(people[name].astype("str").where(people[name].notna())).fillna("") for name in _APART]
-    joined = (join_key(parts) for parts in zip(*told, strict=True))
+def _person_digests(people: pd.DataFrame) -> pd.Series:
+    """A digest of each person, from the columns that identify them."""
+    values = [
+        _folded(people[name].astype("str").where(people[name].notna())).fillna("") for name in _IDENTIFYING_COLUMNS
+    ]
+    joined = (join_key(parts) for parts in zip(*values, strict=True))
     digests = [hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in joined]
     return pd.Series(digests, index=people.index, dtype="object")
 
@@ -148,13 +152,13 @@ def _folded(values: pd.Series) -> pd.Series:
     return text.where(text != "")
 
 
-def _once(people: pd.DataFrame, done: pd.Series, who: str) -> pd.DataFrame:
-    """Those not matched yet whose value nobody else on their side has."""
+def _unique_values(people: pd.DataFrame, done: pd.Series, who: str) -> pd.DataFrame:
+    """People not matched yet whose value is unique on their side."""
     left = people[~people[who].isin(done)].dropna(subset=["by"])
     return left[~left["by"].duplicated(keep=False)].astype("object")
 
 
 def _differs(then: pd.Series, now: pd.Series) -> pd.Series:
-    """Both are said, and they are not the same but for case and blanks."""
+    """Both have a value, and the values differ in more than case and blanks."""
     then, now = _folded(then), _folded(now)
     return then.notna() & now.notna() & (then != now).fillna(False)

@@ -1,8 +1,7 @@
 """The guard: judges the change set before anything is written, and withholds what looks like a mistake.
 
-It is asked twice, because the second question depends on the answer to the first: about the records a provider sends,
-and, when accounts have been mapped again without what is withheld, about accounts. What it withholds stays as it is
-published; everything else flows (rules 4 and 10).
+It judges twice. First it judges the records a provider sends. Then accounts are mapped without what was withheld, and it
+judges the accounts. What it withholds stays as published. Everything else is published (rules 4 and 10).
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ import pandas as pd
 import pyarrow as pa
 
 from rollcall.errors import ActionRequired
-from rollcall.guard.causes import UNEXPLAINED, Numbers, counts_by_kind, numbers_of, weighed
+from rollcall.guard.causes import UNEXPLAINED, Numbers, collect_numbers, counts_by_kind, weigh_causes
 from rollcall.guard.drafts import HoldDraft, HoldDrafts
 from rollcall.guard.evidence import KEY, Evidence
 from rollcall.guard.identity import detect_identity_changes, judge_migration, same_people
 from rollcall.guard.removals import judge_removals, judge_updates
-from rollcall.guard.usernames import judge_lost_accounts, judge_names, moved_accounts
+from rollcall.guard.usernames import judge_lost_accounts, judge_usernames, moved_accounts
 from rollcall.landing.change_set import ALL_NEW_ROWS, HELD_ROWS_SCHEMA, RESOLVED_HOLD_ROWS_SCHEMA, Hold
 from rollcall.landing.mapping import MappingResult
 from rollcall.landing.pull import LandedCollection
@@ -33,11 +32,11 @@ from rollcall.settings import District
 # would be published as if they were all.
 
 
-def judge_first(evidence: Evidence, claims: HoldDrafts) -> frozenset[str]:
+def judge_first_rows(evidence: Evidence, drafts: HoldDrafts) -> frozenset[str]:
     """Hold what would be published for the first time without proof.
 
-    Where readers have no roster yet, nothing is published, for no part of a roster is of use without the others.
-    Otherwise the collection waits, and what refers to its records; all else flows.
+    If no roster is published yet, nothing is published: no part of a roster is of use without the others. Otherwise
+    only the collection and the records that refer to it wait.
 
     :returns: the tables of which nothing may be published.
     """
@@ -51,15 +50,17 @@ def judge_first(evidence: Evidence, claims: HoldDrafts) -> frozenset[str]:
     for one in waiting:
         row = {"table_name": one.collection, "row_key": ALL_NEW_ROWS, "change": "added", "about": str(one.proof.unique)}
         rows = pd.DataFrame([row | {"because": "not proven complete", "row_school": ""}]).astype("object")
-        said = received_of(one) if has_roster else f"{received_of(one)}; nothing of the first roster is published"
-        claims.add(one.collection, "additions", rows, said=said, is_real=True, count=one.proof.received)
+        explanation = (
+            render_received(one) if has_roster else f"{render_received(one)}; nothing of the first roster is published"
+        )
+        drafts.add(one.collection, "additions", rows, explanation=explanation, is_real=True, count=one.proof.received)
     if waiting and not has_roster:
         return frozenset(evidence.changes)
     held = {one.collection for one in waiting}
     return frozenset(name for name in evidence.changes if TABLES[name].collection in held)
 
 
-def received_of(landed: LandedCollection) -> str:
+def render_received(landed: LandedCollection) -> str:
     """`1,000 of 2,888 users received, and no proof that these are all (…)`."""
     proof = landed.proof
     of = f" of {proof.expected:,}" if proof.expected is not None else ""
@@ -69,11 +70,11 @@ def received_of(landed: LandedCollection) -> str:
 
 
 def _is_approved(landed: LandedCollection, evidence: Evidence) -> bool:
-    """Whether a person agreed to publish as much as tonight brought; less than that is another question."""
+    """Whether a person approved to publish as much as tonight brought; less than that is another question."""
     living = evidence.living.to_pandas()
     mine = (living["kind"] == "additions") & (living["table_name"] == landed.collection)
-    agreed = living.loc[mine & living["is_approved"].astype(bool), "about"]
-    return any(landed.proof.unique >= int(about) for about in agreed)
+    approved = living.loc[mine & living["is_approved"].astype(bool), "about"]
+    return any(landed.proof.unique >= int(about) for about in approved)
 
 
 _ORDER = list(TABLES)
@@ -94,7 +95,7 @@ _NOTHING_YET = {
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """What is held.
 
     :param rows: what the holds name, in `HELD_ROWS_SCHEMA`.
@@ -124,32 +125,32 @@ def require_a_roster(district: District, evidence: Evidence) -> None:
             )
 
 
-def judge(district: District, evidence: Evidence) -> Judgement:
+def judge(district: District, evidence: Evidence) -> Judgment:
     """What has to be withheld of the records tonight brings and takes.
 
     :raises ActionRequired: see :func:`require_a_roster`.
     """
     require_a_roster(district, evidence)
-    claims = HoldDrafts()
+    drafts = HoldDrafts()
     pairs = same_people(evidence)
-    judge_migration(district, evidence, claims, pairs)
-    detect_identity_changes(evidence, claims)
-    judge_removals(district, evidence, claims)
-    judge_updates(district, evidence, claims)
-    nothing_of = judge_first(evidence, claims)
-    made = _judgement(claims, evidence, lambda claim: numbers_of(claim, evidence, pairs))
-    more = [_whole(evidence, name) for name in sorted(nothing_of)]
+    judge_migration(district, evidence, drafts, pairs)
+    detect_identity_changes(evidence, drafts)
+    judge_removals(district, evidence, drafts)
+    judge_updates(district, evidence, drafts)
+    nothing_of = judge_first_rows(evidence, drafts)
+    made = _judgment(drafts, evidence, lambda draft: collect_numbers(draft, evidence, pairs))
+    more = [_all_changes(evidence, name) for name in sorted(nothing_of)]
     return replace(made, withheld=pa.concat_tables([made.withheld, *more]))
 
 
-def judge_accounts(district: District, evidence: Evidence, mapped: MappingResult) -> Judgement:
+def judge_accounts(district: District, evidence: Evidence, mapped: MappingResult) -> Judgment:
     """What has to be withheld of the accounts that are mapped from what may be published."""
-    claims = HoldDrafts()
-    judge_names(district, evidence, claims, mapped.name_changes)
-    judge_lost_accounts(district, evidence, claims, mapped)
-    nobody = pd.DataFrame({"old": pd.Series(dtype="object")})
+    drafts = HoldDrafts()
+    judge_usernames(district, evidence, drafts, mapped.name_changes)
+    judge_lost_accounts(district, evidence, drafts, mapped)
+    no_pairs = pd.DataFrame({"old": pd.Series(dtype="object")})
     moved = moved_accounts(evidence, mapped)
-    return _judgement(claims, evidence, lambda claim: numbers_of(claim, evidence, nobody, moved))
+    return _judgment(drafts, evidence, lambda draft: collect_numbers(draft, evidence, no_pairs, moved))
 
 
 def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
@@ -181,45 +182,45 @@ def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
     )
 
 
-def _judgement(claims: HoldDrafts, evidence: Evidence, numbers: Callable[[HoldDraft], Numbers]) -> Judgement:
+def _judgment(drafts: HoldDrafts, evidence: Evidence, numbers: Callable[[HoldDraft], Numbers]) -> Judgment:
     holds, rows = [], []
-    for claim in sorted(claims.made.values(), key=lambda one: (_ORDER.index(one.collection), one.kind, one.school)):
-        found = numbers(claim)
-        like, unlike = weighed(claim.collection, claim.kind, found)
-        said = "; ".join(claim.said)
-        # a rule that says itself what it found needs no cause beside it
-        parts = [said, "" if said and like == UNEXPLAINED else like]
-        if claim.kind in ("removals", "updates"):
-            parts.append(counts_by_kind(claim.collection, found))
+    for draft in sorted(drafts.by_hold.values(), key=lambda one: (_ORDER.index(one.collection), one.kind, one.school)):
+        found = numbers(draft)
+        like, unlike = weigh_causes(draft.collection, draft.kind, found)
+        explanation = "; ".join(draft.explanations)
+        # a rule that explains what it found needs no unexplained cause
+        parts = [explanation, "" if explanation and like == UNEXPLAINED else like]
+        if draft.kind in ("removals", "updates"):
+            parts.append(counts_by_kind(draft.collection, found))
         looks_like = "; ".join(part for part in parts if part)
         holds.append(
             Hold(
-                collection=claim.collection,
-                kind=claim.kind,
-                school=claim.school,
-                rows=len(claim.rows) if claim.count is None else claim.count,
-                published=found.published or evidence.published(claim.collection),
+                collection=draft.collection,
+                kind=draft.kind,
+                school=draft.school,
+                rows=len(draft.rows) if draft.count is None else draft.count,
+                published=found.published or evidence.published(draft.collection),
                 looks_like=looks_like,
                 looks_not_like=unlike,
-                is_announced=claim.is_announced,
+                is_announced=draft.is_announced,
             )
         )
-        rows.append(claim.rows.assign(collection=claim.collection, kind=claim.kind, school=claim.school))
+        rows.append(draft.rows.assign(collection=draft.collection, kind=draft.kind, school=draft.school))
     if not rows:
-        return Judgement([], HELD_ROWS_SCHEMA.empty_table(), _withheld(HELD_ROWS_SCHEMA.empty_table(), evidence))
+        return Judgment([], HELD_ROWS_SCHEMA.empty_table(), _withheld_rows(HELD_ROWS_SCHEMA.empty_table(), evidence))
     named = pd.concat(rows)[HELD_ROWS_SCHEMA.names]
     table = pa.Table.from_pandas(named, HELD_ROWS_SCHEMA, preserve_index=False)
-    return Judgement(holds, table, _withheld(table, evidence))
+    return Judgment(holds, table, _withheld_rows(table, evidence))
 
 
-def _whole(evidence: Evidence, table: str) -> pa.Table:
+def _all_changes(evidence: Evidence, table: str) -> pa.Table:
     """All that happens to a table, as rows to withhold."""
     rows = evidence.changes[table]
     names = pa.array([table] * rows.num_rows, pa.string())
     return pa.table({"table_name": names, "row_key": rows[KEY], "change": rows["_change"]})
 
 
-def _withheld(rows: pa.Table, evidence: Evidence) -> pa.Table:
+def _withheld_rows(rows: pa.Table, evidence: Evidence) -> pa.Table:
     """What the holds name, and of people turned into others whatever else came for them."""
     made = rows.select(["table_name", "row_key", "change"])
     frame = rows.to_pandas()

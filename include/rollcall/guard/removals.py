@@ -26,7 +26,7 @@ _FLOOR = {"users": "people", "accounts": "people", "demographics": "people", "en
 
 @dataclass(frozen=True)
 class Limit:
-    """So many rows may always change; above that a share of what readers have."""
+    """`floor` rows may always change. Above that, the limit is a share of the published rows."""
 
     share: float
     floor: int
@@ -85,7 +85,7 @@ def too_many(district: District, evidence: Evidence, share: Share, table: str, k
 
 
 def only_school(evidence: Evidence, table: str, places: pd.DataFrame) -> str:
-    """The school at which all these rows are, where readers have rows at others too; else empty.
+    """The school at which all these rows are, if other schools have published rows too; else empty.
 
     :param places: `key` and `school`.
     """
@@ -95,7 +95,7 @@ def only_school(evidence: Evidence, table: str, places: pd.DataFrame) -> str:
 
 
 def schools_with(evidence: Evidence, table: str) -> set[str]:
-    """The schools at which readers have rows of a table."""
+    """The schools with published rows of a table."""
     return {name for _, scope, name in evidence.roster.live(table) if scope == "school" and name}
 
 
@@ -118,17 +118,17 @@ _SHARES: dict[str, Share] = {"users": "people", "classes": "classes", "enrollmen
 NONE_AT_ALL = "the provider sent none at all"
 
 
-def judge_removals(district: District, evidence: Evidence, claims: HoldDrafts) -> None:
+def judge_removals(district: District, evidence: Evidence, drafts: HoldDrafts) -> None:
     """Name what goes and should not go unseen. What holds that live already name stays with them."""
-    _still_waiting(evidence, claims)
-    _orgs(evidence, claims)
-    _none_at_all(evidence, claims)
+    _keep_held(evidence, drafts)
+    _judge_orgs(evidence, drafts)
+    _judge_empty_collections(evidence, drafts)
     for table in _SHARES:
-        _shares(district, evidence, claims, table)
-    _not_seen_tonight(evidence, claims)
+        _judge_shares(district, evidence, drafts, table)
+    _keep_unseen(evidence, drafts)
 
 
-def _still_waiting(evidence: Evidence, claims: HoldDrafts) -> None:
+def _keep_held(evidence: Evidence, drafts: HoldDrafts) -> None:
     """A hold never becomes a removal by waiting: what it names stays in it, however much goes tonight."""
     waiting = evidence.waiting[evidence.waiting["kind"] == "removals"]
     for table in waiting["table_name"].unique():
@@ -138,27 +138,32 @@ def _still_waiting(evidence: Evidence, claims: HoldDrafts) -> None:
         still = theirs[theirs["row_key"].isin(evidence.departing(table)["key"])]
         still = still.assign(row_school=_nearest(evidence, table, still["row_key"]))
         for (collection, school), rows in still.groupby(["collection", "school"]):
-            claims.add(collection, "removals", rows[list(ROW)], school=school, is_real=True)
+            drafts.add(collection, "removals", rows[list(ROW)], school=school, is_real=True)
 
 
-def _orgs(evidence: Evidence, claims: HoldDrafts) -> None:
+def _judge_orgs(evidence: Evidence, drafts: HoldDrafts) -> None:
     """An org that goes is always held, and the people, roles, classes and enrollments that would go with it."""
     gone = evidence.departing("orgs")
-    gone = gone[~gone["key"].isin(claims.named("removals", "orgs"))]
-    living = [claim.school for claim in claims.made.values() if claim.collection == "orgs"]
-    orgs = evidence.leaving("orgs") - _agreed_orgs(evidence)
+    gone = gone[~gone["key"].isin(drafts.keys("removals", "orgs"))]
+    living = [draft.school for draft in drafts.by_hold.values() if draft.collection == "orgs"]
+    orgs = evidence.leaving("orgs") - _approved_orgs(evidence)
     if gone.empty and not living:
         return
     school = living[0] if living else str(gone["key"].iloc[0]) if len(gone) == 1 else ""
-    said = f"{len(orgs):,} of {evidence.published('orgs'):,} orgs no longer there"
-    claims.add(
-        "orgs", "removals", as_rows("orgs", gone, row_school=gone["key"]), school=school, said=said, is_real=True
+    explanation = f"{len(orgs):,} of {evidence.published('orgs'):,} orgs no longer there"
+    drafts.add(
+        "orgs",
+        "removals",
+        as_rows("orgs", gone, row_school=gone["key"]),
+        school=school,
+        explanation=explanation,
+        is_real=True,
     )
     for table in ("classes", "users", "enrollments"):
-        rows = _own(evidence, table, claims)
-        at = _only_at(evidence, table, rows["key"], orgs)
+        rows = _not_held_yet(evidence, table, drafts)
+        at = _nearest_only_at(evidence, table, rows["key"], orgs)
         theirs = rows[rows["key"].isin(at.index)]
-        claims.add(
+        drafts.add(
             "orgs", "removals", as_rows(table, theirs, row_school=theirs["key"].map(at)), school=school, is_real=True
         )
     roles = evidence.rows("user_roles", "removed", columns=("user_sourced_id",))
@@ -166,14 +171,14 @@ def _orgs(evidence: Evidence, claims: HoldDrafts) -> None:
     if not roles.empty:
         at_orgs = evidence.roster.roles_at(pa.array(sorted(orgs), pa.string())).to_pandas()
         theirs = roles.merge(at_orgs.rename(columns={"school": "row_school"}), on="key")
-        claims.add("orgs", "removals", as_rows("user_roles", theirs), school=school, is_real=True)
+        drafts.add("orgs", "removals", as_rows("user_roles", theirs), school=school, is_real=True)
 
 
-def _agreed_orgs(evidence: Evidence) -> frozenset[str]:
+def _approved_orgs(evidence: Evidence) -> frozenset[str]:
     return evidence.leaving("orgs") - frozenset(evidence.departing("orgs")["key"])
 
 
-def _only_at(evidence: Evidence, table: str, keys: pd.Series, orgs: frozenset[str]) -> pd.Series:
+def _nearest_only_at(evidence: Evidence, table: str, keys: pd.Series, orgs: frozenset[str]) -> pd.Series:
     """Of those rows that are at these orgs and nowhere else, the nearest, by key."""
     if keys.empty:
         return pd.Series(dtype="object")
@@ -182,20 +187,20 @@ def _only_at(evidence: Evidence, table: str, keys: pd.Series, orgs: frozenset[st
     return at[~at["key"].isin(elsewhere)].drop_duplicates("key").set_index("key")["school"]
 
 
-def _none_at_all(evidence: Evidence, claims: HoldDrafts) -> None:
-    """Zero rows in a complete full pull of a collection that readers have rows of."""
+def _judge_empty_collections(evidence: Evidence, drafts: HoldDrafts) -> None:
+    """Zero rows in a complete full pull of a collection that has published rows."""
     for one in evidence.collections:
         if one.received or not one.proves_absence or not evidence.published(one.collection):
             continue
         rows = evidence.departing(one.collection)
-        rows = rows[~rows["key"].isin(claims.named("removals", one.collection))]
+        rows = rows[~rows["key"].isin(drafts.keys("removals", one.collection))]
         at = _nearest(evidence, one.collection, rows["key"])
         made = as_rows(one.collection, rows, row_school=at)
-        claims.add(one.collection, "removals", made, said=NONE_AT_ALL, is_real=True)
+        drafts.add(one.collection, "removals", made, explanation=NONE_AT_ALL, is_real=True)
 
 
-def _shares(district: District, evidence: Evidence, claims: HoldDrafts, table: str) -> None:
-    rows = _own(evidence, table, claims)
+def _judge_shares(district: District, evidence: Evidence, drafts: HoldDrafts, table: str) -> None:
+    rows = _not_held_yet(evidence, table, drafts)
     share = _SHARES[table]
     rollover = district.rollover
     if rollover is not None and rollover.covers(evidence.night):
@@ -204,40 +209,40 @@ def _shares(district: District, evidence: Evidence, claims: HoldDrafts, table: s
         if table == "users" and "graduated" in rollover.accept:
             rows = rows[~rows["key"].isin(graduated(evidence, rows["key"]))]
     for found in too_many(district, evidence, share, table, rows["key"]):
-        claims.add(table, "removals", as_rows(table, rows.merge(found.rows, on="key")), school=found.school)
+        drafts.add(table, "removals", as_rows(table, rows.merge(found.rows, on="key")), school=found.school)
     if table == "users":
-        _accounts_that_go_along(district, evidence, claims, rows)
+        _accounts_that_go_along(district, evidence, drafts, rows)
 
 
-def _accounts_that_go_along(district: District, evidence: Evidence, claims: HoldDrafts, people: pd.DataFrame) -> None:
+def _accounts_that_go_along(district: District, evidence: Evidence, drafts: HoldDrafts, people: pd.DataFrame) -> None:
     """Too many accounts may go with few people: where one grade has accounts, and that grade goes."""
-    people = people[~people["key"].isin(claims.named("removals", "users"))]
+    people = people[~people["key"].isin(drafts.keys("removals", "users"))]
     if len(people) <= district.guards.floor.people:
         return
     keys = evidence.roster.accounts_of(pa.array(people["key"], pa.string())).to_pandas().astype("object")
     for found in too_many(district, evidence, "accounts", "accounts", keys):
         named = found.rows.assign(key=first_parts(found.rows["key"])).drop_duplicates("key")
-        claims.add("users", "removals", as_rows("users", people.merge(named, on="key")), school=found.school)
+        drafts.add("users", "removals", as_rows("users", people.merge(named, on="key")), school=found.school)
 
 
-def _own(evidence: Evidence, table: str, claims: HoldDrafts) -> pd.DataFrame:
-    """What goes by itself and is in no hold yet: an enrollment whose person or class goes is told with them."""
+def _not_held_yet(evidence: Evidence, table: str, drafts: HoldDrafts) -> pd.DataFrame:
+    """Departures that are in no hold yet. Enrollments that go with their person or class are not counted."""
     rows = evidence.going(table)
-    taken = claims.named("removals", table) | claims.named("identities", table)
+    taken = drafts.keys("removals", table) | drafts.keys("identities", table)
     return rows[~rows["key"].isin(taken)]
 
 
-def _not_seen_tonight(evidence: Evidence, claims: HoldDrafts) -> None:
+def _keep_unseen(evidence: Evidence, drafts: HoldDrafts) -> None:
     """What a hold names of a collection that was not read in full stays named, unless it came back."""
     waiting = evidence.waiting[evidence.waiting["kind"] == "removals"]
     for (collection, school), theirs in waiting.groupby(["collection", "school"]):
-        if (collection, "removals", school) not in claims.made:
+        if (collection, "removals", school) not in drafts.by_hold:
             continue
         unseen = theirs[[TABLES[table].collection not in evidence.complete for table in theirs["table_name"]]]
         unseen = unseen[~evidence.is_received(unseen)]
         for table, rows in unseen.groupby("table_name"):
             at = _nearest(evidence, str(table), rows["row_key"])
-            claims.add(
+            drafts.add(
                 str(collection), "removals", rows.assign(row_school=at)[list(ROW)], school=str(school), is_real=True
             )
 
@@ -268,17 +273,17 @@ def graduated(evidence: Evidence, keys: pd.Series) -> set[str]:
 _PROMOTION = frozenset({"grades", "primary_org_sourced_id", "metadata", "user_profiles"})
 
 
-def judge_updates(district: District, evidence: Evidence, claims: HoldDrafts) -> None:
+def judge_updates(district: District, evidence: Evidence, drafts: HoldDrafts) -> None:
     """Hold changed records, with their parts, where they are too many."""
     waiting = evidence.waiting[evidence.waiting["kind"] == "updates"]
     for collection in COLLECTIONS:
         if not evidence.published(collection):
             continue
         rows = _changed(evidence, collection)
-        rows = rows[~rows["key"].isin(claims.named("identities", collection))]
+        rows = rows[~rows["key"].isin(drafts.keys("identities", collection))]
         theirs = waiting[(waiting["table_name"] == collection) & waiting["row_key"].isin(rows["key"])]
         for school, still in theirs.assign(row_school="").groupby("school"):
-            claims.add(collection, "updates", still[list(ROW)], school=str(school))
+            drafts.add(collection, "updates", still[list(ROW)], school=str(school))
         rows = rows[~rows["key"].isin(theirs["row_key"])]
         rollover = district.rollover
         if collection == "users" and rollover and rollover.covers(evidence.night) and "promoted" in rollover.accept:
@@ -288,7 +293,7 @@ def judge_updates(district: District, evidence: Evidence, claims: HoldDrafts) ->
             rows = rows[~rows["key"].isin(_only_filled(evidence, collection))]
             found = too_many(district, evidence, "updates", collection, rows["key"])
         for one in found:
-            claims.add(collection, "updates", as_rows(collection, rows.merge(one.rows, on="key")), school=one.school)
+            drafts.add(collection, "updates", as_rows(collection, rows.merge(one.rows, on="key")), school=one.school)
 
 
 def promoted(evidence: Evidence) -> pd.DataFrame:
@@ -311,7 +316,7 @@ def _changed(evidence: Evidence, collection: str) -> pd.DataFrame:
     """Records with another content than published, in themselves or in one of their parts."""
     own, *parts = tables_of(collection)
     rows = evidence.rows(own.name, "changed")
-    settled = evidence.leaving(own.name, "added", "returned", "removed", "changed") | evidence.agreed.get(
+    settled = evidence.leaving(own.name, "added", "returned", "removed", "changed") | evidence.approved.get(
         own.name, set()
     )
     made = [rows.assign(because=None)]

@@ -13,87 +13,89 @@ from rollcall.landing.mapping import MappingResult
 from rollcall.model.keys import join_series
 from rollcall.settings import District
 
-#: Held one by one, however few: somebody has to agree that the name comes from elsewhere or was another person's.
+#: Held one by one, however few: a person has to confirm a new source or a username that was another person's.
 _ONE_BY_ONE = {
-    "field_changed": "come from another field than before",
-    "exchanged": "were somebody else's until tonight",
+    "field_changed": "are from another field than before",
+    "exchanged": "belonged to another person until tonight",
 }
 
 
-def judge_names(district: District, evidence: Evidence, claims: HoldDrafts, name_changes: pa.Table) -> None:
+def judge_usernames(district: District, evidence: Evidence, drafts: HoldDrafts, name_changes: pa.Table) -> None:
     """Hold usernames whose source changes or that change hands, and all changes of name where they are too many."""
-    rows = _name_rows(name_changes)
+    rows = _username_rows(name_changes)
     living = evidence.living.to_pandas()
     living = living[living["kind"] == "usernames"]
-    agreed = living[living["is_approved"].astype(bool)]
-    # what was agreed to is this name and no other
-    rows = rows[~(rows["key"] + rows["because"]).isin(agreed["row_key"] + agreed["because"].fillna(""))]
+    approved = living[living["is_approved"].astype(bool)]
+    # what was approved to is this name and no other
+    rows = rows[~(rows["key"] + rows["because"]).isin(approved["row_key"] + approved["because"].fillna(""))]
     waiting = living[~living["is_approved"].astype(bool)]
     still = rows[rows["key"].isin(waiting["row_key"])]
     for school, theirs in still.groupby(
         still["key"].map(waiting.drop_duplicates("row_key").set_index("row_key")["school"])
     ):
-        claims.add("accounts", "usernames", as_rows("accounts", theirs), school=str(school))
+        drafts.add("accounts", "usernames", as_rows("accounts", theirs), school=str(school))
     rows = rows[~rows["key"].isin(still["key"])]
     for kind, what in _ONE_BY_ONE.items():
         theirs = rows[rows["kind"] == kind]
-        claims.add("accounts", "usernames", as_rows("accounts", theirs), said=f"{len(theirs):,} usernames {what}")
+        drafts.add(
+            "accounts", "usernames", as_rows("accounts", theirs), explanation=f"{len(theirs):,} usernames {what}"
+        )
     renamed = rows[~rows["kind"].isin(list(_ONE_BY_ONE))]
     for found in too_many(district, evidence, "usernames", "accounts", renamed["key"]):
         theirs = renamed.drop(columns="row_school").merge(found.rows, on="key")
         published = evidence.roster.live_by_kind("accounts").get(found.kind, 0)
-        said = f"{len(theirs):,} of {published:,} usernames of {found.kind} change"
-        claims.add("accounts", "usernames", as_rows("accounts", theirs), school=found.school, said=said)
+        explanation = f"{len(theirs):,} of {published:,} usernames of {found.kind} change"
+        drafts.add("accounts", "usernames", as_rows("accounts", theirs), school=found.school, explanation=explanation)
 
 
-def judge_lost_accounts(district: District, evidence: Evidence, claims: HoldDrafts, mapped: MappingResult) -> None:
+def judge_lost_accounts(district: District, evidence: Evidence, drafts: HoldDrafts, mapped: MappingResult) -> None:
     """Hold accounts that go though their people stay, where they are too many. A move to another site is no loss."""
-    rows = _lost(evidence, mapped)
+    rows = _lost_accounts(evidence, mapped)
     waiting = evidence.waiting[
         (evidence.waiting["kind"] == "removals") & (evidence.waiting["table_name"] == "accounts")
     ]
     still = waiting[waiting["row_key"].isin(rows["key"])].assign(row_school="")
     for school, theirs in still.groupby("school"):
-        claims.add("accounts", "removals", theirs[list(ROW)], school=str(school), is_real=True)
+        drafts.add("accounts", "removals", theirs[list(ROW)], school=str(school), is_real=True)
     rows = rows[~rows["key"].isin(still["row_key"])]
     for found in too_many(district, evidence, "accounts", "accounts", rows["key"]):
         theirs = rows.merge(found.rows, on="key")
-        claims.add("accounts", "removals", as_rows("accounts", theirs), school=found.school)
+        drafts.add("accounts", "removals", as_rows("accounts", theirs), school=found.school)
 
 
 def moved_accounts(evidence: Evidence, mapped: MappingResult) -> int:
     """How many accounts go whose people have one elsewhere."""
     rows = evidence.rows("accounts", "removed", columns=("user_sourced_id",))
-    return int(_among(rows["user_sourced_id"], mapped.accounts["user_sourced_id"]).sum())
+    return int(_is_among(rows["user_sourced_id"], mapped.accounts["user_sourced_id"]).sum())
 
 
-def _lost(evidence: Evidence, mapped: MappingResult) -> pd.DataFrame:
+def _lost_accounts(evidence: Evidence, mapped: MappingResult) -> pd.DataFrame:
     rows = evidence.rows("accounts", "removed", columns=("user_sourced_id",))
     # a second record of one person loses its account to the first: the person keeps it
     second = pc.equal(mapped.left_out["reason"], "same_person")
     left_out = mapped.left_out.filter(pc.invert(second))["user_sourced_id"]
-    return rows[_among(rows["user_sourced_id"], left_out)]
+    return rows[_is_among(rows["user_sourced_id"], left_out)]
 
 
-def _name_rows(name_changes: pa.Table) -> pd.DataFrame:
+def _username_rows(name_changes: pa.Table) -> pd.DataFrame:
     rows = name_changes.to_pandas()
     return pd.DataFrame(
         {
             "key": join_series(rows["user_sourced_id"], rows["site_id"]),
             "change": "changed",
-            "because": _told(rows),
+            "because": _render_change(rows),
             "row_school": "",
             "kind": rows["kind"],
         }
     ).astype("object")
 
 
-def _told(rows: pd.DataFrame) -> pd.Series:
+def _render_change(rows: pd.DataFrame) -> pd.Series:
     text = {name: rows[name].astype("str").where(rows[name].notna(), "nothing") for name in rows.columns}
     then = text["old_username"] + " (" + text["old_field"] + ")"
     return text["kind"] + ": " + then + " -> " + text["new_username"] + " (" + text["new_field"] + ")"
 
 
-def _among(values: pd.Series, others: pa.ChunkedArray) -> pd.Series:
+def _is_among(values: pd.Series, others: pa.ChunkedArray) -> pd.Series:
     found = pc.is_in(pa.array(values, pa.string()), value_set=others)
     return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index, dtype=bool)
