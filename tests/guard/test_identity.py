@@ -139,7 +139,7 @@ def test_exchanged_usernames_wait_for_a_person_one_by_one(nights, town, approve,
     rows["users"][2]["email"] = "renamed@town.example"
     done = nights.publish(rows)
     assert _told(done) == [("accounts", "usernames", "", 2, 12)]
-    assert done.holds[0].looks_like.startswith("2 usernames were somebody else's until tonight")
+    assert done.holds[0].looks_like.startswith("2 usernames belonged to another person until tonight")
     names = dict(nights.live("accounts", "user_sourced_id", "username"))
     assert (names["s0"], names["s1"], names["s2"]) == ("s0@town.example", "s1@town.example", "renamed@town.example")
     approve()
@@ -188,7 +188,7 @@ def test_a_published_person_keeps_the_field_their_username_came_from_until_someb
     nights.settings(usernames="identifier")
     done = nights.publish(elm.rows)
     assert _told(done) == [("accounts", "usernames", "", 12, 12)]
-    assert "12 usernames come from another field than before" in done.holds[0].looks_like
+    assert "12 usernames are from another field than before" in done.holds[0].looks_like
     assert "our own mapping or filter change" in done.holds[0].looks_like
     assert set(nights.live("accounts", "username_field")) == {"email"}
     approve()

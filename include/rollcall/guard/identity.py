@@ -92,7 +92,7 @@ def detect_identity_changes(evidence: Evidence, drafts: HoldDrafts) -> None:
     A family name and an e-mail that change together are a marriage, as long as given name, identifier and birth date
     stay; a given name does not change with the e-mail unless it belongs to another person.
     """
-    # also of those approved to: what was approved to is one other person and not a third
+    # also of approved records: an approval is for this one person and no other
     changed = evidence.rows("users", "changed", columns=("_changed_fields", *_NAME_COLUMNS), with_approved=True)
     names = changed["_changed_fields"].fillna("").str.contains(r"(?:^|,)(?:given|family)_name(?:,|$)")
     suspects = changed[names.astype(bool)]

@@ -1,7 +1,7 @@
 """The guard: judges the change set before anything is written, and withholds what looks like a mistake.
 
-It judges twice. First it judges the records a provider sends. Then accounts are mapped without what was withheld, and it
-judges the accounts. What it withholds stays as published. Everything else is published (rules 4 and 10).
+It judges twice. First it judges the records a provider sends. Then accounts are mapped without what was withheld, and
+it judges the accounts. What it withholds stays as published. Everything else is published (rules 4 and 10).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def render_received(landed: LandedCollection) -> str:
 
 
 def _is_approved(landed: LandedCollection, evidence: Evidence) -> bool:
-    """Whether a person approved to publish as much as tonight brought; less than that is another question."""
+    """Whether a person approved publishing as much as tonight received; less needs another decision."""
     living = evidence.living.to_pandas()
     mine = (living["kind"] == "additions") & (living["table_name"] == landed.collection)
     approved = living.loc[mine & living["is_approved"].astype(bool), "about"]

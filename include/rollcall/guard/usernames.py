@@ -26,7 +26,7 @@ def judge_usernames(district: District, evidence: Evidence, drafts: HoldDrafts, 
     living = evidence.living.to_pandas()
     living = living[living["kind"] == "usernames"]
     approved = living[living["is_approved"].astype(bool)]
-    # what was approved to is this name and no other
+    # an approval is for this username and no other
     rows = rows[~(rows["key"] + rows["because"]).isin(approved["row_key"] + approved["because"].fillna(""))]
     waiting = living[~living["is_approved"].astype(bool)]
     still = rows[rows["key"].isin(waiting["row_key"])]
