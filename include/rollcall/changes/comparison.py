@@ -214,7 +214,7 @@ def find_confirmed_removals(table: Table, published: PublishedRows, tombstones: 
     rows = published.rows.append_column("_key", published.keys)
     went_along = pc.is_in(rows["_removed_reason"], value_set=pa.array(list(OWNER_REMOVED.values())))
     rows = rows.filter(pc.and_(went_along, pc.is_in(rows["_key"], value_set=tombstones)))
-    change, because = (pa.array([said] * rows.num_rows, pa.string()) for said in ("confirmed", TOMBSTONE))
+    change, because = (pa.array([text] * rows.num_rows, pa.string()) for text in ("confirmed", TOMBSTONE))
     return _departure_rows(table, rows, change, because)
 
 
@@ -232,8 +232,8 @@ def find_account_departures(
     rows = rows.filter(pc.invert(rows["_is_received"]))
     at = pc.index_in(rows[table.key[0]], value_set=because["owner"])
     otherwise = pc.if_else(pc.is_in(rows[table.key[0]], value_set=alive), MOVED_AWAY, OWNER_REMOVED["users"])
-    said = pc.coalesce(because["because"].take(at), otherwise)
-    return _departure_rows(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), said)
+    causes = pc.coalesce(because["because"].take(at), otherwise)
+    return _departure_rows(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), causes)
 
 
 def _departure_rows(table: Table, rows: pa.Table, change: pa.Array, because: pa.Array) -> pa.Table:

@@ -77,7 +77,7 @@ def propose_changes(
     :param approved: removals a person has agreed to (`table_name`, `row_key`, `because`), done now whether or not
         tonight's pull repeats them.
     :param with_enrollments: mapping needs them too.
-    :raises RollcallError: `pull_is_older` when readers already have a newer roster than this pull.
+    :raises RollcallError: `pull_is_older` if the published roster is newer than this pull.
     :raises ActionRequired: `state_in_future` when that is so because a clock was ahead.
     """
     state = district_state(connection, pull.district)

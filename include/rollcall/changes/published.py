@@ -152,7 +152,7 @@ def _owner_columns(table: Table) -> list[str]:
 
 
 def _filtered_query(connection: sa.Connection, table: Table, columns: Sequence[str], key_filter: KeyFilter) -> str:
-    """The query for some rows, whose keys and owners are put beside the table for it."""
+    """A query for some rows; loads their keys and owners into temporary tables."""
     listed = ", ".join(f's."{name}"' for name in columns)
     wanted = {"keys": split_keys(table, key_filter.keys)}
     wanted |= {column: pa.table({column: owners}) for column, owners in key_filter.owners.items()}

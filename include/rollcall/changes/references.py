@@ -243,7 +243,7 @@ def judge_rows(
 
 
 def removed_with_owner_finding(judge: Judge, table: Table, name: str, count: int) -> Finding:
-    """What is told about received records that went along with their person or class; none of them is a reject."""
+    """The finding about received records that were removed with their person or class; none is a reject."""
     collection = table.collection or table.name
     [rule] = [rule for rule in SUITES[collection].roster[table.name] if rule.name == name]
     severity = judge.severities.of(collection, rule).severity

@@ -99,7 +99,7 @@ class RosterChanges:
         return pa.concat_tables([accepted.select(wanted), stays])
 
     def before(self, name: str, columns: Sequence[str], column_filter: ColumnFilter) -> pa.Table:
-        """These live rows as readers have them."""
+        """The selected live rows as published."""
         return read_live_rows(self.connection, self.district, TABLES[name], columns, column_filter)
 
     def count_after(self, name: str) -> int:
@@ -141,23 +141,25 @@ class RosterChanges:
 
     def is_known(self, name: str) -> bool:
         """Whether anything is known of a table, pulled now or earlier. A district may never share a collection, and
-        then nothing can be said about references to it.
+        then references to it cannot be checked.
         """
         return name in self.tables or has_rows(self.connection, self.district, TABLES[name])
 
-    def mapping_input(self, of_users: Sequence[str], whom: pa.ChunkedArray | None = None) -> MappingInput:
+    def mapping_input(self, user_columns: Sequence[str], users: pa.ChunkedArray | None = None) -> MappingInput:
         """What mapping works on.
 
-        :param of_users: the columns of `users` it looks at.
-        :param whom: the users who are mapped; None for everybody.
+        :param user_columns: the columns of `users` it looks at.
+        :param users: the users to map; None for everyone.
         """
         own, theirs = (
-            (None, None) if whom is None else (ColumnFilter("sourced_id", whom), ColumnFilter("user_sourced_id", whom))
+            (None, None)
+            if users is None
+            else (ColumnFilter("sourced_id", users), ColumnFilter("user_sourced_id", users))
         )
         accounts = TABLES["accounts"]
         return MappingInput(
             orgs=self.after("orgs", ["sourced_id", "name", "type"]),
-            users=self.after("users", of_users, own),
+            users=self.after("users", user_columns, own),
             user_roles=self.after("user_roles", column_filter=theirs),
             accounts=read_live_rows(self.connection, self.district, accounts, accounts.names, theirs),
             in_classes=self._in_classes() if self.with_enrollments else None,
@@ -216,7 +218,7 @@ class RosterChanges:
         return replace(self, tables=tables, accepted=accepted)
 
     def _removed_with_owner(self) -> list[Finding]:
-        """How many received records were not taken because their person or class is removed: nobody's mistake."""
+        """Findings about received records that were not taken because their person or class is removed; no error."""
         findings = []
         for name, causes in self.removed_with_owner.items():
             now = self.tables[name].pending if name in self.tables else None
@@ -254,7 +256,7 @@ class RosterChanges:
     ) -> TableChanges:
         """Keep a table's changes, with what follows from them.
 
-        :param published: beside what was accepted tonight.
+        :param published: with `_is_received`.
         :param received: its keys.
         """
         live = published.rows["_removed_at"].null_count
@@ -267,22 +269,22 @@ class RosterChanges:
         """Arrivals, the changed ones with the names of the columns that differ. A row with another digest and no such
         column is as it was: it is left out, and its digest is renewed.
         """
-        told = []
+        arrivals = []
         for start in range(0, rows.num_rows, _AT_ONCE):  # another version of the digest makes candidates of all rows
             some = rows.slice(start, _AT_ONCE)
             is_changed = pc.equal(some["_change"], "changed")
             changed = some.filter(is_changed)
             if not changed.num_rows:
-                told.append(some)
+                arrivals.append(some)
                 continue
             before = read_rows_by_key(self.connection, self.district, table, changed)
             changed = with_changed_fields(table, changed, before)
             is_same = pc.equal(changed["_changed_fields"], "")
             same = changed.filter(is_same)
             self.renewed.setdefault(table.name, []).append(same.select([*table.key, "_digest"]))
-            told += [some.filter(pc.invert(is_changed)), changed.filter(pc.invert(is_same))]
-            told.append(_found(table, same, published))
-        return pa.concat_tables(told) if told else rows
+            arrivals += [some.filter(pc.invert(is_changed)), changed.filter(pc.invert(is_same))]
+            arrivals.append(_found(table, same, published))
+        return pa.concat_tables(arrivals) if arrivals else rows
 
 
 def _changes(
@@ -299,7 +301,7 @@ def _found(table: Table, same: pa.Table, published: PublishedRows) -> pa.Table:
     """Of rows that are as they were, those that were missing."""
     at = pc.index_in(row_keys(table, same), value_set=published.keys)
     found = same.filter(pc.is_valid(published.rows["_missing_since"].take(at)))
-    change, fields = (pa.array([said] * found.num_rows, pa.string()) for said in ("found", None))
+    change, fields = (pa.array([text] * found.num_rows, pa.string()) for text in ("found", None))
     for name, column in (("_change", change), ("_changed_fields", fields)):
         found = found.set_column(found.column_names.index(name), name, column)
     return found

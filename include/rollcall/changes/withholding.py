@@ -185,8 +185,8 @@ def _corrected_reasons(changes: TableChanges, work: Mapping[str, _Rows]) -> Tabl
     because = rows["_because"]
     gone = {name: work[name].of(work[name].is_removed & ~work[name].away) for name in owners.values()}
     leaves = {OWNER_REMOVED[name]: _in(rows[column], gone[name]) for column, name in owners.items()}
-    for said, does_leave in leaves.items():
-        is_wrong = _flags(pc.equal(because, said)) & ~does_leave
+    for reason, does_leave in leaves.items():
+        is_wrong = _flags(pc.equal(because, reason)) & ~does_leave
         for other, does in leaves.items():
             because = pc.if_else(pa.array(is_wrong & does), other, because)
     at = rows.column_names.index("_because")
