@@ -126,7 +126,7 @@ def test_only_what_cannot_wait_for_the_morning_is_told_at_once(nights, roster, w
         connection.execute(sa.text("UPDATE roster_ops.state SET current_as_of = :late"), {"late": late})
     notify_if_urgent({}, "elm")
     ((_, body),) = posted
-    assert body["text"].splitlines()[0].endswith("Elm (elm) is late.")
+    assert body["text"].splitlines()[0].endswith("Elm (elm): late.")
 
 
 @pytest.fixture
