@@ -148,7 +148,7 @@ def test_an_approval_by_school_adds_to_one_that_has_not_expired(held):
     assert _approve(held, schools=["Elm School"]).approved == 1
     assert held.named(approved=True) == ["ben"]
     assert _approve(held, schools=["other"]).approved == 2
-    with pytest.raises(ActionRequired, match="nothing at the school 'Oak'") as caught:
+    with pytest.raises(ActionRequired, match="no rows at the school 'Oak'") as caught:
         _approve(held, schools=["Oak"])
     assert caught.value.remedy == "It has rows at: Elm School (school), other (other)."
 
@@ -218,7 +218,9 @@ def test_a_rejection_can_be_taken_back_and_so_can_an_approval(held):
 
 
 def test_who_is_not_in_the_hold_cannot_be_left_out_of_an_approval(held):
-    with pytest.raises(ActionRequired, match="Number 2 of those to leave out is not in elm-users-removals") as caught:
+    with pytest.raises(
+        ActionRequired, match="Number 2 of the records to leave out is not in elm-users-removals"
+    ) as caught:
         _approve(held, excepted=["cid", "planted-nobody"])
     assert (caught.value.code, "planted" in str(caught.value)) == ("not_in_hold", False)
     with pytest.raises(ActionRequired) as caught:
@@ -229,7 +231,7 @@ def test_who_is_not_in_the_hold_cannot_be_left_out_of_an_approval(held):
 
 def test_a_closed_hold_takes_no_decision(held, roster):
     held.publish(roster("ada", "ben", "cid"))
-    with pytest.raises(ActionRequired, match="what it named came back") as caught:
+    with pytest.raises(ActionRequired, match="its rows were received again") as caught:
         _approve(held)
     assert caught.value.code == "hold_closed"
 
