@@ -75,7 +75,7 @@ def test_migration_0012_renames_the_reasons_and_keeps_them(postgres):
     ("version", "told"),
     [
         ("0000", "is at version 0000, this Rollcall needs"),
-        ("9999", "newer than this Rollcall knows"),
+        ("9999", "is at version 9999, newer than this Rollcall"),
         (None, "no Rollcall tables"),
     ],
 )
