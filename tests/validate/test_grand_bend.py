@@ -19,6 +19,7 @@ from rollcall.oneroster.columns import columns
 from rollcall.oneroster.decode import decode_page
 from rollcall.oneroster.records import COLLECTIONS
 from rollcall.validate.collection import JudgedCollection, judge_collection
+from rollcall.validate.copies import NEWEST_BY, find_copies
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "grand-bend"
 
@@ -35,7 +36,10 @@ def grand_bend() -> dict[str, JudgedCollection]:
         assert decoded.unreadable == []
         made = columns(name, decoded.records)
         landed = {table.name: pa.table(made[table.name], schema=landed_schema(table)) for table in tables_of(name)}
-        judged[name] = judge_collection(judge, name, "1.2", landed)
+        main = tables_of(name)[0]
+        records = landed[main.name]
+        copies = find_copies(records.select(NEWEST_BY), main, lambda ids: pytest.fail("no two records share an id"))
+        judged[name] = judge_collection(judge, name, "1.2", landed, copies.facts(0, records.num_rows))
     return judged
 
 
