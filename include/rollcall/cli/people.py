@@ -24,11 +24,11 @@ def people(asked: DistrictContext, *, as_json: bool) -> None:
     Without an action, it lists the decisions. WHO is a sourcedId, a username, or an email address. Decisions are stored
     in the district's YAML file. The command sends no SIS requests.
     """
+    from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.persons import decisions_made
-    from rollcall.district_edits.published import published_roster
     from rollcall.district_edits.render import print_decisions
 
-    with published_roster(asked.engine(), asked.file().district) as roster:
+    with current_roster(asked.engine(), asked.file().district) as roster:
         made = decisions_made(roster)
     if as_json:
         click.echo(json.dumps([decision.plain() for decision in made], indent=1, ensure_ascii=False))
@@ -120,12 +120,12 @@ def clear(asked: DistrictContext, who: str, yes: bool, as_json: bool) -> None:
 
 def _person(asked: DistrictContext, who: str) -> Person:
     """The matching person. If several match, list them and exit."""
+    from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.persons import matching
-    from rollcall.district_edits.published import published_roster
     from rollcall.errors import ActionRequired
 
     district = asked.file().district
-    with published_roster(asked.engine(), district) as roster:
+    with current_roster(asked.engine(), district) as roster:
         found = matching(roster, who)
     if not found:
         raise ActionRequired(
@@ -143,10 +143,10 @@ def _person(asked: DistrictContext, who: str) -> Person:
 
 
 def _settle(asked: DistrictContext, person: Person | None, edit: Edit, *, yes: bool, as_json: bool) -> None:
+    from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.impact import compute_impact
-    from rollcall.district_edits.published import published_roster
 
-    with published_roster(asked.engine(), edit.file.district) as roster:
+    with current_roster(asked.engine(), edit.file.district) as roster:
         moved = compute_impact(roster, edit.file.district, edit.district)
     if person is not None and not as_json:
         click.echo(person.told)

@@ -138,19 +138,19 @@ def import_(asked: DistrictContext, file: Path, yes: bool, as_json: bool) -> Non
 
 
 def _schools(asked: DistrictContext) -> Schools:
-    from rollcall.district_edits.published import published_roster
+    from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.sites import schools_of
 
-    with published_roster(asked.engine(), asked.file().district) as roster:
+    with current_roster(asked.engine(), asked.file().district) as roster:
         return schools_of(roster)
 
 
 def _decide(asked: DistrictContext, found: Schools, decisions: Mapping[str, str], *, yes: bool, as_json: bool) -> None:
+    from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.impact import compute_impact
-    from rollcall.district_edits.published import published_roster
     from rollcall.district_edits.sites import decide
 
     edit = decide(asked.file(), found, decisions)
-    with published_roster(asked.engine(), edit.file.district) as roster:
+    with current_roster(asked.engine(), edit.file.district) as roster:
         moved = compute_impact(roster, edit.file.district, edit.district)
     settle(edit, moved, yes=yes, as_json=as_json)

@@ -26,11 +26,11 @@ def usernames(asked: DistrictContext, *, as_json: bool) -> None:
     collisions, changes in the latest pull, and a masked example. The best field is marked. The command sends no SIS
     requests.
     """
+    from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.fields import compare
-    from rollcall.district_edits.published import published_roster
     from rollcall.district_edits.render import print_fields
 
-    with published_roster(asked.engine(), asked.file().district) as roster:
+    with current_roster(asked.engine(), asked.file().district) as roster:
         facts = compare(roster)
     if as_json:
         rows = [{**asdict(fact), "verdict": fact.verdict} for fact in facts]
@@ -126,11 +126,11 @@ def _roles(role: Role | None) -> list[Role]:
 
 
 def _shown(asked: DistrictContext, source: UsernameSource, role: Role | None) -> UsernamePreview:
+    from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.fields import chosen, preview
-    from rollcall.district_edits.published import published_roster
 
     district = asked.file().district
-    with published_roster(asked.engine(), district) as roster:
+    with current_roster(asked.engine(), district) as roster:
         return preview(roster, chosen(district, source, _roles(role)), _roles(role))
 
 

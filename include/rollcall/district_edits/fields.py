@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from rollcall.accounts.person_matching import match_persons
 from rollcall.accounts.usernames import derive_usernames, field_values
+from rollcall.district_edits.current_roster import CurrentRoster, frame
 from rollcall.district_edits.file import DistrictFile, Edit, with_setting
 from rollcall.district_edits.impact import Impact, compute_impact
 from rollcall.district_edits.persons import Person, described, person_roles
-from rollcall.district_edits.published import PublishedRoster, frame
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.model.username_text import username_keys
@@ -90,7 +90,7 @@ class FieldFacts:
         return said or "filled by all, no collisions" + ("" if self.changed is None else ", stable")
 
 
-def compare(roster: PublishedRoster) -> list[FieldFacts]:
+def compare(roster: CurrentRoster) -> list[FieldFacts]:
     """Every field somebody has something in, per role, the best first."""
     users = roster.users.assign(user=range(roster.people.users.num_rows))
     users["role"] = users["sourced_id"].map(person_roles(roster))
@@ -105,7 +105,7 @@ def compare(roster: PublishedRoster) -> list[FieldFacts]:
     return facts
 
 
-def field_names(roster: PublishedRoster) -> list[str]:
+def field_names(roster: CurrentRoster) -> list[str]:
     """Names of the user ids, profiles and metadata found, sorted; types are the same without regard to case."""
     found = roster.connection.execute(sa.text(_NAMES), {"district": roster.district.district}).scalars()
     names = sorted(name for name in found if name is not None and not name.endswith("."))
@@ -158,7 +158,7 @@ def _best_first(facts: list[FieldFacts]) -> list[FieldFacts]:
     return [replace(ranked[0], is_best=True), *ranked[1:]] if ranked else []
 
 
-def _before(roster: PublishedRoster) -> pd.DataFrame | None:
+def _before(roster: CurrentRoster) -> pd.DataFrame | None:
     """The users that the newest pull changed as they were before it; None where nothing was published before it."""
     params = {"district": roster.district.district, "as_of": roster.as_of}
     earlier = sa.text(
@@ -233,7 +233,7 @@ def chosen(district: District, source: UsernameSource, roles: Sequence[Role]) ->
     return msgspec.structs.replace(district, usernames=Usernames(**sources))
 
 
-def preview(roster: PublishedRoster, choice: District, roles: Sequence[Role]) -> UsernamePreview:
+def preview(roster: CurrentRoster, choice: District, roles: Sequence[Role]) -> UsernamePreview:
     """Map the published roster by the choice.
 
     :param roles: those the choice is about.
@@ -318,7 +318,7 @@ def _coverage(role: Role, after: pd.DataFrame, left_out: pd.DataFrame, role_of: 
     )
 
 
-def _wanted(roster: PublishedRoster, choice: District, role_of: pd.Series, keys: list[str]) -> dict[str, str]:
+def _wanted(roster: CurrentRoster, choice: District, role_of: pd.Series, keys: list[str]) -> dict[str, str]:
     """The usernames these people would have had, had nobody else wanted them."""
     users = roster.users[roster.users["sourced_id"].isin(keys)]
     made: dict[str, str] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rollcall.accounts.mapping import map_accounts
-from rollcall.district_edits.published import PublishedRoster, frame
+from rollcall.district_edits.current_roster import CurrentRoster, frame
 from rollcall.landing.mapping import MappingResult
 from rollcall.model.keys import join_key
 from rollcall.settings import District
@@ -46,7 +46,7 @@ class Impact:
         return {**counts, "ways": ways}
 
 
-def compute_impact(roster: PublishedRoster, before: District, after: District) -> Impact:
+def compute_impact(roster: CurrentRoster, before: District, after: District) -> Impact:
     """Map the published roster by both and compare."""
     was, will = (
         map_accounts(resolve_site_targets(roster.connection, district), roster.people, roster.night)

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from rollcall.district_edits.current_roster import CurrentRoster, frame
 from rollcall.district_edits.file import DistrictFile, Edit, with_setting, without_setting
-from rollcall.district_edits.published import PublishedRoster, frame
 from rollcall.errors import ActionRequired
 from rollcall.model.username_text import is_refused, username_key, username_keys, visible
 from rollcall.settings import PersonDecision
@@ -38,7 +38,7 @@ class Person:
         return ", ".join(part for part in (self.name, self.role, self.schools, grade) if part)
 
 
-def described(roster: PublishedRoster, keys: Iterable[str]) -> dict[str, Person]:
+def described(roster: CurrentRoster, keys: Iterable[str]) -> dict[str, Person]:
     """People by sourcedId; who is not in the roster is not in the answer."""
     wanted = set(keys)
     users = roster.users
@@ -66,7 +66,7 @@ def described(roster: PublishedRoster, keys: Iterable[str]) -> dict[str, Person]
     }
 
 
-def person_roles(roster: PublishedRoster) -> pd.Series:
+def person_roles(roster: CurrentRoster) -> pd.Series:
     """Student or staff by sourcedId, of everybody with such a role: the primary one, else staff before student."""
     roles = roster.roles
     targets = {role: roster.district.role_target(role) for role in roles["role"].dropna().unique()}
@@ -81,7 +81,7 @@ def person_roles(roster: PublishedRoster) -> pd.Series:
     return rows.drop_duplicates("user").set_index("user")["role"]
 
 
-def matching(roster: PublishedRoster, who: str) -> list[Person]:
+def matching(roster: CurrentRoster, who: str) -> list[Person]:
     """Everybody it could be, by sourcedId, else by username or e-mail, those without regard to case."""
     users = roster.users
     accounts = frame(roster.people.accounts.select(["user_sourced_id", "username_key"]))
@@ -121,7 +121,7 @@ class Decided:
         }
 
 
-def decisions_made(roster: PublishedRoster) -> list[Decided]:
+def decisions_made(roster: CurrentRoster) -> list[Decided]:
     """Every decision about one person, in the file's order."""
     made = roster.district.people
     people = described(roster, made)

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from rollcall.district_edits.current_roster import CurrentRoster
 from rollcall.district_edits.file import DistrictFile, Edit, with_setting
-from rollcall.district_edits.published import PublishedRoster
 from rollcall.district_edits.suggestions import Suggestion, suggestions
 from rollcall.errors import ActionRequired
 from rollcall.settings import District
@@ -136,7 +136,7 @@ class Schools:
         return ActionRequired(code, f"{problem}.", remedy=remedy, district=self.district.district)
 
 
-def schools_of(roster: PublishedRoster) -> Schools:
+def schools_of(roster: CurrentRoster) -> Schools:
     """What `rollcall sites DISTRICT` lists."""
     district = resolve_site_targets(roster.connection, roster.district)
     orgs = roster.orgs()
@@ -199,7 +199,7 @@ def _with_suggestion(school: School, near: Suggestion | None) -> School:
     return replace(school, suggestion=near.site_id, note=near.why)
 
 
-def _heads(district: District, roster: PublishedRoster) -> pd.DataFrame:
+def _heads(district: District, roster: CurrentRoster) -> pd.DataFrame:
     """Who is where as what: `org`, `user`, `becomes` (student, staff), each once."""
     roles = roster.roles
     becomes = roles["role"].map({role: district.role_target(role) for role in roles["role"].dropna().unique()})

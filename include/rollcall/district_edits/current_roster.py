@@ -25,7 +25,7 @@ from rollcall.warehouse.session import warehouse_snapshot
 
 
 @dataclass(frozen=True)
-class PublishedRoster:
+class CurrentRoster:
     """One unmoving view of what readers have.
 
     :param night: the night a remap now would be for.
@@ -69,7 +69,7 @@ class PublishedRoster:
 
 
 @contextmanager
-def published_roster(engine: sa.Engine, district: District) -> Iterator[PublishedRoster]:
+def current_roster(engine: sa.Engine, district: District) -> Iterator[CurrentRoster]:
     """Read what is published of a district.
 
     :raises ActionRequired: `nothing_published` before the first publication.
@@ -86,7 +86,7 @@ def published_roster(engine: sa.Engine, district: District) -> Iterator[Publishe
             )
         people = _people(connection, district)
         night = night_of(datetime.now(UTC), district.schedule.timezone)
-        yield PublishedRoster(connection, district, people, state.current_as_of, night)
+        yield CurrentRoster(connection, district, people, state.current_as_of, night)
 
 
 def _people(connection: sa.Connection, district: District) -> MappingInput:
