@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rollcall.model.no_value import is_no_value, without_no_value
+from rollcall.model.username_fields import UsernameField, parse
 from rollcall.model.username_text import (
     changed_where_unusual,
     is_refused,
@@ -26,22 +26,11 @@ from rollcall.settings import District, UsernameSource
 #: The longest username: a longer one does not fit an index, and no system accepts it at sign-in.
 MOST_CHARACTERS = 255
 
-#: OneRoster field to column; of `userIds.<type>` and similar fields, the part before the dot.
-_COLUMNS = {
-    "email": "email",
-    "username": "username",
-    "sourcedId": "sourced_id",
-    "identifier": "identifier",
-    "userIds": "user_ids",
-    "userProfiles": "user_profiles",
-    "metadata": "metadata",
-}
-
 
 def source_columns(district: District) -> list[str]:
     """The columns of `users` that the district's usernames come from."""
     sources = [*district.username_sources("student"), *district.username_sources("staff")]
-    return sorted({_COLUMNS[source.field.partition(".")[0]] for source in sources})
+    return sorted({field_and_key(source.field)[0].column for source in sources})
 
 
 def keys_from_any_source(district: District, users: pa.Table) -> set[str]:
@@ -124,55 +113,32 @@ def _is_cleaned(text: str) -> bool:
 def field_values(users: pd.DataFrame, field: str) -> pd.Series:
     """The values of a user field by its OneRoster name, as text; null also for a placeholder (`NULL`, `N/A`).
 
-    :param field: `email`, `username`, `sourcedId`, `identifier`, `userIds.<type>`, `userProfiles.<type>` (the username
-        in the credentials of that profile) or `metadata.<key>`.
+    :param field: a name of `rollcall.model.username_fields`.
     """
-    name, _, key = field.partition(".")
-    texts = users[_COLUMNS[name]]
-    if not key:
-        return without_no_value(texts.astype("str"), address=name == "email")
-    read = {"userIds": _user_id, "userProfiles": _credential, "metadata": _metadata}[name]
-    found = [None if text is None or text != text else read(text, key) for text in texts]
-    return pd.Series(found, index=users.index, dtype="str")
+    known, key = field_and_key(field)
+    texts, values = users[known.column], known.values
+    if values is None:
+        return without_no_value(texts.astype("str"), address=known.column == "email")
+
+    def first(text: str) -> str | None:
+        found = map(_text, values(msgspec.json.decode(text), key))
+        return next((value for value in found if value is not None), None)
+
+    result = [None if text is None or text != text else first(text) for text in texts]
+    return pd.Series(result, index=users.index, dtype="str")
+
+
+def field_and_key(field: str) -> tuple[UsernameField, str]:
+    """The declaration of a field, and the key after its dot."""
+    found = parse(field)
+    if found is None:
+        raise ValueError(f"unknown username field {field!r}")  # the settings reject it earlier
+    return found
 
 
 def as_text(kind: pa.DataType) -> Any:
     """The pandas type of an Arrow column; a `types_mapper` for `to_pandas`."""
     return pd.StringDtype(na_value=float("nan")) if pa.types.is_string(kind) else None
-
-
-def _user_id(text: str, key: str) -> str | None:
-    """The first identifier of the userIds of a type."""
-    found = (_text(entry.get("identifier")) for entry in _select_type(text, "type", key))
-    return next(filter(None, found), None)
-
-
-def _credential(text: str, key: str) -> str | None:
-    """The first username in the credentials of the profiles of a type (OneRoster 1.2)."""
-    for profile in _select_type(text, "profileType", key):
-        for credential in profile.get("credentials") or ():
-            if isinstance(credential, dict) and (username := _text(credential.get("username"))):
-                return username
-    return None
-
-
-def _select_type(text: str, name: str, wanted: str) -> Iterator[dict[str, Any]]:
-    """The objects of a list that have a type. Case is ignored, because types have no fixed vocabulary."""
-    for entry in msgspec.json.decode(text):
-        if isinstance(entry, dict) and str(entry.get(name, "")).lower() == wanted.lower():
-            yield entry
-
-
-def _metadata(text: str, key: str) -> str | None:
-    """A metadata value by a dotted key, which may be flat (`"ic.x": 1`) or nested (`"ic": {"x": 1}`)."""
-    node: Any = msgspec.json.decode(text)
-    if not isinstance(node, dict):
-        return None
-    if key in node:
-        return _text(node[key])
-    for part in key.split("."):
-        node = node.get(part) if isinstance(node, dict) else None
-    return _text(node)
 
 
 def _text(value: object) -> str | None:

@@ -11,6 +11,7 @@ import click
 
 from rollcall.cli.edits import DistrictContext, action, of_district, settle, yes_option
 from rollcall.cli.options import F, json_option
+from rollcall.model.username_fields import FORMS
 from rollcall.settings import files
 
 if TYPE_CHECKING:
@@ -58,17 +59,16 @@ def _choice(command: F) -> F:
     return command
 
 
-@usernames.command()
+@usernames.command(
+    help="Preview usernames from FIELD: coverage, collisions, and changed usernames.\n\n"
+    f"FIELD is one of {', '.join(FORMS)}."
+)
 @_choice
 @json_option
 @action
 def preview(
     asked: DistrictContext, field: str, role: Role | None, transforms: Sequence[str], pattern: str | None, as_json: bool
 ) -> None:
-    """Preview usernames from FIELD: coverage, collisions, and changed usernames.
-
-    FIELD is email, username, sourcedId, identifier, userIds.<type>, metadata.<key>, or userProfiles.<type>.
-    """
     from rollcall.district_edits.render import print_moves, print_preview
 
     source = _source(field, transforms, pattern)

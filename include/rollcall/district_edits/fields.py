@@ -19,9 +19,9 @@ from rollcall.district_edits.impact import Impact, compute_impact
 from rollcall.district_edits.persons import Person, described, person_roles
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
+from rollcall.model.username_fields import USERNAME_FIELDS, UsernameField
 from rollcall.model.username_text import username_keys
 from rollcall.settings import District, Usernames, UsernameSource, files
-from rollcall.settings.sections import USERNAME_FIELDS
 from rollcall.warehouse.bulk import copy_out
 from rollcall.warehouse.schemas import HISTORY, STAGING
 
@@ -31,24 +31,35 @@ ROLES: tuple[Role, ...] = get_args(Role)
 #: A field that fewer people can use is no username.
 _LEAST_SHARE = 0.5
 
-_READ = ("sourced_id", "email", "username", "identifier", "user_ids", "user_profiles", "metadata")
+_READ = tuple(dict.fromkeys(["sourced_id", *(field.column for field in USERNAME_FIELDS.values())]))
 
-#: Every key of the JSON there is, nested ones with dots, as a username source names them.
-_NAMES = f"""
-WITH RECURSIVE live AS (
-    SELECT user_ids, user_profiles, metadata FROM {STAGING}.users
+
+def _keys_sql(field: UsernameField) -> str:
+    if field.entry_key is None:
+        return f"""
+    SELECT DISTINCT '{field.name}.' || name FROM (
+        WITH RECURSIVE keys AS (
+            SELECT e.key AS name, e.value FROM live, jsonb_each(live.{field.column}) e
+            WHERE jsonb_typeof(live.{field.column}) = 'object'
+            UNION
+            SELECT keys.name || '.' || e.key, e.value
+            FROM keys, jsonb_each(CASE WHEN jsonb_typeof(keys.value) = 'object' THEN keys.value ELSE '{{}}' END) e
+        ) SELECT name FROM keys WHERE jsonb_typeof(value) IN ('string', 'number')
+    ) found"""
+    return f"""
+    SELECT DISTINCT '{field.name}.' || (e ->> '{field.entry_key}') FROM live,
+        jsonb_array_elements(CASE WHEN jsonb_typeof({field.column}) = 'array' THEN {field.column} ELSE '[]' END) e"""
+
+
+_WITH_KEYS = [field for field in USERNAME_FIELDS.values() if field.key]
+
+#: The keys present in the published roster, as a username source names them; nested keys have dots.
+_KEYS = f"""
+WITH live AS (
+    SELECT {", ".join(field.column for field in _WITH_KEYS)} FROM {STAGING}.users
     WHERE district_id = :district AND _removed_at IS NULL
-), keys AS (
-    SELECT e.key AS name, e.value FROM live, jsonb_each(live.metadata) e WHERE jsonb_typeof(live.metadata) = 'object'
-    UNION
-    SELECT keys.name || '.' || e.key, e.value
-    FROM keys, jsonb_each(CASE WHEN jsonb_typeof(keys.value) = 'object' THEN keys.value ELSE '{{}}' END) e
 )
-SELECT DISTINCT 'userIds.' || (e ->> 'type') FROM live,
-    jsonb_array_elements(CASE WHEN jsonb_typeof(user_ids) = 'array' THEN user_ids ELSE '[]' END) e
-UNION SELECT DISTINCT 'userProfiles.' || (e ->> 'profileType') FROM live,
-    jsonb_array_elements(CASE WHEN jsonb_typeof(user_profiles) = 'array' THEN user_profiles ELSE '[]' END) e
-UNION SELECT DISTINCT 'metadata.' || name FROM keys WHERE jsonb_typeof(value) IN ('string', 'number')
+{" UNION ".join(map(_keys_sql, _WITH_KEYS))}
 """
 
 
@@ -95,7 +106,7 @@ def compare(roster: CurrentRoster) -> list[FieldFacts]:
     users = roster.users.assign(user=range(roster.people.users.num_rows))
     users["role"] = users["sourced_id"].map(person_roles(roster))
     before = _before(roster)
-    names = [*USERNAME_FIELDS, *field_names(roster)]
+    names = [*(field.name for field in USERNAME_FIELDS.values() if not field.key), *field_names(roster)]
     facts = []
     for role in ROLES:
         theirs = users[users["role"] == role]
@@ -107,9 +118,10 @@ def compare(roster: CurrentRoster) -> list[FieldFacts]:
 
 def field_names(roster: CurrentRoster) -> list[str]:
     """Names of the user ids, profiles and metadata found, sorted; types are the same without regard to case."""
-    found = roster.connection.execute(sa.text(_NAMES), {"district": roster.district.district}).scalars()
+    found = roster.connection.execute(sa.text(_KEYS), {"district": roster.district.district}).scalars()
     names = sorted(name for name in found if name is not None and not name.endswith("."))
-    folded = {(name if name.startswith("metadata.") else name.casefold()): name for name in reversed(names)}
+    cased = tuple(f"{field.name}." for field in _WITH_KEYS if field.entry_key is None)
+    folded = {(name if name.startswith(cased) else name.casefold()): name for name in reversed(names)}
     return sorted(folded.values())
 
 

@@ -7,13 +7,11 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from rollcall.model.username_fields import USERNAME_FIELDS
+
 #: Labels for fields of OneRoster and columns of the roster. Other names are printed without underscores.
 _FIELD_LABELS = {
-    "email": "the email address",
-    "username": "the username",
-    "sourcedId": "the record ID",
-    "sourced_id": "the record ID",
-    "identifier": "the student or staff number",
+    **{name: field.label for field in USERNAME_FIELDS.values() if not field.key for name in (field.name, field.column)},
     "given_name": "the first name",
     "givenName": "the first name",
     "family_name": "the last name",
@@ -44,7 +42,7 @@ def field_label(name: str | None) -> str:
         return _FIELD_LABELS[name]
     kind, _, key = name.partition(".")
     if key:
-        return {"userIds": "the user ID", "metadata": "the extra field"}.get(kind, "the profile") + f" {key}"
+        return f"{USERNAME_FIELDS[kind].label} {key}"
     return f"the field {name.removeprefix('is_').replace('_', ' ')}"
 
 

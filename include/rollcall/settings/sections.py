@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from rollcall.model import username_fields
 from rollcall.model.vocabularies import tokens
 
 # What all settings share: frozen, and unknown keys are errors.
@@ -300,9 +301,6 @@ PLAIN_TRANSFORMS = ("trim", "lower", "upper", "ascii", "no_spaces", "local_part"
 TEXT_TRANSFORMS = ("domain", "prefix", "suffix")
 PAIR_TRANSFORMS = ("replace", "regex")
 
-USERNAME_FIELDS = ("email", "username", "sourcedId", "identifier")
-_USERNAME_FIELD_PREFIXES = ("userIds.", "metadata.", "userProfiles.")
-
 
 class UsernameSource(Settings, frozen=True):
     """One field a username may come from, and what is done to it, in order; `pattern` must match the whole result."""
@@ -312,12 +310,8 @@ class UsernameSource(Settings, frozen=True):
     pattern: str | None = None
 
     def __post_init__(self) -> None:
-        known = self.field in USERNAME_FIELDS or self.field.startswith(_USERNAME_FIELD_PREFIXES)
-        if not known or self.field.endswith("."):
-            raise ValueError(
-                f"unknown username field {self.field!r}; fields are {', '.join(USERNAME_FIELDS)}, "
-                "userIds.<type>, metadata.<key> and userProfiles.<type>"
-            )
+        if username_fields.parse(self.field) is None:
+            raise ValueError(f"unknown username field {self.field!r}; fields are {', '.join(username_fields.FORMS)}")
         for step in self.transform:
             _check_transform(step)
         if self.pattern is not None:
