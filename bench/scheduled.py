@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.resident import MemoryMonitor
+from rollcall.credentials.airflow_api import ENDED
 from rollcall.errors import RollcallError
-from rollcall.onboarding.airflow_api import ENDED
 from rollcall_local.airflow import AirflowComponents
 from rollcall_local.airflow_env import PROJECT
 from rollcall_local.postgres import EmbeddedPostgres

@@ -18,8 +18,8 @@ from typing import Self
 
 import sqlalchemy
 
+from rollcall.credentials.airflow_api import AirflowApi
 from rollcall.errors import RollcallError
-from rollcall.onboarding.airflow_api import AirflowApi
 from rollcall_local.airflow_env import PROJECT, USER, Secrets, airflow_env
 from rollcall_local.loopback import LOOPBACK, free_port
 from rollcall_local.processes import Programs, program_died

@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
+from rollcall.credentials.airflow_api import AirflowApi
 from rollcall.errors import RollcallError
 from rollcall.files.private import write_private
-from rollcall.onboarding.airflow_api import AirflowApi
 from rollcall_local.loopback import LOOPBACK
 
 #: The checkout's folder, with `dags/`, `plugins/`, `config/`, and `include/`.

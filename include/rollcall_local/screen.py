@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from rollcall.credentials.airflow_api import ENDED, AirflowApi
 from rollcall.errors import RollcallError
-from rollcall.onboarding.airflow_api import ENDED, AirflowApi
 
 #: Task states by district, in the order of the tasks: `{"maple": {"extract": "success", "validate": "running"}}`.
 States = Mapping[str, Mapping[str, str | None]]

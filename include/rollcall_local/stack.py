@@ -15,8 +15,8 @@ from typing import Self
 
 import requests
 
+from rollcall.credentials.airflow_api import loopback_session
 from rollcall.errors import RollcallError
-from rollcall.onboarding.airflow_api import loopback_session
 from rollcall_local.airflow import AirflowComponents
 from rollcall_local.airflow_env import PROJECT, AirflowSettings, own_environment
 from rollcall_local.loopback import LOOPBACK, free_port

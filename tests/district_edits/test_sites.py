@@ -163,11 +163,11 @@ def test_a_mapped_school_that_is_gone_keeps_its_line_and_says_so(elm, command):
     assert "2 mapped schools gone from the SIS" in command("sites", "elm").stdout
 
 
-def test_before_the_first_publication_the_next_command_is_named(elm, command):
+def test_before_the_first_pull_the_next_command_is_named(elm, command):
     with pytest.raises(ActionRequired) as caught:
         command("sites", "elm")
-    assert caught.value.code == "nothing_published"
-    assert "rollcall sync elm" in caught.value.remedy
+    assert caught.value.code == "nothing_pulled"
+    assert "rollcall sync elm --dry-run" in caught.value.remedy
 
 
 def test_somebody_at_a_terminal_is_asked(elm):

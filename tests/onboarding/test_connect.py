@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from rollcall.credentials import storage as connection
 from rollcall.errors import ActionRequired, RollcallError
-from rollcall.onboarding import connection
 from rollcall.oneroster.connection import OneRosterConnection
 
 #: The tests' own, whose database `airflow_database` makes; the folder of districts takes it out of the environment.

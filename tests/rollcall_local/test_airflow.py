@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rollcall.credentials.airflow_api import ENDED
 from rollcall.errors import RollcallError
-from rollcall.onboarding.airflow_api import ENDED
 from rollcall_local.airflow import AirflowComponents
 from rollcall_local.airflow_env import AirflowSettings
 from rollcall_local.postgres import EmbeddedPostgres

@@ -143,7 +143,7 @@ def connect(
     your shell: eval "$(rollcall districts connect …)".
     """
     from rollcall.check.raw_connection import RawConnection
-    from rollcall.onboarding import connection
+    from rollcall.credentials import storage as connection
     from rollcall.settings import find_district
 
     settings = find_district(district)

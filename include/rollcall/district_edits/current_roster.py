@@ -1,4 +1,8 @@
-"""The published roster of a district, as decisions about it look at it; no provider is asked."""
+"""The roster that decisions are made on: the published one or, before the first publication, the newest pull.
+
+Site and username decisions come before the first publication, so a dry run or the pull of `districts add` is enough for
+them. No requests go to the SIS.
+"""
 
 from __future__ import annotations
 
@@ -15,46 +19,38 @@ import sqlalchemy as sa
 
 from rollcall.accounts.roles import is_current
 from rollcall.changes.published import district_state, read_live_rows
-from rollcall.errors import ActionRequired
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.landing.manifests import load, read_rows
 from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, ClassMembership, MappingInput
+from rollcall.landing.pull import Pull
+from rollcall.landing.validated import Validated, accepted_schema
+from rollcall.landing.zone import Landing, PullFolder, default_landing
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, night_of
 from rollcall.warehouse.holds import active_hold_rows
 from rollcall.warehouse.models import staging
 from rollcall.warehouse.session import warehouse_snapshot
 
+_ORG_COLUMNS = ["sourced_id", "name", "type", "identifier"]
+
 
 @dataclass(frozen=True)
 class CurrentRoster:
-    """One unmoving view of what readers have.
+    """One snapshot of the roster.
 
-    :param night: the night a remap now would be for.
-    :param as_of: of the newest published pull.
+    :param orgs: `sourced_id`, `name`, `type`, `identifier`, and `life`, whether the SIS still has the org.
+    :param as_of: the time of the newest published pull or, before the first publication, of the newest pull.
+    :param night: the night that a remap now would be for.
+    :param is_published: whether this is the published roster.
     """
 
     connection: sa.Connection
     district: District
     people: MappingInput
+    orgs: pd.DataFrame
     as_of: datetime
     night: date
-
-    def orgs(self) -> pd.DataFrame:
-        """Every org there is or was: `sourced_id`, `name`, `type`, `identifier`, and how it is in the SIS, `life`."""
-        orgs = staging["orgs"]
-        columns = (orgs.c.sourced_id, orgs.c.name, orgs.c.type, orgs.c.identifier)
-        held = active_hold_rows(self.connection, self.district.district).filter(
-            (pc.field("table_name") == "orgs") & (pc.field("change") == "removed")
-        )
-        life = sa.case(
-            (orgs.c._removed_at.is_not(None), "gone"),
-            (orgs.c.sourced_id.in_(held["row_key"].to_pylist()), "held"),
-            (orgs.c._missing_since.is_not(None), "missing"),
-            else_="there",
-        )
-        query = sa.select(*columns, life).where(orgs.c.district_id == self.district.district)
-        rows = [tuple(row) for row in self.connection.execute(query.order_by(orgs.c.name, orgs.c.sourced_id))]
-        names = ["sourced_id", "name", "type", "identifier", "life"]
-        return pd.DataFrame(rows, columns=names).fillna({"name": "", "type": "", "identifier": ""})
+    is_published: bool
 
     @cached_property
     def users(self) -> pd.DataFrame:
@@ -62,34 +58,127 @@ class CurrentRoster:
 
     @cached_property
     def roles(self) -> pd.DataFrame:
-        """Roles that count tonight: the table's columns without those that have ended or have not begun."""
+        """The roles that count tonight: not ended, and begun."""
         held = self.people.user_roles
         counts = is_current(held["begin_date"], held["end_date"], self.night, self.district.filters.days_early)
         return frame(held.filter(counts))
 
 
 @contextmanager
-def current_roster(engine: sa.Engine, district: District) -> Iterator[CurrentRoster]:
-    """Read what is published of a district.
+def current_roster(engine: sa.Engine, district: District, landing: Landing | None = None) -> Iterator[CurrentRoster]:
+    """Read the roster of a district.
 
-    :raises ActionRequired: `nothing_published` before the first publication.
+    :param landing: the landing zone; by default the one of the environment.
+    :raises ActionRequired: `nothing_pulled` if the district is not published and no pull of it is kept.
     """
     key = district.district
+    night = night_of(datetime.now(UTC), district.schedule.timezone)
     with warehouse_snapshot(engine, "deciding", district=key) as connection:
-        state = district_state(connection, key)
-        if state.current_as_of is None:
-            raise ActionRequired(
-                "nothing_published",
-                f"Nothing of {district.name} is published yet, so there is nothing to decide on.",
-                remedy=f"Publish it once: rollcall sync {key}",
-                district=key,
+        as_of = district_state(connection, key).current_as_of
+        if as_of is not None:
+            people, orgs = _published_people(connection, district), _published_orgs(connection, key)
+            yield CurrentRoster(connection, district, people, orgs, as_of, night, is_published=True)
+            return
+        pulled = newest_pull(landing or Landing(default_landing()), district)
+        yield CurrentRoster(
+            connection, district, pulled.people(), pulled.orgs(), pulled.as_of, night, is_published=False
+        )
+
+
+@dataclass(frozen=True)
+class PulledRoster:
+    """The accepted records of one pull.
+
+    :param folder: the pull's folder in the landing zone.
+    """
+
+    folder: PullFolder
+    district: District
+    as_of: datetime
+    validated: Validated
+
+    def people(self) -> MappingInput:
+        in_classes = None
+        if self.district.filters.require_class:
+            in_classes = ClassMembership(
+                enrollments=self._rows("enrollments", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"),
+                class_terms=self._rows("class_terms"),
+                academic_sessions=self._rows("academic_sessions", "sourced_id", "start_date", "end_date"),
             )
-        people = _people(connection, district)
-        night = night_of(datetime.now(UTC), district.schedule.timezone)
-        yield CurrentRoster(connection, district, people, state.current_as_of, night)
+        users, roles = self._rows("users"), self._rows("user_roles")
+        return MappingInput(
+            orgs=self._rows("orgs", "sourced_id", "name", "type"),
+            users=users,
+            user_roles=roles.filter(pc.is_in(roles["user_sourced_id"], value_set=users["sourced_id"])),
+            accounts=accepted_schema(TABLES["accounts"]).empty_table(),
+            in_classes=in_classes,
+            birth_dates=self._rows("demographics", *BIRTH_DATES_SCHEMA.names),
+        )
+
+    def orgs(self) -> pd.DataFrame:
+        rows = frame(self._rows("orgs", *_ORG_COLUMNS)).assign(life="there")
+        return rows.fillna({"name": "", "type": "", "identifier": ""}).sort_values(["name", "sourced_id"])
+
+    def _rows(self, name: str, *columns: str) -> pa.Table:
+        """The rows of a table that are not marked as deleted."""
+        table = TABLES[name]
+        wanted = list(columns) or table.names
+        parts = next((each.parts[name] for each in self.validated.collections if name in each.parts), [])
+        read = [*wanted, *({"status"} & set(table.names) - set(wanted))]
+        rows = read_rows(self.folder, parts, accepted_schema(table), read)
+        if "status" in read:
+            rows = rows.filter(pc.or_kleene(pc.is_null(rows["status"]), pc.not_equal(rows["status"], "tobedeleted")))
+        return rows.select(wanted)
 
 
-def _people(connection: sa.Connection, district: District) -> MappingInput:
+def newest_pull(landing: Landing, district: District) -> PulledRoster:
+    """The newest kept pull with whole collections of everything that decisions need.
+
+    :raises ActionRequired: `nothing_pulled`.
+    """
+    for pull_id in reversed(landing.pulls(district.district)):
+        folder = landing.pull(district.district, pull_id)
+        try:
+            pull, validated = load(folder, Pull), load(folder, Validated)
+        except RollcallError:  # not finished
+            continue
+        whole = {landed.collection for landed in pull.collections if landed.since is None}
+        if pull.kind != "remap" and whole >= set(collections_to_decide(district)) - {"demographics"}:
+            return PulledRoster(folder, district, pull.as_of, validated)
+    raise ActionRequired(
+        "nothing_pulled",
+        f"{district.name} has not been pulled yet, so its schools and people are not known here.",
+        remedy=f"Pull it without publishing: rollcall sync {district.district} --dry-run",
+        district=district.district,
+    )
+
+
+def collections_to_decide(district: District) -> list[str]:
+    """The collections that site and username decisions need, as far as the district shares them."""
+    needed = {"orgs", "users", "demographics"}
+    if district.filters.require_class:
+        needed |= {"academic_sessions", "classes", "enrollments"}
+    return [name for name in district.wanted() if name in needed]
+
+
+def _published_orgs(connection: sa.Connection, district: str) -> pd.DataFrame:
+    """Every org that is or was published."""
+    orgs = staging["orgs"]
+    held = active_hold_rows(connection, district).filter(
+        (pc.field("table_name") == "orgs") & (pc.field("change") == "removed")
+    )
+    life = sa.case(
+        (orgs.c._removed_at.is_not(None), "gone"),
+        (orgs.c.sourced_id.in_(held["row_key"].to_pylist()), "held"),
+        (orgs.c._missing_since.is_not(None), "missing"),
+        else_="there",
+    )
+    query = sa.select(*(orgs.c[name] for name in _ORG_COLUMNS), life).where(orgs.c.district_id == district)
+    rows = [tuple(row) for row in connection.execute(query.order_by(orgs.c.name, orgs.c.sourced_id))]
+    return pd.DataFrame(rows, columns=[*_ORG_COLUMNS, "life"]).fillna({"name": "", "type": "", "identifier": ""})
+
+
+def _published_people(connection: sa.Connection, district: District) -> MappingInput:
     def live(name: str, *columns: str) -> pa.Table:
         return read_live_rows(connection, district.district, TABLES[name], columns or TABLES[name].names)
 
@@ -111,7 +200,7 @@ def _people(connection: sa.Connection, district: District) -> MappingInput:
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
-    """Arrow as pandas, with texts as pandas' own kind of text."""
+    """An Arrow table as pandas, with texts in pandas' own type."""
     return table.to_pandas(types_mapper=lambda kind: pd.StringDtype(na_value=float("nan")) if _text(kind) else None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -19,11 +19,11 @@ from rollcall.district_edits.impact import Impact, compute_impact
 from rollcall.district_edits.persons import Person, described, person_roles
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
-from rollcall.model.username_fields import USERNAME_FIELDS, UsernameField
+from rollcall.model.username_fields import USERNAME_FIELDS
 from rollcall.model.username_text import username_keys
 from rollcall.settings import District, Usernames, UsernameSource, files
 from rollcall.warehouse.bulk import copy_out
-from rollcall.warehouse.schemas import HISTORY, STAGING
+from rollcall.warehouse.schemas import HISTORY
 
 Role = Literal["student", "staff"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -32,35 +32,6 @@ ROLES: tuple[Role, ...] = get_args(Role)
 _LEAST_SHARE = 0.5
 
 _READ = tuple(dict.fromkeys(["sourced_id", *(field.column for field in USERNAME_FIELDS.values())]))
-
-
-def _keys_sql(field: UsernameField) -> str:
-    if field.entry_key is None:
-        return f"""
-    SELECT DISTINCT '{field.name}.' || name FROM (
-        WITH RECURSIVE keys AS (
-            SELECT e.key AS name, e.value FROM live, jsonb_each(live.{field.column}) e
-            WHERE jsonb_typeof(live.{field.column}) = 'object'
-            UNION
-            SELECT keys.name || '.' || e.key, e.value
-            FROM keys, jsonb_each(CASE WHEN jsonb_typeof(keys.value) = 'object' THEN keys.value ELSE '{{}}' END) e
-        ) SELECT name FROM keys WHERE jsonb_typeof(value) IN ('string', 'number')
-    ) found"""
-    return f"""
-    SELECT DISTINCT '{field.name}.' || (e ->> '{field.entry_key}') FROM live,
-        jsonb_array_elements(CASE WHEN jsonb_typeof({field.column}) = 'array' THEN {field.column} ELSE '[]' END) e"""
-
-
-_WITH_KEYS = [field for field in USERNAME_FIELDS.values() if field.key]
-
-#: The keys present in the published roster, as a username source names them; nested keys have dots.
-_KEYS = f"""
-WITH live AS (
-    SELECT {", ".join(field.column for field in _WITH_KEYS)} FROM {STAGING}.users
-    WHERE district_id = :district AND _removed_at IS NULL
-)
-{" UNION ".join(map(_keys_sql, _WITH_KEYS))}
-"""
 
 
 @dataclass(frozen=True)
@@ -106,7 +77,7 @@ def compare(roster: CurrentRoster) -> list[FieldFacts]:
     users = roster.users.assign(user=range(roster.people.users.num_rows))
     users["role"] = users["sourced_id"].map(person_roles(roster))
     before = _before(roster)
-    names = [*(field.name for field in USERNAME_FIELDS.values() if not field.key), *field_names(roster)]
+    names = [*(field.name for field in USERNAME_FIELDS.values() if not field.key), *field_names(roster.users)]
     facts = []
     for role in ROLES:
         theirs = users[users["role"] == role]
@@ -116,13 +87,45 @@ def compare(roster: CurrentRoster) -> list[FieldFacts]:
     return facts
 
 
-def field_names(roster: CurrentRoster) -> list[str]:
-    """Names of the user ids, profiles and metadata found, sorted; types are the same without regard to case."""
-    found = roster.connection.execute(sa.text(_KEYS), {"district": roster.district.district}).scalars()
-    names = sorted(name for name in found if name is not None and not name.endswith("."))
-    cased = tuple(f"{field.name}." for field in _WITH_KEYS if field.entry_key is None)
-    folded = {(name if name.startswith(cased) else name.casefold()): name for name in reversed(names)}
-    return sorted(folded.values())
+def field_names(users: pd.DataFrame) -> list[str]:
+    """The names of fields with a key, such as `userIds.LDAP`, that have values, sorted.
+
+    Types are equal ignoring case; keys of an object are not.
+    """
+    names: set[str] = set()
+    for field in USERNAME_FIELDS.values():
+        if field.key and field.entry_key:
+            types = {f"{field.name}.{kind}" for kind in _types(users[field.column], field.entry_key)}
+            names |= set({name.casefold(): name for name in sorted(types, reverse=True)}.values())
+        elif field.key:
+            objects = (value for value in _decoded(users[field.column]) if isinstance(value, dict))
+            names |= {f"{field.name}.{key}" for found in objects for key in _scalar_keys(found)}
+    return sorted(name for name in names if not name.endswith("."))
+
+
+def _types(column: pd.Series, key: str) -> set[str]:
+    """The values of a key in lists of objects."""
+    return {
+        entry[key]
+        for entries in _decoded(column)
+        if isinstance(entries, list)
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get(key), str)
+    }
+
+
+def _decoded(column: pd.Series) -> Iterator[Any]:
+    """The different JSON values of a column."""
+    return map(msgspec.json.decode, column.dropna().unique())
+
+
+def _scalar_keys(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The keys of texts and numbers. The key of a nested object is joined with dots."""
+    for key, value in metadata.items():
+        if isinstance(value, dict):
+            yield from _scalar_keys(value, f"{prefix}{key}.")
+        elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            yield f"{prefix}{key}"
 
 
 def mask(value: str) -> str:
@@ -172,6 +175,8 @@ def _best_first(facts: list[FieldFacts]) -> list[FieldFacts]:
 
 def _before(roster: CurrentRoster) -> pd.DataFrame | None:
     """The users that the newest pull changed as they were before it; None where nothing was published before it."""
+    if not roster.is_published:
+        return None
     params = {"district": roster.district.district, "as_of": roster.as_of}
     earlier = sa.text(
         f"SELECT EXISTS (SELECT FROM {HISTORY}.users WHERE district_id = :district AND _valid_from < :as_of)"

@@ -139,7 +139,6 @@ class Schools:
 def schools_of(roster: CurrentRoster) -> Schools:
     """What `rollcall sites DISTRICT` lists."""
     district = resolve_site_targets(roster.connection, roster.district)
-    orgs = roster.orgs()
     heads = _heads(district, roster)
     counts = heads.groupby(["org", "becomes"]).size().unstack(fill_value=0)
     counts = counts.reindex(columns=["student", "staff"], fill_value=0)
@@ -147,7 +146,7 @@ def schools_of(roster: CurrentRoster) -> Schools:
     targets = {} if district.sites is None else district.sites.names()
     schools = [
         _school(district, row, counts, decided, targets)
-        for row in orgs.to_dict("records")
+        for row in roster.orgs.to_dict("records")
         if row["sourced_id"] in decided
         or (row["life"] != "gone" and (row["type"] == "school" or row["sourced_id"] in counts.index))
     ]

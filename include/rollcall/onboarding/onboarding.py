@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from rollcall.check.connections import Recorded, check_and_record
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.steps import CheckReport, School
+from rollcall.credentials import storage as connection
 from rollcall.errors import ActionRequired, RollcallError
-from rollcall.onboarding import connection, district_file
+from rollcall.onboarding import district_file
 from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.columns import columns

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rollcall.credentials.storage import REACHED_BY
 from rollcall.errors import ActionRequired
-from rollcall.onboarding.connection import REACHED_BY
 from rollcall.onboarding.onboarding import Onboarded
 from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.settings import District

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from rollcall.credentials.storage import airflow_api
 from rollcall.errors import RollcallError
-from rollcall.onboarding.connection import airflow_api
 
 
 def is_paused(dag_id: str) -> bool | None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rollcall.check.raw_connection import RawConnection
+from rollcall.credentials.airflow_api import AirflowApi
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.files.private import write_private
-from rollcall.onboarding.airflow_api import AirflowApi
 
 _URL, _USER, _PASSWORD = "ROLLCALL_AIRFLOW_URL", "ROLLCALL_AIRFLOW_USER", "ROLLCALL_AIRFLOW_PASSWORD"
 _METADATA = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
