@@ -59,8 +59,8 @@ def command_for(district: str, pasted: RawConnection) -> str:
     options |= {"--token-url": str(pasted.extra["auth_url"])} if "auth_url" in pasted.extra else {}
     options |= {"--signature": str(pasted.extra["signature"])} if "signature" in pasted.extra else {}
     options |= {"--expires-on": str(pasted.extra["expires_on"])} if "expires_on" in pasted.extra else {}
-    told = " ".join(f"{name} {shlex.quote(value)}" for name, value in options.items())
-    return f'eval "$(rollcall districts connect {shlex.quote(district)} {told})"'
+    options_text = " ".join(f"{name} {shlex.quote(value)}" for name, value in options.items())
+    return f'eval "$(rollcall districts connect {shlex.quote(district)} {options_text})"'
 
 
 def shell_command_for(district: str, pasted: RawConnection) -> str:
