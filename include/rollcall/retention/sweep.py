@@ -131,6 +131,7 @@ def _sweep_rows(connection: sa.Connection, district: District, now: datetime) ->
         "rejects": now - timedelta(days=keep.rejects_days),
         "removed": now - timedelta(days=keep.removed_days),
         "history": now - timedelta(days=keep.history_days),
+        "runs": now - timedelta(days=keep.runs_days),
     }
     rows = {table: connection.execute(sa.text(sql), params).rowcount for table, sql in _statements().items()}
     rows = {table: number for table, number in rows.items() if number}
@@ -164,4 +165,31 @@ def _statements() -> dict[str, str]:
         statements[f"{HISTORY}.{name}_published"] = (
             f"DELETE FROM {HISTORY}.{name}_published WHERE district_id = :district AND _until_generation <= {ended}"
         )
-    return statements
+    return statements | _ledger_statements(ended)
+
+
+def _ledger_statements(ended: str) -> dict[str, str]:
+    """The DELETE statement per table of the ledger.
+
+    The details of the published roster stay: the next delta reads its findings and holds. A run that published stays
+    until its history is deleted.
+
+    :param ended: a query for the newest generation whose end is outside of history.
+    """
+    old_details = f"""district_id = :district AND run_id IN (SELECT run_id FROM {OPS}.runs
+            WHERE district_id = :district AND started_at < :runs)
+        AND run_id NOT IN (SELECT current_run_id FROM {OPS}.state WHERE district_id = :district)"""
+    closed = f"SELECT hold_id FROM {OPS}.holds WHERE district_id = :district AND closed_at < :runs"
+    return {
+        **{f"{OPS}.{name}": f"DELETE FROM {OPS}.{name} WHERE {old_details}" for name in ("run_counts", "findings")},
+        f"{OPS}.run_holds": f"DELETE FROM {OPS}.run_holds WHERE ({old_details}) OR hold_id IN ({closed})",
+        f"{OPS}.hold_rows": f"DELETE FROM {OPS}.hold_rows WHERE hold_id IN ({closed})",
+        f"{OPS}.holds": f"DELETE FROM {OPS}.holds WHERE district_id = :district AND closed_at < :runs",
+        f"{OPS}.pulls": f"""
+            DELETE FROM {OPS}.pulls WHERE district_id = :district AND as_of < :runs
+            AND pull_id NOT IN (SELECT current_pull_id FROM {OPS}.state WHERE district_id = :district)""",
+        f"{OPS}.runs": f"""
+            DELETE FROM {OPS}.runs r WHERE district_id = :district AND started_at < :runs AND status <> 'running'
+            AND (status <> 'published' OR (finished_at < :history AND generation < {ended}))
+            AND NOT EXISTS (SELECT FROM {OPS}.rejects j WHERE j.district_id = r.district_id AND j.run_id = r.run_id)""",
+    }

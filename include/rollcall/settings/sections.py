@@ -77,12 +77,15 @@ class Retention(Settings, frozen=True):
     :param rejects_days: refused records.
     :param removed_days: rows of people and classes that were removed from the roster.
     :param history_days: history that ended before.
+    :param runs_days: details of runs: counts, findings, proofs, closed holds, and runs that published nothing. A run
+        that published stays as long as its history.
     """
 
     landing_days: int = 35
     rejects_days: int = 35
     removed_days: int = 400
     history_days: int = 800
+    runs_days: int = 400
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

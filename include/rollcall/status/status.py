@@ -136,7 +136,7 @@ _VIEW = sa.text(f"SELECT * FROM {OPS}.district_status ORDER BY district_id")  # 
 
 
 def _status(row: Any, district: District, now: datetime) -> DistrictStatus:
-    late_from = Nights(district).late_from(row["readers_have"]) if row["readers_have"] else None
+    late_from = Nights(district).late_from(row["published_as_of"]) if row["published_as_of"] else None
     state = _state(row, district, late_from, now)
     since = {"late": late_from, "held": row["held_since"], "published": row["published_at"]}
     return DistrictStatus(
@@ -148,8 +148,8 @@ def _status(row: Any, district: District, now: datetime) -> DistrictStatus:
         timezone=district.schedule.timezone,
         since=since.get(state, row["since"]),
         nights=row["nights"] or 0,
-        published_as_of=row["readers_have"],
-        night=row["night_readers_have"],
+        published_as_of=row["published_as_of"],
+        night=row["published_night"],
         run_id=row["run_id"] or "",
     )
 

@@ -24,6 +24,9 @@ from rollcall.warehouse.schemas import OPS
 from rollcall.warehouse.session import upsert
 from rollcall.warehouse.worker import LONGEST_RUN, has_ended, this_process
 
+#: Rejected records that the warehouse stores of one run.
+MAX_STORED_REJECTS = 20_000
+
 
 def start_run(connection: sa.Connection, district: str, run_id: str, night: date, kind: RunKind = "sync") -> None:
     """Insert a run. A retry starts the same run again, unless it is published."""
@@ -211,6 +214,8 @@ def write_details(
     for table in (run_counts, findings):
         connection.execute(sa.delete(table).filter_by(**key))
     _insert(connection, run_counts, [key | _count_row(name, count) for name, count in changes.counts.items()])
+    stored = limit_rejects(rejects)
+    all_findings = [*all_findings, *_finding_of_limit(rejects, stored)]
     _insert(connection, findings, [key | row for row in _sum_findings(all_findings)])
     if events is None:
         holds.record_dry_run(connection, changes)
@@ -218,9 +223,27 @@ def write_details(
         holds.record_holds(connection, changes, events)
     connection.execute(sa.text(f"DELETE FROM {OPS}.rejects WHERE district_id = :district_id AND run_id = :run_id"), key)
     for name, value in key.items():
-        rejects = rejects.append_column(name, pa.array([value] * rejects.num_rows, pa.string()))
-    if rejects.num_rows:
-        copy_in(connection, f"{OPS}.rejects", rejects)
+        stored = stored.append_column(name, pa.array([value] * stored.num_rows, pa.string()))
+    if stored.num_rows:
+        copy_in(connection, f"{OPS}.rejects", stored)
+
+
+def limit_rejects(rejects: pa.Table) -> pa.Table:
+    """The rejects that the warehouse stores: all, or `MAX_STORED_REJECTS` of them, the first ones of every rule.
+
+    A provider can break one rule in every record. Each rejected record stays in the landing zone.
+    """
+    if rejects.num_rows <= MAX_STORED_REJECTS:
+        return rejects
+    rank = rejects.select(["collection", "rule"]).to_pandas().groupby(["collection", "rule"]).cumcount()
+    first = rank.sort_values(kind="stable").index[:MAX_STORED_REJECTS].sort_values()
+    return rejects.take(pa.array(first))
+
+
+def _finding_of_limit(rejects: pa.Table, stored: pa.Table) -> list[Finding]:
+    number = rejects.num_rows - stored.num_rows
+    message = f"rejected records are only in the landing zone; {OPS}.rejects stores {MAX_STORED_REJECTS:,} per run"
+    return [Finding("rejects", "rejects_not_stored", "warning", message, number)] if number else []
 
 
 def record_pull(connection: sa.Connection, pull: Pull, *, is_complete: bool) -> None:

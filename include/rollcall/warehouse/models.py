@@ -272,6 +272,32 @@ runs = sa.Table(
     sa.PrimaryKeyConstraint("district_id", "run_id", name="pk_runs"),
     schema=OPS,
 )
+sa.Index("ix_runs_started", runs.c.district_id, runs.c.started_at.desc())
+sa.Index(
+    "ix_runs_published",
+    runs.c.district_id,
+    runs.c.finished_at.desc(),
+    postgresql_where=sa.text("status = 'published' AND kind IN ('sync', 'remap', 'rollback')"),
+)
+
+#: Per district, its newest sync or remap, its newest publication, and the start of the current failures. A trigger on
+#: `runs` writes it at commit; the view `district_status` reads it.
+latest_runs = sa.Table(
+    "latest_runs",
+    metadata,
+    sa.Column("district_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text),
+    sa.Column("status", sa.Text),
+    sa.Column("night", sa.Date),
+    sa.Column("started_at", timestamp()),
+    sa.Column("waits_for", sa.Text),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.Column("published_at", timestamp()),
+    sa.Column("failing_since", timestamp()),
+    sa.Column("failing_nights", sa.BigInteger),
+    schema=OPS,
+)
 
 COUNTS = ("received", "rejected", "added", "changed", "unchanged", "returned", "missing", "removed", "held")
 
