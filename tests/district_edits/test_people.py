@@ -13,24 +13,24 @@ from tests.district_edits.conftest import ELM, roster
 def test_somebody_is_left_out_found_by_username_until_the_decision_is_taken_back(elm, command):
     elm.publish()
     why = ("--reason", "Asked for: by the family", "--until", "2030-06-30")
-    told = json.loads(command("people", "elm", "exclude", "ADA7", *why, "--yes", "--json").stdout)
+    told = json.loads(command("people", "exclude", "elm", "ADA7", *why, "--yes", "--json").stdout)
     assert (told["moves"]["lose"], told["moves"]["people"]) == (1, 1)
     decision = 'people:\n  ada: {exclude: true, reason: "Asked for: by the family", until: 2030-06-30}\n'
     assert elm.text == ELM + decision
     elm.publish()
     assert "ada" not in elm.accounts()
-    listed = json.loads(command("people", "elm", "--json").stdout)
+    listed = json.loads(command("people", "list", "elm", "--json").stdout)
     assert [(one["sourced_id"], one["exclude"], one["until"], one["is_over"]) for one in listed] == [
         ("ada", True, "2030-06-30", False)
     ]
-    assert "Ada Planted-Okonkwo, student, Lincoln Elem, grade 05" in command("people", "elm").stdout
-    command("people", "elm", "clear", "ada@elm.example", "--yes")
+    assert "Ada Planted-Okonkwo, student, Lincoln Elem, grade 05" in command("people", "list", "elm").stdout
+    command("people", "clear", "elm", "ada@elm.example", "--yes")
     assert elm.text == ELM
 
 
 def test_a_username_by_hand(elm, command):
     elm.publish()
-    shown = command("people", "elm", "username", "ben@elm.example", "ben.o", "--reason", "Two of one name", "--yes")
+    shown = command("people", "set-username", "elm", "ben@elm.example", "ben.o", "--reason", "Two of one name", "--yes")
     assert "1 person: 1 get another username" in shown.stdout
     assert elm.text == ELM + "people:\n  ben: {username: ben.o, reason: Two of one name}\n"
 
@@ -39,14 +39,14 @@ def test_a_username_by_hand(elm, command):
 def test_a_username_with_something_invisible_is_not_written(elm, command, name):
     elm.publish()
     with pytest.raises(ActionRequired) as caught:
-        command("people", "elm", "username", "ben@elm.example", name, "--reason", "Two of one name", "--yes")
+        command("people", "set-username", "elm", "ben@elm.example", name, "--reason", "Two of one name", "--yes")
     assert caught.value.code == "username_unusable"
     assert elm.text == ELM
 
 
 def test_who_could_be_several_is_listed_and_nothing_is_written(elm, command):
     elm.publish(roster(ben="ada@elm.example"))
-    result = command("people", "elm", "exclude", "ada@elm.example", "--reason", "x", "--yes")
+    result = command("people", "exclude", "elm", "ada@elm.example", "--reason", "x", "--yes")
     assert result.exit_code == 1
     assert "ada  Ada Planted-Okonkwo" in result.stderr
     assert "ben  Ben Planted-Okonkwo" in result.stderr
@@ -56,15 +56,15 @@ def test_who_could_be_several_is_listed_and_nothing_is_written(elm, command):
 def test_nobody_and_no_reason_and_a_night_long_past(elm, command):
     elm.publish()
     with pytest.raises(ActionRequired) as caught:
-        command("people", "elm", "clear", "nobody@elm.example")
+        command("people", "clear", "elm", "nobody@elm.example")
     assert caught.value.code == "person_unknown"
     assert "nobody@elm.example" not in str(caught.value)
     with pytest.raises(ActionRequired) as caught:
-        command("people", "elm", "clear", "ada")
+        command("people", "clear", "elm", "ada")
     assert caught.value.code == "person_not_decided"
-    assert command("people", "elm", "exclude", "ada").exit_code == 2
+    assert command("people", "exclude", "elm", "ada").exit_code == 2
     past = ("--reason", "x", "--until", "2020-01-01")
-    assert command("people", "elm", "exclude", "ada", *past).exit_code == 2
+    assert command("people", "exclude", "elm", "ada", *past).exit_code == 2
     with pytest.raises(ActionRequired, match="reason must say why"):
-        command("people", "elm", "exclude", "ada", "--reason", " ", "--yes")
+        command("people", "exclude", "elm", "ada", "--reason", " ", "--yes")
     assert elm.text == ELM

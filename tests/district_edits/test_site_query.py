@@ -31,7 +31,7 @@ def test_ids_and_names_come_from_the_query(elm, command, vendor):
     elm.publish()
     assert elm.accounts() == {"ada": ["L"], "ben": ["L"], "cid": ["M"], "eve": ["L"], "fay": ["M"]}
     assert set(elm.nights.live("accounts", "site_name")) == {"Lincoln 100%", "M"}
-    assert "L (Lincoln 100%)" in command("sites", "elm").stdout
+    assert "L (Lincoln 100%)" in command("sites", "list", "elm").stdout
 
 
 def test_another_answer_is_another_rule_set(elm, vendor):

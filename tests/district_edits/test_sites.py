@@ -21,12 +21,12 @@ sites:   # agreed in October
 
 
 def _schools(command: Any) -> dict[str, dict[str, Any]]:
-    told = json.loads(command("sites", "elm", "--json").stdout)
+    told = json.loads(command("sites", "list", "elm", "--json").stdout)
     return {school["sourced_id"]: school for school in told["schools"]}
 
 
-def _moves(command: Any, *arguments: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(command("sites", "elm", *arguments, "--json").stdout)
+def _moves(command: Any, verb: str, *arguments: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(command("sites", verb, "elm", *arguments, "--json").stdout)
     return told
 
 
@@ -40,7 +40,7 @@ def test_without_sites_every_school_is_its_own(elm, command):
         "office": "no_school",
     }
     with pytest.raises(ActionRequired) as caught:
-        command("sites", "elm", "exclude", "north")
+        command("sites", "exclude", "elm", "north")
     assert caught.value.code == "no_sites"
     assert elm.text == ELM
 
@@ -58,7 +58,7 @@ def test_undecided_schools_come_first_with_their_people_and_a_suggestion(elm, co
         ("south", 1, 1, "undecided", "", ""),
         ("office", 0, 1, "no_school", "", ""),
     ]
-    shown = command("sites", "elm").stdout
+    shown = command("sites", "list", "elm").stdout
     assert "3 schools undecided, 6 people wait" in shown
     assert elm.accounts() == {}
 
@@ -77,13 +77,13 @@ def test_a_decision_says_whom_it_moves_and_changes_its_own_lines_only(elm, comma
         "ways": [{"from": "", "to": "Lincoln Elementary School", "people": 3}],
     }
     assert elm.text == ELM + SITES
-    said = command("sites", "elm", "set", "Lincoln elem", "Lincoln Elementary School", "--yes").stdout
+    said = command("sites", "set", "elm", "Lincoln elem", "Lincoln Elementary School", "--yes").stdout
     assert "3 people: 3 get an account." in said
     assert "rollcall sync elm --remap" in said
     assert elm.text == ELM + SITES + "  map:\n    north: L  # Lincoln Elem\n"
     elm.publish()
     assert elm.accounts() == {"ada": ["L"], "ben": ["L"], "eve": ["L"]}
-    again = command("sites", "elm", "set", "101", "L", "--yes")
+    again = command("sites", "set", "elm", "101", "L", "--yes")
     assert "Nothing to write" in again.stdout
 
 
@@ -112,7 +112,7 @@ def test_moving_leaving_out_and_taking_back_count_each_person_once(elm, command)
 def test_suggestions_are_applied_together(elm, command):
     elm.says(SITES)
     elm.publish()
-    shown = command("sites", "elm", "suggest").stdout
+    shown = command("sites", "suggest", "elm").stdout
     assert "Grant Elementary (annex) → 103 (Grant): the same identifier" in shown
     assert "2 suggested, 0 ambiguous, 1 without a match" in shown
     assert elm.text == ELM + SITES
@@ -123,13 +123,13 @@ def test_suggestions_are_applied_together(elm, command):
 def test_what_cannot_be_found_names_the_nearest(elm, command):
     elm.says(SITES)
     elm.publish()
-    for arguments, code, told in (
+    for (verb, *arguments), code, told in (
         (("set", "nrth", "L"), "school_unknown", "did you mean 'north'"),
         (("set", "north", "Lincon Elementary School"), "site_unknown", "did you mean 'Lincoln Elementary School'"),
         (("exclude", "Lincoln"), "school_unknown", "did you mean"),
     ):
         with pytest.raises(ActionRequired) as caught:
-            command("sites", "elm", *arguments, "--yes")
+            command("sites", verb, "elm", *arguments, "--yes")
         assert caught.value.code == code
         assert told in caught.value.message
     assert elm.text == ELM + SITES
@@ -139,7 +139,7 @@ def test_a_name_that_two_schools_have_is_not_guessed(elm, command):
     elm.says(SITES)
     elm.publish(roster([*ORGS, ("twin", "Grant Elementary", "school", "199")]))
     with pytest.raises(ActionRequired) as caught:
-        command("sites", "elm", "set", "Grant Elementary", "L")
+        command("sites", "set", "elm", "Grant Elementary", "L")
     assert caught.value.code == "school_ambiguous"
     assert "annex" in caught.value.message
     assert "twin" in caught.value.message
@@ -160,12 +160,12 @@ def test_a_mapped_school_that_is_gone_keeps_its_line_and_says_so(elm, command):
         "L (Lincoln Elementary School), missing in the SIS",
         "L (Lincoln Elementary School), gone from the SIS, held",
     ]
-    assert "2 mapped schools gone from the SIS" in command("sites", "elm").stdout
+    assert "2 mapped schools gone from the SIS" in command("sites", "list", "elm").stdout
 
 
 def test_before_the_first_pull_the_next_command_is_named(elm, command):
     with pytest.raises(ActionRequired) as caught:
-        command("sites", "elm")
+        command("sites", "list", "elm")
     assert caught.value.code == "nothing_pulled"
     assert "rollcall sync elm --dry-run" in caught.value.remedy
 
@@ -175,7 +175,7 @@ def test_somebody_at_a_terminal_is_asked(elm):
     elm.publish()
     ours, theirs = pty.openpty()
     asked = subprocess.Popen(
-        [sys.executable, "-m", "rollcall.cli.main", "sites", "elm", "set", "north", "L"],
+        [sys.executable, "-m", "rollcall.cli.main", "sites", "set", "elm", "north", "L"],
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -196,6 +196,6 @@ def test_a_file_that_cannot_be_written_shows_what_to_write(elm, command):
     elm.publish()
     elm.path.with_name(".elm.yaml.new").mkdir()  # whatever stands in the way of writing
     with pytest.raises(ActionRequired) as caught:
-        command("sites", "elm", "set", "north", "L", "--yes")
+        command("sites", "set", "elm", "north", "L", "--yes")
     assert caught.value.code == "district_file_readonly"
     assert elm.text == ELM + SITES

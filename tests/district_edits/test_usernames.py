@@ -10,8 +10,8 @@ import pytest
 from tests.district_edits.conftest import ELM, roster
 
 
-def _json(command: Any, *arguments: str) -> Any:
-    return json.loads(command("usernames", "elm", *arguments, "--json").stdout)
+def _json(command: Any, verb: str = "compare", *arguments: str) -> Any:
+    return json.loads(command("usernames", verb, "elm", *arguments, "--json").stdout)
 
 
 def test_fields_are_compared_per_role_and_the_best_is_marked(elm, command):
@@ -34,13 +34,13 @@ def test_fields_are_compared_per_role_and_the_best_is_marked(elm, command):
     assert facts["staff", "email"]["verdict"] == "filled by all, no collisions, stable"
     # an example shows neither a whole name nor how long it is
     assert facts["staff", "email"]["example"] == "e••••@elm.example"
-    assert "Planted" not in command("usernames", "elm").output
+    assert "Planted" not in command("usernames", "compare", "elm").output
 
 
 def test_before_the_second_pull_nothing_is_called_stable(elm, command):
     elm.publish()
     assert {fact["changed"] for fact in _json(command)} == {None}
-    assert "stable" not in command("usernames", "elm").stdout
+    assert "stable" not in command("usernames", "compare", "elm").stdout
 
 
 def test_a_preview_names_coverage_collisions_and_whose_name_would_change(elm, command):
@@ -57,7 +57,7 @@ def test_a_preview_names_coverage_collisions_and_whose_name_would_change(elm, co
         ("dot", "dot@elm.example", "dot")
     ]
     assert (shown["moves"]["lose"], shown["moves"]["rename"]) == (2, 1)
-    words = command("usernames", "elm", "preview", "email", "--transform", "local_part").stdout
+    words = command("usernames", "preview", "elm", "email", "--transform", "local_part").stdout
     assert "same: Ada Planted-Okonkwo, student, Lincoln Elem, grade 05, and Ben Planted-Okonkwo" in words
     assert elm.text == ELM
 
@@ -108,10 +108,10 @@ def test_one_role_of_a_map_is_exchanged_and_the_other_keeps_its_comment(elm, com
     ours = "usernames:\n  # as the school wants it\n  student: [{field: email}]\n  staff: [{field: username}]  # ours\n"
     elm.says(ours, "usernames: email\n")
     elm.publish()
-    command("usernames", "elm", "set", "username", "--role", "student", "--yes")
+    command("usernames", "set", "elm", "username", "--role", "student", "--yes")
     assert ours.replace("[{field: email}]", "[{field: username, transform: [trim, lower]}]") in elm.text
 
 
 @pytest.mark.parametrize("wrong", [["phone"], ["email", "--transform", "lowr"], ["email", "--pattern", "("]])
 def test_a_field_or_step_that_does_not_exist_is_a_usage_error(elm, command, wrong):
-    assert command("usernames", "elm", "preview", *wrong).exit_code == 2
+    assert command("usernames", "preview", "elm", *wrong).exit_code == 2

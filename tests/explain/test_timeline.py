@@ -148,7 +148,7 @@ def test_a_hold_is_shown_with_its_command(elm, roster, ask):
         connection.execute(sa.insert(hold_rows).values(**row, table_name="users", row_key="ada"))
         connection.execute(sa.insert(hold_rows).values(**row, table_name="users", row_key="new-ada"))
     answer = ask("ada").answer
-    assert (answer.code, answer.where[-1]) == ("held_removals", ("Rollcall", "rollcall holds show elm-7"))
+    assert (answer.code, answer.where[-1]) == ("held_removals", ("Rollcall", "rollcall holds show elm elm-7"))
     assert _code(ask("new-ada")) == "new_record_held"
     for kind in ("updates", "usernames", "identities"):
         with elm.engine.begin() as connection:

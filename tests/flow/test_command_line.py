@@ -317,7 +317,7 @@ def test_a_first_roster_that_is_cut_off_is_held_and_says_received_of_total(ready
     assert first.exit_code == 3
     assert "100 of " in first.stdout
     assert [_live(ready, "maple", table) for table in ("orgs", "users", "enrollments", "accounts")] == [0] * 4
-    _rollcall("holds", "approve", "maple-users", "--reason", "their total is wrong")
+    _rollcall("holds", "approve", "maple", "users", "--reason", "their total is wrong")
     assert _sync("maple")["run"]["status"] == "published"
     assert _live(ready, "maple", "users") > 90
     sandbox.set_quirks("maple", [])

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rollcall.cli.holds import holds as command
+from rollcall.errors import ActionRequired
 from rollcall.orchestration import required_actions
 
 
@@ -79,13 +80,13 @@ def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
     listed = run("list")
     assert hold_id in listed.output
     assert "the removal of 2 people" in listed.output
-    shown = run("show", "elm-users").output
+    shown = run("show", "elm", "elm-users").output
     labels = [line[2:14].strip() for line in shown.splitlines()[1:]]
     assert labels[:4] == ["Held", "Status", "Since", "Where"]
     assert labels[-8:-3] == ["For example", "Meanwhile", "Approve", "Reject", "Nothing"]
     assert "ben (Ben Planted-Okonkwo), cid (Cid Planted-Okonkwo)" in shown
     assert len(shown.splitlines()) < 24
-    rows = json.loads(run("show", "elm-users", "--json").output)["named_rows"]
+    rows = json.loads(run("show", "elm", "elm-users", "--json").output)["named_rows"]
     assert [(row["table_name"], row["key"], row["change"]) for row in rows] == [
         ("users", ["ben"], "removed"),
         ("users", ["cid"], "removed"),
@@ -93,10 +94,27 @@ def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
 
 
 def test_approve_says_what_it_approved_what_stays_and_the_next_command(held, run):
-    told = run("approve", "elm-users", "--except", "cid", "--reason", "moved away").output
+    told = run("approve", "elm", "users", "--except", "cid", "--reason", "moved away").output
     assert "1 rows approved until" in told
     assert "1 stay held." in told
     assert "To publish it now: rollcall sync elm --remap" in told
     [living] = json.loads(run("list", "elm", "--json").output)
     assert (living["status"], living["approved_rows"], living["reason"]) == ("approved", 1, "moved away")
-    assert run("list", "oak").output == "No open holds.\n"
+
+
+def test_a_hold_is_named_after_its_district(held, run):
+    hold_id = held.one().hold_id
+    for name in ((), ("users",), ("elm-us",), (hold_id,)):
+        assert json.loads(run("show", "elm", *name, "--json").output)["hold_id"] == hold_id
+    for arguments, code, told in (
+        (("show", "elm-users"), "district_unknown", f"elm {hold_id}"),
+        (("show", "elms"), "district_unknown", "folder of your districts"),
+        (("list", "oak"), "district_unknown", "folder of your districts"),
+        (("approve", "elm", "classes", "--reason", "x"), "no_such_hold", "rollcall holds list"),
+    ):
+        with pytest.raises(ActionRequired) as caught:
+            run(*arguments)
+        assert (caught.value.code, told in caught.value.remedy) == (code, True)
+    run("reject", "elm", "--reason", "they are there")
+    run("approve", "elm", "--reason", "they are gone after all")
+    assert held.one().status == "approved"

@@ -1,4 +1,4 @@
-"""Options and actions of older versions are errors that name the new one."""
+"""Options of older versions are errors that name the new one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from rollcall.cli.main import rollcall
         ("check maple --letter", "--letter is retired. Use --email."),
         ("check maple --pin-anew", "--pin-anew is retired. Use --replace-pin."),
         ("districts add maple --letter", "--letter is retired. Use --email."),
-        ("holds approve maple-users --because moved", "--because is retired. Use --reason."),
-        ("holds reject maple-users --because moved", "--because is retired. Use --reason."),
-        ("people maple exclude ada --because asked", "--because is retired. Use --reason."),
-        ("people maple username ada a.b --because asked", "--because is retired. Use --reason."),
-        ("people maple leave-out ada --because asked", "leave-out is retired. Use exclude."),
-        ("sites maple leave-out north", "leave-out is retired. Use exclude."),
+        ("holds approve maple users --because moved", "--because is retired. Use --reason."),
+        ("holds reject maple users --because moved", "--because is retired. Use --reason."),
+        ("people exclude maple ada --because asked", "--because is retired. Use --reason."),
+        ("people set-username maple ada a.b --because asked", "--because is retired. Use --reason."),
     ],
 )
 def test_a_retired_option_names_the_new_one(command, error):

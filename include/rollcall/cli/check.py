@@ -8,11 +8,12 @@ import sys
 
 import click
 
+from rollcall.cli.grammar import district_argument, examples
 from rollcall.cli.options import retired_option, warehouse_option
 
 
-@click.command()
-@click.argument("district")
+@click.command(epilog=examples("check maple", "check maple --email"))
+@district_argument
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @click.option("--email", "as_email", is_flag=True, help="Print only the email to the district.")
 @retired_option("--letter", "--email", is_flag=True)

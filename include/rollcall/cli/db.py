@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
+from rollcall.cli.grammar import CommandGroup, examples
 from rollcall.cli.options import warehouse_option
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def db() -> None:
     """Manage the warehouse's schemas."""
 
 
-@db.command()
+@db.command(epilog=examples("db upgrade"))
 @warehouse_option
 def upgrade(warehouse: str | None) -> None:
     """Create Rollcall's schemas in the warehouse, or upgrade them to the latest version."""
@@ -30,7 +31,7 @@ def upgrade(warehouse: str | None) -> None:
         click.echo(f"Upgraded the warehouse from version {before} to {after}.")
 
 
-@db.command()
+@db.command(epilog=examples("db describe"))
 def describe() -> None:
     """Print the reference of the roster's tables (docs/staging-schema.md), generated from the models."""
     from rollcall.warehouse.describe import page

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from rollcall.cli.grammar import CommandGroup, district_argument, examples
 from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
 from rollcall.errors import ActionRequired
 from rollcall.landing.zone import Landing
@@ -23,18 +24,29 @@ if TYPE_CHECKING:
     from rollcall.onboarding.recognition import ParsedCredentials
 
 
-@click.group()
+_CONNECT = (
+    "districts connect maple --client-id 3f9a --base-url https://sis.maple.example/ims/oneroster/rostering/v1p2 "
+    "--token-url https://sis.maple.example/oauth2/token"
+)
+
+
+@click.group(cls=CommandGroup)
 def districts() -> None:
     """Add a district, show its settings, store its connection, or delete its data."""
 
 
-@districts.command()
+@districts.command(epilog=examples("districts schema > district.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of a district's file, for use in an editor."""
     click.echo(json.dumps(json_schema(), indent=1))
 
 
-@districts.command()
+@districts.command(
+    epilog=examples(
+        "districts add maple mail.txt",
+        "districts add maple mail.txt --site ME='Maple Elementary' --site MH='Maple High'",
+    )
+)
 @click.argument("district")
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--name", default="", help="The district's name.  [default: from the provider]")
@@ -125,8 +137,8 @@ def add(
         sys.exit(1)
 
 
-@districts.command()
-@click.argument("district")
+@districts.command(epilog=examples(_CONNECT))
+@district_argument
 @click.option("--base-url", required=True, metavar="URL", help="Base URL or OneRoster URL.")
 @click.option("--client-id", required=True, metavar="ID", help="Client ID or Consumer Key.")
 @click.option("--token-url", default="", metavar="URL", help="Token URL. Without it, the connection uses OAuth 1.")
@@ -170,8 +182,8 @@ def connect(
         click.echo(f"AIRFLOW_CONN_{pasted.conn_id.upper()}: set in this shell, once evaluated.", err=True)
 
 
-@districts.command()
-@click.argument("district")
+@districts.command(epilog=examples("districts show maple"))
+@district_argument
 @json_option
 def show(district: str, as_json: bool) -> None:
     """Print the effective settings of DISTRICT (an ID, or a path to its YAML file) and where each comes from.
@@ -187,8 +199,8 @@ def show(district: str, as_json: bool) -> None:
         click.echo(found.yaml(), nl=False)
 
 
-@districts.command()
-@click.argument("district")
+@districts.command(epilog=examples("districts purge maple"))
+@district_argument
 @click.option("--yes-delete", metavar="DISTRICT", help="Confirm by repeating the district ID.")
 @json_option
 @warehouse_option

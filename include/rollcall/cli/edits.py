@@ -1,4 +1,4 @@
-"""Commands of the form `rollcall GROUP DISTRICT [ACTION …]`: they show something or, with an action, change it."""
+"""What the commands of `sites`, `usernames`, and `people` share: their district, and the preview before they write."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import functools
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollcall.cli.options import json_option, warehouse_option
+from rollcall.cli.grammar import district_argument
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -20,19 +20,9 @@ if TYPE_CHECKING:
     from rollcall.district_edits.impact import Impact
 
 
-class OfDistrict(click.Group):
-    """Accepts options before DISTRICT and after it."""
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        action = next((index for index, arg in enumerate(args) if index and arg in self.commands), len(args))
-        if args and not args[0].startswith("-"):
-            args = [*args[1:action], args[0], *args[action:]]
-        return super().parse_args(context, args)
-
-
 @dataclass(frozen=True)
 class DistrictContext:
-    """The arguments before the action."""
+    """The district a command is about, and the warehouse it reads."""
 
     district: str
     warehouse: str | None
@@ -48,33 +38,14 @@ class DistrictContext:
         return connect(warehouse_from_environment(self.warehouse))
 
 
-def of_district(show: Callable[..., None]) -> click.Group:
-    """Turn a function into the group's command, which calls it when no action follows."""
+def with_district(function: Callable[..., None]) -> Callable[..., None]:
+    """Put DISTRICT before a command's own arguments. Pass it and `--warehouse` as a DistrictContext."""
 
-    @click.group(cls=OfDistrict, invoke_without_command=True)
-    @click.argument("district")
-    @json_option
-    @warehouse_option
-    @click.pass_context
-    @functools.wraps(show)
-    def command(context: click.Context, district: str, as_json: bool, warehouse: str | None) -> None:
-        context.obj = asked = DistrictContext(district, warehouse)
-        if context.invoked_subcommand is None:
-            show(asked, as_json=as_json)
-
-    return command
-
-
-def action(function: Callable[..., None]) -> Callable[..., None]:
-    """Turn a function into an action of such a group. It accepts `--warehouse` too."""
-
-    @warehouse_option
-    @click.pass_obj
     @functools.wraps(function)
-    def called(asked: DistrictContext, /, warehouse: str | None, **options: Any) -> None:
-        function(replace(asked, warehouse=warehouse or asked.warehouse), **options)
+    def called(district: str, warehouse: str | None, **options: Any) -> None:
+        function(DistrictContext(district, warehouse), **options)
 
-    return called
+    return district_argument(called)
 
 
 def settle(edit: Edit, moved: Impact, *, yes: bool, as_json: bool, more: dict[str, Any] | None = None) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import click
 
+from rollcall.cli.grammar import district_argument, examples
 from rollcall.cli.options import json_option, landing_option, warehouse_option
 from rollcall.landing.zone import Landing
 from rollcall.settings import find_district
@@ -17,8 +18,8 @@ from rollcall.settings import find_district
 _DEFAULT_LINES = 60
 
 
-@click.command()
-@click.argument("district")
+@click.command(epilog=examples("diff maple", "diff maple --between 2026-11-27 2026-11-28"))
+@district_argument
 @click.option(
     "--between",
     nargs=2,
@@ -67,8 +68,8 @@ def diff(
         render.print_diff(changes, limit or _DEFAULT_LINES, sys.stdout)
 
 
-@click.command()
-@click.argument("district")
+@click.command(epilog=examples("explain maple Ada Okonkwo", "explain maple S10442 --forward"))
+@district_argument
 @click.argument("who", nargs=-1, required=True)
 @click.option("--forward", is_flag=True, help="Print only a reply for the school, without IDs or other people's names.")
 @json_option

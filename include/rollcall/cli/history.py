@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from rollcall.cli.grammar import district_argument, examples, optional_district_argument
 from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
@@ -18,8 +19,8 @@ from rollcall.settings import District, find_district, load_districts, night_of
 _NIGHT = click.DateTime(["%Y-%m-%d"])
 
 
-@click.command()
-@click.argument("district", required=False)
+@click.command(epilog=examples("backfill maple --from 2026-11-03 --to 2026-11-05"))
+@optional_district_argument
 @click.option("--from", "first", type=_NIGHT, required=True, metavar="NIGHT", help="The first night, YYYY-MM-DD.")
 @click.option("--to", "last", type=_NIGHT, required=True, metavar="NIGHT", help="The last night, YYYY-MM-DD.")
 @retired_option("--nights", "--from and --to")
@@ -67,8 +68,8 @@ def _enabled() -> list[District]:
     return [district for district in load_districts()[0] if district.enabled]
 
 
-@click.command()
-@click.argument("district")
+@click.command(epilog=examples("resume maple"))
+@district_argument
 @click.option("--clock", is_flag=True, help="Fix rows dated in the future, after a clock was ahead.")
 @json_option
 @warehouse_option
@@ -100,8 +101,8 @@ def resume(district: str, clock: bool, as_json: bool, warehouse: str | None) -> 
         click.echo(f"{settings.name} was not paused.")
 
 
-@click.command()
-@click.argument("district")
+@click.command(epilog=examples("rollback maple --to cli__2026-11-28T07:15:00+00:00__a1b2c3"))
+@district_argument
 @click.option("--to", "to_run", required=True, metavar="RUN", help="Run ID to roll back to.")
 @json_option
 @warehouse_option
@@ -132,8 +133,8 @@ def rollback(district: str, to_run: str, as_json: bool, warehouse: str | None, l
     click.echo(f"Publishing is paused. To resume: rollcall resume {settings.district}")
 
 
-@click.command()
-@click.argument("district")
+@click.command(epilog=examples("roster maple --as-of 2026-11-03 --table accounts --out roster.csv"))
+@district_argument
 @click.option("--as-of", type=_NIGHT, metavar="NIGHT", help="As known today, with later corrections.")
 @click.option("--as-published", type=_NIGHT, metavar="NIGHT", help="As it was published that night.")
 @click.option("--table", type=click.Choice(list(TABLES)), default="accounts", show_default=True)

@@ -1,4 +1,4 @@
-"""`rollcall holds`: decisions that wait for a person."""
+"""`rollcall holds`: changes that wait for a decision."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rollcall.cli.grammar import CommandGroup, district_argument, examples, optional_district_argument
 from rollcall.cli.options import json_option, retired_option, warehouse_option
 
 if TYPE_CHECKING:
@@ -20,18 +21,20 @@ if TYPE_CHECKING:
 
 _SHOWN_PEOPLE = 5
 
+_APPROVE_PART = 'holds approve maple users --reason "moved away" --school "Maple High" --except 68d5a7c0'
 
-@click.group()
+
+@click.group(cls=CommandGroup)
 def holds() -> None:
     """Show and decide holds: changes that wait for your decision.
 
-    HOLD is a hold's ID or a unique start of it. For example, `maple-users` is enough if only one hold of maple is about
-    users.
+    HOLD is a hold's ID or a unique start of it, with or without the district. For example, `users` is enough if only
+    one hold of the district is about users. Without HOLD, a command is about the district's only open hold.
     """
 
 
-@holds.command("list")
-@click.argument("district", required=False)
+@holds.command("list", epilog=examples("holds list", "holds list maple"))
+@optional_district_argument
 @json_option
 @warehouse_option
 def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
@@ -42,7 +45,7 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
     from rollcall.holds import queries, render
 
     with _connected(warehouse) as connection:
-        living = queries.active_holds(connection, district)
+        living = queries.active_holds(connection, queries.known_district(connection, district) if district else None)
     if as_json:
         _print_json([asdict(held) for held in living])
         return
@@ -58,16 +61,17 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
     Console(highlight=False).print(grid)
 
 
-@holds.command()
-@click.argument("hold")
+@holds.command(epilog=examples("holds show maple", "holds show maple users"))
+@district_argument
+@click.argument("hold", default="")
 @json_option
 @warehouse_option
-def show(hold: str, as_json: bool, warehouse: str | None) -> None:
-    """Show the details of HOLD; with --json, also every row it names."""
+def show(district: str, hold: str, as_json: bool, warehouse: str | None) -> None:
+    """Show the details of a hold of DISTRICT; with --json, also every row it names."""
     from rollcall.holds import queries, render
 
     with _connected(warehouse) as connection:
-        held = queries.find_hold(connection, hold)
+        held = queries.find_hold_of(connection, district, hold)
         where = queries.rows_by_school(connection, held)
         if as_json:
             _print_json({**asdict(held), "schools": where, "named_rows": queries.listed_rows(connection, held)})
@@ -81,12 +85,13 @@ def show(hold: str, as_json: bool, warehouse: str | None) -> None:
         click.echo(f"  {label:<12}{text}")
     if held.status != "closed":
         some = "  [--except SOURCEDID] [--school SCHOOL]" if held.lists_rows else ""
-        click.echo(f'\n  rollcall holds approve {held.hold_id} --reason "…"{some}')
-        click.echo(f'  rollcall holds reject {held.hold_id} --reason "…"')
+        click.echo(f'\n  rollcall holds approve {held.command_arguments} --reason "…"{some}')
+        click.echo(f'  rollcall holds reject {held.command_arguments} --reason "…"')
 
 
-@holds.command()
-@click.argument("hold")
+@holds.command(epilog=examples('holds approve maple users --reason "graduated"', _APPROVE_PART))
+@district_argument
+@click.argument("hold", default="")
 @click.option("--reason", required=True, help="Why. Kept with the hold.")
 @retired_option("--because", "--reason")
 @click.option("--except", "excepted", multiple=True, metavar="SOURCEDID", help="Keep this record held (repeatable).")
@@ -94,33 +99,42 @@ def show(hold: str, as_json: bool, warehouse: str | None) -> None:
 @json_option
 @warehouse_option
 def approve(
-    hold: str, reason: str, excepted: Sequence[str], schools: Sequence[str], as_json: bool, warehouse: str | None
+    district: str,
+    hold: str,
+    reason: str,
+    excepted: Sequence[str],
+    schools: Sequence[str],
+    as_json: bool,
+    warehouse: str | None,
 ) -> None:
-    """Approve HOLD: its rows are published by the next run. An unused approval expires after 24 hours.
+    """Approve a hold of DISTRICT: the next run publishes its rows. An unused approval expires after 24 hours.
 
     Records you except, and rows at other schools, stay held.
     """
-    from rollcall.holds import decisions
+    from rollcall.holds import decisions, queries
 
     with _connected(warehouse) as connection:
+        held = queries.find_hold_of(connection, district, hold)
         done = decisions.approve(
-            connection, hold, by=getpass.getuser(), reason=reason, excepted=excepted, schools=schools
+            connection, held.hold_id, by=getpass.getuser(), reason=reason, excepted=excepted, schools=schools
         )
     _print_decision(done, as_json)
 
 
-@holds.command()
-@click.argument("hold")
+@holds.command(epilog=examples('holds reject maple users --reason "The office says they are there"'))
+@district_argument
+@click.argument("hold", default="")
 @click.option("--reason", required=True, help="Why. Kept with the hold.")
 @retired_option("--because", "--reason")
 @json_option
 @warehouse_option
-def reject(hold: str, reason: str, as_json: bool, warehouse: str | None) -> None:
-    """Reject HOLD: the published rows stay. You are asked again only if more rows join the hold."""
-    from rollcall.holds import decisions
+def reject(district: str, hold: str, reason: str, as_json: bool, warehouse: str | None) -> None:
+    """Reject a hold of DISTRICT: the published rows stay. You are asked again only if more rows join the hold."""
+    from rollcall.holds import decisions, queries
 
     with _connected(warehouse) as connection:
-        done = decisions.reject(connection, hold, by=getpass.getuser(), reason=reason)
+        held = queries.find_hold_of(connection, district, hold)
+        done = decisions.reject(connection, held.hold_id, by=getpass.getuser(), reason=reason)
     _print_decision(done, as_json)
 
 

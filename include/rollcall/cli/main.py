@@ -18,6 +18,7 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 import click
 
+from rollcall.cli.grammar import CommandGroup
 from rollcall.errors import RollcallError, to_rollcall_error
 
 #: The module of each command. It is imported only when the command is used.
@@ -41,7 +42,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(CommandGroup):
     """Finds commands by name."""
 
     def list_commands(self, _context: click.Context) -> list[str]:

@@ -53,15 +53,6 @@ def retired_option(old: str, new: str, *, is_flag: bool = False) -> Callable[[F]
     return click.option(old, hidden=True, expose_value=False, is_eager=True, is_flag=is_flag, callback=refuse)
 
 
-def retired_command(group: click.Group, old: str, new: str) -> None:
-    """Add an action of an older version to a group: an error that names the new one."""
-
-    @group.command(old, hidden=True, context_settings={"ignore_unknown_options": True})
-    @click.argument("arguments", nargs=-1, expose_value=False)
-    def refuse() -> None:
-        raise click.UsageError(f"{old} is retired. Use {new}.")
-
-
 def landing_option(command: F) -> F:
     return click.option(
         "--landing", metavar="DIR", default=default_landing, help="Landing zone.  [default: ROLLCALL_LANDING]"

@@ -1,4 +1,4 @@
-"""`rollcall people DISTRICT`: decisions about single people."""
+"""`rollcall people`: decisions about single people."""
 
 from __future__ import annotations
 
@@ -9,22 +9,30 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from rollcall.cli.edits import DistrictContext, action, of_district, settle, yes_option
-from rollcall.cli.options import F, json_option, retired_command, retired_option
+from rollcall.cli.edits import DistrictContext, settle, with_district, yes_option
+from rollcall.cli.grammar import CommandGroup, examples
+from rollcall.cli.options import F, json_option, retired_option, warehouse_option
 
 if TYPE_CHECKING:
     from rollcall.district_edits.file import Edit
     from rollcall.district_edits.persons import Person
 
 
-@of_district
-def people(asked: DistrictContext, *, as_json: bool) -> None:
-    """Manage decisions about single people of DISTRICT: exclude a person, or set a username by hand.
+@click.group(cls=CommandGroup)
+def people() -> None:
+    """Decide about single people: exclude a person, or set a username by hand.
 
-    Without an action, it lists the decisions. WHO is a sourcedId, a username, or an email address. Decisions are stored
-    in the district's YAML file. The command sends no SIS requests.
+    WHO is a sourcedId, a username, or an email address. Decisions are stored in the district's YAML file. These
+    commands send no SIS requests.
     """
-    from rollcall.district_edits.current_roster import current_roster
+
+
+@people.command("list", epilog=examples("people list maple"))
+@with_district
+@json_option
+@warehouse_option
+def list_(asked: DistrictContext, as_json: bool) -> None:
+    """List the decisions about single people of DISTRICT."""
     from rollcall.district_edits.persons import decisions_made
     from rollcall.district_edits.render import print_decisions
 
@@ -53,15 +61,15 @@ def _reason(command: F) -> F:
     return click.option("--reason", required=True, metavar="WHY", help="Why. Kept in the district's file.")(command)
 
 
-retired_command(people, "leave-out", "exclude")
-
-
-@people.command("exclude")
+@people.command(
+    "exclude", epilog=examples('people exclude maple ada@maple.example --reason "On leave" --until 2027-01-31')
+)
+@with_district
 @click.argument("who")
 @_reason
 @yes_option
 @json_option
-@action
+@warehouse_option
 def exclude(
     asked: DistrictContext,
     who: str,
@@ -79,14 +87,17 @@ def exclude(
     _settle(asked, person, edit, yes=yes, as_json=as_json)
 
 
-@people.command()
+@people.command(
+    "set-username", epilog=examples('people set-username maple S10442 ada.o --reason "Two people with one name"')
+)
+@with_district
 @click.argument("who")
 @click.argument("name")
 @_reason
 @yes_option
 @json_option
-@action
-def username(
+@warehouse_option
+def set_username(
     asked: DistrictContext,
     who: str,
     name: str,
@@ -104,11 +115,12 @@ def username(
     _settle(asked, person, edit, yes=yes, as_json=as_json)
 
 
-@people.command()
+@people.command(epilog=examples("people clear maple S10442"))
+@with_district
 @click.argument("who")
 @yes_option
 @json_option
-@action
+@warehouse_option
 def clear(asked: DistrictContext, who: str, yes: bool, as_json: bool) -> None:
     """Remove the decision about WHO."""
     from rollcall.district_edits.persons import clear as cleared

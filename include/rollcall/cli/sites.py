@@ -1,4 +1,4 @@
-"""`rollcall sites DISTRICT`: which school belongs to which site."""
+"""`rollcall sites`: which school belongs to which site."""
 
 from __future__ import annotations
 
@@ -10,22 +10,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollcall.cli.edits import DistrictContext, action, of_district, settle, yes_option
-from rollcall.cli.options import json_option, retired_command
+from rollcall.cli.edits import DistrictContext, settle, with_district, yes_option
+from rollcall.cli.grammar import CommandGroup, examples
+from rollcall.cli.options import json_option, warehouse_option
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 if TYPE_CHECKING:
     from rollcall.district_edits.sites import Schools
 
 
-@of_district
-def sites(asked: DistrictContext, *, as_json: bool) -> None:
-    """Map the schools of DISTRICT (an ID, or a path to its YAML file) to sites.
+@click.group(cls=CommandGroup)
+def sites() -> None:
+    """Map the schools of a district to sites.
 
-    Without an action, it lists the schools with their people and sites, undecided schools first. SCHOOL is a sourcedId,
-    an identifier, or a unique name. SITE is the ID or name of one of the district's sites. Decisions are stored in the
-    district's YAML file. The command sends no SIS requests.
+    SCHOOL is a sourcedId, an identifier, or a unique name. SITE is the ID or name of one of the district's sites.
+    Decisions are stored in the district's YAML file. These commands send no SIS requests.
     """
+
+
+@sites.command("list", epilog=examples("sites list maple"))
+@with_district
+@json_option
+@warehouse_option
+def list_(asked: DistrictContext, as_json: bool) -> None:
+    """List the schools of DISTRICT with their people and sites, undecided schools first."""
     from rollcall.district_edits.render import print_schools
 
     found = _schools(asked)
@@ -36,48 +44,49 @@ def sites(asked: DistrictContext, *, as_json: bool) -> None:
         print_schools(found)
 
 
-@sites.command("set")
+@sites.command("set", epilog=examples('sites set maple "Lincoln Elem" ME'))
+@with_district
 @click.argument("school")
 @click.argument("site")
 @yes_option
 @json_option
-@action
+@warehouse_option
 def set_(asked: DistrictContext, school: str, site: str, yes: bool, as_json: bool) -> None:
     """Map SCHOOL to SITE. Several schools can share a site."""
     found = _schools(asked)
     _decide(asked, found, {found.find(school).sourced_id: found.site(site)}, yes=yes, as_json=as_json)
 
 
-retired_command(sites, "leave-out", "exclude")
-
-
-@sites.command("exclude")
+@sites.command("exclude", epilog=examples("sites exclude maple 68d5a7c0"))
+@with_district
 @click.argument("school")
 @yes_option
 @json_option
-@action
+@warehouse_option
 def exclude(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> None:
     """Leave SCHOOL out: its people are in staging and have no account there."""
     found = _schools(asked)
     _decide(asked, found, {found.find(school).sourced_id: EXCLUDE}, yes=yes, as_json=as_json)
 
 
-@sites.command()
+@sites.command(epilog=examples("sites undecide maple 68d5a7c0"))
+@with_district
 @click.argument("school")
 @yes_option
 @json_option
-@action
+@warehouse_option
 def undecide(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> None:
     """Remove the decision about SCHOOL."""
     found = _schools(asked)
     _decide(asked, found, {found.find(school).sourced_id: UNDECIDED}, yes=yes, as_json=as_json)
 
 
-@sites.command()
+@sites.command(epilog=examples("sites suggest maple", "sites suggest maple --apply"))
+@with_district
 @click.option("--apply", "applies", is_flag=True, help="Apply all suggestions.")
 @yes_option
 @json_option
-@action
+@warehouse_option
 def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> None:
     """Suggest a site for every undecided school: by equal identifier, or by equivalent name.
 
@@ -104,9 +113,10 @@ def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> 
     click.echo(f"{len(near)} suggested, {len(doubtful)} ambiguous, {rest} without a match. Add --apply to apply them.")
 
 
-@sites.command()
+@sites.command(epilog=examples("sites export maple schools.csv"))
+@with_district
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
-@action
+@warehouse_option
 def export(asked: DistrictContext, file: Path) -> None:
     """Write all schools to FILE as CSV (- for standard output), to decide in a spreadsheet.
 
@@ -120,15 +130,16 @@ def export(asked: DistrictContext, file: Path) -> None:
         return
     worksheet.save(found, file)
     click.echo(
-        f"Wrote {len(found.schools)} schools to {file}. To import it: rollcall sites {asked.district} import {file}"
+        f"Wrote {len(found.schools)} schools to {file}. To import it: rollcall sites import {asked.district} {file}"
     )
 
 
-@sites.command("import")
+@sites.command("import", epilog=examples("sites import maple schools.csv"))
+@with_district
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @yes_option
 @json_option
-@action
+@warehouse_option
 def import_(asked: DistrictContext, file: Path, yes: bool, as_json: bool) -> None:
     """Apply the decisions in FILE, a CSV from `export`. Schools not in the file do not change."""
     from rollcall.district_edits import worksheet

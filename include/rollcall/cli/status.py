@@ -8,13 +8,14 @@ import sys
 import click
 from rich.table import Table as Grid
 
+from rollcall.cli.grammar import examples
 from rollcall.cli.options import json_option, warehouse_option
 from rollcall.explain.formatting import format_date
 from rollcall.reports.tables import open_console, plain_grid
 from rollcall.status.status import DistrictStatus
 
 
-@click.command()
+@click.command(epilog=examples("status", "status --all"))
 @click.option("--all", "every", is_flag=True, help="Include healthy districts.")
 @json_option
 @warehouse_option

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from rollcall.cli.grammar import district_argument, examples
 from rollcall.cli.options import json_option, landing_option, warehouse_option
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.landing.zone import Landing
@@ -15,8 +16,8 @@ from rollcall.model.tables import COLLECTIONS
 from rollcall.settings import find_district
 
 
-@click.command()
-@click.argument("district")
+@click.command(epilog=examples("sync maple", "sync maple --dry-run", "sync maple --remap"))
+@district_argument
 @click.option("--full", is_flag=True, help="Full pull.  [default: delta, or full when due]")
 @click.option("--remap", is_flag=True, help="Remap only (no SIS requests), for example after a mapping change.")
 @click.option("--dry-run", is_flag=True, help="Report what would change without publishing it.")

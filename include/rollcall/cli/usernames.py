@@ -1,4 +1,4 @@
-"""`rollcall usernames DISTRICT`: which field the usernames come from."""
+"""`rollcall usernames`: which field the usernames come from."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollcall.cli.edits import DistrictContext, action, of_district, settle, yes_option
-from rollcall.cli.options import F, json_option
+from rollcall.cli.edits import DistrictContext, settle, with_district, yes_option
+from rollcall.cli.grammar import CommandGroup, examples
+from rollcall.cli.options import F, json_option, warehouse_option
 from rollcall.model.username_fields import FORMS
 from rollcall.settings import files
 
@@ -19,20 +20,31 @@ if TYPE_CHECKING:
     from rollcall.settings import UsernameSource
 
 
-@of_district
-def usernames(asked: DistrictContext, *, as_json: bool) -> None:
-    """Choose the field that usernames of DISTRICT come from.
+@click.group(
+    cls=CommandGroup,
+    help=f"Choose the field that a district's usernames come from.\n\nFIELD is one of {', '.join(FORMS)}. The choice is "
+    "stored in the district's YAML file. These commands send no SIS requests.",
+)
+def usernames() -> None:
+    pass
 
-    Without an action, it compares the fields in the published roster for each role: values present, distinct values,
-    collisions, changes in the latest pull, and a masked example. The best field is marked. The command sends no SIS
-    requests.
+
+@usernames.command(epilog=examples("usernames compare maple"))
+@with_district
+@json_option
+@warehouse_option
+def compare(asked: DistrictContext, as_json: bool) -> None:
+    """Compare the username fields of DISTRICT, per role.
+
+    For each field: values present, distinct values, collisions, changes in the latest pull, and a masked example. The
+    best field is marked.
     """
     from rollcall.district_edits.current_roster import current_roster
-    from rollcall.district_edits.fields import compare
+    from rollcall.district_edits.fields import compare as compared
     from rollcall.district_edits.render import print_fields
 
     with current_roster(asked.engine(), asked.file().district) as roster:
-        facts = compare(roster)
+        facts = compared(roster)
     if as_json:
         rows = [{**asdict(fact), "verdict": fact.verdict} for fact in facts]
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
@@ -59,16 +71,15 @@ def _choice(command: F) -> F:
     return command
 
 
-@usernames.command(
-    help="Preview usernames from FIELD: coverage, collisions, and changed usernames.\n\n"
-    f"FIELD is one of {', '.join(FORMS)}."
-)
+@usernames.command(epilog=examples("usernames preview maple email --transform lower --transform local_part"))
+@with_district
 @_choice
 @json_option
-@action
+@warehouse_option
 def preview(
     asked: DistrictContext, field: str, role: Role | None, transforms: Sequence[str], pattern: str | None, as_json: bool
 ) -> None:
+    """Preview usernames from FIELD: coverage, collisions, and changed usernames."""
     from rollcall.district_edits.render import print_moves, print_preview
 
     source = _source(field, transforms, pattern)
@@ -80,11 +91,12 @@ def preview(
         print_moves(shown.moves)
 
 
-@usernames.command("set")
+@usernames.command("set", epilog=examples("usernames set maple username --role student"))
+@with_district
 @_choice
 @yes_option
 @json_option
-@action
+@warehouse_option
 def set_(
     asked: DistrictContext,
     field: str,
@@ -94,7 +106,7 @@ def set_(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Take usernames from FIELD only. Shows the impact first."""
+    """Take usernames from FIELD only. The impact is shown first."""
     from rollcall.district_edits.fields import decide
     from rollcall.district_edits.render import print_preview
 

@@ -205,5 +205,5 @@ def people_at_school(roles: pd.DataFrame, users: pd.DataFrame, orgs: pd.DataFram
     raise ActionRequired(
         "school_unknown",
         f"{'Several schools match' if len(matches) > 1 else 'No school matches'} {school!r}.",
-        remedy="Use the sourcedId or the full name from `rollcall sites`.",
+        remedy="Use the sourcedId or the full name from: rollcall sites list DISTRICT",
     )

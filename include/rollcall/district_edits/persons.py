@@ -172,7 +172,7 @@ def clear(file: DistrictFile, sourced_id: str) -> Edit:
         raise ActionRequired(
             "person_not_decided",
             f"{file.path.name} has no decision about this person.",
-            remedy=f"See what it decides with: rollcall people {file.district.district}",
+            remedy=f"See what it decides with: rollcall people list {file.district.district}",
             district=file.district.district,
         )
     return file.edited(lambda text: without_setting(text, ("people", sourced_id)))

@@ -35,7 +35,8 @@ def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
     if waiting:
         console.print(
             f"{_count(len(waiting), 'school')} undecided, {_count(schools.waiting, 'person waits', 'people wait')}. "
-            f"Decide with: rollcall sites {key} set SCHOOL SITE, or exclude SCHOOL, or suggest."
+            f"Decide with: rollcall sites set {key} SCHOOL SITE, rollcall sites exclude {key} SCHOOL, "
+            f"or rollcall sites suggest {key}"
         )
     if gone:
         console.print(f"{_count(len(gone), 'mapped school')} gone from the SIS.")

@@ -98,7 +98,7 @@ class Schools:
         raise self._error(
             "school_unknown",
             f"{self.district.name} has no school {wanted!r}{near}",
-            f"See them all with: rollcall sites {self.district.district}",
+            f"See them all with: rollcall sites list {self.district.district}",
         )
 
     def site(self, wanted: str) -> str:
@@ -137,7 +137,7 @@ class Schools:
 
 
 def schools_of(roster: CurrentRoster) -> Schools:
-    """What `rollcall sites DISTRICT` lists."""
+    """What `rollcall sites list DISTRICT` prints."""
     district = resolve_site_targets(roster.connection, roster.district)
     heads = _heads(district, roster)
     counts = heads.groupby(["org", "becomes"]).size().unstack(fill_value=0)

@@ -71,7 +71,7 @@ def approve(
         raise ActionRequired(
             "nothing_to_approve",
             f"These options approve none of the rows of {held.hold_id}.",
-            remedy=f"Show its rows: rollcall holds show {held.hold_id}",
+            remedy=f"Show its rows: rollcall holds show {held.command_arguments}",
             district=held.district,
         )
     else:
@@ -171,7 +171,7 @@ def _require_all_listed(connection: sa.Connection, held: HoldDetails, excepted: 
             raise ActionRequired(
                 "not_in_hold",
                 f"Number {place} of the records to leave out is not in {held.hold_id}.",
-                remedy=f"Use sourcedIds from: rollcall holds show {held.hold_id} --json",
+                remedy=f"Use sourcedIds from: rollcall holds show {held.command_arguments} --json",
                 district=held.district,
             )
 

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from rollcall.errors import ActionRequired
 from rollcall.model.keys import sql_key_part, sql_key_parts
 from rollcall.model.tables import TABLES
+from rollcall.settings import find_district
+from rollcall.warehouse.models import districts
 from rollcall.warehouse.schemas import OPS, STAGING
 
 #: An approval ends when it expires, even before a run has recorded that.
@@ -80,6 +82,11 @@ class HoldDetails:
         return self.kind != "additions"
 
     @property
+    def command_arguments(self) -> str:
+        """DISTRICT and HOLD on a command line."""
+        return f"{self.district} {self.hold_id}"
+
+    @property
     def main_table(self) -> str:
         """The table the hold is about. A removed org also lists rows of other tables."""
         return "accounts" if self.kind == "usernames" else self.collection
@@ -110,6 +117,44 @@ def find_hold(connection: sa.Connection, name: str) -> HoldDetails:
         )
     ids = ", ".join(hold.hold_id for hold in matches[:8])
     raise ActionRequired("ambiguous_hold", f"{len(matches)} holds start with {name!r}.", remedy=f"Choose one: {ids}.")
+
+
+def find_hold_of(connection: sa.Connection, district: str, name: str = "") -> HoldDetails:
+    """A hold of a district by its ID, a start of it, or a start without the district; without a name, the only one.
+
+    :raises ActionRequired: `district_unknown`, `no_open_hold`, `no_such_hold`, `ambiguous_hold`.
+    """
+    if "-" in district and not name:  # the order of an older version: HOLD alone
+        named = find_hold(connection, district)
+        raise ActionRequired(
+            "district_unknown",
+            f"{district!r} is a hold, not a district.",
+            remedy=f"Name the district first: {named.command_arguments}",
+        )
+    district = known_district(connection, district)
+    if name:
+        return find_hold(connection, name if name.startswith(f"{district}-") else f"{district}-{name}")
+    active = active_holds(connection, district)
+    waiting = [hold for hold in active if hold.status in ("open", "announced")] or active
+    if len(waiting) == 1:
+        return waiting[0]
+    if not waiting:
+        raise ActionRequired("no_open_hold", f"{district} has no open holds.", remedy="", district=district)
+    ids = ", ".join(hold.hold_id for hold in waiting[:8])
+    raise ActionRequired(
+        "ambiguous_hold", f"{district} has {len(waiting)} holds.", remedy=f"Name one: {ids}.", district=district
+    )
+
+
+def known_district(connection: sa.Connection, name: str) -> str:
+    """The ID of a district with data in the warehouse or with a file; a path to the file is fine too.
+
+    :raises ActionRequired: `district_unknown`, with the most similar ID.
+    """
+    query = sa.select(districts.c.district_id).where(districts.c.district_id == name)
+    if connection.execute(query).first():  # also if its file was deleted
+        return name
+    return find_district(name).district
 
 
 def rows_by_school(connection: sa.Connection, hold: HoldDetails) -> list[dict[str, Any]]:

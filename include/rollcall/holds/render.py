@@ -138,7 +138,9 @@ def render_subject(hold: HoldDetails) -> str:
 def render_body(hold: HoldDetails, schools: Sequence[dict[str, Any]]) -> str:
     """A required action's text in Markdown. Counts and schools only: Airflow stores it (rule 8)."""
     lines = [f"- **{label}:** {text}" for label, text in render_details(hold, schools)]
-    command = f"`rollcall holds show {hold.hold_id}` lists the people; `rollcall holds approve` can leave some out."
+    command = (
+        f"`rollcall holds show {hold.command_arguments}` lists the people; `rollcall holds approve` can leave some out."
+    )
     return "\n".join([*lines, "", command])
 
 

@@ -35,7 +35,7 @@ def new_file(
         f"name: {written(district.name)}",
         f'version: "{district.version}"',
         f"starts_on: {today:%Y-%m-%d}  # the first night runs after it",
-        f"usernames: {written(district.usernames)}  # `rollcall usernames {district.district}` compares the fields",
+        f"usernames: {written(district.usernames)}  # compare fields: rollcall usernames compare {district.district}",
     ]
     lines += ["demographics: true"] if district.demographics else []
     lines += [f"schedule: {{timezone: {written(timezone)}}}"] if timezone else []
@@ -99,7 +99,7 @@ def _sites(district: str, schools: Sequence[School], targets: Mapping[str, str])
         "  targets:",
         *(own or [f"    - {written(name)}" for name in names]),
         f"  # Each school is one of the targets, or {EXCLUDE}. Nobody at an {UNDECIDED} school has an account.",
-        f"  # `rollcall sites {district}` suggests and decides.",
+        f"  # Suggestions: rollcall sites suggest {district}. Decide: rollcall sites set {district} SCHOOL SITE",
         "  map:",
         *(f"    {written(school.sourced_id)}: {UNDECIDED}  # {_heads(school)}" for school in schools),
     ]

@@ -65,7 +65,8 @@ def record_answer(
     with _connected(warehouse) as connection:
         held = _find_open(connection, question)
         if held is None or not chosen:
-            log.info("Nothing was decided here. To see the hold, run: rollcall holds show %s", question["hold"])
+            arguments = held.command_arguments if held else question["hold"]
+            log.info("Nothing was decided here. To see the hold, run: rollcall holds show %s", arguments)
             return None
         reason = reason or "decided in Airflow"
         if chosen == [REJECT]:

@@ -201,4 +201,4 @@ def _hold_line(hold: Row) -> str:
         line = f"{label}: {hold['kind']} of {hold['collection']}: {hold['looks_like']}; "
         line += f"{hold['published']:,} stay published."
     is_waiting = hold["status"] in ("announced", "open")
-    return f"{line} Next: rollcall holds show {hold['hold_id']}" if is_waiting else line
+    return f"{line} Next: rollcall holds show {hold['district_id']} {hold['hold_id']}" if is_waiting else line

@@ -91,13 +91,13 @@ LEFT_OUT = {
         SETTINGS,
         "{name} is at {school}, which does not take part in this program. If it should, please contact your district's "
         "administrator.",
-        rollcall="sites: map: {detail}: exclude in {file}; rollcall sites {district}",
+        rollcall="sites: map: {detail}: exclude in {file}; rollcall sites list {district}",
     ),
     "school_undecided": AnswerTemplate(
         _NO_ACCOUNT + ": {school} is not mapped to a site yet.",
         SETTINGS,
         "{name} is at {school}, which we have not set up yet. Your school does not need to do anything.",
-        rollcall="rollcall sites {district} set {detail} SITE, or sites: map: {detail}: in {file}",
+        rollcall="rollcall sites set {district} {detail} SITE, or sites: map: {detail}: in {file}",
     ),
     "filtered_school": AnswerTemplate(
         _NO_ACCOUNT + ": {school} is not among the schools the district selected.",

@@ -80,14 +80,14 @@ NEVER_RECEIVED = {
         "complete (hold {hold}). {who} may be in it, or in the part that was not received.",
         REVIEWER,
         "The first data from your district is not complete yet. We wait until it is. Our next update: {next_pull}.",
-        rollcall="rollcall holds show {hold}",
+        rollcall="rollcall holds show {district} {hold}",
     ),
     "new_record_held": AnswerTemplate(
         "A record with this ID was received for the first time. It has been waiting for a decision since {date}, "
         "because many known people seem to return with new IDs (hold {hold}).",
         REVIEWER,
         "Your school system sent this person with a new number, along with other people. We are reviewing this.",
-        rollcall="rollcall holds show {hold}",
+        rollcall="rollcall holds show {district} {hold}",
     ),
     "never_synced": AnswerTemplate(
         "No roster of {district_name} has been published yet.",
@@ -149,13 +149,13 @@ SCHOOLS = {
         'The school "{school}" belongs to the site {sites}. Received {people} with a role there.',
         NO_ACTION,
         'The school "{school}" takes part. The people your school system sends have accounts at {sites}.',
-        rollcall="rollcall sites {district}",
+        rollcall="rollcall sites list {district}",
     ),
     "school_without_site": AnswerTemplate(
         'The school "{school}" creates no accounts: {why}. Received {people} with a role there.',
         SETTINGS,
         'The school "{school}" does not take part in this program, or is not set up yet.',
-        rollcall="rollcall sites {district}",
+        rollcall="rollcall sites list {district}",
     ),
     "school_removed": AnswerTemplate(
         'The school "{school}" was removed on {date}: {reason}.',

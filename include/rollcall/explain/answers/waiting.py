@@ -17,7 +17,7 @@ from rollcall.explain.answers.template import (
 _REVIEW = "We are reviewing this. Nothing is lost in the meantime."
 _FIELD_SCREEN = "the screen of the person's record that has this field"
 _LOWER_RULE = "rules: in {file} can lower the severity of a rule, with a reason"
-_SHOW_HOLD = "rollcall holds show {hold}"
+_SHOW_HOLD = "rollcall holds show {district} {hold}"
 
 WAITING = {
     "rejected": AnswerTemplate(

@@ -1,0 +1,72 @@
+"""`rollcall GROUP VERB DISTRICT …`: one order of words, and errors that print the command that was meant."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from rollcall.cli.main import rollcall
+
+
+@pytest.fixture(autouse=True)
+def districts(tmp_path, monkeypatch):
+    for name in ("maple", "cedar"):
+        text = f'district: {name}\nname: {name.title()}\nversion: "1.2"\nusernames: email\n'
+        (tmp_path / f"{name}.yaml").write_text(text)
+    monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("sites maple", "rollcall sites list maple"),
+        ("sites maple set north ME --yes", "rollcall sites set maple north ME --yes"),
+        ("sites maple exclude 'Lincoln Elem'", "rollcall sites exclude maple 'Lincoln Elem'"),
+        ("sites maple leave-out north", "rollcall sites exclude maple north"),
+        ("sites maple suggest --apply", "rollcall sites suggest maple --apply"),
+        ("usernames maple", "rollcall usernames compare maple"),
+        ("usernames maple preview email", "rollcall usernames preview maple email"),
+        ("usernames list maple", "rollcall usernames compare maple"),
+        ("usernames choose maple email", "rollcall usernames set maple email"),
+        ("people maple", "rollcall people list maple"),
+        ("people maple username ada a.b", "rollcall people set-username maple ada a.b"),
+        ("people undecide maple ada", "rollcall people clear maple ada"),
+        ("maple sync --full", "rollcall sync maple --full"),
+        ("maple", "Choose from: backfill, check"),
+        ("sycn maple", "rollcall sync maple"),
+        ("site set maple north ME", "rollcall sites set maple north ME"),
+        ("sites sett maple north ME", "rollcall sites set maple north ME"),
+        ("districts remove maple", "rollcall districts purge maple"),
+        ("db migrate", "rollcall db upgrade"),
+        ("holds xyzzy", "Choose from: approve, list, reject, show."),
+        ("sync maple --ful", "--full"),
+        ("sites list", "Districts: cedar, maple."),
+        ("sync", "Districts: cedar, maple."),
+    ],
+)
+def test_a_mistake_names_what_was_meant(typed, meant):
+    result = CliRunner().invoke(rollcall, shlex.split(typed), prog_name="rollcall")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert meant in result.stderr
+
+
+def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _commands(found, (*path, name))
+    elif not command.hidden:
+        yield path, command
+
+
+def test_the_district_is_the_first_argument_of_every_command_about_one():
+    for path, command in _commands(rollcall):
+        arguments = [param.name for param in command.params if isinstance(param, click.Argument)]
+        assert "district" not in arguments[1:], path
+        assert not arguments or arguments[0] in ("district", "districts"), path
