@@ -33,6 +33,7 @@ def people() -> None:
 @warehouse_option
 def list_(asked: DistrictContext, as_json: bool) -> None:
     """List the decisions about single people of DISTRICT."""
+    from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.persons import decisions_made
     from rollcall.district_edits.render import print_decisions
 

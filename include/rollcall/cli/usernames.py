@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 @click.group(
     cls=CommandGroup,
-    help=f"Choose the field that a district's usernames come from.\n\nFIELD is one of {', '.join(FORMS)}. The choice is "
-    "stored in the district's YAML file. These commands send no SIS requests.",
+    help="Choose the field that a district's usernames come from.\n\n"
+    f"FIELD is one of {', '.join(FORMS)}. The choice is stored in the district's YAML file. These commands send no SIS "
+    "requests.",
 )
 def usernames() -> None:
     pass
