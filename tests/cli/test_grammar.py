@@ -37,7 +37,7 @@ def districts(tmp_path, monkeypatch):
         ("people undecide maple ada", "rollcall people clear maple ada"),
         ("maple sync --full", "rollcall sync maple --full"),
         ("maple", "Choose from: backfill, check"),
-        ("sycn maple", "rollcall sync maple"),
+        ("synk maple", "rollcall sync maple"),
         ("site set maple north ME", "rollcall sites set maple north ME"),
         ("sites sett maple north ME", "rollcall sites set maple north ME"),
         ("districts remove maple", "rollcall districts purge maple"),
