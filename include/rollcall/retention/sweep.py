@@ -151,7 +151,8 @@ def _statements() -> dict[str, str]:
         f"{OPS}.rejects": f"""
             DELETE FROM {OPS}.rejects r USING {OPS}.runs n
             WHERE r.district_id = :district AND n.district_id = r.district_id AND n.run_id = r.run_id
-            AND n.started_at < :rejects"""
+            AND n.started_at < :rejects""",
+        f"{OPS}.decisions": f"DELETE FROM {OPS}.decisions WHERE district_id = :district AND decided_at < :history",
     }
     ended = f"""(SELECT max(generation) FROM {OPS}.runs
         WHERE district_id = :district AND status = 'published' AND finished_at < :history)"""

@@ -439,6 +439,23 @@ run_holds = sa.Table(
     schema=OPS,
 )
 
+#: Each change that a person made: who, when, what, before, and after. Settings only, never a secret.
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("decision_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _district(),
+    sa.Column("decided_at", timestamp(), nullable=False),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, server_default=""),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("before", JSON),
+    sa.Column("after", JSON),
+    schema=OPS,
+)
+sa.Index("ix_decisions_district", decisions.c.district_id, decisions.c.decided_at)
+
 #: Receipts for districts that were deleted. The id stands under another name than everywhere else, for this row stays.
 purges = sa.Table(
     "purges",

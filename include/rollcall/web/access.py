@@ -1,0 +1,81 @@
+"""What the page needs from Airflow, as an interface: the signed-in user, rights, the audit log, and the REST API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from starlette.requests import Request
+
+
+class Right(StrEnum):
+    """What a route requires of the signed-in user. Each includes the ones above it.
+
+    READ: may read the district's DAG. EDIT: may edit that DAG; needed for people's names and for every change.
+    SECRETS: may also edit the district's connection. ADD: may edit DAGs and create connections, for any district.
+    """
+
+    SIGNED_IN = "signed in"
+    READ = "read the district"
+    EDIT = "edit the district"
+    SECRETS = "edit the district's connection"
+    ADD = "add districts"
+
+
+class User(Protocol):
+    """A signed-in user of Airflow."""
+
+    def get_name(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class ApiAnswer:
+    """An answer of Airflow's REST API.
+
+    :param detail: Airflow's reason for a refusal. It is a sentence of Airflow's and contains nothing about people.
+    """
+
+    status: int
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
+
+    @property
+    def detail(self) -> str:
+        detail = self.content.get("detail", "")
+        return detail if isinstance(detail, str) else "Airflow does not accept these values."
+
+
+class Access(Protocol):
+    """Airflow, as the page sees it. :mod:`oneroster_provider.rosters` implements it in the API server."""
+
+    async def user(self, request: Request) -> User | None:
+        """The signed-in user. None without a valid session or token."""
+
+    def permits(self, user: User, right: Right, *, dag_id: str = "", connection_id: str = "") -> bool:
+        """Whether the user has a right to a district, given by its DAG and its connection."""
+
+    def readable(self, user: User, dag_ids: set[str]) -> set[str]:
+        """Those of the DAGs that the user may read."""
+
+    def login_url(self, request: Request) -> str:
+        """Where to sign in and come back from."""
+
+    def warehouse(self) -> sa.URL:
+        """The warehouse of the connection `warehouse`."""
+
+    async def airflow(
+        self, request: Request, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> ApiAnswer:
+        """Call Airflow's REST API as the signed-in user, so that Airflow checks the rights and writes its audit log.
+
+        :param path: below `/api/v2`, such as `/dags/roster_maple/dagRuns`.
+        """
+
+    def audit(self, user: User, event: str, dag_id: str, details: Mapping[str, Any]) -> None:
+        """Add an entry to Airflow's audit log. `details` contain no data about people and no secret."""

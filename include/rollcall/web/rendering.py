@@ -1,0 +1,120 @@
+"""Templates: what a provider wrote is data wherever it is shown (rule 8, and a provider may be hostile).
+
+Every value is escaped as HTML, and control characters are replaced by a visible sign: a name with a right-to-left
+override must not turn the text after it around.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+from markupsafe import Markup
+from starlette.requests import Request
+
+from rollcall.explain.formatting import format_date, format_instant, pluralize
+
+_HERE = Path(__file__).parent
+
+#: Sentences shown after an action, by code. A URL carries only the code.
+NOTICES: dict[str, str] = {
+    "sync_started": "The sync has started. This page follows it.",
+    "dry_run_started": "The dry run has started. It publishes nothing.",
+    "approved": "Approved. The run that publishes it has started.",
+    "approved_only": "Approved. The next run publishes it.",
+    "rejected": "Rejected. The published rows stay as they are.",
+    "rolled_back": "The earlier roster is published again. Publishing is paused until you resume it.",
+    "resumed": "Publishing goes on. The next run publishes again.",
+}
+
+#: C0 and C1 controls except tab and line break, and the characters that change the direction of text.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def plain(text: str) -> str:
+    """The text without characters that act on what is around them; each becomes a replacement character."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+def _finalize(value: Any) -> Any:
+    """How a template prints a value."""
+    if value is None:
+        return ""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def number(value: float | None) -> str:
+    """`1,234`; a dash for an unknown number."""
+    return "–" if value is None else f"{value:,}"
+
+
+def change(value: int | None) -> str:
+    """`+12`, `−3`, or nothing for no change."""
+    if not value:
+        return ""
+    return f"{'+' if value > 0 else '−'}{abs(value):,}"
+
+
+def ago(when: datetime | None, now: datetime | None = None) -> str:
+    """`5 min ago`, `3 h ago`, `in 2 h`."""
+    if when is None:
+        return ""
+    seconds = int(((now or datetime.now(UTC)) - when).total_seconds())
+    size = abs(seconds)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if size >= length:
+            text = f"{size // length} {unit}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "just now" if seconds >= 0 else "in a moment"
+
+
+def short_instant(when: datetime | None, timezone: str) -> str:
+    """`Nov 29, 2:15 AM`, in the district's time."""
+    if when is None:
+        return ""
+    local = when.astimezone(ZoneInfo(timezone))
+    return f"{local:%b} {local.day}, {local.hour % 12 or 12}:{local:%M %p}"
+
+
+def short_date(day: date | None) -> str:
+    """`Nov 29`."""
+    return f"{day:%b} {day.day}" if day else ""
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (number, change, ago, short_instant, short_date, pluralize, format_date, format_instant)
+    environment.filters.update({function.__name__: function for function in filters})
+    environment.globals["static_version"] = _static_version()
+    return environment
+
+
+def _static_version() -> str:
+    """Changes with the files, so that a browser never combines a new page with an old style."""
+    return format(int(max(path.stat().st_mtime for path in (_HERE / "static").iterdir())), "x")
+
+
+def render(template: str, request: Request, **values: Any) -> str:
+    """A template as HTML. `root` is where the page is mounted, `airflow` where Airflow is."""
+    root = request.scope.get("root_path", "")
+    standard: Mapping[str, Any] = {
+        "root": root,
+        "airflow": root.removesuffix("/rosters"),
+        "notice": NOTICES.get(request.query_params.get("notice", ""), ""),
+        "now": datetime.now(UTC),
+    }
+    return _environment().get_template(template).render(**{**standard, **values})

@@ -1,0 +1,77 @@
+// One script for all pages: Airflow's theme, filters that apply at once, progress, and links out of Airflow's frame.
+// Every page works without it.
+"use strict";
+
+(() => {
+  // Airflow stores its theme (light, dark, or system) under this key.
+  function applyTheme() {
+    let theme = null;
+    try { theme = localStorage.getItem("theme"); } catch { /* storage is blocked: the system decides */ }
+    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+    else delete document.documentElement.dataset.theme;
+  }
+  applyTheme();
+  addEventListener("storage", applyTheme);
+
+  addEventListener("DOMContentLoaded", () => {
+    // Airflow's own pages open in Airflow, not inside its frame. The frame's sandbox allows no other way.
+    if (window.parent !== window) {
+      document.addEventListener("click", (event) => {
+        const link = event.target.closest("a[data-airflow]");
+        if (!link || event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        const outside = window.parent.document.createElement("a");
+        outside.href = link.href;
+        outside.click();
+      });
+    }
+
+    // Filters apply when they change.
+    for (const form of document.querySelectorAll("form[data-auto]")) {
+      form.addEventListener("change", () => form.requestSubmit());
+    }
+
+    // A form is sent once. Its button shows that it works.
+    for (const form of document.querySelectorAll("form[method=post]")) {
+      form.addEventListener("submit", (event) => {
+        if (form.dataset.sent) { event.preventDefault(); return; }
+        form.dataset.sent = "yes";
+        const button = event.submitter;
+        if (button) setTimeout(() => { button.disabled = true; button.dataset.text = button.textContent; button.textContent = button.dataset.busy || "Working…"; });
+      });
+      addEventListener("pageshow", () => { delete form.dataset.sent; });
+    }
+
+    // Copy a text, such as a reply.
+    for (const button of document.querySelectorAll("button[data-copy]")) {
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        const source = document.getElementById(button.dataset.copy);
+        await navigator.clipboard.writeText(source.value ?? source.textContent);
+        button.textContent = "Copied";
+      });
+    }
+
+    // A part of a page that is fetched again until it is done: <div data-poll="URL" data-every="2">.
+    for (const part of document.querySelectorAll("[data-poll]")) poll(part);
+  });
+
+  async function poll(part) {
+    const every = Number(part.dataset.every || 2) * 1000;
+    while (part.dataset.poll) {
+      await new Promise((done) => setTimeout(done, every));
+      let answer;
+      try { answer = await fetch(part.dataset.poll, { headers: { accept: "text/html" } }); } catch { continue; }
+      if (!answer.ok) return;
+      const html = await answer.text();
+      const next = new DOMParser().parseFromString(html, "text/html").querySelector("[data-poll], [data-done]");
+      if (!next) return;
+      part.replaceChildren(...next.childNodes);
+      if (next.hasAttribute("data-done")) {
+        delete part.dataset.poll;
+        if (next.dataset.done) location.assign(next.dataset.done);
+        return;
+      }
+    }
+  }
+})();

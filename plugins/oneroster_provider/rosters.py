@@ -1,0 +1,110 @@
+"""The page "Rosters" in Airflow's API server: who is signed in, what they may do, and Airflow's REST API for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import sqlalchemy as sa
+from airflow.api_fastapi.app import cached_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails, DagDetails
+from airflow.api_fastapi.core_api.security import get_user
+from airflow.configuration import conf
+from airflow.models.connection import Connection
+from airflow.models.dag import DagModel
+from airflow.models.log import Log
+from airflow.utils.session import create_session
+from fastapi import FastAPI
+from fastapi.security import HTTPAuthorizationCredentials
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rollcall.warehouse.session import url_of
+from rollcall.web.access import ApiAnswer, Right, User
+from rollcall.web.application import create_app
+
+
+def create_rosters() -> FastAPI:
+    """The application that the plugin mounts."""
+    return create_app(AirflowAccess())
+
+
+class AddSlash:
+    """Leads `/rosters` to `/rosters/`. Airflow's own route for every other path would show its page "not found"."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        root = scope.get("root_path", "")
+        if scope["type"] == "http" and scope["path"] in ("/rosters", f"{root}/rosters"):
+            await RedirectResponse(f"{root}/rosters/")(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class AirflowAccess:
+    """:class:`rollcall.web.access.Access` for the Airflow of this process."""
+
+    async def user(self, request: Request) -> User | None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        bearer = HTTPAuthorizationCredentials(scheme=kind, credentials=token) if token else None
+        try:
+            user: User = await get_user(request, None, bearer)
+        except HTTPException:
+            return None
+        return user
+
+    def permits(self, user: User, right: Right, *, dag_id: str = "", connection_id: str = "") -> bool:
+        manager = get_auth_manager()
+        if right is Right.SIGNED_IN:
+            return True
+        if right is Right.ADD:
+            may_edit = manager.is_authorized_dag(method="PUT", user=user)
+            return bool(may_edit and manager.is_authorized_connection(method="POST", user=user))
+        details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+        method = "GET" if right is Right.READ else "PUT"
+        if not manager.is_authorized_dag(method=method, details=details, user=user):
+            return False
+        if right is not Right.SECRETS:
+            return True
+        secret = ConnectionDetails(conn_id=connection_id, team_name=Connection.get_team_name(connection_id))
+        return bool(manager.is_authorized_connection(method="PUT", details=secret, user=user))
+
+    def readable(self, user: User, dag_ids: set[str]) -> set[str]:
+        found: set[str] = get_auth_manager().filter_authorized_dag_ids(dag_ids=dag_ids, user=user, method="GET")
+        return found
+
+    def login_url(self, request: Request) -> str:
+        root = request.scope.get("root_path", "").removesuffix("/rosters")
+        return f"{root}/api/v2/auth/login?next={quote(str(request.url), safe='')}"
+
+    def warehouse(self) -> sa.URL:
+        return url_of(Connection.get_connection_from_secrets("warehouse"))
+
+    async def airflow(
+        self, request: Request, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> ApiAnswer:
+        """The call stays in this process: no address, no proxy, and the caller's own token."""
+        passed = {name: request.headers[name] for name in ("authorization", "cookie") if name in request.headers}
+        answer = await self._client.request(method, f"/api/v2{path}", json=body, headers=passed)
+        content = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        return ApiAnswer(answer.status_code, content if isinstance(content, dict) else {})
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=cached_app(), raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=conf.get("api", "base_url") or "http://airflow")
+
+    def audit(self, user: User, event: str, dag_id: str, details: Mapping[str, Any]) -> None:
+        name = user.get_name()
+        with create_session() as session:
+            session.add(
+                Log(event=event, owner=name, owner_display_name=name, dag_id=dag_id or None, extra=json.dumps(details))
+            )

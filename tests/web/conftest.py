@@ -1,0 +1,89 @@
+"""The page inside a real Airflow API server, with users of every role, and a published district in a real warehouse."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from tests.conftest import Nights
+
+#: A user of each role of Airflow's simple auth manager.
+USERS = {"viewer": "vera", "user": "ursula", "op": "olive", "admin": "adam"}
+
+ELM = """\
+# The file of the tests
+district: elm
+name: Elm Unified
+version: "1.2"
+usernames: email
+starts_on: 2026-11-01
+schedule: {timezone: UTC}
+"""
+
+#: A client with the rights of a role; None is a browser without a session.
+Browse = Callable[[str | None], httpx.Client]
+
+
+@pytest.fixture(scope="session")
+def api_server(airflow_database: None) -> Iterator[object]:
+    """Airflow's API server in this process, with the plugin from this checkout."""
+    os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] = ",".join(f"{name}:{role}" for role, name in USERS.items())
+    os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = "the tests' own secret, of sixty-four characters or a few more......"
+    os.environ["AIRFLOW__API__BASE_URL"] = "http://testserver"
+    from airflow.api_fastapi.app import cached_app
+
+    app = cached_app()
+    with TestClient(app):
+        yield app
+
+
+@pytest.fixture
+def browse(api_server: object, monkeypatch: pytest.MonkeyPatch, nights: Nights, tmp_path: Path) -> Browse:
+    """Makes clients. The warehouse is the test's own, and the district `elm` has a file."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    folder = tmp_path / "districts"
+    folder.mkdir()
+    (folder / "elm.yaml").write_text(ELM)
+    monkeypatch.setenv("ROLLCALL_DISTRICTS", str(folder))
+    monkeypatch.setenv("ROLLCALL_LANDING", nights.landing.url)
+    url = nights.engine.url
+    connection = {
+        "conn_type": "postgres",
+        "host": url.query.get("host") or url.host,
+        "login": url.username,
+        "schema": url.database,
+        "port": url.port,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+
+    def client(role: str | None = "admin") -> httpx.Client:
+        made = TestClient(api_server, follow_redirects=False, headers={"sec-fetch-site": "same-origin"})  # type: ignore[arg-type]
+        if role is not None:
+            user = SimpleAuthManagerUser(username=USERS[role], role=role.upper())
+            made.cookies.set("_token", get_auth_manager().generate_jwt(user))
+        return made
+
+    yield client
+    from rollcall.web.engines import engine_of
+
+    engine_of(url_in_airflow()).dispose()
+
+
+def url_in_airflow():
+    from oneroster_provider.rosters import AirflowAccess
+
+    return AirflowAccess().warehouse()
+
+
+@pytest.fixture
+def districts_folder() -> Path:
+    """The folder of the district files, as the page sees it."""
+    return Path(os.environ["ROLLCALL_DISTRICTS"])

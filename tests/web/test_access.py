@@ -1,0 +1,142 @@
+"""Every route, with every role: a route is either listed here by the right it requires, or the test fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from fastapi.routing import APIRoute
+
+from rollcall.web.access import Right
+from tests.conftest import ROOT
+
+#: Which roles of Airflow's simple auth manager have a right.
+ROLES = {
+    Right.SIGNED_IN: {"viewer", "user", "op", "admin"},
+    Right.READ: {"viewer", "user", "op", "admin"},
+    Right.EDIT: {"user", "op", "admin"},
+    Right.SECRETS: {"op", "admin"},
+    Right.ADD: {"op", "admin"},
+}
+
+
+def routes_of(api_server) -> list[APIRoute]:
+    (rosters,) = [route.app for route in api_server.routes if getattr(route, "path", "") == "/rosters"]
+    return [route for route in rosters.routes if isinstance(route, APIRoute)]
+
+
+@pytest.mark.parametrize("role", [None, "viewer", "user", "op", "admin"])
+def test_every_route_with_every_role(browse, api_server, nights, roster, role):
+    nights.publish(roster("ada"))
+    client = browse(role)
+    routes = routes_of(api_server)
+    assert len(routes) >= 3
+    for route in routes:
+        (method,) = route.methods
+        path = "/rosters" + route.path.format_map({"district": "elm", "dag_id": "roster_elm", "hold": "elm-x"} | PATHS)
+        answer = client.request(method, path, headers={"accept": "application/json"})
+        right = route.openapi_extra["right"]
+        if role is None:
+            assert answer.status_code == 401, path
+            assert "Planted-Okonkwo" not in answer.text
+        elif role in ROLES[right]:
+            assert answer.status_code not in (401, 403, 500), f"{method} {path} as {role}: {answer.status_code}"
+        else:
+            assert answer.status_code == 403, f"{method} {path} as {role}: {answer.status_code}"
+            assert "Planted-Okonkwo" not in answer.text
+
+
+#: Values of other path parameters, by name.
+PATHS: dict[str, str] = {}
+
+
+def test_a_browser_without_a_session_is_led_to_the_sign_in_and_back(browse):
+    answer = browse(None).get("/rosters/districts/elm", headers={"accept": "text/html"})
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/api/v2/auth/login?next=http%3A%2F%2Ftestserver%2Frosters%2Fdist")
+    followed = browse(None).get(answer.headers["location"])
+    assert followed.status_code == 307
+    assert "next=" in followed.headers["location"]
+
+
+def test_without_a_slash_it_is_the_same_page(browse):
+    assert browse("viewer").get("/rosters").headers["location"] == "/rosters/"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "none"}, 403),
+        ({"sec-fetch-site": "", "origin": "https://evil.example"}, 403),
+        ({"sec-fetch-site": "", "origin": "null"}, 403),
+        ({"sec-fetch-site": ""}, 403),
+        ({"sec-fetch-site": "", "origin": "http://testserver"}, 405),
+        ({"sec-fetch-site": "same-origin"}, 405),
+    ],
+)
+def test_a_form_of_another_site_is_refused(browse, headers, status):
+    """405: the page is reached, and takes no form at this address."""
+    assert browse("admin").post("/rosters/", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/rosters/", "/rosters/districts/elm", "/rosters/none", "/rosters/static/rosters.css"]
+)
+def test_every_answer_has_a_strict_policy(browse, path):
+    headers = browse("admin").get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == ("no-store" if "static" not in path else "public, max-age=31536000, immutable")
+
+
+@pytest.mark.parametrize("path", ["/rosters/docs", "/rosters/openapi.json", "/rosters/redoc"])
+def test_there_is_no_generated_documentation(browse, path):
+    assert browse("admin").get(path).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["../elm", "elm.yaml", "Elm", "%2e%2e%2fetc", "no_such"])
+def test_a_district_is_found_by_its_id_only(browse, name):
+    assert browse("admin").get(f"/rosters/districts/{name}").status_code == 404
+
+
+def test_a_route_without_a_right_stops_the_start(monkeypatch):
+    from rollcall.web import application, page
+
+    router = page.PageRouter()
+    router.get("/open")(lambda: None)
+    monkeypatch.setattr(application, "ROUTERS", (router,))
+    with pytest.raises(RuntimeError, match="/open"):
+        application.create_app(access=None)  # type: ignore[arg-type]
+
+
+def test_an_unexpected_error_shows_and_logs_no_value(browse, monkeypatch, caplog):
+    from rollcall.web import districts
+
+    def fail(*_args, **_values):
+        raise ValueError("ada@elm.example")
+
+    monkeypatch.setattr(districts, "overview", fail)
+    answer = browse("admin").get("/rosters/")
+    assert answer.status_code == 500
+    assert "ada@elm.example" not in answer.text + caplog.text
+    assert "ValueError" in caplog.text
+
+
+def test_a_task_process_pays_nothing_for_the_page():
+    """What a task process does: import the SDK and load the plugins."""
+    program = (
+        "import sys; from airflow import plugins_manager; plugins, errors = plugins_manager._get_plugins();"
+        "assert not errors, errors; print([plugin.name for plugin in plugins]);"
+        "print(sorted(name for name in sys.modules if name.startswith(('rollcall', 'oneroster_provider.'))"
+        " or name in ('fastapi', 'pandas', 'pygal')))"
+    )
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, check=True)
+    names, loaded = ran.stdout.strip().splitlines()[-2:]
+    assert "rosters" in names
+    assert loaded == "[]"
