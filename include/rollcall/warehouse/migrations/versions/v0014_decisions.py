@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from rollcall.warehouse.schemas import OPS
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 
 def upgrade() -> None:
