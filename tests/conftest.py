@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, settings
 
 from rollcall.extract.pull import ALWAYS_FULL
 from rollcall.landing import manifests
@@ -43,6 +44,35 @@ os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
+
+#: How many examples each property test draws, from a new seed each time. Not set (`make test`): the number the test
+#: names, the same ones each time.
+_EXAMPLES = int(os.environ.get("ROLLCALL_EXAMPLES") or 0)
+
+settings.register_profile(
+    "rollcall",
+    derandomize=not _EXAMPLES,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("rollcall")
+
+
+def examples(count: int, **more: Any) -> settings:
+    """Settings of a property test that draws `count` examples in `make test`."""
+    return settings(max_examples=_EXAMPLES or count, **more)
+
+
+def sequences(count: int, *, steps: int = 50) -> settings:
+    """Settings of a property test whose examples are long runs against a warehouse.
+
+    In `make test` a failing example is not made smaller, because that takes minutes.
+    """
+    phases = [Phase.generate, Phase.shrink] if _EXAMPLES else [Phase.generate]
+    return examples(count, stateful_step_count=steps, phases=phases, suppress_health_check=list(HealthCheck))
+
 
 PROVEN = Proof(kind="total", expected=None, received=0, unique=0, pages=1, rows_per_page=0)
 UNPROVEN = Proof(kind="unproven", expected=9, received=5, unique=5, pages=1, rows_per_page=5, reason="5 of 9 came.")

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.accounts.mapping import map_accounts
 from rollcall.landing.mapping import LEFT_OUT_REASONS, MappingInput, MappingResult
 from tests.accounts.cases import NIGHT, TERMS, district, in_classes, people
+from tests.conftest import examples
 
 _NAMES = ["ada", "ben", "cid", "dot", "eve", "fay", "gus", "hal"]
 _ORGS = ["north", "south", "annex", "district", "gone", ""]
@@ -83,7 +84,7 @@ _settings = st.fixed_dictionaries(
     },
 )
 
-_nights = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_nights = examples(15)
 
 
 @_nights

@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rollcall.changes.shares import MAY_GROW_BY, MAY_GROW_BY_PEOPLE, is_too_small_to_jump
+from tests.conftest import examples
 
 NAMES = [f"child{number:02}" for number in range(40)]
 
@@ -67,6 +68,7 @@ def test_a_delta_is_judged_on_the_whole_roster(nights, without):
     assert _jumps(nights) == {"share_without_class": 11}
 
 
+@examples(100)
 @given(st.integers(0, 5000), st.integers(0, 5000), *[st.integers(0, 60)] * 3)
 def test_who_are_too_few_to_be_counted_never_make_a_share_jump(with_fact, without_it, lose_it, leave, come):
     """At worst those who leave had the fact, and those who come have not."""

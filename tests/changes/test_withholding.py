@@ -6,13 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.changes.comparison import OWNER_REMOVED, TableChanges
 from rollcall.changes.withholding import withhold_rows
 from rollcall.landing.change_set import TableCounts, change_schema
 from rollcall.model.tables import TABLES
+from tests.conftest import examples
 
 _IDS = ("a", "b", "c")
 _NAMES = ("users", "classes", "user_roles", "enrollments")
@@ -98,7 +99,7 @@ def _published(
     return roster
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(_nights())
 def test_no_row_points_at_a_person_or_class_that_is_not_there_after_any_holds(night):
     before, changes, named = night

@@ -6,11 +6,12 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.district_edits.file import with_setting, without_setting, written
 from rollcall.settings import files
+from tests.conftest import examples
 
 MAPLE = """\
 # Maple: asked for on the 3rd
@@ -122,7 +123,7 @@ def _set(data: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, A
     return data
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(_files(), st.data())
 def test_an_edit_changes_the_setting_and_no_other_line(made, data):
     text, paths = made
@@ -152,7 +153,7 @@ def _hunk(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
     return before, after
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(_files(), st.data())
 def test_taking_away_what_was_added_gives_the_text_back(made, data):
     text, paths = made

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.accounts.assignment import MANUAL
@@ -22,6 +22,7 @@ from rollcall.explain.formatting import field_label
 from rollcall.explain.timeline import fill_answer
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.settings import District
+from tests.conftest import examples
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 
@@ -68,7 +69,7 @@ def test_an_answer_that_needs_action_names_the_place(code):
     planted=st.text("xyzXYZ0123456789", min_size=6),
     is_campus=st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_private_value_never_appears_in_a_reply(code, own, planted, is_campus):
     answer = ANSWERS[code]
     texts = (answer.text, answer.reply, answer.infinite_campus, answer.rollcall)

@@ -19,6 +19,7 @@ from rollcall.district_edits.sites import School, Schools
 from rollcall.files.spreadsheet import to_csv, unescape_cell
 from rollcall.history.tables import encode
 from rollcall.settings import District, Sites
+from tests.conftest import examples
 
 SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 BEFORE = ("", " ", "   ", "\t", "\r", "\n", "\r\n ", "\xa0", "\u3000", "\u200b", "\ufeff", "\x01")
@@ -43,6 +44,7 @@ def test_everything_else_is_as_it_is():
     assert b'"a;=1"' in to_csv(rows)
 
 
+@examples(100)
 @given(st.lists(st.text(st.sampled_from("'=+-@＝ \t\r\nab\u200b\ufeff\";"), max_size=6), max_size=20))
 def test_what_is_written_is_had_back(values):
     assert [

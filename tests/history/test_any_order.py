@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rollcall.model.tables import TABLES
 from rollcall.warehouse.schemas import HISTORY
+from tests.conftest import examples
 
 
 def _differences(one, other):
@@ -24,7 +25,7 @@ def test_nights_published_one_by_one_have_the_history_a_replay_gives(nights, sev
         assert _differences(whole_history(), published) == {}
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(2)
 @given(order=st.permutations(range(1, 8)))
 @example(order=[1, 2, 3, 4, 5, 6, 7])
 @example(order=[7, 6, 5, 4, 3, 2, 1])

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.oneroster import COLLECTIONS, PageReader, columns
@@ -18,10 +18,9 @@ from rollcall.oneroster.errors import InvalidResponse, PagingBroken, RetryableEr
 from rollcall.oneroster.pages import Fetched
 from rollcall.oneroster.records import Org
 from rollcall.oneroster.source import Prefetcher, PrefetchSlots
+from tests.conftest import examples
 
 ORGS = COLLECTIONS["orgs"]
-
-steady = settings(deadline=None, database=None, derandomize=True)
 
 
 # -- paging
@@ -92,7 +91,7 @@ def rows(pages):
     return [record.sourced_id for page in pages for record in page.records], sum(len(p.unreadable) for p in pages)
 
 
-@steady
+@examples(100)
 @given(models(), st.integers(0, 6))
 def test_every_row_comes_exactly_once_or_the_collection_is_unproven(model, width):
     try:
@@ -111,7 +110,7 @@ def test_every_row_comes_exactly_once_or_the_collection_is_unproven(model, width
     assert (proof.received, proof.unique) == (sum(page.received for page in pages), len(ids))
 
 
-@steady
+@examples(100)
 @given(models(truthful=True), st.integers(0, 6))
 def test_a_truthful_provider_is_proven_in_one_reading(model, width):
     pages, proof = read(model, width)
@@ -120,7 +119,7 @@ def test_a_truthful_provider_is_proven_in_one_reading(model, width):
     assert (proof.proven, proof.attempt, proof.expected, proof.reason) == (True, 1, model.total, "")
 
 
-@steady
+@examples(100)
 @given(models())
 def test_reading_ahead_changes_neither_the_pages_nor_the_proof(model):
     def outcome(width, submit=at_once):
@@ -134,7 +133,7 @@ def test_reading_ahead_changes_neither_the_pages_nor_the_proof(model):
         assert outcome(4, threads.submit) == outcome(4) == outcome(0)
 
 
-@steady
+@examples(100)
 @given(models(truthful=True), st.integers(0, 6), st.data())
 def test_going_on_from_any_page_comes_to_the_same(model, width, data):
     pages, proof = read(model, width)
@@ -149,7 +148,7 @@ def test_going_on_from_any_page_comes_to_the_same(model, width, data):
     assert (before + ids, nobody + others) == rows(pages)
 
 
-@steady
+@examples(100)
 @given(models(truthful=True), st.data())
 def test_going_on_at_a_provider_that_changed_never_mixes_two_rosters(model, data):
     pages, _ = read(model)
@@ -166,7 +165,7 @@ def test_going_on_at_a_provider_that_changed_never_mixes_two_rosters(model, data
     assert proof.proven
 
 
-@steady
+@examples(100)
 @given(models(truthful=True), st.integers(1, 6))
 def test_no_page_is_asked_for_behind_the_total_but_one(model, width):
     asked = []
@@ -218,7 +217,7 @@ def texts_in(tables):
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS)
-@settings(steady, max_examples=150)
+@examples(150)
 @given(st.data())
 def test_any_value_in_any_field_costs_at_most_its_own_record(collection, data):
     field = data.draw(st.sampled_from([*fields_of(collection), "unknown"]))
@@ -243,7 +242,7 @@ def test_any_value_in_any_field_costs_at_most_its_own_record(collection, data):
 
 
 @pytest.mark.parametrize("collection", ["users", "orgs"])
-@settings(steady, max_examples=150)
+@examples(150)
 @given(st.data())
 def test_no_password_comes_out_of_metadata_or_profiles(collection, data):
     field = data.draw(st.sampled_from(["metadata", "userProfiles", "roles", "unknown"]))
@@ -261,7 +260,7 @@ def decoded_or_refused(body):
         return error
 
 
-@settings(steady, max_examples=300)
+@examples(300)
 @given(st.binary(max_size=60) | values.map(encoded) | st.dictionaries(names, values, max_size=3).map(encoded))
 def test_any_body_is_a_page_or_an_error_that_quotes_nothing(body):
     page = decoded_or_refused(body)
@@ -271,7 +270,7 @@ def test_any_body_is_a_page_or_an_error_that_quotes_nothing(body):
         assert SECRET not in "".join(traceback.format_exception(page))
 
 
-@settings(steady, max_examples=300)
+@examples(300)
 @given(st.binary(max_size=20), st.integers(0, 200))
 def test_a_page_that_was_tampered_with_anywhere_never_loses_count(noise, place):
     good = encoded({"orgs": [{"sourcedId": f"o{number}", "name": SECRET} for number in range(4)]})

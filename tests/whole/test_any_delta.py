@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.holds import decisions
@@ -29,9 +29,9 @@ from rollcall.model.tables import TABLES
 from rollcall.pipeline import affected_users, change_set, run
 from rollcall.settings import District
 from tests.accounts.cases import rows_of
-from tests.conftest import Nights
+from tests.conftest import Nights, sequences
 from tests.warehouses import Warehouses
-from tests.whole.test_any_sequence import HINT, NO_GUARD, SEQUENCES
+from tests.whole.test_any_sequence import NO_GUARD
 
 _PEOPLE = [f"p{number:02}" for number in range(14)]
 
@@ -101,12 +101,11 @@ _rules = st.fixed_dictionaries(
 def test_any_delta_comes_to_what_mapping_everybody_comes_to(
     warehouses: Warehouses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    print(HINT)
     folders = (tmp_path / str(number) for number in itertools.count())
     monkeypatch.setattr(affected_users, "_MAX_SHARE", 1.0)  # of so few people some are many
     some: list[bool] = []
 
-    @settings(SEQUENCES, max_examples=SEQUENCES.max_examples // 2)
+    @sequences(3)
     @given(st.fixed_dictionaries(dict.fromkeys(_PEOPLE, _person)), st.lists(_tonight, min_size=3, max_size=4), _rules)
     def any_nights(first: dict[str, Any], tonights: list[dict[str, Any]], rules: dict[str, Any]) -> None:
         nights = Nights(warehouses.take(), Landing(str(next(folders))))

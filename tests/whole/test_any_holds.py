@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -24,11 +23,10 @@ from rollcall.pipeline.remap import prepare_remap
 from rollcall.publish.invariants import Scope, check_roster
 from rollcall.retention.purge import purge
 from rollcall.settings.sections import Floor, Guards
-from tests.conftest import Nights
+from tests.conftest import Nights, sequences
 from tests.warehouses import Warehouses
 from tests.whole.district import IN_BOTH_OR_NEITHER, LOST_OWNERS
 from tests.whole.provider import GUARDIAN, NO_EMAIL, PEOPLE, Provider, as_rows
-from tests.whole.test_any_sequence import HINT, SEQUENCES
 
 #: So many may leave in a night unasked.
 FLOOR = 1
@@ -190,9 +188,8 @@ class Holding(RuleBasedStateMachine):
 
 
 def test_any_sequence_of_leaving_and_returning_loses_nobody_unasked(warehouses: Warehouses, tmp_path: Path) -> None:
-    print(HINT)
     folders = (tmp_path / str(number) for number in itertools.count())
     run_state_machine_as_test(
         lambda: Holding(warehouses, next(folders)),
-        settings=settings(SEQUENCES, max_examples=max(3, SEQUENCES.max_examples // 2), stateful_step_count=10),
+        settings=sequences(3, steps=10),
     )

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -22,11 +21,10 @@ from rollcall.pipeline.remap import prepare_remap
 from rollcall.publish.invariants import Scope, check_roster
 from rollcall.retention.purge import purge
 from rollcall.settings.sections import Floor, Guards
-from tests.conftest import Nights
+from tests.conftest import Nights, sequences
 from tests.guard.conftest import Town
 from tests.warehouses import Warehouses
 from tests.whole.district import IN_BOTH_OR_NEITHER
-from tests.whole.test_any_sequence import HINT, SEQUENCES
 
 PEOPLE = 5
 
@@ -185,9 +183,8 @@ class Wandering(RuleBasedStateMachine):
 
 
 def test_any_sequence_of_wandering_names_gives_nobody_anothers_unasked(warehouses: Warehouses, tmp_path: Path) -> None:
-    print(HINT)
     folders = (tmp_path / str(number) for number in itertools.count())
     run_state_machine_as_test(
         lambda: Wandering(warehouses, next(folders)),
-        settings=settings(SEQUENCES, max_examples=max(2, SEQUENCES.max_examples // 5), stateful_step_count=6),
+        settings=sequences(2, steps=6),
     )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -26,25 +24,11 @@ from rollcall.landing.zone import Landing
 from rollcall.pipeline import run
 from rollcall.publish import transaction as publish_stage
 from rollcall.settings.sections import SHARES, Floor, Guards
-from tests.conftest import Nights
+from tests.conftest import Nights, sequences
 from tests.warehouses import Warehouses
 from tests.whole.district import Asked, Watched
 from tests.whole.provider import CLASSES, KINDS, PEOPLE
 from tests.whole.rules import NAMES
-
-#: Printed with the test, so whoever sees it fail sees how to look further.
-HINT = "The same few sequences each time. Many others: ROLLCALL_SEQUENCES=200 python -m pytest --timeout=0 tests/whole"
-
-_MORE = os.environ.get("ROLLCALL_SEQUENCES")
-SEQUENCES = settings(
-    max_examples=int(_MORE or 6),
-    stateful_step_count=14,
-    derandomize=not _MORE,
-    deadline=None,
-    database=None,
-    phases=[Phase.generate],  # to make a sequence of runs smaller takes minutes
-    suppress_health_check=list(HealthCheck),
-)
 
 #: So wide that the guard has nothing to say.
 NO_GUARD = Guards(
@@ -179,6 +163,5 @@ class Sequence(RuleBasedStateMachine):
 
 
 def test_any_sequence_of_runs_leaves_what_the_rules_say(warehouses: Warehouses, tmp_path: Path) -> None:
-    print(HINT)
     folders = (tmp_path / str(number) for number in itertools.count())
-    run_state_machine_as_test(lambda: Sequence(warehouses, next(folders)), settings=SEQUENCES)
+    run_state_machine_as_test(lambda: Sequence(warehouses, next(folders)), settings=sequences(6, steps=14))
