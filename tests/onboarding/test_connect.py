@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from rollcall.credentials import storage as connection
+from rollcall.credentials import storage
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.oneroster.connection import OneRosterConnection
 
@@ -166,7 +166,7 @@ def test_airflows_own_program_stores_it_in_the_metadata_database(maple, airflow_
         assert Path(command[-1]).stat().st_mode & 0o777 == 0o600
         return real(command, **how)
 
-    monkeypatch.setattr(connection.subprocess, "run", watched)
+    monkeypatch.setattr(storage.subprocess, "run", watched)
     result = run("districts", "connect", "maple", *ARGUMENTS, text=f"{SECRET}\n".encode())
     assert result.exit_code == 0, result.output
     assert "Stored: connection oneroster_maple in Airflow's metadata database" in result.stderr
@@ -186,10 +186,10 @@ def test_a_program_that_fails_says_so_without_the_connection(maple, run, monkeyp
     def failing(command, **how):
         return subprocess.CompletedProcess(command, 1, stdout=Path(command[-1]).read_text(), stderr="planted")
 
-    monkeypatch.setattr(connection.subprocess, "run", failing)
+    monkeypatch.setattr(storage.subprocess, "run", failing)
     result = run("districts", "connect", "maple", *ARGUMENTS, text=f"{SECRET}\n".encode())
     assert isinstance(result.exception, RollcallError)
-    assert result.exception.code == "airflow_program"
+    assert result.exception.code == "airflow_command"
     assert "planted" not in str(result.exception) + result.output
 
 

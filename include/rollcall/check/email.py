@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 
-from rollcall.check.steps import CheckReport, Diagnosis, Step
+from rollcall.check.steps import OTHER_COPY, CheckReport, Diagnosis, Step
 
 _WIDTH = 78
 
@@ -42,7 +42,7 @@ def email_text(checked: CheckReport) -> str:
             *_instructions(checked, diagnoses),
         ]
     elif diagnoses:
-        warned = [step for step in checked.steps if step.outcome == "warning"]
+        warned = [step for step in checked.steps if step.outcome == "warning" and step.name != OTHER_COPY]
         title = _title(checked, "working, with warnings")
         parts = [title, _findings(checked, warned), *_instructions(checked, diagnoses), _shared_data(checked)]
     else:

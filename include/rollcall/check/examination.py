@@ -16,7 +16,7 @@ from rollcall.check.diagnosis import Explainer
 from rollcall.check.profile import Org, ProviderProfile, profile_changes
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.requests import CheckSession
-from rollcall.check.steps import CheckReport, CheckStopped, Diagnosis, StepResult, StepRunner
+from rollcall.check.steps import OTHER_COPY, CheckReport, CheckStopped, Diagnosis, StepResult, StepRunner
 from rollcall.check.survey import Survey
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.oneroster.errors import OneRosterError, PermissionRefused
@@ -153,6 +153,9 @@ class _Examination:
         later = ["page_size", "delta_filter", "schools", "district"]
         try:
             take("connection", lambda: self._read_fields(find), needed=True)
+            if self._pasted and self._pasted.conflict:
+                conflict = self._pasted.conflict
+                take(OTHER_COPY, lambda: StepResult(conflict, "warning"))
             take("dns", lambda: resolve_hosts(self._connection), needed=True)
             take("tls", lambda: check_certificates(self._connection), needed=True)
             explain = Explainer(self._connection, self._settings.version, self._file, self._budget)
@@ -183,6 +186,7 @@ class _Examination:
             checked_at=self._now,
             steps=tuple(self._steps.done),
             client_id=pasted.client_id if pasted else "",
+            source=pasted.source if pasted else "",
             is_classic=pasted.is_classic if pasted else False,
             is_campus=pasted.is_campus if pasted else True,
             rows=survey.rows if survey else {},

@@ -1,4 +1,4 @@
-"""A connection's fields as somebody entered them, before anything is put right: that is where mistakes can be seen."""
+"""A connection's fields as entered, before anything is corrected: this is where mistakes are visible."""
 
 from __future__ import annotations
 
@@ -23,19 +23,25 @@ _SOON_DAYS = 30
 
 @dataclass(frozen=True)
 class RawConnection:
-    """The four fields and the rest, untouched; its `repr` shows none of them, for a secret may stand in any."""
+    """The four fields and the rest, as entered. Its `repr` shows none of them, because a secret may be in any field.
+
+    :param source: where the connection was found, in words. Empty in Airflow, which has one store.
+    :param conflict: a warning about another copy of the connection that is different.
+    """
 
     conn_id: str
     host: str = field(repr=False)
     login: str = field(repr=False)
     password: str = field(repr=False)
     extra: Mapping[str, Any] = field(repr=False)
+    source: str = ""
+    conflict: str = ""
 
     @classmethod
     def from_environment(cls, conn_id: str) -> RawConnection:
-        """Out of `AIRFLOW_CONN_<ID>`.
+        """From `AIRFLOW_CONN_<ID>`.
 
-        :raises ConnectionInvalid: no such variable, or it cannot be read.
+        :raises ConnectionInvalid: no such variable, or it is not valid.
         """
         return cls(conn_id, *environment_fields(conn_id))
 
@@ -44,7 +50,7 @@ class RawConnection:
         return OneRosterConnection.from_airflow_fields(self.conn_id, self.host, self.login, self.password, self.extra)
 
     def recognised(self, today: date) -> Iterator[Diagnosis]:
-        """The mistakes that can be seen without asking anybody; those that keep us from asking come first."""
+        """The mistakes that are visible without a request. Those that prevent a request come first."""
         yield from self._in_each_others_place()
         yield from self._line_breaks()
         yield from self._two_districts()
@@ -52,7 +58,8 @@ class RawConnection:
 
     @property
     def is_campus(self) -> bool:
-        """Whether it is Infinite Campus, whose screens a letter names; by its addresses or its kind of id."""
+        """Whether it is Infinite Campus, by its addresses or the form of its ID. The email to a district names its
+        screens."""
         return "/campus/" in self.host or "/campus/" in self._auth_url or CAMPUS_ID in self.login + self.password
 
     @property
@@ -62,7 +69,7 @@ class RawConnection:
 
     @property
     def client_id(self) -> str:
-        """For a letter: only where it certainly is no secret."""
+        """For the email to the district: empty unless it certainly is not a secret."""
         login = self.login.strip()
         certain = login.startswith(CAMPUS_ID) and not self.password.strip().startswith(CAMPUS_ID)
         return login if certain else ""
@@ -76,11 +83,12 @@ class RawConnection:
         return f"the connection {self.conn_id}" if self.conn_id else "the connection"
 
     @property
-    def _labels(self) -> tuple[str, str]:
+    def labels(self) -> tuple[str, str]:
+        """What the district's screen calls the ID and the secret."""
         return ("Consumer Key", "Consumer Secret") if self.is_classic else ("Client ID", "Client Secret")
 
     def _in_each_others_place(self) -> Iterator[Diagnosis]:
-        id_label, secret_label = self._labels
+        id_label, secret_label = self.labels
         if self.password.strip().startswith(CAMPUS_ID) and not self.login.strip().startswith(CAMPUS_ID):
             values = {"id_label": id_label, "secret_label": secret_label, "title": self._title}
             yield Diagnosis("id_and_secret_swapped", values)
@@ -88,7 +96,7 @@ class RawConnection:
             yield Diagnosis("urls_swapped", {"title": self._title})
 
     def _line_breaks(self) -> Iterator[Diagnosis]:
-        for label, value in zip(self._labels, (self.login, self.password), strict=True):
+        for label, value in zip(self.labels, (self.login, self.password), strict=True):
             if re.search(r"[\r\n\u2028\u2029]", value):
                 yield Diagnosis("line_break", {"label": label, "title": self._title})
 

@@ -15,6 +15,9 @@ from rollcall.oneroster.errors import ProviderUnavailable
 
 Outcome = Literal["pass", "fail", "warning", "skipped"]
 
+#: The step that warns about another copy of the connection. It is about our side only.
+OTHER_COPY = "other_copy"
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -141,6 +144,7 @@ class CheckReport:
     """A check from beginning to end.
 
     :param district: its id; `name` is what people call it.
+    :param source: where the connection was found; empty in Airflow.
     :param client_id: shown in letters, so that a district finds the connection; empty unless it certainly is one.
     :param is_classic: whether it is a Consumer Key of Infinite Campus's classic screen, `is_campus` whether Campus.
     :param rows: per collection how many records the provider counts, None where it does not count.
@@ -153,6 +157,7 @@ class CheckReport:
     conn_id: str
     checked_at: datetime
     steps: tuple[Step, ...]
+    source: str = ""
     client_id: str = ""
     is_classic: bool = False
     is_campus: bool = True

@@ -17,7 +17,8 @@ _STYLES: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "warning": "
 def print_checked(checked: CheckReport, file: IO[str] | None = None) -> None:
     """The steps, what has changed, and the verdict."""
     console = Console(file=file, highlight=False, soft_wrap=True)
-    console.print(Text(f"{checked.name} ({checked.conn_id})", style="bold"))
+    source = f", {checked.source}" if checked.source else ""
+    console.print(Text(f"{checked.name} ({checked.conn_id}{source})", style="bold"))
     if console.is_terminal:
         console.print(Padding(_grid(checked), (0, 0, 0, 2)), soft_wrap=False)
     else:
@@ -32,6 +33,7 @@ def as_plain(checked: CheckReport) -> dict[str, object]:
     """The same for `--json`."""
     return {
         "district": checked.district,
+        "connection": {"id": checked.conn_id, "source": checked.source},
         "checked_at": checked.checked_at.isoformat(),
         "passed": checked.passed,
         "steps": [plain_step(step) for step in checked.steps],

@@ -25,15 +25,17 @@ from rollcall.cli.options import retired_option, warehouse_option
 def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, warehouse: str | None) -> None:
     """Check the connection of DISTRICT (an ID, or a path to its YAML file) step by step.
 
-    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format. Exit code 0: passed, warnings
+    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format, or from Airflow's metadata
+    database if the environment names one. If both are different, the check warns. Exit code 0: passed, warnings
     allowed; 1: failed. Without a warehouse, the result is not stored.
     """
     from rich.console import Console
 
     from rollcall.check.connections import check_and_record
     from rollcall.check.email import email_text
-    from rollcall.check.raw_connection import RawConnection
+    from rollcall.check.steps import OTHER_COPY
     from rollcall.check.table import as_plain, print_checked
+    from rollcall.credentials.lookup import find_connection
     from rollcall.settings import find_district
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
@@ -45,7 +47,7 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
     with Console(stderr=True).status(f"Checking the connection of {settings.name}"):
         recorded = check_and_record(
             settings,
-            lambda: RawConnection.from_environment(settings.connection_id),
+            lambda: find_connection(settings.connection_id),
             engine,
             count_people=True,
             replace_pin=replace_pin,
@@ -53,6 +55,10 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
     checked = recorded.checked
     if recorded.not_kept:
         click.echo(recorded.not_kept, err=True)
+    if as_email:
+        for step in checked.steps:
+            if step.name == OTHER_COPY:
+                click.echo(f"Warning: {step.message}", err=True)
     if as_json:
         plain = {**as_plain(checked), "kept": not recorded.not_kept}
         click.echo(json.dumps(plain, indent=1, ensure_ascii=False))

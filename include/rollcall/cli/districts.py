@@ -155,7 +155,7 @@ def connect(
     your shell: eval "$(rollcall districts connect …)".
     """
     from rollcall.check.raw_connection import RawConnection
-    from rollcall.credentials import storage as connection
+    from rollcall.credentials import storage
     from rollcall.settings import find_district
 
     settings = find_district(district)
@@ -169,16 +169,16 @@ def connect(
         secret = sys.stdin.readline().rstrip("\r\n")
     pasted = RawConnection(settings.connection_id, base_url, client_id, secret, extra)
     pasted.connection()  # raises if the fields are not valid
-    if stored := connection.store(pasted):
+    if stored := storage.store(pasted):
         click.echo(f"Stored: {stored}.", err=True)
     elif sys.stdout.isatty():
         raise ActionRequired(
             "no_airflow",
-            f"No Airflow in the environment ({connection.REACHED_BY}). The secret is never printed to a terminal.",
+            f"No Airflow in the environment ({storage.REACHED_BY}). The secret is never printed to a terminal.",
             remedy='To set the connection in this shell, run: eval "$(rollcall districts connect …)".',
         )
     else:
-        click.echo(connection.export_line(pasted))
+        click.echo(storage.export_line(pasted))
         click.echo(f"AIRFLOW_CONN_{pasted.conn_id.upper()}: set in this shell, once evaluated.", err=True)
 
 

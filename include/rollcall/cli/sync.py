@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
@@ -43,28 +44,31 @@ def sync(
 ) -> None:
     """Pull DISTRICT (an ID, or a path to its YAML file) and publish it now.
 
-    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format. --remap needs none.
+    Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format, or from Airflow's metadata
+    database if the environment names one. --remap needs none.
     """
+    if remap and (full or collections):
+        raise click.UsageError("--remap pulls nothing, so it cannot be combined with --full or --collection.")
+    settings = find_district(district)
+    # before the imports below, which take seconds
+    from rollcall.credentials.lookup import connect as connect_to_provider
+
+    connection = None if remap else connect_to_provider(settings.connection_id, partial(click.echo, err=True))
+
     from rollcall.extract.pull import Plan
     from rollcall.landing.pull import PullRef
-    from rollcall.oneroster.connection import OneRosterConnection
     from rollcall.orchestration.terminal import Terminal, run_stages, terminal_run_id
     from rollcall.pipeline import run
     from rollcall.pipeline.remap import prepare_remap
     from rollcall.reports import report
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
-    if remap and (full or collections):
-        raise click.UsageError("--remap pulls nothing, so it cannot be combined with --full or --collection.")
-    settings = find_district(district)
     engine = connect(warehouse_from_environment(warehouse))
     zone, run_id, key = Landing(landing), terminal_run_id(), settings.district
-    connection = None
     with Terminal(settings.name) as terminal:
         if remap:
             start: PullRef | Plan = prepare_remap(engine, settings, run_id, zone)
         else:
-            connection = OneRosterConnection.from_environment(settings.connection_id)
             start = run.start_run(engine, settings, run_id, "full" if full else "auto")
         done = run_stages(
             engine,

@@ -72,6 +72,11 @@ class AirflowApi:
         found: list[dict[str, Any]] = self._get(f"/{kind}?limit=100")[key]
         return found
 
+    def connection(self, conn_id: str) -> dict[str, Any] | None:
+        """A connection, with `***` in place of its secrets; None if there is none."""
+        answer = self._call("GET", f"/connections/{quote(conn_id, safe='')}")
+        return None if answer.status_code == requests.codes.not_found else self._json(answer)
+
     def dag(self, dag_id: str) -> dict[str, Any] | None:
         """A DAG as the API gives it, None while it is not known."""
         answer = self._call("GET", f"/dags/{quote(dag_id, safe='')}")

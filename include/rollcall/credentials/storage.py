@@ -1,8 +1,8 @@
-"""Where a district's connection goes: into Airflow where that is reachable, else into the environment of a shell.
+"""Stores a district's connection: in Airflow if the environment names one, otherwise in the environment of a shell.
 
 Airflow is reached through its REST API (`ROLLCALL_AIRFLOW_URL`, `ROLLCALL_AIRFLOW_USER`, `ROLLCALL_AIRFLOW_PASSWORD`),
-or through its own program where the environment names its metadata database. A secret is never an argument of a
-program: it travels in a request's body, or in a file that only we can read and that is deleted at once.
+or through its own command if the environment names its metadata database. A secret is never an argument of a program:
+it is in the body of a request, or in a private file that is deleted at once.
 """
 
 from __future__ import annotations
@@ -18,65 +18,69 @@ from urllib.parse import urlsplit
 
 from rollcall.check.raw_connection import RawConnection
 from rollcall.credentials.airflow_api import AirflowApi
+from rollcall.credentials.airflow_metadata import names_airflow
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.files.private import write_private
 
-_URL, _USER, _PASSWORD = "ROLLCALL_AIRFLOW_URL", "ROLLCALL_AIRFLOW_USER", "ROLLCALL_AIRFLOW_PASSWORD"
+AIRFLOW_URL, _USER, _PASSWORD = "ROLLCALL_AIRFLOW_URL", "ROLLCALL_AIRFLOW_USER", "ROLLCALL_AIRFLOW_PASSWORD"
 _METADATA = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
-#: Seconds the program `airflow` may take; on two busy cores it needs ten to begin.
-_PROGRAM_LIMIT = 120
+#: The name of the place in messages.
+AIRFLOW_METADATA = "Airflow's metadata database"
 
-REACHED_BY = f"{_URL}, {_USER} and {_PASSWORD}, or {_METADATA} where the program airflow is installed"
+#: Seconds that Airflow's command may take. On two busy cores it needs ten to start.
+_COMMAND_LIMIT = 120
+
+REACHED_BY = f"{AIRFLOW_URL}, {_USER}, and {_PASSWORD}; or {_METADATA} where Airflow is installed"
 
 
-def store(pasted: RawConnection) -> str:
-    """Create the connection in Airflow, or put it in the place of the one of its id.
+def store(raw: RawConnection) -> str:
+    """Create the connection in Airflow, or overwrite it.
 
-    :returns: where it is now, in words; empty where no Airflow is named in the environment.
-    :raises RollcallError: an Airflow is named and did not take it; nothing of the connection is in the text.
+    :returns: where it is stored, in words. Empty if the environment names no Airflow.
+    :raises RollcallError: an Airflow is named and did not take it. The text contains nothing of the connection.
     """
-    if os.environ.get(_URL):
-        return _through_api(pasted)
-    if _names_metadata():
-        return _through_program(pasted)
+    if os.environ.get(AIRFLOW_URL):
+        return _through_api(raw)
+    if names_airflow():
+        return _through_command(raw)
     return ""
 
 
-def as_json(pasted: RawConnection) -> str:
-    """Airflow's JSON form, which `AIRFLOW_CONN_<ID>` holds."""
-    return json.dumps({**_fields(pasted), "extra": dict(pasted.extra)})
+def as_json(raw: RawConnection) -> str:
+    """Airflow's JSON form, which `AIRFLOW_CONN_<ID>` contains."""
+    return json.dumps({**_fields(raw), "extra": dict(raw.extra)})
 
 
-def export_line(pasted: RawConnection) -> str:
+def export_line(raw: RawConnection) -> str:
     """What a shell evaluates to have the connection in its environment."""
-    return f"export AIRFLOW_CONN_{pasted.conn_id.upper()}={shlex.quote(as_json(pasted))}"
+    return f"export AIRFLOW_CONN_{raw.conn_id.upper()}={shlex.quote(as_json(raw))}"
 
 
-def command_for(district: str, pasted: RawConnection) -> str:
-    """The one command that stores the connection and asks for the secret; without the secret."""
-    options = {"--base-url": pasted.host, "--client-id": pasted.login}
-    options |= {"--token-url": str(pasted.extra["auth_url"])} if "auth_url" in pasted.extra else {}
-    options |= {"--signature": str(pasted.extra["signature"])} if "signature" in pasted.extra else {}
-    options |= {"--expires-on": str(pasted.extra["expires_on"])} if "expires_on" in pasted.extra else {}
-    options_text = " ".join(f"{name} {shlex.quote(value)}" for name, value in options.items())
-    return f'eval "$(rollcall districts connect {shlex.quote(district)} {options_text})"'
+def command_for(district: str, raw: RawConnection) -> str:
+    """The command that stores the connection and asks for the secret. It does not include the secret."""
+    options = {"--base-url": raw.host, "--client-id": raw.login}
+    options |= {"--token-url": str(raw.extra["auth_url"])} if "auth_url" in raw.extra else {}
+    options |= {"--signature": str(raw.extra["signature"])} if "signature" in raw.extra else {}
+    options |= {"--expires-on": str(raw.extra["expires_on"])} if "expires_on" in raw.extra else {}
+    given = " ".join(f"{name} {shlex.quote(value)}" for name, value in options.items())
+    return f'eval "$(rollcall districts connect {shlex.quote(district)} {given})"'
 
 
-def shell_command_for(district: str, pasted: RawConnection) -> str:
-    """The command that gives a shell a connection Airflow has; empty where the environment has it already."""
-    if os.environ.get(f"AIRFLOW_CONN_{pasted.conn_id.upper()}"):
+def shell_command_for(district: str, raw: RawConnection) -> str:
+    """The command that gives this shell a connection that only Airflow's API has; empty if it is not needed."""
+    if names_airflow() or os.environ.get(f"AIRFLOW_CONN_{raw.conn_id.upper()}"):
         return ""
-    return command_for(district, pasted).replace("$(rollcall", f"$({_URL}= {_METADATA}= AIRFLOW_HOME= rollcall", 1)
+    return command_for(district, raw).replace("$(rollcall", f"$({AIRFLOW_URL}= {_METADATA}= AIRFLOW_HOME= rollcall", 1)
 
 
-def _fields(pasted: RawConnection) -> dict[str, object]:
-    """Port 0, for Airflow's Test button refuses a connection without one."""
+def _fields(raw: RawConnection) -> dict[str, object]:
+    """Port 0, because the Test button of Airflow 3.3.2 refuses a connection without a port."""
     return {
         "conn_type": "oneroster",
-        "host": pasted.host,
-        "login": pasted.login,
-        "password": pasted.password,
+        "host": raw.host,
+        "login": raw.login,
+        "password": raw.password,
         "port": 0,
     }
 
@@ -86,57 +90,78 @@ def airflow_api() -> AirflowApi:
 
     :raises ActionRequired: `airflow_unencrypted`, `airflow_login_missing`.
     """
-    url = os.environ[_URL].rstrip("/")
+    url = os.environ[AIRFLOW_URL].rstrip("/")
     parts = urlsplit(url)
     if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise ActionRequired(
             "airflow_unencrypted",
-            f"{_URL} does not begin with https://: TLS required outside loopback.",
-            remedy="Use https://; nothing was sent.",
+            f"{AIRFLOW_URL} does not begin with https://: TLS is required outside loopback.",
+            remedy="Use https://. Nothing was sent.",
         )
     user, password = os.environ.get(_USER, ""), os.environ.get(_PASSWORD, "")
     if not user or not password:
         raise ActionRequired(
-            "airflow_login_missing", f"{_URL} is set, but not {_USER} and {_PASSWORD}.", remedy="Set both."
+            "airflow_login_missing", f"{AIRFLOW_URL} is set, but not {_USER} and {_PASSWORD}.", remedy="Set both."
         )
     return AirflowApi(url, user, password)
 
 
-def _through_api(pasted: RawConnection) -> str:
+def api_name(api: AirflowApi) -> str:
+    """The name of the place in messages."""
+    return f"the Airflow at {urlsplit(api.url).netloc}"
+
+
+def _through_api(raw: RawConnection) -> str:
     api = airflow_api()
-    entity = {**_fields(pasted), "connection_id": pasted.conn_id, "extra": json.dumps(dict(pasted.extra))}
+    entity = {**_fields(raw), "connection_id": raw.conn_id, "extra": json.dumps(dict(raw.extra))}
     api.overwrite("connections", [entity])
-    return f"connection {pasted.conn_id} of the Airflow at {urlsplit(api.url).netloc}"
+    return f"connection {raw.conn_id} of {api_name(api)}"
 
 
-def _names_metadata() -> bool:
-    """Without such a setting the program would make itself a database in the home folder."""
-    if any(os.environ.get(f"{_METADATA}{suffix}") for suffix in ("", "_CMD", "_SECRET")):
-        return True
-    home = os.environ.get("AIRFLOW_HOME")
-    return bool(home) and Path(str(home), "airflow.cfg").is_file()
-
-
-def _through_program(pasted: RawConnection) -> str:
-    content = json.dumps({pasted.conn_id: {**_fields(pasted), "extra": json.dumps(dict(pasted.extra))}})
+def _through_command(raw: RawConnection) -> str:
+    content = json.dumps({raw.conn_id: {**_fields(raw), "extra": json.dumps(dict(raw.extra))}})
     with tempfile.TemporaryDirectory(prefix="rollcall-") as folder:
         file = Path(folder, "connection.json")
         write_private(file, content.encode())
-        command = [sys.executable, "-m", "airflow", "connections", "import", "--overwrite", str(file)]
-        try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PROGRAM_LIMIT, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise _refused(f"was not done after {_PROGRAM_LIMIT} seconds") from None
-    if done.returncode != 0 or f"Imported connection {pasted.conn_id}" not in done.stdout:
-        raise _refused(f"ended with code {done.returncode} and did not import it")
-    return f"connection {pasted.conn_id} in Airflow's metadata database"
+        done = _run_airflow("import", "--overwrite", str(file))
+    if done.returncode != 0 or f"Imported connection {raw.conn_id}" not in done.stdout:
+        raise _refused("import", f"ended with code {done.returncode} and did not import it")
+    return f"connection {raw.conn_id} in {AIRFLOW_METADATA}"
 
 
-def _refused(how: str) -> RollcallError:
+def read_by_command(conn_id: str) -> RawConnection | None:
+    """The connection as Airflow itself finds it, also in a secrets backend; None if there is none. Takes seconds.
+
+    :raises RollcallError: `airflow_command`.
+    """
+    done = _run_airflow("get", conn_id, "--output", "json")
+    if done.returncode != 0:
+        if "Connection not found" in done.stdout + done.stderr:
+            return None
+        raise _refused("get", f"ended with code {done.returncode}")
+    try:
+        [fields] = json.loads(done.stdout[done.stdout.index("[{") :])
+        extra = fields.get("extra_dejson") or {}
+    except ValueError:
+        raise _refused("get", "returned no connection") from None
+    return RawConnection(
+        conn_id, fields.get("host") or "", fields.get("login") or "", fields.get("password") or "", extra
+    )
+
+
+def _run_airflow(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "airflow", "connections", *arguments]
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_COMMAND_LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _refused(arguments[0], f"did not finish within {_COMMAND_LIMIT} seconds") from None
+
+
+def _refused(command: str, how: str) -> RollcallError:
     return RollcallError(
-        "airflow_program",
-        f"`airflow connections import` {how}.",
-        remedy="Run `airflow db check`; the environment has to be that of the Airflow that is meant.",
+        "airflow_command",
+        f"`airflow connections {command}` {how}.",
+        remedy="Run `airflow db check`. The environment must be that of the Airflow you mean.",
     )

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from rollcall.check.connections import Recorded, check_and_record
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.steps import CheckReport, School
-from rollcall.credentials import storage as connection
+from rollcall.credentials import storage
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.onboarding import district_file
 from rollcall.onboarding.recognition import ParsedCredentials
@@ -163,7 +163,7 @@ class Onboarding:
         pasted = found.pasted(district.connection_id)
         stored, not_stored = "", ""
         try:
-            stored = connection.store(pasted)
+            stored = storage.store(pasted)
         except RollcallError as error:
             not_stored = str(error)
         options = self._options
@@ -185,8 +185,8 @@ class Onboarding:
             undecided=len(checked.schools) if self._before is None and not options.own_sites else 0,
             stored=stored,
             not_stored=not_stored,
-            command="" if stored else connection.command_for(self._id, pasted),
-            shell_command=connection.shell_command_for(self._id, pasted) if stored else "",
+            command="" if stored else storage.command_for(self._id, pasted),
+            shell_command=storage.shell_command_for(self._id, pasted) if stored else "",
             signature=found.signature,
         )
 

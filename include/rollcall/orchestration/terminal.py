@@ -12,7 +12,9 @@ from types import TracebackType
 import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from rollcall.credentials.lookup import connect
 from rollcall.extract.pull import Plan
 from rollcall.landing.change_set import Published
 from rollcall.landing.pull import PullRef
@@ -60,6 +62,10 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._bars.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(Text(f"  {line}"))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -119,7 +125,7 @@ def run_stages(
     """Run every stage from the start to the publication, with progress. Each failure is recorded in the ledger.
 
     :param start: what to pull; or the pull of a remap, which makes no provider requests.
-    :param connection: the provider's; from the environment by default.
+    :param connection: the provider's; by default the one that `rollcall.credentials` finds.
     """
 
     @contextmanager
@@ -130,7 +136,7 @@ def run_stages(
     if isinstance(start, PullRef):
         ref = start
     else:
-        connection = connection or OneRosterConnection.from_environment(district.connection_id)
+        connection = connection or connect(district.connection_id, terminal.say)
         with (
             stage("extract", f"extract ({start.mode})"),
             HostLease(engine.url, district) as lease,
