@@ -23,7 +23,7 @@ from airflow.sdk import (
     task,
 )
 
-from rollcall.settings import COLLECTIONS, District, Nights, load_districts
+from rollcall.settings import COLLECTIONS, District, Nights, load_districts, shard_count
 
 DOCS = """
 **{name}** · OneRoster {version} · runs at `{cron}` ({timezone})
@@ -210,6 +210,18 @@ def build(district: District) -> DAG:
     return dag
 
 
-requested = get_parsing_context().dag_id
-for settings in load_districts(requested.removeprefix("roster_") if requested else None)[0]:
-    globals()[settings.dag_id] = build(settings)
+def build_shard(shard: int) -> dict[str, DAG]:
+    """The DAGs of one shard by ID. A task parses only its own.
+
+    :param shard: from 0; see `rollcall.settings.shards`.
+    """
+    if shard >= shard_count():
+        return {}
+    requested = get_parsing_context().dag_id
+    only = requested.removeprefix("roster_") if requested else None
+    return {district.dag_id: build(district) for district in load_districts(only, shard=shard)[0]}
+
+
+# Airflow loads this file under another name. The files in `shards/` import it by its own.
+if __name__ != "roster_districts":
+    globals().update(build_shard(0))

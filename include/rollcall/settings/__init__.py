@@ -30,6 +30,7 @@ from rollcall.settings.sections import (
     Usernames,
     UsernameSource,
 )
+from rollcall.settings.shards import dag_file, shard_count
 
 __all__ = [
     "COLLECTIONS",
@@ -50,6 +51,7 @@ __all__ = [
     "Sites",
     "UsernameSource",
     "Usernames",
+    "dag_file",
     "district_files",
     "districts_folder",
     "find_district",
@@ -59,4 +61,5 @@ __all__ = [
     "morning_schedule",
     "night_of",
     "rules_digest",
+    "shard_count",
 ]

@@ -33,6 +33,7 @@ from rollcall.settings.sections import (
     UsernameSource,
     nearest,
 )
+from rollcall.settings.shards import shard_of
 
 # Where in a YAML file a setting stands, so that an error can name the line a person has to change.
 
@@ -99,14 +100,17 @@ def load_district(path: Path) -> District:
     return district
 
 
-def load_districts(only: str | None = None) -> tuple[list[District], list[ActionRequired]]:
+def load_districts(only: str | None = None, *, shard: int | None = None) -> tuple[list[District], list[ActionRequired]]:
     """Every district that can be read, and what is wrong with the files that cannot: one takes no other with it.
 
     :param only: read this district's file alone, as a task of its DAG does at its start.
+    :param shard: read only the districts of this DAG file, from 0.
     """
     districts, errors = [], []
     for path in district_files():
         if only is not None and path.stem != only:
+            continue
+        if shard is not None and shard_of(path.stem) != shard:
             continue
         try:
             districts.append(load_district(path))

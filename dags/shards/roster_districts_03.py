@@ -1,0 +1,12 @@
+"""Shard 3 of the district DAGs, for Airflow to parse on its own. Empty unless ROLLCALL_DAG_SHARDS is above 3."""
+
+import sys
+from pathlib import Path
+
+from rollcall.settings import shard_count
+
+if shard_count() > 3:
+    sys.path.append(str(Path(__file__).parents[1]))  # a bundle's root need not be this folder
+    from roster_districts import build_shard
+
+    globals().update(build_shard(3))

@@ -1,0 +1,41 @@
+"""Which DAG file makes a district's DAG.
+
+Airflow parses each DAG file in a process of its own, with a time limit. With thousands of districts one file is too
+slow, so the districts are spread over several by a hash of their IDs: `ROLLCALL_DAG_SHARDS`.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+from rollcall.errors import ActionRequired
+
+#: DAG files there are: `dags/roster_districts.py` is the first, the others are in `dags/shards/`.
+MOST_SHARDS = 16
+
+
+def shard_count() -> int:
+    """`ROLLCALL_DAG_SHARDS`: the number of DAG files with districts, 1 to 16 (default 1).
+
+    :raises ActionRequired: `dag_shards`.
+    """
+    text = os.environ.get("ROLLCALL_DAG_SHARDS", "").strip() or "1"
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_SHARDS:
+        raise ActionRequired(
+            "dag_shards",
+            f"ROLLCALL_DAG_SHARDS is {text!r}.",
+            remedy=f"Set it to a number from 1 to {MOST_SHARDS}, the same for every Airflow process.",
+        )
+    return int(text)
+
+
+def shard_of(district_id: str) -> int:
+    """The number of a district's DAG file, from 0."""
+    return zlib.crc32(district_id.encode()) % shard_count()
+
+
+def dag_file(district_id: str) -> str:
+    """A district's DAG file, relative to `dags/`."""
+    shard = shard_of(district_id)
+    return f"shards/roster_districts_{shard:02}.py" if shard else "roster_districts.py"
