@@ -1,13 +1,11 @@
-"""Reports district files that cannot be read as one Airflow import error with file, line, and remedy.
+"""Reports every mistake in district files as one Airflow import error, each with its file, line, and remedy.
 
 This is a separate file on purpose. Raised in `roster_districts.py`, the error would remove every district's DAG.
 """
 
-from rollcall.settings import load_districts
+from rollcall.settings import describe_errors, load_districts
 
 errors = load_districts()[1]
 if errors:
-    lines = "\n".join(f"  {error}" for error in errors)
-    raise ImportError(
-        f"{len(errors)} district file(s) cannot be read; their DAGs are missing, all others run:\n{lines}"
-    )
+    count = f"{len(errors)} district file(s) cannot be read"
+    raise ImportError(f"{count}. Their DAGs are missing; all others run.\n{describe_errors(errors)}")

@@ -34,6 +34,12 @@ def test_ids_and_names_come_from_the_query(elm, command, vendor):
     assert "L (Lincoln 100%)" in command("sites", "list", "elm").stdout
 
 
+def test_a_school_is_mapped_to_a_site_of_the_query_by_its_name(elm, vendor):
+    elm.says(QUERY.replace('"L"', '"lincoln 100%"'))
+    elm.publish()
+    assert elm.accounts() == {"ada": ["L"], "ben": ["L"], "cid": ["M"], "eve": ["L"], "fay": ["M"]}
+
+
 def test_another_answer_is_another_rule_set(elm, vendor):
     digest = "SELECT rules_digest FROM roster_ops.state"
     elm.says(QUERY)
@@ -52,8 +58,7 @@ def test_a_site_the_query_does_not_yield_names_the_nearest(elm, vendor):
     with pytest.raises(ActionRequired) as caught:
         elm.publish()
     assert caught.value.code == "site_unknown"
-    assert "south" in caught.value.message
-    assert "'M'" in caught.value.remedy
+    assert "south is 'Mm', which is not a site (did you mean 'M'?)" in caught.value.message
     assert elm.accounts() == {}
 
 
@@ -64,13 +69,12 @@ def test_a_site_the_query_stops_yielding_is_named_with_what_to_do_and_nobody_los
     _run(vendor, "DELETE FROM vendor.sites WHERE code = 'M'")
     with pytest.raises(ActionRequired) as caught:
         elm.publish()
-    assert caught.value.message == "The school south is mapped to the site 'M', which sites.query does not return."
-    assert caught.value.remedy == (
-        "Fix the line of south under sites.map in elm.yaml (a site from the query, exclude or undecided), or the "
-        "table the query reads; until then the published roster stays."
-    )
+    assert caught.value.code == "site_unknown"
+    assert "One school is mapped" in caught.value.message
+    assert "south is 'M'" in caught.value.message
+    assert "elm.yaml" in caught.value.remedy
     assert elm.accounts() == before
-    elm.says(QUERY.replace('"M"', "exclude"))
+    elm.says("south: exclude", 'south: "M"')
     elm.publish()
     assert set(elm.accounts()) == {who for who, sites in before.items() if sites != ["M"]}
 

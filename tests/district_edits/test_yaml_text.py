@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall.district_edits.file import with_setting, without_setting, written
-from rollcall.settings import files
+from rollcall.settings import yaml_text
 from tests.conftest import examples
 
 MAPLE = """\
@@ -82,7 +82,7 @@ def test_line_breaks_of_windows_stay():
 )
 def test_texts_yaml_would_take_for_something_else_have_quotes(text):
     assert written(text).startswith('"')
-    assert files.load(f"{{{written(text)}: {written(text)}}}") == {text: text}
+    assert yaml_text.load(f"{{{written(text)}: {written(text)}}}") == {text: text}
 
 
 _KEYS = st.text("abcXYZ019_-", min_size=1, max_size=6)
@@ -134,9 +134,9 @@ def test_an_edit_changes_the_setting_and_no_other_line(made, data):
         return  # what is a text would become a map
     value = data.draw(_TEXTS)
     after = with_setting(text, path, value)
-    expected = files.load(text)
+    expected = yaml_text.load(text)
     _set(expected, path, value)
-    assert files.load(after) == expected
+    assert yaml_text.load(after) == expected
     gone, come = _hunk(text.splitlines(), after.splitlines())
     assert len(gone) <= 1, "one line at most is exchanged"
     assert len(come) <= len(path)

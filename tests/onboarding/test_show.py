@@ -33,6 +33,16 @@ def test_each_setting_says_where_it_comes_from(elm, run):
     assert nightly.endswith(load_district(elm).schedule.cron("elm"))
 
 
+def test_misspelled_roles_and_grades_are_remarked_on(elm, run):
+    elm.write_text(elm.read_text() + 'filters: {grades: ["9", "10", "ext:Z"], roles: [student]}\n')
+    elm.write_text(elm.read_text().replace("guardian: exclude", "techer: staff"))
+    lines = run("districts", "show", "elm").stdout.splitlines()
+    assert any("techer: staff" in line and "(did you mean 'teacher'?)" in line for line in lines)
+    [grades] = [line for line in lines if "grades:" in line]
+    assert "OneRoster has no grade '9' (did you mean '09'?)" in grades
+    assert "'10' (" not in grades
+
+
 def test_what_is_shown_describes_the_same_district(elm, run, tmp_path):
     text = run("districts", "show", "elm").stdout
     copy = tmp_path / "elsewhere" / "elm.yaml"

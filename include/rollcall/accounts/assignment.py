@@ -24,7 +24,7 @@ CLEANED, REFUSED, LOOK_ALIKE = "username_cleaned", "username_refused", "username
 
 def current_decisions(district: District, users: pa.ChunkedArray, night: date) -> dict[int, PersonDecision]:
     """The decisions about one person that apply that night, by the user's position."""
-    current = {key: one for key, one in district.people.items() if one.holds_on(night)}
+    current = {key: one for key, one in district.people.items() if one.applies_on(night)}
     found = positions(pa.array(list(current), pa.string()), users)
     return {int(user): one for user, one in zip(found, current.values(), strict=True) if user >= 0}
 

@@ -13,7 +13,7 @@ from rollcall.cli.edits import DistrictContext, settle, with_district, yes_optio
 from rollcall.cli.grammar import CommandGroup, examples
 from rollcall.cli.options import F, json_option, warehouse_option
 from rollcall.model.username_fields import FORMS
-from rollcall.settings import files
+from rollcall.settings import yaml_text
 
 if TYPE_CHECKING:
     from rollcall.district_edits.fields import Role, UsernamePreview
@@ -123,7 +123,7 @@ def _source(field: str, transforms: Sequence[str], pattern: str | None) -> Usern
     from rollcall.district_edits.fields import USUAL_TRANSFORM
     from rollcall.settings import UsernameSource
 
-    steps: list[Any] = [] if list(transforms) == ["none"] else [files.load(step) for step in transforms]
+    steps: list[Any] = [] if list(transforms) == ["none"] else [yaml_text.load(step) for step in transforms]
     if not transforms:
         steps = list(USUAL_TRANSFORM)
     try:

@@ -21,7 +21,7 @@ from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.model.username_fields import USERNAME_FIELDS
 from rollcall.model.username_text import username_keys
-from rollcall.settings import District, Usernames, UsernameSource, files
+from rollcall.settings import District, Usernames, UsernameSource, yaml_text
 from rollcall.warehouse.bulk import copy_out
 from rollcall.warehouse.schemas import HISTORY
 
@@ -292,7 +292,7 @@ def preview(roster: CurrentRoster, choice: District, roles: Sequence[Role]) -> U
 
 def decide(file: DistrictFile, source: UsernameSource, roles: Sequence[Role]) -> Edit:
     """The file with this one source for these roles, in the short form where that says it all."""
-    said = files.load(file.text)
+    said = yaml_text.load(file.text)
     stands = said.get("usernames") if isinstance(said, dict) else None
     is_usual = tuple(source.transform) == USUAL_TRANSFORM and source.pattern is None
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from rollcall.errors import ActionRequired
-from rollcall.settings import District, districts_folder, files, find_district, load_district
+from rollcall.settings import District, districts_folder, find_district, load_district, yaml_text
 
 # Changing one setting in a YAML text, and nothing else in it.
 #
@@ -81,7 +81,7 @@ def written(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(written(item) for item in value) + "]"
     if isinstance(value, str):
-        is_plain = _PLAIN.fullmatch(value) is not None and files.load(value) == value
+        is_plain = _PLAIN.fullmatch(value) is not None and yaml_text.load(value) == value
         return value if is_plain else json.dumps(value, ensure_ascii=False)
     if isinstance(value, (bool, int)) or value is None:
         return json.dumps(value)
@@ -227,7 +227,7 @@ class Edit:
 
     @property
     def changes_nothing(self) -> bool:
-        return files.load(self.text) == files.load(self.file.text)
+        return yaml_text.load(self.text) == yaml_text.load(self.file.text)
 
     def diff(self) -> str:
         """The lines that differ, as `diff -u` has them."""

@@ -126,7 +126,7 @@ def decisions_made(roster: CurrentRoster) -> list[Decided]:
     made = roster.district.people
     people = described(roster, made)
     return [
-        Decided(key, people.get(key), one, one.is_over(roster.night), one.is_yet_to_begin(roster.night))
+        Decided(key, people.get(key), one, one.ended_before(roster.night), one.begins_after(roster.night))
         for key, one in made.items()
     ]
 

@@ -13,7 +13,8 @@ from rollcall.district_edits.file import DistrictFile, Edit, with_setting
 from rollcall.district_edits.suggestions import Suggestion, suggestions
 from rollcall.errors import ActionRequired
 from rollcall.settings import District
-from rollcall.settings.sections import EXCLUDE, UNDECIDED, nearest
+from rollcall.settings.base import nearest
+from rollcall.settings.sections import EXCLUDE, UNDECIDED
 from rollcall.warehouse.site_targets import resolve_site_targets
 
 #: `own_site`: the district says nothing about sites, so every school is its own. `no_school`: an office or department

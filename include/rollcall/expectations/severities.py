@@ -19,7 +19,7 @@ from rollcall.expectations.rules import Rule, Share
 from rollcall.expectations.suites import SUITES, every_record, rules_of
 from rollcall.landing.validated import Severity
 from rollcall.settings import District, RuleChange
-from rollcall.settings.sections import nearest
+from rollcall.settings.base import nearest
 
 
 def ruleset_digest(district: District) -> str:

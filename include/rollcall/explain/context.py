@@ -218,9 +218,9 @@ def derive_username(district: District, user: Row, role: str) -> DerivedUsername
     sources = district.username_sources("staff" if role == "staff" else "student")
     sent = {source.field: _text_of(field_values(frame, source.field)) for source in sources}
     result = derive_usernames(frame, sources)
-    first_filled = next((field for field, value in sent.items() if value), sources[0].field)
+    first_filled = next((field for field, value in sent.items() if value), next(iter(sent), "username"))
     field = _text_of(result["username_field"]) or first_filled
-    return DerivedUsername(field, sent[field], _text_of(result["username"]))
+    return DerivedUsername(field, sent.get(field), _text_of(result["username"]))
 
 
 def _as_text(value: Any, name: str) -> str | None:

@@ -58,6 +58,9 @@ SEXES: dict[Version, tuple[str, ...]] = {
 #: Roles of people who are in the roster because of somebody else.
 RELATIVES = ("guardian", "parent", "relative")
 
+#: Grades of CEDS, which OneRoster recommends. Providers send others too.
+GRADES = ("IT", "PR", "PK", "TK", "KG", *(f"{number:02}" for number in range(1, 14)), "PS", "UG", "Other")
+
 #: Per column with a vocabulary, the tokens of all versions; roles of one version are sent by providers of the other.
 TOKENS: Mapping[str, tuple[str, ...]] = {
     "org_type": ORG_TYPES["1.2"],

@@ -10,7 +10,7 @@ from pathlib import Path
 from rollcall.check.steps import School
 from rollcall.district_edits.file import with_setting, written
 from rollcall.errors import ActionRequired
-from rollcall.settings import District, files, load_district
+from rollcall.settings import District, load_district, yaml_text
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 
@@ -45,7 +45,7 @@ def new_file(
 
 def with_version(text: str, district: District) -> str:
     """A file that is there already, with the version that was found; the rest stays as somebody wrote it."""
-    said = files.load(text)
+    said = yaml_text.load(text)
     is_other = not isinstance(said, dict) or str(said.get("version")) != district.version
     return with_setting(text, ["version"], district.version) if is_other else text
 

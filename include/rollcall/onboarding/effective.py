@@ -10,7 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from rollcall.district_edits.file import written
-from rollcall.settings import District, districts_folder, files, find_district
+from rollcall.settings import District, districts_folder, find_district, yaml_text
+from rollcall.settings.vocabulary import doubts
 
 #: Where a setting comes from: the district's file, the defaults beside it, or Rollcall itself.
 Source = Literal["file", "_defaults.yaml", "built in"]
@@ -51,7 +52,9 @@ class Effective:
         remarks = {} if district.connection else {"connection": district.connection_id}
         if district.schedule.nightly == "spread":
             remarks["schedule.nightly"] = district.schedule.cron(district.district)
-        return remarks | ({"sites": "every school is its own site"} if district.sites is None else {})
+        if district.sites is None:
+            remarks["sites"] = "every school is its own site"
+        return remarks | doubts(district)
 
 
 def effective(name: str) -> Effective:
@@ -68,7 +71,7 @@ def effective(name: str) -> Effective:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    found = files.load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = yaml_text.load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return found if isinstance(found, dict) else {}
 
 

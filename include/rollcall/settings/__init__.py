@@ -4,8 +4,11 @@ Light on purpose: DAG files import this package at every parse.
 """
 
 from rollcall.model.tables import COLLECTIONS
+from rollcall.settings.base import Settings
 from rollcall.settings.district import District, rules_digest
 from rollcall.settings.files import (
+    DistrictFileError,
+    describe_errors,
     district_files,
     districts_folder,
     find_district,
@@ -25,17 +28,16 @@ from rollcall.settings.sections import (
     RoleTarget,
     Rollover,
     RuleChange,
-    Settings,
     Sites,
-    Usernames,
-    UsernameSource,
 )
 from rollcall.settings.shards import dag_file, shard_count
+from rollcall.settings.usernames import Usernames, UsernameSource
 
 __all__ = [
     "COLLECTIONS",
     "DEFAULT_ROLES",
     "District",
+    "DistrictFileError",
     "ExtractSettings",
     "Filters",
     "Floor",
@@ -52,6 +54,7 @@ __all__ = [
     "UsernameSource",
     "Usernames",
     "dag_file",
+    "describe_errors",
     "district_files",
     "districts_folder",
     "find_district",

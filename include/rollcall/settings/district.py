@@ -1,9 +1,10 @@
-"""A district, as its YAML file describes it: frozen and self-checking."""
+"""A district, as its YAML file describes it: frozen and checked."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import msgspec
 
 from rollcall.model.tables import COLLECTIONS
 from rollcall.model.vocabularies import token
+from rollcall.settings.base import Problem, Settings, nearest
 from rollcall.settings.schedule import ExtractSettings, Schedule
 from rollcall.settings.sections import (
     DEFAULT_ROLES,
@@ -21,15 +23,12 @@ from rollcall.settings.sections import (
     RoleTarget,
     Rollover,
     RuleChange,
-    Settings,
     Sites,
-    Usernames,
-    UsernameSource,
-    nearest,
 )
+from rollcall.settings.usernames import FIELD_REMEDY, Usernames, UsernameSource, field_problem
 
-#: Ids whose DAG would have the name of one of ours.
-_TAKEN = ("connections", "holds", "morning")
+#: IDs whose DAG would have the name of one of Rollcall's own.
+_RESERVED = ("connections", "holds", "morning")
 
 
 class District(Settings, frozen=True):
@@ -37,12 +36,12 @@ class District(Settings, frozen=True):
 
     :param district: its id, equal to the file's name; `district_id` in the warehouse.
     :param starts_on: a fixed date, so that adding a file starts nothing at once.
-    :param demographics: the "data to share" tick; they are pulled only if it is set here and on the district's side.
+    :param demographics: pulled only if this is true and the district shares them.
     :param collections: narrows what is pulled; empty means all.
-    :param person_key: records with the same key and name that do not contradict each other are one person; by
-        `identifier` within a role, by `email` across roles, by `sourcedId` none are.
+    :param person_key: records with the same key and name that do not contradict each other are one person:
+        `identifier` within a role, `email` across roles, `sourcedId` never.
     :param people: decisions about one person, by sourcedId.
-    :param rules: rules raised or lowered, by name, or by `<collection>.<name>` for one collection only.
+    :param rules: rules with another severity, by name, or by `<collection>.<name>` for one collection only.
     """
 
     district: str
@@ -68,23 +67,28 @@ class District(Settings, frozen=True):
     rollover: Rollover | None = None
     retention: Retention = msgspec.field(default_factory=Retention)
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.district):
-            raise ValueError("district must be lower-case letters, digits and _, beginning with a letter")
-        if self.district in _TAKEN:
-            raise ValueError(f"district must not be {self.district!r}: roster_{self.district} is a DAG of its own")
-        if isinstance(self.usernames, str):
-            UsernameSource(field=self.usernames)
-        for collection in self.collections:
-            if collection not in COLLECTIONS:
-                raise ValueError(f"unknown collection {collection!r}{nearest(collection, COLLECTIONS)}")
+    def normalize(self) -> None:
         roles = {token("role", role): target for role, target in self.roles.items()}
         if roles != self.roles:
             msgspec.structs.force_setattr(self, "roles", roles)
+
+    def problems(self) -> Iterator[Problem]:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.district):
+            yield Problem(("district",), "must be lowercase letters, digits, and _, and begin with a letter")
+        elif self.district in _RESERVED:
+            text = f"must not be '{self.district}': roster_{self.district} is one of Rollcall's own DAGs"
+            yield Problem(("district",), text, "Choose another ID, and rename the file.")
+        if isinstance(self.usernames, str) and (text := field_problem(self.usernames)):
+            yield Problem(("usernames",), text, FIELD_REMEDY)
+        for number, name in enumerate(self.collections):
+            if name not in COLLECTIONS:
+                text = f"has an unknown collection '{name}'{nearest(name, COLLECTIONS)}"
+                yield Problem(("collections", number), text, f"Collections are {', '.join(COLLECTIONS)}.")
         unread = {"classes", "enrollments", "academic_sessions"} - set(self.wanted())
         if self.filters.require_class and unread:
-            missing = ", ".join(sorted(unread))
-            raise ValueError(f"filters.require_class needs collections that are not pulled: {missing}")
+            text = f"needs collections that are not pulled: {', '.join(sorted(unread))}"
+            remedy = "Add them to collections, or remove require_class."
+            yield Problem(("filters", "require_class"), text, remedy, ("collections",))
 
     @property
     def dag_id(self) -> str:
@@ -95,12 +99,12 @@ class District(Settings, frozen=True):
         return self.connection or f"oneroster_{self.district}"
 
     def wanted(self) -> list[str]:
-        """The collections a full pull asks for, in the order in which references resolve."""
+        """The collections of a full pull, in the order in which references resolve."""
         chosen = self.collections or list(COLLECTIONS)
         return [name for name in COLLECTIONS if name in chosen and (name != "demographics" or self.demographics)]
 
     def username_sources(self, role: Literal["student", "staff"]) -> list[UsernameSource]:
-        """The ordered sources for a role; the short form `usernames: email` means trimmed and lower-cased for both."""
+        """The ordered sources for a role; the short form `usernames: email` means trimmed and lowercase for both."""
         if isinstance(self.usernames, str):
             return [UsernameSource(field=self.usernames, transform=["trim", "lower"])]
         return self.usernames.student if role == "student" else self.usernames.staff
@@ -111,12 +115,12 @@ class District(Settings, frozen=True):
         return decided or "undecided"
 
     def requests_at_once(self, moment: datetime) -> int:
-        """Requests at once that are polite at this instant."""
-        polite = self.extract
-        return polite.concurrency if self.schedule.is_off_peak(moment) else polite.peak_concurrency
+        """How many requests at once the provider allows at this instant."""
+        limits = self.extract
+        return limits.concurrency if self.schedule.is_off_peak(moment) else limits.peak_concurrency
 
     def client_options(self) -> dict[str, Any]:
-        """What `OneRosterClient` takes beside the connection and the budget, which knows the hour."""
+        """Options of `OneRosterClient`. The connection and the budget, which knows the hour, come from the caller."""
         return {
             "version": self.version,
             "page_size": self.extract.page_size,
@@ -126,7 +130,7 @@ class District(Settings, frozen=True):
 
 
 def rules_digest(district: District) -> str:
-    """A digest of the settings that decide accounts; when it changes everybody is mapped again."""
+    """A digest of the settings that decide accounts. When it changes, everyone is mapped again."""
     names = ("usernames", "sites", "roles", "filters", "people", "person_key")
     data = msgspec.json.encode({name: getattr(district, name) for name in names}, order="deterministic")
     return hashlib.sha256(data).hexdigest()[:16]

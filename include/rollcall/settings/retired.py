@@ -1,10 +1,9 @@
-"""Keys and values that older versions of a district's file used, and what replaced them."""
+"""Keys and values of older versions of a district's file, and what replaced them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,12 @@ RETIRED = (
 )
 
 
-def first_retired(data: dict[str, Any]) -> tuple[list[str], Retired] | None:
-    """The first retired key or value in a district's settings, with the keys that lead to it."""
+def find_retired(data: object) -> Iterator[tuple[tuple[str, ...], Retired]]:
+    """Every retired key and value in a district's settings, with the keys that lead to it."""
     for retired in RETIRED:
         for keys, value in _at(data, retired.path):
             if not retired.value or value == retired.value:
-                return keys, retired
-    return None
+                yield tuple(keys), retired
 
 
 def _at(node: object, path: tuple[str, ...]) -> Iterator[tuple[list[str], object]]:

@@ -1,18 +1,20 @@
-"""When a district's night runs, and how hard its provider may be asked."""
+"""When a district's night runs, and how many requests its provider gets at once."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from rollcall.settings.sections import Settings
+from rollcall.settings.base import Problem, Settings, nearest, nearest_of
 
 
 def _is_cron(text: str) -> bool:
+    """Whether a cron expression is valid and has a next time."""
     from croniter import CroniterError, croniter  # most districts have `spread`
 
     try:
@@ -22,14 +24,37 @@ def _is_cron(text: str) -> bool:
     return True
 
 
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+
+#: What people call the zones of the United States.
+_ZONE_NAMES = {
+    "America/New_York": ("eastern", "eastern time", "et", "est", "edt", "est5edt"),
+    "America/Chicago": ("central", "central time", "ct", "cst", "cdt", "cst6cdt"),
+    "America/Denver": ("mountain", "mountain time", "mt", "mst", "mdt", "mst7mdt"),
+    "America/Los_Angeles": ("pacific", "pacific time", "pt", "pst", "pdt", "pst8pdt"),
+    "America/Anchorage": ("alaska", "alaska time", "akst", "akdt"),
+    "Pacific/Honolulu": ("hawaii", "hawaii time", "hst"),
+}
+
+
+def _nearest_zone(name: str) -> str:
+    """` (did you mean 'America/Chicago'?)` for a zone, a city or what people call a zone; empty if none is near."""
+    known = {alias: zone for zone, aliases in _ZONE_NAMES.items() for alias in aliases}
+    zones = {zone: zone for zone in available_timezones() if not zone.startswith(("posix/", "right/", "Etc/"))}
+    cities = {zone.rpartition("/")[2]: zone for zone in sorted(zones, reverse=True) if zone.startswith("America/")}
+    text = " ".join(name.casefold().replace("standard", "").replace("daylight", "").split())
+    found = known.get(text) or (cities | zones).get(nearest_of(name, [*cities, *zones], cutoff=0.7))
+    return f" (did you mean '{found}'?)" if found else ""
+
+
 class Schedule(Settings, frozen=True):
     """When a district's night runs.
 
-    :param nightly: a cron expression in `timezone`, or `spread`: a steady minute inside `off_peak`, from the name.
+    :param nightly: a cron expression in `timezone`, or `spread`: a steady minute within `off_peak`, from the name.
     :param off_peak: `HH:MM-HH:MM`, may pass midnight; the district's own hours for heavy requests.
-    :param full_on: the day whose night pulls everything; the others ask for what was modified since.
-    :param overlap_hours: how far before the last pull a delta asks, for records stamped late.
-    :param publish_by: `HH:MM`, local: by then readers must have the night's roster, else somebody is told at once.
+    :param full_on: the day whose night pulls everything. Other nights pull what was modified since.
+    :param overlap_hours: how far before the last pull a delta begins, for records with late modification dates.
+    :param publish_by: `HH:MM`, local. If the night's roster is not published by then, an alert is sent at once.
     """
 
     nightly: str = "spread"
@@ -39,37 +64,42 @@ class Schedule(Settings, frozen=True):
     overlap_hours: int = 24
     publish_by: str = ""
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         try:
             ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"timezone {self.timezone!r} is not an IANA zone such as America/Chicago") from None
-        self.window()
-        if self.publish_by and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", self.publish_by):
-            raise ValueError('publish_by must look like "06:00"')
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            text = f"is not a time zone: '{self.timezone}'{_nearest_zone(self.timezone)}"
+            yield Problem(("timezone",), text, "Write an IANA name such as America/Chicago.")
+        if not re.fullmatch(rf"{_CLOCK}-{_CLOCK}", self.off_peak):
+            yield Problem(("off_peak",), f"must be hours such as 22:00-05:00, not '{self.off_peak}'")
+        if self.publish_by and not re.fullmatch(_CLOCK, self.publish_by):
+            yield Problem(("publish_by",), f"must be a time such as \"06:00\", not '{self.publish_by}'")
         if not 0 <= self.overlap_hours <= 24 * 30:
-            raise ValueError("overlap_hours must be between 0 and 720")
-        if self.nightly != "spread" and not re.fullmatch(r"\S+( \S+){4}", self.nightly):
-            raise ValueError('nightly must be "spread" or a cron expression of five fields such as "15 2 * * *"')
-        if self.nightly != "spread" and not _is_cron(self.nightly):
-            raise ValueError(f"nightly {self.nightly!r} is not a cron expression that ever comes")
+            yield Problem(("overlap_hours",), "must be between 0 and 720")
+        if self.nightly != "spread":
+            yield from self._cron_problems()
+
+    def _cron_problems(self) -> Iterator[Problem]:
+        remedy = 'Write spread, or a cron expression of five fields such as "15 2 * * *".'
+        if not re.fullmatch(r"\S+( \S+){4}", self.nightly):
+            hint = nearest(self.nightly, ["spread"])
+            yield Problem(("nightly",), f"is not a cron expression of five fields: '{self.nightly}'{hint}", remedy)
+        elif not _is_cron(self.nightly):
+            yield Problem(("nightly",), f"is not a cron expression with a next time: '{self.nightly}'", remedy)
 
     def window(self) -> tuple[time, time]:
         """Start and end of off-peak, local time."""
-        match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", self.off_peak)
-        if match is None:
-            raise ValueError('off_peak must look like "22:00-05:00"')
-        start, end = (time.fromisoformat(part) for part in match.groups())
+        start, end = (time.fromisoformat(part) for part in self.off_peak.split("-"))
         return start, end
 
     def is_off_peak(self, moment: datetime) -> bool:
-        """Whether an instant (aware) lies in the district's off-peak hours."""
+        """Whether an instant (aware) is in the district's off-peak hours."""
         start, end = self.window()
         local = moment.astimezone(ZoneInfo(self.timezone)).time()
         return start <= local < end if start < end else local >= start or local < end
 
     def cron(self, district: str) -> str:
-        """The cron expression; for `spread` always the same for the same district, an hour before off-peak ends."""
+        """The cron expression; `spread` gives each district a steady time, at least an hour before off-peak ends."""
         if self.nightly != "spread":
             return self.nightly
         start, end = self.window()
@@ -81,20 +111,23 @@ class Schedule(Settings, frozen=True):
 
 
 class ExtractSettings(Settings, frozen=True):
-    """How hard a district's provider may be asked (Infinite Campus: five requests at once, one in peak hours)."""
+    """How many requests a provider gets (Infinite Campus allows five at once, and asks for one in peak hours)."""
 
     page_size: int = 5000
     concurrency: int = 5
     peak_concurrency: int = 1
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         if not 1 <= self.page_size <= 50_000:
-            raise ValueError("page_size must be between 1 and 50000")
-        if not 1 <= self.peak_concurrency <= self.concurrency <= 5:
-            raise ValueError("concurrency must be 1 to 5, and peak_concurrency at most as much")
+            yield Problem(("page_size",), "must be between 1 and 50,000")
+        if not 1 <= self.concurrency <= 5:
+            yield Problem(("concurrency",), "must be between 1 and 5 (rule 7)")
+        elif not 1 <= self.peak_concurrency <= self.concurrency:
+            text = f"must be between 1 and concurrency, {self.concurrency}"
+            yield Problem(("peak_concurrency",), text, reads=("concurrency",))
 
 
-#: From this local hour on an evening counts for the next morning.
+#: From this local hour on, a run counts for the next morning.
 EVENING = time(18)
 
 

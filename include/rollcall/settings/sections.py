@@ -1,42 +1,27 @@
-"""Where usernames come from: ordered sources with their own transforms (rule 10)."""
+"""The sections of a district's file, other than its schedule and its usernames."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from rollcall.model import username_fields
-from rollcall.model.vocabularies import tokens
+from rollcall.model.vocabularies import RELATIVES, tokens
+from rollcall.settings.base import Problem, Settings, nearest
 
-# What all settings share: frozen, and unknown keys are errors.
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings refuse unknown keys, so that a misspelt one is an error and not a silence."""
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or nothing where no valid name is near."""
-    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-# Who gets an account at all, beside sites and roles.
+# Who gets an account at all, in addition to sites and roles.
 
 
 class Filters(Settings, frozen=True):
-    """Narrow who gets an account; everybody stays in the staging tables.
+    """Narrow who gets an account. Everyone stays in the staging tables.
 
     :param schools: only people at one of these orgs, by sourcedId; empty means all.
-    :param grades: only students of these grades, as the provider writes them; empty means all. Staff have no grade.
-    :param roles: only people with one of these OneRoster roles; empty means all that `roles` gives an account.
-    :param terms: which classes count for `require_class`: those whose terms have begun and are not over (`active`), or
-        `all`.
+    :param grades: only students in these grades, as the provider writes them; empty means all. Staff have no grade.
+    :param roles: only people with one of these OneRoster roles; empty means all to which `roles` gives an account.
+    :param terms: which classes count for `require_class`: `active` means those whose terms have begun and not ended.
     :param require_class: only people enrolled in a class.
     :param start_early: how long before its begin date a role, an enrollment or a term counts, such as `14 days`.
     """
@@ -54,12 +39,14 @@ class Filters(Settings, frozen=True):
         ),
     ] = "0 days"
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"\d{1,3}( days?)?", str(self.start_early)):
-            raise ValueError('start_early must be a number of days such as "14 days", at most 999')
+    def normalize(self) -> None:
         roles = tokens("role", self.roles)
         if roles != self.roles:
             msgspec.structs.force_setattr(self, "roles", roles)
+
+    def problems(self) -> Iterator[Problem]:
+        if not re.fullmatch(r"\d{1,3}( days?)?", str(self.start_early)):
+            yield Problem(("start_early",), "must be a number of days such as 14 days, at most 999 days")
 
     @property
     def days_early(self) -> int:
@@ -67,14 +54,14 @@ class Filters(Settings, frozen=True):
         return int(str(self.start_early).split()[0])
 
 
-# How long what is kept.
+# How long data is kept.
 
 
 class Retention(Settings, frozen=True):
-    """Days after which things are deleted for good.
+    """Days after which data is deleted for good.
 
-    :param landing_days: pulls in the landing zone; a night can be replayed for so long.
-    :param rejects_days: refused records.
+    :param landing_days: pulls in the landing zone. A night can be replayed for this long.
+    :param rejects_days: rejected records.
     :param removed_days: rows of people and classes that were removed from the roster.
     :param history_days: history that ended before.
     :param runs_days: details of runs: counts, findings, proofs, closed holds, and runs that published nothing. A run
@@ -87,18 +74,18 @@ class Retention(Settings, frozen=True):
     history_days: int = 800
     runs_days: int = 400
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         for name in self.__struct_fields__:
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
+                yield Problem((name,), "must be at least 1 day")
 
 
 # What OneRoster's roles become.
 
-#: What a role can be mapped to. `undecided` is what an unknown role is until somebody decides.
+#: What a role can be mapped to. An unknown role is `undecided` until the district's file maps it.
 RoleTarget = Literal["student", "staff", "exclude", "drop"]
 
-#: Every role of OneRoster 1.1 and 1.2; guardians and relatives have no account unless a district says so.
+#: Every role of OneRoster 1.1 and 1.2. Guardians and relatives have no account unless a district gives them one.
 DEFAULT_ROLES: dict[str, RoleTarget] = {
     "student": "student",
     "guardian": "exclude",
@@ -115,51 +102,42 @@ DEFAULT_ROLES: dict[str, RoleTarget] = {
     "teacher": "staff",
 }
 
-#: The roles of people who are in the roster because of another person.
-_RELATIVES = ("guardian", "parent", "relative")
-
 
 def measured_apart(roles: Mapping[str, RoleTarget]) -> tuple[list[str], list[str]]:
-    """Which roles make a student and which make neither a student nor staff; every other role makes staff.
+    """Which roles make a student, and which make neither a student nor staff. Every other role makes staff.
 
-    A student who gets no account here is a student all the same.
+    A student who gets no account here still counts as a student.
 
-    :param roles: what the district has decided.
+    :param roles: the district's decisions.
     """
     targets = {**DEFAULT_ROLES, **roles}
     students = {name for name, target in targets.items() if target == "student"} | {"student"}
-    others = {name for name in _RELATIVES if targets[name] not in ("student", "staff")}
+    others = {name for name in RELATIVES if targets[name] not in ("student", "staff")}
     return sorted(students), sorted(others)
 
 
-# A district's own view of how grave it is when a rule is broken.
-
-
 class RuleChange(Settings, frozen=True):
-    """A rule raised or lowered for one district.
+    """A validation rule with another severity for one district.
 
-    :param reason: why; a sentence somebody else understands next year.
+    :param reason: why, in a sentence that others understand next year.
     """
 
     severity: Literal["critical", "warning", "info"]
     reason: str
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         if not self.reason.strip():
-            raise ValueError("reason must say why")
-
-
-# Decisions about one person, which stand in the district's file with why and until when.
+            yield Problem(("reason",), "must not be empty", "Say why.")
 
 
 class PersonDecision(Settings, frozen=True):
-    """What was decided about one person, by sourcedId.
+    """A decision about one person, by sourcedId.
 
     :param exclude: no account.
-    :param username: this username instead of what the sources give.
-    :param reason: why; a sentence somebody else understands next year.
-    :param from: the first night it holds; without it, at once.
-    :param until: the last night it holds; without it, for good.
+    :param username: this username instead of the one from the sources.
+    :param reason: why, in a sentence that others understand next year.
+    :param from: the first night it applies; without it, at once.
+    :param until: the last night it applies; without it, for good.
     """
 
     reason: str
@@ -168,76 +146,121 @@ class PersonDecision(Settings, frozen=True):
     from_: date | None = msgspec.field(default=None, name="from")
     until: date | None = None
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         if self.exclude == (self.username is not None):
-            raise ValueError("say either exclude: true or a username, and why")
+            yield Problem((), "must have either exclude: true or a username", reads=("exclude", "username"))
         if not self.reason.strip():
-            raise ValueError("reason must say why")
+            yield Problem(("reason",), "must not be empty", "Say why.")
         if self.from_ and self.until and self.until < self.from_:
-            raise ValueError("a decision must not end before it begins")
+            yield Problem(("until",), f"is {self.until}, before from, {self.from_}", reads=("from",))
 
-    def holds_on(self, night: date) -> bool:
-        return not self.is_yet_to_begin(night) and not self.is_over(night)
+    def applies_on(self, night: date) -> bool:
+        return not self.begins_after(night) and not self.ended_before(night)
 
-    def is_yet_to_begin(self, night: date) -> bool:
+    def begins_after(self, night: date) -> bool:
         return self.from_ is not None and night < self.from_
 
-    def is_over(self, night: date) -> bool:
+    def ended_before(self, night: date) -> bool:
         return self.until is not None and self.until < night
 
 
-# The vendor's sites and which school belongs to which.
+# The vendor's sites, and the site of each school.
 
-#: What a school can be mapped to beside a site: no account for its people, or nobody has decided yet.
+#: What a school can be mapped to other than a site: no account for its people, or not decided yet.
 EXCLUDE = "exclude"
 UNDECIDED = "undecided"
 
 
 class Sites(Settings, frozen=True):
-    """The vendor's sites and which school belongs to which; a school not in `map` is undecided and left out.
+    """The vendor's sites, and the site of each school. A school not in `map` is undecided: its people get no account.
 
-    :param targets: site id to name, or a plain list of names that are their own ids.
-    :param query: in place of `targets`, SQL on the warehouse that yields site ids and, in a second column, names.
-    :param map: an org's sourcedId to a site id, or `exclude`, or `undecided` in so many words.
+    :param targets: site ID to name, or a plain list of names that are their own IDs.
+    :param query: instead of `targets`, SQL on the warehouse that returns site IDs and, in a second column, names.
+    :param map: an org's sourcedId to a site's ID or name, or `exclude`, or `undecided`. Names become IDs here.
     """
 
     targets: dict[str, str] | list[str] = []
     query: str = ""
     map: dict[str, str] = {}
 
-    def __post_init__(self) -> None:
-        if bool(self.query) == bool(self.targets):
-            raise ValueError("give either targets, the vendor's sites, or a query that yields them")
-        if self.query:
+    def normalize(self) -> None:
+        if not self.query:
+            msgspec.structs.force_setattr(self, "map", self.map_by_id(self.names()))
+
+    def problems(self) -> Iterator[Problem]:
+        if self.query and self.targets:
+            yield Problem(("query",), "and targets cannot both be given", "Keep one of them.", ("targets",))
+        elif not self.query and not self.targets:
+            yield Problem(
+                (),
+                "has neither targets nor a query",
+                "List the sites, such as {targets: {ME: Maple Elementary}}, or write a query that returns them.",
+                ("targets", "query"),
+            )
+        if self.query or not self.targets:
             return
-        if taken := {EXCLUDE, UNDECIDED} & set(self.names()):
-            raise ValueError(f"no target can have the id {', '.join(sorted(taken))}: it has a meaning of its own")
+        for site in sorted({EXCLUDE, UNDECIDED} & set(self.names())):
+            yield Problem(("targets",), f"has a site with the ID '{site}', which is reserved", "Choose another ID.")
         for org, site in self.unknown().items():
-            near = nearest(site, [*self.names(), EXCLUDE])
-            raise ValueError(f"school {org!r} is mapped to {site!r}, which is none of the targets{near}")
+            yield Problem(("map", org), *self.unknown_problem(site, self.names()), ("targets",))
+
+    @staticmethod
+    def unknown_problem(site: str, names: Mapping[str, str]) -> tuple[str, str]:
+        """What is wrong with a site that is not known, and what to do.
+
+        :param names: site ID to name.
+        """
+        same_name = [key for key, name in names.items() if _is_same(site, name)]
+        if len(same_name) > 1:
+            return f"is '{site}', the name of {len(same_name)} sites", f"Give the ID: {', '.join(same_name)}."
+        near = nearest(site, [*names, *names.values(), EXCLUDE])
+        return f"is '{site}', which is not a site{near}", "Give a site's ID or name, exclude, or undecided."
 
     def names(self) -> dict[str, str]:
-        """Site id to name; empty for a query, whose answer only the warehouse knows."""
+        """Site ID to name; empty for a query, whose result only the warehouse knows."""
         return self.targets if isinstance(self.targets, dict) else {name: name for name in self.targets}
 
-    def unknown(self, names: dict[str, str] | None = None) -> dict[str, str]:
-        """Which orgs are mapped to a site that is none of the targets, and to which.
+    def map_by_id(self, names: Mapping[str, str]) -> dict[str, str]:
+        """`map` with IDs where the file has a site's name. An unknown or ambiguous name stays as it is.
 
-        :param names: what a query answered, in place of :meth:`names`.
+        :param names: site ID to name.
+        """
+        return {org: _site_id(site, names) for org, site in self.map.items()}
+
+    def unknown(self, names: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The orgs that are mapped to an unknown site, with that site.
+
+        :param names: the result of a query, instead of :meth:`names`.
         """
         valid = self.names() if names is None else names
         return {org: site for org, site in self.map.items() if site not in valid and site not in (EXCLUDE, UNDECIDED)}
 
 
-# How much of a roster may change in one night before a person has to look (rule 4).
+def _site_id(site: str, names: Mapping[str, str]) -> str:
+    if site in names or site in (EXCLUDE, UNDECIDED):
+        return site
+    found = [key for key, name in names.items() if _is_same(site, name)]
+    return found[0] if len(found) == 1 else site
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one.casefold().split() == other.casefold().split()
+
+
+# How much of a roster may change in one night before it is held for a decision (rule 4).
 
 
 class Floor(Settings, frozen=True):
-    """So many rows may always change, so that a small school does not trip the guard."""
+    """This many rows may always change, so that a small school does not trip the guard."""
 
     people: int = 10
     classes: int = 10
     enrollments: int = 50
+
+    def problems(self) -> Iterator[Problem]:
+        for name in self.__struct_fields__:
+            if getattr(self, name) < 0:
+                yield Problem((name,), "must not be negative")
 
 
 #: A share in the JSON Schema for editors; `Guards` itself explains what is wrong with one.
@@ -247,16 +270,16 @@ SHARES = ("students", "staff", "others", "accounts", "classes", "enrollments", "
 
 
 class Guards(Settings, frozen=True):
-    """Shares, written like `10%`; a night that changes more is held.
+    """Shares, written like `10%`. A night that changes more is held.
 
-    Each is measured in the whole district, per school and per site; students, staff and others apart, so that many
-    guardians never hide how many students leave.
+    Each is measured in the whole district, per school, and per site. Students, staff, and others are measured apart, so
+    that many guardians never hide how many students leave.
 
     :param students: students who leave; `staff` and `others` (guardians, relatives, people without a role) likewise.
-    :param accounts: accounts that go, students' and staff's apart.
-    :param updates: rows whose content changes, of any collection.
+    :param accounts: accounts that are removed, students' and staff's apart.
+    :param updates: rows whose content changes, in any collection.
     :param usernames: accounts whose username changes.
-    :param identity: people who come back under another sourcedId.
+    :param identity: people who return with another sourcedId.
     """
 
     students: Share = "10%"
@@ -270,10 +293,12 @@ class Guards(Settings, frozen=True):
     identity: Share = "25%"
     floor: Floor = msgspec.field(default_factory=Floor)
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         for name in SHARES:
-            if not re.fullmatch(r"\d{1,3}(\.\d+)?%", getattr(self, name)) or self.share(name) > 1:
-                raise ValueError(f'{name} must be a share such as "10%", at most 100%')
+            share = getattr(self, name)
+            if re.fullmatch(r"\d{1,3}(\.\d+)?%", share) and self.share(name) <= 1:
+                continue
+            yield Problem((name,), f"must be a share such as 10%, at most 100%, not '{share}'")
 
     def share(self, name: str) -> float:
         """A share as a number from 0 to 1."""
@@ -284,77 +309,16 @@ Accepted = Literal["classes", "enrollments", "promoted", "graduated"]
 
 
 class Rollover(Settings, frozen=True):
-    """The days of the year in which a school year is exchanged for the next: what it accepts is not held."""
+    """The days of the year on which one school year replaces another. The changes it accepts are not held."""
 
     from_: date = msgspec.field(name="from")
     to: date
     accept: list[Accepted] = msgspec.field(default_factory=lambda: list(get_args(Accepted)))
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         if self.to < self.from_:
-            raise ValueError("rollover must not end before it begins")
+            yield Problem(("to",), f"is {self.to}, before from, {self.from_}", reads=("from",))
 
     def covers(self, night: date) -> bool:
         """Both ends included."""
         return self.from_ <= night <= self.to
-
-
-#: Transforms of a username source that take no argument, and those that take one (text) or two (a pair).
-PLAIN_TRANSFORMS = ("trim", "lower", "upper", "ascii", "no_spaces", "local_part")
-TEXT_TRANSFORMS = ("domain", "prefix", "suffix")
-PAIR_TRANSFORMS = ("replace", "regex")
-
-
-class UsernameSource(Settings, frozen=True):
-    """One field a username may come from, and what is done to it, in order; `pattern` must match the whole result."""
-
-    field: str
-    transform: list[str | dict[str, Any]] = []
-    pattern: str | None = None
-
-    def __post_init__(self) -> None:
-        if username_fields.parse(self.field) is None:
-            raise ValueError(f"unknown username field {self.field!r}; fields are {', '.join(username_fields.FORMS)}")
-        for step in self.transform:
-            _check_transform(step)
-        if self.pattern is not None:
-            _check_pattern(self.pattern)
-
-
-def _check_transform(step: str | dict[str, Any]) -> None:
-    name, argument = (step, None) if isinstance(step, str) else next(iter(step.items()), ("", None))
-    if isinstance(step, dict) and len(step) != 1:
-        raise ValueError("a transform with an argument is one name and its value, such as {domain: example.org}")
-    if name in PLAIN_TRANSFORMS and argument is None:
-        return
-    if name in TEXT_TRANSFORMS and isinstance(argument, str):
-        return
-    is_pair = isinstance(argument, list) and len(argument) == 2 and all(isinstance(part, str) for part in argument)
-    if name in PAIR_TRANSFORMS and is_pair:
-        if name == "regex":
-            _check_pattern(argument[0])  # type: ignore[index]
-        return
-    every = (*PLAIN_TRANSFORMS, *TEXT_TRANSFORMS, *PAIR_TRANSFORMS)
-    if name in every:
-        raise ValueError(f"transform {name!r} takes {_arguments(name)}")
-    raise ValueError(f"unknown transform {name!r}{nearest(name, every)}; transforms are {', '.join(every)}")
-
-
-def _arguments(name: str) -> str:
-    if name in PLAIN_TRANSFORMS:
-        return "no argument"
-    return "one text" if name in TEXT_TRANSFORMS else "a list of two texts"
-
-
-def _check_pattern(pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as exc:
-        raise ValueError(f"not a regular expression: {exc}") from None
-
-
-class Usernames(Settings, frozen=True):
-    """Ordered sources per role; the next one only where the one above is empty (rule 10: nothing is guessed)."""
-
-    student: list[UsernameSource]
-    staff: list[UsernameSource]

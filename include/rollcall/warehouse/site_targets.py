@@ -1,8 +1,6 @@
-"""The vendor's sites where a query on the warehouse yields them (`sites: {query: …}` of a district)."""
+"""The vendor's sites, if a query on the warehouse returns them (`sites: {query: …}` of a district)."""
 
 from __future__ import annotations
-
-import difflib
 
 import msgspec
 import sqlalchemy as sa
@@ -13,6 +11,9 @@ from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 _TIMEOUT_SECONDS = 60
 
+#: The most unknown sites that an error lists.
+_LISTED = 5
+
 
 def resolve_site_targets(connection: sa.Connection, district: District) -> District:
     """The district with the query's rows as site targets, for mapping and `rules_digest`.
@@ -20,24 +21,23 @@ def resolve_site_targets(connection: sa.Connection, district: District) -> Distr
     The query is read-only and has a limit of one minute.
 
     :param connection: in a transaction, which stays unchanged.
-    :raises ActionRequired: `sites_query` when it cannot be run or yields no usable sites; `site_unknown` when a school
-    is
-        mapped to a site it does not yield.
+    :raises ActionRequired: `sites_query` when it cannot be run or returns no usable sites; `site_unknown` when a school
+        is mapped to a site it does not return.
     """
     sites = district.sites
     if sites is None or not sites.query:
         return district
     names = _run_query(connection, district, sites.query)
+    sites = msgspec.structs.replace(sites, map=sites.map_by_id(names))
     if unknown := sites.unknown(names):
-        org, site = next(iter(unknown.items()))
-        near = difflib.get_close_matches(site, list(names), n=1, cutoff=0.5)
-        more = f" So are {len(unknown) - 1} other schools." if len(unknown) > 1 else ""
+        schools = [f"{org} {Sites.unknown_problem(site, names)[0]}" for org, site in unknown.items()]
+        count = f"{len(unknown)} schools are" if len(unknown) > 1 else "One school is"
+        more = f"; and {len(unknown) - _LISTED:,} more" if len(unknown) > _LISTED else ""
         raise ActionRequired(
             "site_unknown",
-            f"The school {org} is mapped to the site {site!r}, which sites.query does not return.{more}",
-            remedy=(f"The closest site is {near[0]!r} ({names[near[0]]}). " if near else "")
-            + f"Fix the line of {org} under sites.map in {district.district}.yaml (a site from the query, exclude or "
-            "undecided), or the table the query reads; until then the published roster stays.",
+            f"{count} mapped to a site that sites.query does not return: {'; '.join(schools[:_LISTED])}{more}.",
+            remedy=f"Under sites.map in {district.district}.yaml, give a site's ID or name, exclude, or undecided; or "
+            "correct the table that the query reads. Until then, the published roster does not change.",
             district=district.district,
         )
     resolved = Sites(targets=names, map=sites.map)
