@@ -28,7 +28,7 @@ SORTS: dict[str, tuple[str, str]] = {
         "array_position(:states, f.state), f.nights DESC NULLS LAST, lower(f.name), f.district_id",
     ),
     "name": ("Name", "lower(f.name), f.district_id"),
-    "published": ("Oldest roster first", "f.readers_have NULLS FIRST, lower(f.name)"),
+    "published": ("Oldest roster first", "f.published_as_of NULLS FIRST, lower(f.name)"),
     "people": ("Most people first", "f.people DESC NULLS LAST, lower(f.name)"),
     "left_out": ("Most left out first", "f.left_out DESC NULLS LAST, lower(f.name)"),
 }
@@ -119,7 +119,7 @@ _FOUND = f"""
         SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:enabled AS boolean[]),
             CAST(:broken AS text[])) AS t(district_id, name, is_enabled, broken)
     ), f AS (
-        SELECT file.district_id, file.name, file.broken, v.readers_have, v.night_readers_have, v.run_status,
+        SELECT file.district_id, file.name, file.broken, v.published_as_of, v.published_night, v.run_status,
             v.started_at, v.waits_for, v.error_code, v.error_message, v.nights, coalesce(v.holds, 0) AS holds,
             coalesce(v.held_rows, 0) AS held_rows, v.paused, v.late_from, v.since, r.accounts, r.left_out,
             (r.coverage ->> 'people')::bigint AS people, r.generation,
@@ -128,7 +128,7 @@ _FOUND = f"""
                 WHEN NOT file.is_enabled THEN 'disabled'
                 WHEN v.state IS NULL THEN 'never'
                 WHEN v.state <> 'disabled' THEN v.state
-                WHEN v.readers_have IS NULL OR v.late_from IS NULL THEN 'never'
+                WHEN v.published_as_of IS NULL OR v.late_from IS NULL THEN 'never'
                 WHEN v.late_from <= now() THEN 'late'
                 WHEN v.holds > 0 THEN 'held'
                 WHEN v.run_status = 'running' THEN 'running'
@@ -147,11 +147,11 @@ _PAGE = """,
         ORDER BY place LIMIT :size OFFSET :skip
     ), sums AS (
         SELECT f.state, count(*) AS districts, sum(people) AS people, sum(accounts) AS accounts, sum(holds) AS holds,
-            max(night_readers_have) AS newest FROM f GROUP BY f.state
+            max(published_night) AS newest FROM f GROUP BY f.state
     ), head AS (
         SELECT (SELECT coalesce(json_agg(sums), '[]') FROM sums) AS sums,
             (SELECT count(*) FROM f WHERE f.state <> 'disabled'
-                AND f.night_readers_have < (SELECT max(newest) FROM sums)) AS older
+                AND f.published_night < (SELECT max(newest) FROM sums)) AS older
     )
     SELECT head.sums, head.older, page.* FROM head LEFT JOIN page ON true ORDER BY page.place"""
 
@@ -215,7 +215,7 @@ def _row(row: Any, trend: list[tuple[int | None, int]]) -> Row:
         state=row["state"],
         message=_message(row),
         since=row["since"],
-        night=row["night_readers_have"],
+        night=row["published_night"],
         people=row["people"],
         accounts=row["accounts"],
         accounts_change=change,
