@@ -3,8 +3,7 @@
 The tasks only call the stages in `rollcall`. One YAML file describes each district.
 """
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from airflow.sdk import (
     DAG,
@@ -175,7 +174,7 @@ def notify_on_failure(context):
 
 def build(district: District) -> DAG:
     """Build the district's DAG; its stages read top to bottom."""
-    key, schedule = district.district, district.schedule
+    key, schedule, nights = district.district, district.schedule, Nights(district)
     texts = {
         "name": district.name,
         "version": district.version,
@@ -190,7 +189,7 @@ def build(district: District) -> DAG:
         description=f"Nightly roster of {district.name}",
         doc_md=DOCS.format(**texts),
         schedule=CronDataIntervalTimetable(schedule.cron(key), schedule.timezone) if district.enabled else None,
-        start_date=datetime.combine(district.starts_on, datetime.min.time(), ZoneInfo(schedule.timezone)),
+        start_date=nights.start_date(),
         catchup=False,
         is_paused_upon_creation=False,
         max_active_runs=1,

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
+from msgspec.structs import replace
 
 from rollcall.settings import District, Nights, Schedule, night_of
-from rollcall.settings.nights import Night
+from rollcall.settings.nights import Night, _clock_changes, starts_on_for_tonight
 
 HOUR = timedelta(hours=1)
 ZONES = ("America/Chicago", "Europe/Oslo", "Australia/Lord_Howe")
@@ -168,3 +169,45 @@ def test_off_peak_is_what_the_districts_clock_shows_at_every_hour_of_a_year(
 def test_a_cron_that_never_comes_is_an_error_of_the_file(nightly: str) -> None:
     with pytest.raises(ValueError, match="cron expression"):
         Schedule(nightly=nightly)
+
+
+EVERY_SIX_HOURS = "0 */6 * * *"
+NEW_CLOCKS = ("15 2 * * *", "30 1 * * *", "10 23 * * *", "59 17 * * *", WEEKDAYS, "0 3 * * 0", EVERY_SIX_HOURS)
+
+
+@pytest.mark.parametrize("zone", [*ZONES, "America/New_York", "Pacific/Auckland"])
+@pytest.mark.parametrize("nightly", NEW_CLOCKS)
+def test_a_district_added_today_runs_first_on_the_promised_night(zone: str, nightly: str, monkeypatch) -> None:
+    """At noon, late in the evening, and after midnight, also where clocks change: Airflow's first run is the promised
+    one, and it is the next night.
+    """
+    from airflow.timetables import interval
+    from airflow.timetables.base import TimeRestriction
+
+    local = ZoneInfo(zone)
+    timetable = interval.CronDataIntervalTimetable(nightly, zone)
+    changes = [(change - datetime(2026, 1, 1, tzinfo=UTC)).days for change in _clock_changes(zone)]
+    near_changes = {day + around for day in changes for around in range(-3, 3)}
+    for number in sorted({*range(0, 366, 13), *near_changes}):
+        hour = (12, 22.5, 0.5, 23.5)[number % 4]
+        now = datetime(2026, 1, 1, tzinfo=local) + timedelta(days=number, hours=hour)
+        district = _district(zone, nightly)
+        added = replace(district, starts_on=starts_on_for_tonight(district, now.astimezone(UTC)))
+        nights = Nights(added)
+        monkeypatch.setattr(interval, "utcnow", lambda now=now: pendulum.instance(now.astimezone(UTC)))
+        restriction = TimeRestriction(earliest=pendulum.instance(nights.start_date()), latest=None, catchup=False)
+        run = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+        assert run is not None
+        promised = nights.next_night(now.astimezone(UTC)).begins
+        assert run.run_after == promised, (now, added.starts_on)
+        assert promised > now
+        if nightly != EVERY_SIX_HOURS:
+            assert promised == timetable._get_next(pendulum.instance(now.astimezone(UTC))), (now, added.starts_on)
+
+
+@pytest.mark.parametrize(("nightly", "first"), [("15 2 * * *", "11-22T02:15"), ("10 23 * * *", "11-21T23:10")])
+def test_the_first_night_is_the_one_after_starts_on(nightly: str, first: str) -> None:
+    nights = Nights(_district("America/Chicago", nightly, starts_on=date(2026, 11, 21)))
+    begins = datetime.fromisoformat(f"2026-{first}").replace(tzinfo=ZoneInfo("America/Chicago"))
+    assert nights.first_night().begins == begins
+    assert nights.first_night().date == date(2026, 11, 22)

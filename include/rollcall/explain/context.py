@@ -57,7 +57,7 @@ class DistrictContext:
     @property
     def next_pull(self) -> datetime:
         """When the next night of the schedule begins."""
-        return next(Nights(self.settings).after(self.now)).begins
+        return Nights(self.settings).next_night(self.now).begins
 
     def next_pull_label(self) -> str:
         """The next pull, or what has to happen first."""

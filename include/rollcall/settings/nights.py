@@ -16,6 +16,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from rollcall.settings.schedule import EVENING, night_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 LONGEST_RUN = timedelta(hours=6)
 
 _A_MINUTE = timedelta(minutes=1)
+_A_DAY = timedelta(days=1)
 _TWO_DAYS = timedelta(days=2)
+_LONG_AGO = timedelta(days=800)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Nights:
         self._timezone = schedule.timezone
         self._zone = ZoneInfo(schedule.timezone)
         self._by = time.fromisoformat(schedule.publish_by) if schedule.publish_by else None
-        self._starts_on = datetime.combine(district.starts_on, time.min)
+        self._starts_on = district.starts_on
 
     def after(self, moment: datetime) -> Iterator[Night]:
         """The nights that begin after an instant; several begins of the same date are several."""
@@ -58,6 +62,21 @@ class Nights:
         for begins in self._begins(clock):
             if (night := self._night(begins)).begins > moment:
                 yield night
+
+    def next_night(self, now: datetime) -> Night:
+        """The next night that Airflow runs: the one that `explain`, `districts show`, and `districts add` promise."""
+        return next(self.after(now))
+
+    def first_night(self) -> Night:
+        return self._night(next(self._begins(self._first)))
+
+    def start_date(self) -> datetime:
+        """The DAG's `start_date`.
+
+        Airflow's timetable runs at the end of an interval, and the first interval begins at the first tick of the cron
+        from `start_date` on. So this is just before the tick that precedes the first night.
+        """
+        return (self._first - _A_MINUTE).replace(tzinfo=self._zone)
 
     def later_than(self, date: date) -> Iterator[Night]:
         """The nights of later dates than this one, each date once."""
@@ -143,9 +162,16 @@ class Nights:
 
     @cached_property
     def _first(self) -> datetime:
-        """The begin of the first interval of Airflow's timetable, after which the first night begins."""
-        begins: datetime = self._croniter(self._starts_on - _A_MINUTE).get_next(datetime)
-        return begins
+        """The tick of the cron before the first night, which is the first one later than `starts_on`."""
+        evening = datetime.combine(self._starts_on, EVENING)
+        minute, hour, *days = self._cron.split()
+        if minute.isdigit() and hour.isdigit() and days == ["*", "*", "*"]:  # most districts; without croniter
+            same_day = datetime.combine(self._starts_on, time(int(hour), int(minute)))
+            return same_day - _A_DAY if same_day >= evening else same_day
+        cron = self._croniter(evening - _A_MINUTE)
+        cron.get_next(datetime)
+        before: datetime = cron.get_prev(datetime)
+        return before
 
     def _begins(self, clock: datetime) -> Iterator[datetime]:
         """The readings of the clock after this one at which nights begin."""
@@ -157,6 +183,16 @@ class Nights:
         from croniter import croniter  # not needed to parse most DAGs
 
         return croniter(self._cron, clock)
+
+
+def starts_on_for_tonight(district: District, now: datetime) -> date:
+    """The `starts_on` of a district added now: the next night is its first, and nothing runs before it."""
+    zone = ZoneInfo(district.schedule.timezone)
+    always = msgspec.structs.replace(district, starts_on=now.astimezone(zone).date() - _LONG_AGO)
+    starts_on = Nights(always).next_night(now).date - _A_DAY
+    added = Nights(msgspec.structs.replace(district, starts_on=starts_on))
+    # a cron with several times a night: one of them may have passed this evening
+    return starts_on + _A_DAY if added.first_night().begins <= now else starts_on
 
 
 def _next(shown: time, clock: datetime) -> datetime:
