@@ -13,6 +13,7 @@ import pytest
 from rollcall.diff import render
 from rollcall.diff.diff import Diff, between_nights, next_publish
 from rollcall.diff.lines import REASONS
+from rollcall.display.printable import as_json
 from rollcall.errors import ActionRequired
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.pipeline import run
@@ -162,12 +163,10 @@ def test_a_missing_person_is_not_removed_and_a_returning_person_returns(nights, 
 def test_as_csv_as_json_and_on_a_screen(nights, tomorrow):
     _dry_run(nights, tomorrow)
     diff = next_publish(nights.engine, nights.district, nights.landing)
-    text = io.StringIO()
-    render.write_csv(diff, None, text)
-    table = list(csv.DictReader(io.StringIO(text.getvalue())))
+    table = list(csv.DictReader(io.StringIO(render.as_csv(diff, None).decode())))
     assert len(table) == len(EXPECTED)
     assert (table[0]["name"], table[0]["change"], table[0]["before"]) == ("Ada Planted-Okonkwo", "classes", "")
-    plain = json.loads(render.as_json(diff, 2))
+    plain = json.loads(as_json(render.plain(diff, 2)))
     assert (plain["pull_id"], plain["published_at"], len(plain["lines"])) == ("pull2", None, 2)
     assert sum(row["people"] for row in plain["totals"]) == 12
     screen = io.StringIO()

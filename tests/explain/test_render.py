@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 
+from rollcall.display.terminal import open_console, table
 from rollcall.explain.changes import PersonChange
 from rollcall.explain.render import print_explanation, print_matches
 from rollcall.explain.timeline import Answer, Explanation, PersonMatches, TimelineStep
-from rollcall.reports.tables import open_console, table
 from tests.explain.conftest import MORNING
 
 #: Values that rich would read as a style, an emoji, or a closing tag.

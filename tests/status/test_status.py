@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from rollcall.cli.main import rollcall
+from rollcall.display.dates import format_date
 from rollcall.errors import ActionRequired, RollcallError
-from rollcall.explain.formatting import format_date
 from rollcall.settings import District, Schedule
 from rollcall.status import airflow_dags
 from rollcall.status.digest import alert, digest, totals

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import IO
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from rollcall.check.steps import CheckReport, Outcome, Step
+from rollcall.display.terminal import line, open_console, plain_grid
 
 _STYLES: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "warning": "yellow", "skipped": "dim"}
 
 
 def print_checked(checked: CheckReport, file: IO[str] | None = None) -> None:
     """The steps, what has changed, and the verdict."""
-    console = Console(file=file, highlight=False, soft_wrap=True)
+    console = open_console(file)
     source = f", {checked.source}" if checked.source else ""
-    console.print(Text(f"{checked.name} ({checked.conn_id}{source})", style="bold"))
+    console.print(f"{checked.name} ({checked.conn_id}{source})", style="bold")
     if console.is_terminal:
-        console.print(Padding(_grid(checked), (0, 0, 0, 2)), soft_wrap=False)
+        console.print(Padding(_grid(checked), (0, 0, 0, 2)))
     else:
         for step in checked.steps:
-            console.print(Text(_line(step)))
+            for text in _lines(step):
+                console.print(text)
     for change in checked.changes:
-        console.print(Text(f"  changed since the last check: {change}", style="yellow"))
-    console.print(Text(f"  {_verdict(checked)}", style="green" if checked.passed else "bold red"))
+        console.print(f"  changed since the last check: {change}", style="yellow")
+    console.print(f"  {_verdict(checked)}", style="green" if checked.passed else "bold red")
 
 
 def as_plain(checked: CheckReport) -> dict[str, object]:
@@ -65,22 +65,22 @@ def plain_step(step: Step) -> dict[str, object]:
 
 
 def _grid(checked: CheckReport) -> Table:
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid = plain_grid(show_header=False, padding=(0, 2, 0, 0))
     for justify in ("left", "left", "right"):
         grid.add_column(justify=justify, no_wrap=True)
     grid.add_column(overflow="fold")
     for step in checked.steps:
-        message = Text(step.message)
+        grid.add_row(
+            line((step.outcome, _STYLES[step.outcome])), _title(step), line((_time(step), "dim")), step.message
+        )
         if step.remedy and step.outcome != "skipped":
-            message.append(f"\n{step.remedy}", style="italic")
-        style = _STYLES[step.outcome]
-        grid.add_row(Text(step.outcome, style=style), _title(step), Text(_time(step), style="dim"), message)
+            grid.add_row("", "", "", line((step.remedy, "italic")))
     return grid
 
 
-def _line(step: Step) -> str:
-    line = f"  {step.outcome:<8} {_title(step):<18} {_time(step):>8}  {step.message}"
-    return f"{line}\n{'':<30}→ {step.remedy}" if step.remedy else line
+def _lines(step: Step) -> list[str]:
+    first = f"  {step.outcome:<8} {_title(step):<18} {_time(step):>8}  {step.message}"
+    return [first, f"{'':<30}→ {step.remedy}"] if step.remedy else [first]
 
 
 def _title(step: Step) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -10,6 +9,7 @@ import click
 
 from rollcall.cli.grammar import district_argument, examples
 from rollcall.cli.options import retired_option, warehouse_option
+from rollcall.display.echo import echo, echo_json, echo_text
 
 
 @click.command(epilog=examples("check maple", "check maple --email"))
@@ -29,13 +29,13 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
     database if the environment names one. If both are different, the check warns. Exit code 0: passed, warnings
     allowed; 1: failed. Without a warehouse, the result is not stored.
     """
-    from rich.console import Console
 
     from rollcall.check.connections import check_and_record
     from rollcall.check.email import email_text
     from rollcall.check.steps import OTHER_COPY
     from rollcall.check.table import as_plain, print_checked
     from rollcall.credentials.lookup import find_connection
+    from rollcall.display.terminal import line, open_console
     from rollcall.settings import find_district
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
@@ -44,7 +44,7 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
     settings = find_district(district)
     is_named = warehouse or os.environ.get("AIRFLOW_CONN_WAREHOUSE")
     engine = connect(warehouse_from_environment(warehouse)) if is_named else None
-    with Console(stderr=True).status(f"Checking the connection of {settings.name}"):
+    with open_console(sys.stderr).status(line(f"Checking the connection of {settings.name}")):
         recorded = check_and_record(
             settings,
             lambda: find_connection(settings.connection_id),
@@ -54,16 +54,16 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
         )
     checked = recorded.checked
     if recorded.not_kept:
-        click.echo(recorded.not_kept, err=True)
+        echo(recorded.not_kept, err=True)
     if as_email:
         for step in checked.steps:
             if step.name == OTHER_COPY:
-                click.echo(f"Warning: {step.message}", err=True)
+                echo(f"Warning: {step.message}", err=True)
     if as_json:
         plain = {**as_plain(checked), "kept": not recorded.not_kept}
-        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+        echo_json(plain)
     elif as_email:
-        click.echo(email_text(checked), nl=False)
+        echo_text(email_text(checked))
     else:
         print_checked(checked, sys.stdout)
     sys.exit(0 if checked.passed else 1)

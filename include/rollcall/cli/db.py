@@ -6,6 +6,7 @@ import click
 
 from rollcall.cli.grammar import CommandGroup, examples
 from rollcall.cli.options import warehouse_option
+from rollcall.display.echo import echo, echo_text
 
 
 @click.group(cls=CommandGroup)
@@ -24,11 +25,11 @@ def upgrade(warehouse: str | None) -> None:
     require_reachable(engine)
     before, after = migrate.upgrade(engine)
     if before == after:
-        click.echo(f"The warehouse is already at version {after}.")
+        echo(f"The warehouse is already at version {after}.")
     elif before is None:
-        click.echo(f"Created the warehouse's schemas at version {after}.")
+        echo(f"Created the warehouse's schemas at version {after}.")
     else:
-        click.echo(f"Upgraded the warehouse from version {before} to {after}.")
+        echo(f"Upgraded the warehouse from version {before} to {after}.")
 
 
 @db.command(epilog=examples("db describe"))
@@ -36,4 +37,4 @@ def describe() -> None:
     """Print the reference of the roster's tables (docs/staging-schema.md), generated from the models."""
     from rollcall.warehouse.describe import page
 
-    click.echo(page(), nl=False)
+    echo_text(page())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import click
 
 from rollcall.cli.grammar import CommandGroup, district_argument, examples
 from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
+from rollcall.display.echo import echo, echo_json, echo_text
 from rollcall.errors import ActionRequired
 from rollcall.landing.zone import Landing
 from rollcall.settings import json_schema
@@ -38,7 +38,7 @@ def districts() -> None:
 @districts.command(epilog=examples("districts schema > district.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of a district's file, for use in an editor."""
-    click.echo(json.dumps(json_schema(), indent=1))
+    echo_json(json_schema())
 
 
 @districts.command(
@@ -82,10 +82,10 @@ def add(
     Key, Consumer Secret, and OneRoster URL. The command prints what it recognized and checks the connection. If the
     check passes, it writes DISTRICT.yaml with every school undecided and stores the connection in Airflow.
     """
-    from rich.console import Console
 
     from rollcall.check.email import email_text
     from rollcall.check.table import as_plain, print_checked
+    from rollcall.display.terminal import line, open_console
     from rollcall.onboarding import render
     from rollcall.onboarding.onboarding import DistrictOptions, Onboarding
     from rollcall.onboarding.recognition import parse_credentials
@@ -106,18 +106,18 @@ def add(
     onboarding = Onboarding(district, options, replace=replace)
     engine = _engine(warehouse)
     if file.isatty():
-        click.echo("Paste the text from the district, then press Enter and Ctrl-D.", err=True)
+        echo("Paste the text from the district, then press Enter and Ctrl-D.", err=True)
     found = parse_credentials(file.read())
     # Part of the result, but it must not mix with the JSON or the email on standard output.
     render.print_credentials(found, sys.stderr if as_json or as_email else sys.stdout)
     found = _completed(found) if file.isatty() else found
     if found.missing:
         raise render.credentials_incomplete(found)
-    with Console(stderr=True).status(f"Checking the connection of {district}"):
+    with open_console(sys.stderr).status(line(f"Checking the connection of {district}")):
         settings, found, recorded = onboarding.check(found, engine)
     checked = recorded.checked
     if recorded.not_kept:
-        click.echo(recorded.not_kept, err=True)
+        echo(recorded.not_kept, err=True)
     taken = onboarding.write(settings, found, checked, engine, date.today()) if checked.passed else None
     if as_json:
         plain = {
@@ -125,15 +125,15 @@ def add(
             "check": as_plain(checked),
             "written": render.onboarded_as_json(taken) if taken else None,
         }
-        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+        echo_json(plain)
     elif as_email and taken is None:
-        click.echo(email_text(checked), nl=False)
+        echo_text(email_text(checked))
     else:
         print_checked(checked, sys.stdout)
         if taken:
             render.print_onboarded(taken, settings, sys.stdout)
     if taken is None:
-        click.echo("Nothing was written, because the check failed.", err=True)
+        echo("Nothing was written, because the check failed.", err=True)
         sys.exit(1)
 
 
@@ -170,7 +170,7 @@ def connect(
     pasted = RawConnection(settings.connection_id, base_url, client_id, secret, extra)
     pasted.connection()  # raises if the fields are not valid
     if stored := storage.store(pasted):
-        click.echo(f"Stored: {stored}.", err=True)
+        echo(f"Stored: {stored}.", err=True)
     elif sys.stdout.isatty():
         raise ActionRequired(
             "no_airflow",
@@ -178,8 +178,8 @@ def connect(
             remedy='To set the connection in this shell, run: eval "$(rollcall districts connect …)".',
         )
     else:
-        click.echo(storage.export_line(pasted))
-        click.echo(f"AIRFLOW_CONN_{pasted.conn_id.upper()}: set in this shell, once evaluated.", err=True)
+        echo(storage.export_line(pasted))
+        echo(f"AIRFLOW_CONN_{pasted.conn_id.upper()}: set in this shell, once evaluated.", err=True)
 
 
 @districts.command(epilog=examples("districts show maple"))
@@ -194,9 +194,9 @@ def show(district: str, as_json: bool) -> None:
 
     found = effective(district)
     if as_json:
-        click.echo(json.dumps(found.plain(), indent=1, ensure_ascii=False))
+        echo_json(found.plain())
     else:
-        click.echo(found.yaml(), nl=False)
+        echo_text(found.yaml())
 
 
 @districts.command(epilog=examples("districts purge maple"))
@@ -229,7 +229,7 @@ def purge(district: str, yes_delete: str | None, as_json: bool, warehouse: str |
     require_confirmation(district, str(yes_delete))
     receipt = purge(engine, district, zone, by=getpass.getuser())
     if as_json:
-        click.echo(json.dumps(report.receipt_to_json(receipt), indent=1, ensure_ascii=False))
+        echo_json(report.receipt_to_json(receipt))
     else:
         report.print_receipt(receipt, sys.stdout)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollcall.cli.grammar import district_argument
+from rollcall.display.echo import echo, echo_json, echo_text
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -62,7 +62,7 @@ def settle(edit: Edit, moved: Impact, *, yes: bool, as_json: bool, more: dict[st
     else:
         if not as_json:
             print_moves(moved)
-            click.echo(edit.diff())
+            echo_text(edit.diff())
         is_written = yes or (_is_interactive() and click.confirm(f"Write {edit.file.path.name}?", err=True))
         if is_written:
             edit.write()
@@ -71,9 +71,9 @@ def settle(edit: Edit, moved: Impact, *, yes: bool, as_json: bool, more: dict[st
             outcome = "Nothing was written. To write it, run the same command with --yes."
     if as_json:
         result = {"written": is_written, "moves": moved.plain(), "diff": edit.diff(), **(more or {})}
-        click.echo(json.dumps(result, indent=1, ensure_ascii=False))
+        echo_json(result)
     else:
-        click.echo(outcome)
+        echo(outcome)
 
 
 def _is_interactive() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from datetime import datetime
@@ -11,6 +10,7 @@ import click
 
 from rollcall.cli.grammar import district_argument, examples
 from rollcall.cli.options import json_option, landing_option, warehouse_option
+from rollcall.display.echo import echo_data, echo_json, echo_text
 from rollcall.landing.zone import Landing
 from rollcall.settings import find_district
 
@@ -61,9 +61,9 @@ def diff(
     else:
         changes = next_publish(engine, settings, Landing(landing), school)
     if as_csv:
-        render.write_csv(changes, limit, sys.stdout)
+        echo_data(render.as_csv(changes, limit))
     elif as_json:
-        click.echo(render.as_json(changes, limit))
+        echo_json(render.plain(changes, limit))
     else:
         render.print_diff(changes, limit or _DEFAULT_LINES, sys.stdout)
 
@@ -88,12 +88,12 @@ def explain(district: str, who: tuple[str, ...], forward: bool, as_json: bool, w
     settings = find_district(district)
     result = explained(connect(warehouse_from_environment(warehouse)), settings, " ".join(who))
     if as_json:
-        click.echo(json.dumps(asdict(result), default=str, indent=1))
+        echo_json(asdict(result))
     elif isinstance(result, PersonMatches):
         # With --forward, a list of people must not end up in the reply.
         print_matches(result, sys.stderr if forward else sys.stdout)
         sys.exit(1 if forward else 0)
     elif forward:
-        click.echo(result.answer.reply)
+        echo_text(result.answer.reply)
     else:
         print_explanation(result, settings.schedule.timezone, sys.stdout)

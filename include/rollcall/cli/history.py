@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ import click
 
 from rollcall.cli.grammar import district_argument, examples, optional_district_argument
 from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
+from rollcall.display.echo import echo, echo_data, echo_json
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, find_district, load_districts, night_of
@@ -58,9 +58,9 @@ def backfill(
             outcome = backfill_night(engine, settings, zone, night, every=every)
             outcomes.append(outcome)
             if not as_json:
-                click.echo(f"{outcome.district}  {outcome.night}  {outcome.did}: {outcome.told}")
+                echo(f"{outcome.district}  {outcome.night}  {outcome.did}: {outcome.told}")
     if as_json:
-        click.echo(json.dumps([outcome.plain() for outcome in outcomes], indent=1))
+        echo_json([outcome.plain() for outcome in outcomes])
     sys.exit(1 if any(outcome.did == "failed" for outcome in outcomes) else 0)
 
 
@@ -84,21 +84,19 @@ def resume(district: str, clock: bool, as_json: bool, warehouse: str | None) -> 
     if clock:
         found = reset_future_instants(engine, settings)
         if as_json:
-            click.echo(json.dumps({"district": settings.district, "in_future": found}))
+            echo_json({"district": settings.district, "in_future": found})
         elif found:
-            click.echo(
-                f"{settings.name}: {sum(found.values()):,} rows were dated in the future and are now dated today."
-            )
+            echo(f"{settings.name}: {sum(found.values()):,} rows were dated in the future and are now dated today.")
         else:
-            click.echo(f"{settings.name}: no rows are dated in the future.")
+            echo(f"{settings.name}: no rows are dated in the future.")
         return
     was = go_on(engine, settings)
     if as_json:
-        click.echo(json.dumps({"district": settings.district, "was_paused": was}))
+        echo_json({"district": settings.district, "was_paused": was})
     elif was:
-        click.echo(f"{settings.name}: publishing resumes with the next run. It was {was}.")
+        echo(f"{settings.name}: publishing resumes with the next run. It was {was}.")
     else:
-        click.echo(f"{settings.name} was not paused.")
+        echo(f"{settings.name} was not paused.")
 
 
 @click.command(epilog=examples("rollback maple --to cli__2026-11-28T07:15:00+00:00__a1b2c3"))
@@ -120,17 +118,17 @@ def rollback(district: str, to_run: str, as_json: bool, warehouse: str | None, l
     engine = connect(warehouse_from_environment(warehouse))
     done = roll_back(engine, settings, Landing(landing), terminal_run_id(), to_run)
     if as_json:
-        click.echo(json.dumps(asdict(done), default=str, indent=1))
+        echo_json(asdict(done))
         return
-    click.echo(
+    echo(
         f"Published roster of {settings.name}: {done.as_of:%Y-%m-%d %H:%M} UTC, as published by {done.to_run} "
         f"(generation {done.generation})."
     )
     for table, rows in done.rows.items():
-        click.echo(f"  {table}: {rows:,} rows changed")
+        echo(f"  {table}: {rows:,} rows changed")
     if not done.left_out:
-        click.echo("  The list of people left out did not change; the old one is no longer stored.")
-    click.echo(f"Publishing is paused. To resume: rollcall resume {settings.district}")
+        echo("  The list of people left out did not change; the old one is no longer stored.")
+    echo(f"Publishing is paused. To resume: rollcall resume {settings.district}")
 
 
 @click.command(epilog=examples("roster maple --as-of 2026-11-03 --table accounts --out roster.csv"))
@@ -169,9 +167,11 @@ def roster(
     elif as_published is not None:
         found = tables.read_as_published(engine, settings, as_published.date(), table)
     by_name = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+    if out is None and form == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet is not text. Give --out FILE.")
     content = encode(found.rows, form or (by_name.get(out.suffix) if out else None) or "csv")  # type: ignore[arg-type]
     if out:
         write_private(out, content)
     else:
-        sys.stdout.buffer.write(content)
-    click.echo(found.summary, err=True)
+        echo_data(content)
+    echo(found.summary, err=True)

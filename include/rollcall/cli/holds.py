@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import getpass
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rollcall.cli.grammar import CommandGroup, district_argument, examples, optional_district_argument
 from rollcall.cli.options import json_option, retired_option, warehouse_option
+from rollcall.display.echo import echo_json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -39,26 +39,15 @@ def holds() -> None:
 @warehouse_option
 def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
     """List the open holds of DISTRICT or of all districts, those that need a decision first."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from rollcall.holds import queries, render
+    from rollcall.holds import queries
+    from rollcall.holds.table import print_holds
 
     with _connected(warehouse) as connection:
         living = queries.active_holds(connection, queries.known_district(connection, district) if district else None)
     if as_json:
-        _print_json([asdict(held) for held in living])
+        echo_json([asdict(held) for held in living])
         return
-    if not living:
-        click.echo("No open holds.")
-        return
-    grid = Table(header_style="dim", pad_edge=False, box=None)
-    for name in ("hold", "stands", "since", "what", "looks like"):
-        grid.add_column(name, overflow="fold", no_wrap=name in ("hold", "since"))
-    for held in living:
-        since = f"{held.opened_at:%Y-%m-%d}"
-        grid.add_row(held.hold_id, held.status, since, render.render_subject(held), held.looks_like)
-    Console(highlight=False).print(grid)
+    print_holds(living)
 
 
 @holds.command(epilog=examples("holds show maple", "holds show maple users"))
@@ -68,25 +57,17 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
 @warehouse_option
 def show(district: str, hold: str, as_json: bool, warehouse: str | None) -> None:
     """Show the details of a hold of DISTRICT; with --json, also every row it names."""
-    from rollcall.holds import queries, render
+    from rollcall.holds import queries
+    from rollcall.holds.table import print_hold
 
     with _connected(warehouse) as connection:
         held = queries.find_hold_of(connection, district, hold)
         where = queries.rows_by_school(connection, held)
         if as_json:
-            _print_json({**asdict(held), "schools": where, "named_rows": queries.listed_rows(connection, held)})
+            echo_json({**asdict(held), "schools": where, "named_rows": queries.listed_rows(connection, held)})
             return
         people = queries.example_people(connection, held, _SHOWN_PEOPLE)
-    click.echo(f"{click.style(held.hold_id, bold=True)}  {held.district_name}")
-    lines = render.render_details(held, where)
-    if people:
-        lines.insert(len(lines) if held.status == "closed" else -4, ("For example", ", ".join(people)))
-    for label, text in lines:
-        click.echo(f"  {label:<12}{text}")
-    if held.status != "closed":
-        some = "  [--except SOURCEDID] [--school SCHOOL]" if held.lists_rows else ""
-        click.echo(f'\n  rollcall holds approve {held.command_arguments} --reason "…"{some}')
-        click.echo(f'  rollcall holds reject {held.command_arguments} --reason "…"')
+    print_hold(held, where, people)
 
 
 @holds.command(epilog=examples('holds approve maple users --reason "graduated"', _APPROVE_PART))
@@ -139,22 +120,12 @@ def reject(district: str, hold: str, reason: str, as_json: bool, warehouse: str 
 
 
 def _print_decision(done: Decision, as_json: bool) -> None:
-    from rollcall.holds import render
+    from rollcall.holds.table import print_decision
 
     if as_json:
-        _print_json(asdict(done))
-        return
-    click.echo(f"{done.held.hold_id}: {render.render_status(done.held)}.")
-    if done.no_longer:
-        shown = ", ".join(f"{table} {' '.join(key)}" for table, key in done.no_longer[:_SHOWN_PEOPLE])
-        more = len(done.no_longer) - _SHOWN_PEOPLE
-        click.echo(
-            f"{len(done.no_longer):,} no longer need a decision: {shown}{f' and {more:,} more' if more > 0 else ''}."
-        )
-    if done.left:
-        click.echo(f"{done.left:,} stay held.")
-    if done.next_command:
-        click.echo(f"To publish it now: {done.next_command}")
+        echo_json(asdict(done))
+    else:
+        print_decision(done)
 
 
 @contextmanager
@@ -165,7 +136,3 @@ def _connected(warehouse: str | None) -> Iterator[sa.Connection]:
     with warehouse_transaction(engine, "holds") as connection:
         yield connection
     engine.dispose()
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, default=str, indent=1))

@@ -19,6 +19,8 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 import click
 
 from rollcall.cli.grammar import CommandGroup
+from rollcall.display.echo import echo
+from rollcall.display.printable import PrintableFormatter
 from rollcall.errors import RollcallError, to_rollcall_error
 
 #: The module of each command. It is imported only when the command is used.
@@ -69,7 +71,9 @@ class Commands(CommandGroup):
 )
 def rollcall(verbose: bool) -> None:
     """Load school rosters from OneRoster into a warehouse, every night, for every district."""
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     if verbose:
         logging.getLogger("rollcall").setLevel(logging.INFO)
         logging.getLogger("rollcall.oneroster").setLevel(logging.DEBUG)
@@ -93,9 +97,9 @@ def _is_warehouse_error(error: Exception) -> bool:
 
 
 def _exit_with(error: RollcallError) -> NoReturn:
-    click.echo(f"{click.style('Error', fg='red')} ({error.code}): {error.message}", err=True)
+    echo(f" ({error.code}): {error.message}", err=True, head="Error", color="red")
     if error.remedy:
-        click.echo(f"  {error.remedy}", err=True)
+        echo(f"  {error.remedy}", err=True)
     sys.exit(1)
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rollcall.display.echo import echo
 from rollcall.landing.zone import default_landing
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,7 +26,7 @@ def warehouse_option(command: F) -> F:
 def _warn_about_password(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
     """Warn about a password in the URL: every user of the machine can read a program's arguments."""
     if given and _has_password(given):
-        click.echo(
+        echo(
             "Warning: --warehouse contains a password. Everyone on this machine can read it in the process list. "
             "Remove it from the URL and set PGPASSWORD or PGPASSFILE, or set AIRFLOW_CONN_WAREHOUSE.",
             err=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, TypedDict
@@ -12,6 +11,7 @@ import click
 from rollcall.cli.edits import DistrictContext, settle, with_district, yes_option
 from rollcall.cli.grammar import CommandGroup, examples
 from rollcall.cli.options import F, json_option, retired_option, warehouse_option
+from rollcall.display.echo import echo, echo_json
 
 if TYPE_CHECKING:
     from rollcall.district_edits.file import Edit
@@ -40,7 +40,7 @@ def list_(asked: DistrictContext, as_json: bool) -> None:
     with current_roster(asked.engine(), asked.file().district) as roster:
         made = decisions_made(roster)
     if as_json:
-        click.echo(json.dumps([decision.plain() for decision in made], indent=1, ensure_ascii=False))
+        echo_json([decision.plain() for decision in made])
     else:
         print_decisions(made)
 
@@ -148,9 +148,9 @@ def _person(asked: DistrictContext, who: str) -> Person:
             district=district.district,
         )
     if len(found) > 1:
-        click.echo("Several people match. Give the sourcedId of one:", err=True)
+        echo("Several people match. Give the sourcedId of one:", err=True)
         for person in found:
-            click.echo(f"  {person.sourced_id}  {person.told}", err=True)
+            echo(f"  {person.sourced_id}  {person.told}", err=True)
         sys.exit(1)
     return found[0]
 
@@ -162,7 +162,7 @@ def _settle(asked: DistrictContext, person: Person | None, edit: Edit, *, yes: b
     with current_roster(asked.engine(), edit.file.district) as roster:
         moved = compute_impact(roster, edit.file.district, edit.district)
     if person is not None and not as_json:
-        click.echo(person.told)
+        echo(person.told)
     settle(edit, moved, yes=yes, as_json=as_json)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from rollcall.cli.edits import DistrictContext, settle, with_district, yes_option
 from rollcall.cli.grammar import CommandGroup, examples
 from rollcall.cli.options import json_option, warehouse_option
+from rollcall.display.echo import echo, echo_data, echo_json
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def list_(asked: DistrictContext, as_json: bool) -> None:
     found = _schools(asked)
     if as_json:
         rows = [{**asdict(school), "told": school.told} for school in found.schools]
-        click.echo(json.dumps({"targets": found.targets, "schools": rows}, indent=1, ensure_ascii=False))
+        echo_json({"targets": found.targets, "schools": rows})
     else:
         print_schools(found)
 
@@ -101,16 +101,16 @@ def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> 
         return
     if as_json:
         rows = [asdict(school) for school in found.schools if school.state == "undecided"]
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        echo_json(rows)
         return
     for school in found.schools:
         if school.suggestion:
             site = f"{school.suggestion} ({found.targets[school.suggestion]})"
-            click.echo(f"{school.name} ({school.sourced_id}) → {site}: {school.note}")
+            echo(f"{school.name} ({school.sourced_id}) → {site}: {school.note}")
     for school in doubtful:
-        click.echo(f"{school.name} ({school.sourced_id}): {school.note}")
+        echo(f"{school.name} ({school.sourced_id}): {school.note}")
     rest = sum(school.state == "undecided" and not school.note for school in found.schools)
-    click.echo(f"{len(near)} suggested, {len(doubtful)} ambiguous, {rest} without a match. Add --apply to apply them.")
+    echo(f"{len(near)} suggested, {len(doubtful)} ambiguous, {rest} without a match. Add --apply to apply them.")
 
 
 @sites.command(epilog=examples("sites export maple schools.csv"))
@@ -126,12 +126,10 @@ def export(asked: DistrictContext, file: Path) -> None:
 
     found = _schools(asked)
     if str(file) == "-":
-        click.echo(worksheet.write(found), nl=False)
+        echo_data(worksheet.write(found).encode())
         return
     worksheet.save(found, file)
-    click.echo(
-        f"Wrote {len(found.schools)} schools to {file}. To import it: rollcall sites import {asked.district} {file}"
-    )
+    echo(f"Wrote {len(found.schools)} schools to {file}. To import it: rollcall sites import {asked.district} {file}")
 
 
 @sites.command("import", epilog=examples("sites import maple schools.csv"))

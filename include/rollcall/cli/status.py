@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 import click
 from rich.table import Table as Grid
 
 from rollcall.cli.grammar import examples
 from rollcall.cli.options import json_option, warehouse_option
-from rollcall.explain.formatting import format_date
-from rollcall.reports.tables import open_console, plain_grid
+from rollcall.display.dates import format_date
+from rollcall.display.echo import echo_json
+from rollcall.display.terminal import open_console, plain_grid
 from rollcall.status.status import DistrictStatus
 
 
@@ -32,20 +30,18 @@ def status(every: bool, as_json: bool, warehouse: str | None) -> None:
         districts = statuses(connection, *load_districts())
     shown = [status for status in districts if every or status.action_required]
     if as_json:
-        click.echo(json.dumps([status.as_dict() for status in shown], default=str, indent=1))
+        echo_json([status.as_dict() for status in shown])
         return
-    console = open_console(sys.stdout, width=160)
+    console = open_console()
     console.print(totals(districts))
     if shown:
         console.print(_grid(shown))
     for note in holds_notes():
-        console.print(note, soft_wrap=True)
+        console.print(note)
 
 
 def _grid(shown: list[DistrictStatus]) -> Grid:
-    grid = plain_grid()
-    for name in ("district", "state", "since", "message", "published roster", "next"):
-        grid.add_column(name, overflow="fold")
+    grid = plain_grid("district", "state", "since", "message", "published roster", "next")
     for status in shown:
         night = format_date(status.night) if status.night else "none yet"
         grid.add_row(status.district, status.state, status.since_label, status.message, night, status.command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -11,6 +10,7 @@ import click
 
 from rollcall.cli.grammar import district_argument, examples
 from rollcall.cli.options import json_option, landing_option, warehouse_option
+from rollcall.display.echo import echo, echo_json
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import COLLECTIONS
@@ -53,7 +53,7 @@ def sync(
     # before the imports below, which take seconds
     from rollcall.credentials.lookup import connect as connect_to_provider
 
-    connection = None if remap else connect_to_provider(settings.connection_id, partial(click.echo, err=True))
+    connection = None if remap else connect_to_provider(settings.connection_id, partial(echo, err=True))
 
     from rollcall.extract.pull import Plan
     from rollcall.landing.pull import PullRef
@@ -82,12 +82,12 @@ def sync(
             dry_run=dry_run,
         )
     if done.why:
-        click.echo(done.why, err=True)
+        echo(done.why, err=True)
     try:
         with redact_errors("summary", district=key):
             if as_json:
                 with engine.connect() as reading:
-                    click.echo(json.dumps(report.run_summary(reading, key, run_id, zone), default=str, indent=1))
+                    echo_json(report.run_summary(reading, key, run_id, zone))
             else:
                 report.print_summary(engine, key, run_id, zone, sys.stdout)
     except RollcallError as error:

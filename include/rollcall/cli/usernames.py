@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from rollcall.cli.edits import DistrictContext, settle, with_district, yes_option
 from rollcall.cli.grammar import CommandGroup, examples
 from rollcall.cli.options import F, json_option, warehouse_option
+from rollcall.display.echo import echo_json
 from rollcall.model.username_fields import FORMS
 from rollcall.settings import yaml_text
 
@@ -48,7 +48,7 @@ def compare(asked: DistrictContext, as_json: bool) -> None:
         facts = compared(roster)
     if as_json:
         rows = [{**asdict(fact), "verdict": fact.verdict} for fact in facts]
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        echo_json(rows)
     else:
         print_fields(facts)
 
@@ -86,7 +86,7 @@ def preview(
     source = _source(field, transforms, pattern)
     shown = _shown(asked, source, role)
     if as_json:
-        click.echo(json.dumps(_plain(shown), indent=1, ensure_ascii=False))
+        echo_json(_plain(shown))
     else:
         print_preview(shown)
         print_moves(shown.moves)

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from rollcall.diff.between import NightComparison
 from rollcall.diff.change_set import ChangeSetLines, newest_change_set
+from rollcall.display.dates import format_date, format_instant
 from rollcall.errors import ActionRequired
-from rollcall.explain.formatting import format_date, format_instant, join_words
+from rollcall.explain.formatting import join_words
 from rollcall.history.published import generation_of_night
 from rollcall.landing.zone import Landing
 from rollcall.settings import District

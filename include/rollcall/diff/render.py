@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import IO, Any
 
 import pyarrow as pa
 
 from rollcall.diff.diff import Diff
 from rollcall.diff.lines import COLUMNS
+from rollcall.display.terminal import open_console, table
 from rollcall.files.spreadsheet import to_csv
-from rollcall.reports.tables import open_console, table
 
 
 def print_diff(diff: Diff, limit: int, file: IO[str] | None = None) -> None:
     """Print the totals, then the lines by person. Each person's name is printed once."""
-    console = open_console(file, width=160)
+    console = open_console(file)
     console.print(diff.heading, style="bold")
     totals = diff.totals()
     if not totals:
@@ -38,15 +37,14 @@ def print_diff(diff: Diff, limit: int, file: IO[str] | None = None) -> None:
         console.print(f"… and {len(diff.lines) - len(shown):,} more lines (--limit, --school, --csv)", style="dim")
 
 
-def write_csv(diff: Diff, limit: int | None, file: IO[str]) -> None:
-    """Write the lines with a header, safe to open in a spreadsheet."""
+def as_csv(diff: Diff, limit: int | None) -> bytes:
+    """The lines with a header, safe to open in a spreadsheet."""
     lines = diff.lines if limit is None else diff.lines.head(limit)
     texts = {name: pa.array(lines[name], pa.string(), from_pandas=True) for name in COLUMNS}
-    file.write(to_csv(pa.table(texts)).decode())
+    return to_csv(pa.table(texts))
 
 
-def as_json(diff: Diff, limit: int | None) -> str:
+def plain(diff: Diff, limit: int | None) -> dict[str, Any]:
     """The facts, the totals, and the lines."""
     lines = diff.lines if limit is None else diff.lines.head(limit)
-    document = {**diff.facts, "totals": diff.totals(), "lines": lines.to_dict("records")}
-    return json.dumps(document, default=str, indent=1)
+    return {**diff.facts, "totals": diff.totals(), "lines": lines.to_dict("records")}

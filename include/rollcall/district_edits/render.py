@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from datetime import date
 from typing import IO
 
-from rich.console import Console
 from rich.table import Table as Grid
-from rich.text import Text
 
+from rollcall.display.dates import format_date
+from rollcall.display.terminal import TextConsole, open_console, plain_grid
 from rollcall.district_edits.fields import FieldFacts, UsernamePreview
 from rollcall.district_edits.impact import Impact
 from rollcall.district_edits.persons import Decided
@@ -21,13 +21,13 @@ _NAMED = 10
 
 def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
     """The list, those that wait first, and how many people wait."""
-    console = _console(file)
+    console = open_console(file)
     grid = _grid("school", "sourcedId", "identifier", "students", "staff", "state", "suggestion")
     for school in schools.schools:
         site = f"{school.suggestion} ({schools.targets[school.suggestion]}), " if school.suggestion else ""
         near = f"{site}{school.note}"
         heads = (f"{school.students:,}", f"{school.staff:,}")
-        grid.add_row(*map(Text, (school.name, school.sourced_id, school.identifier, *heads, school.told, near)))
+        grid.add_row(school.name, school.sourced_id, school.identifier, *heads, school.told, near)
     console.print(grid)
     waiting = [school for school in schools.schools if school.state == "undecided" and school.life != "gone"]
     gone = [school for school in schools.schools if school.life in ("held", "gone") and school.state == "mapped"]
@@ -46,7 +46,7 @@ def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
 
 def print_moves(moved: Impact, file: IO[str] | None = None) -> None:
     """How many people a decision gives or takes accounts, and the ways they go."""
-    console = _console(file)
+    console = open_console(file)
     if not moved.people:
         console.print("Nobody's accounts change.")
         return
@@ -60,14 +60,14 @@ def print_moves(moved: Impact, file: IO[str] | None = None) -> None:
     console.print(f"{_count(moved.people, 'person', 'people')}: {told}.")
     grid = _grid("from", "to", "people")
     for (old, new), people in moved.ways.items():
-        grid.add_row(Text(old or "no account"), Text(new or "no account"), f"{people:,}")
+        grid.add_row(old or "no account", new or "no account", f"{people:,}")
     if moved.ways:
         console.print(grid)
 
 
 def print_fields(facts: Sequence[FieldFacts], file: IO[str] | None = None) -> None:
     """The fields side by side, one table per role."""
-    console = _console(file)
+    console = open_console(file)
     for role in dict.fromkeys(fact.role for fact in facts):
         theirs = [fact for fact in facts if fact.role == role]
         grid = _grid("", "field", "filled", "distinct", "collisions", "changed", "example", "verdict")
@@ -76,13 +76,13 @@ def print_fields(facts: Sequence[FieldFacts], file: IO[str] | None = None) -> No
             changed = "" if fact.changed is None else f"{fact.changed:,}"
             numbers = (f"{fact.filled:,}", f"{fact.distinct:,}", f"{fact.collisions:,}", changed)
             words = (fact.field, *numbers, fact.example, fact.verdict)
-            grid.add_row(Text("best" if fact.is_best else ""), *map(Text, words))
+            grid.add_row("best" if fact.is_best else "", *words)
         console.print(grid)
 
 
 def print_preview(shown: UsernamePreview, file: IO[str] | None = None) -> None:
     """Coverage, collisions with both people, whose published username would change."""
-    console = _console(file)
+    console = open_console(file)
     grid = _grid("role", "with a username", "nothing in the field", "wrong form", "collide")
     for part in shown.coverage:
         counts = (part.with_username, part.no_username, part.username_pattern, part.username_collision)
@@ -93,17 +93,17 @@ def print_preview(shown: UsernamePreview, file: IO[str] | None = None) -> None:
     for collision in shown.collisions[:_NAMED]:
         without, other = collision.without.told, collision.other.told
         who = f"{without}, and {other}: neither gets it" if collision.neither else f"{other} has it, not {without}"
-        console.print(Text(f"  {collision.username}: {who}"))
+        console.print(f"  {collision.username}: {who}")
     _more(console, len(shown.collisions), "collision")
     console.print(f"{len(shown.renamed):,} of {shown.published:,} published usernames would change.")
     for renamed in shown.renamed[:_NAMED]:
-        console.print(Text(f"  {renamed.old} → {renamed.new}  ({renamed.person.told})"))
+        console.print(f"  {renamed.old} → {renamed.new}  ({renamed.person.told})")
     _more(console, len(shown.renamed), "change")
 
 
 def print_decisions(made: Sequence[Decided], file: IO[str] | None = None) -> None:
     """Decisions about single people."""
-    console = _console(file)
+    console = open_console(file)
     if not made:
         console.print("Nothing is decided about single people.")
         return
@@ -111,13 +111,13 @@ def print_decisions(made: Sequence[Decided], file: IO[str] | None = None) -> Non
     for one in made:
         who = one.person.told if one.person else "nobody in the roster"
         what = "left out" if one.decision.exclude else f"username {one.decision.username}"
-        first = f"{one.decision.from_ or ''}{' (not yet)' if one.is_yet_to_begin else ''}"
-        until = f"{one.decision.until or ''}{' (over)' if one.is_over else ''}"
-        grid.add_row(*map(Text, (one.sourced_id, who, what, first, until, one.decision.reason)))
+        first = f"{_date(one.decision.from_)}{' (not yet)' if one.is_yet_to_begin else ''}"
+        until = f"{_date(one.decision.until)}{' (over)' if one.is_over else ''}"
+        grid.add_row(one.sourced_id, who, what, first, until, one.decision.reason)
     console.print(grid)
 
 
-def _more(console: Console, count: int, what: str) -> None:
+def _more(console: TextConsole, count: int, what: str) -> None:
     if count > _NAMED:
         console.print(f"  and {_count(count - _NAMED, f'more {what}')}; --json has them all")
 
@@ -126,16 +126,14 @@ def _count(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
-def _console(file: IO[str] | None) -> Console:
-    file = file or sys.stdout
-    # in a pipe nothing is wrapped, so that a line can be searched
-    width = None if file.isatty() else 300
-    return Console(file=file, highlight=False, markup=False, width=width)
+def _date(night: date | None) -> str:
+    return format_date(night) if night else ""
 
 
 def _grid(*columns: str) -> Grid:
-    grid = Grid(title_justify="left", title_style="bold", header_style="dim", pad_edge=False, box=None)
+    grid = plain_grid()
     numbers = ("students", "staff", "people", "filled", "distinct", "collisions", "changed")
     for name in columns:
-        grid.add_column(name, justify="right" if name in numbers else "left")
+        is_number = name in numbers
+        grid.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     return grid

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from rollcall.accounts.assignment import MANUAL
 from rollcall.accounts.person_matching import CONTRADICTED, PLACEHOLDER
 from rollcall.changes.comparison import ABSENT_TWICE, TOMBSTONE
+from rollcall.display.dates import format_date, format_day
 from rollcall.explain.changes import PersonChange, removal_reason, school_renames
 from rollcall.explain.context import (
     DistrictContext,
@@ -23,7 +24,7 @@ from rollcall.explain.context import (
     site_names,
     site_of_org,
 )
-from rollcall.explain.formatting import field_label, format_date, format_day, full_name, join_words, pluralize
+from rollcall.explain.formatting import field_label, full_name, join_words, pluralize
 from rollcall.explain.person_details import PersonDetails, read_held_rows, unpublished_rejects
 from rollcall.explain.search import Row, fetch_rows, schools_of
 from rollcall.model.username_text import username_key

@@ -13,7 +13,8 @@ from msgspec import json
 
 from rollcall.accounts.roles import map_orgs_to_sites
 from rollcall.accounts.usernames import derive_usernames, field_values
-from rollcall.explain.formatting import format_date, format_instant, join_words
+from rollcall.display.dates import format_date, format_instant
+from rollcall.explain.formatting import join_words
 from rollcall.explain.search import Row
 from rollcall.model.tables import TABLES
 from rollcall.model.username_text import visible

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_day
 from rollcall.explain.answer_selector import AnswerSelector, select_for_school, select_for_unknown
 from rollcall.explain.changes import person_changes
 from rollcall.explain.context import DistrictContext, district_context
-from rollcall.explain.formatting import format_day, full_name, join_words
+from rollcall.explain.formatting import full_name, join_words
 from rollcall.explain.person_details import read_person_details
 from rollcall.explain.search import MAX_MATCHES, Row, find_people, find_school, other_records, schools_of
 from rollcall.explain.timeline import Explanation, PersonMatches, build_timeline, fill_answer

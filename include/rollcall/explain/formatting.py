@@ -1,11 +1,9 @@
-"""Values as people write them: dates in the district's time zone, field labels, lists with `and`."""
+"""Values as people write them: field labels, lists with `and`, full names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rollcall.model.username_fields import USERNAME_FIELDS
 
@@ -57,29 +55,6 @@ def pluralize(number: int, singular: str, plural: str = "") -> str:
     if number == 1:
         return f"1 {singular}"
     return f"{f'{number:,}' if number else 'no'} {plural or singular + 's'}"
-
-
-def format_date(value: date) -> str:
-    """`November 3, 2026`."""
-    return f"{value:%B} {value.day}, {value.year}"
-
-
-def format_day(instant: datetime, timezone: str) -> str:
-    """`November 3, 2026`: the date of an instant in the district's time zone."""
-    return format_date(instant.astimezone(ZoneInfo(timezone)).date())
-
-
-def format_time(instant: datetime, timezone: str) -> str:
-    """`2:15 AM CST`, in the district's time zone."""
-    local = instant.astimezone(ZoneInfo(timezone))
-    return f"{local.hour % 12 or 12}:{local:%M %p %Z}"
-
-
-def format_instant(instant: datetime | None, timezone: str) -> str:
-    """`November 3, 2026 at 2:15 AM CST`, in the district's time zone."""
-    if instant is None:
-        return "an unknown date"
-    return f"{format_day(instant, timezone)} at {format_time(instant, timezone)}"
 
 
 def full_name(user: Mapping[str, Any]) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import IO
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table as Grid
-from rich.text import Text
 
+from rollcall.display.dates import format_day
+from rollcall.display.terminal import TextConsole, line, open_console, plain_grid, table
 from rollcall.explain.answers.template import NO_ACTION
 from rollcall.explain.changes import PersonChange
-from rollcall.explain.formatting import format_day
 from rollcall.explain.timeline import Explanation, PersonMatches, TimelineStep
-from rollcall.reports.tables import open_console, plain_grid, table
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "stop": ("✗", "red")}
 
@@ -36,13 +34,14 @@ _MAX_CHANGES = 12
 def print_explanation(explanation: Explanation, timezone: str, file: IO[str] | None = None) -> None:
     """Print the heading, notes about the district, the timeline, the changes, and the answer last."""
     console = open_console(file)
-    console.print(Text.assemble((explanation.subject, "bold"), f"  {explanation.sourced_id or ''}"))
+    console.print(line((explanation.subject, "bold"), f"  {explanation.sourced_id or ''}"))
     for note in explanation.notes:
         console.print(f"  {note}", style="dim")
     for step in explanation.steps:
         console.print(_step(step))
     if explanation.changes:
-        console.print("\nChanges", style="bold")
+        console.print()
+        console.print("Changes", style="bold")
         grid = _two_columns(20)
         for change in explanation.changes[:_MAX_CHANGES]:
             grid.add_row(f"  {format_day(change.at, timezone)}", change_line(change))
@@ -55,14 +54,15 @@ def print_explanation(explanation: Explanation, timezone: str, file: IO[str] | N
 def _step(step: TimelineStep) -> Grid:
     grid = _two_columns(14)
     mark, color = _MARKS[step.outcome]
-    for number, line in enumerate(step.lines):
-        grid.add_row(Text.assemble((mark, color), f" {step.stage}") if number == 0 else "", line)
+    for number, text in enumerate(step.lines):
+        grid.add_row(line((mark, color), f" {step.stage}") if number == 0 else "", text)
     return grid
 
 
-def _print_answer(console: Console, explanation: Explanation) -> None:
+def _print_answer(console: TextConsole, explanation: Explanation) -> None:
     answer = explanation.answer
-    console.print(Text.assemble(("\nAnswer", "bold"), f" ({answer.code})"))
+    console.print()
+    console.print(line(("Answer", "bold"), f" ({answer.code})"))
     console.print(Padding(answer.text, (0, 0, 0, 2)))
     for number, cause in enumerate(answer.causes, 1):
         console.print(Padding(f"{number}. {cause}", (0, 0, 0, 4)))

@@ -8,19 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_date, format_day, format_instant
 from rollcall.explain.answers import ANSWERS
 from rollcall.explain.answers.template import REPLY_VALUES
 from rollcall.explain.changes import PersonChange, removal_reason
 from rollcall.explain.context import DistrictContext, current_enrollments, derive_username, role_label, role_outcome
-from rollcall.explain.formatting import (
-    field_label,
-    format_date,
-    format_day,
-    format_instant,
-    full_name,
-    join_words,
-    pluralize,
-)
+from rollcall.explain.formatting import field_label, full_name, join_words, pluralize
 from rollcall.explain.person_details import PersonDetails
 from rollcall.explain.search import Row
 from rollcall.landing.mapping import LEFT_OUT_REASONS

@@ -22,7 +22,7 @@ _READ = f"""
     SELECT h.hold_id, h.district_id AS district, coalesce(d.name, h.district_id) AS district_name, h.collection, h.kind,
         h.school, coalesce(o.name, h.school) AS school_name, {_STATUS} AS status, h.opened_at, h.last_seen_at, h.rows,
         h.published, h.looks_like, h.looks_not_like, h.decided_at, h.decided_by, h.reason, h.expires_at, h.closed_at,
-        h.closed_reason, h.question_at,
+        h.closed_reason, h.question_at, coalesce(d.timezone, 'UTC') AS timezone,
         (SELECT count(*) FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id AND r.is_approved) AS approved_rows,
         (SELECT coalesce(json_object_agg(n.table_name, n.rows), '{{}}') FROM (
             SELECT r.table_name, count(*) AS rows FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id GROUP BY 1
@@ -48,6 +48,7 @@ class HoldDetails:
     :param published: how many rows the collection has in the published roster.
     :param expires_at: when the approval ends. A time in the past means that it ended unused.
     :param question_at: when the decision asked for last changed.
+    :param timezone: the district's.
     :param is_first_absence: its rows are missing for the first time. A second complete pull has to confirm it.
     """
 
@@ -72,6 +73,7 @@ class HoldDetails:
     closed_at: datetime | None
     closed_reason: str | None
     question_at: datetime
+    timezone: str
     approved_rows: int
     tables: dict[str, int]
     is_first_absence: bool

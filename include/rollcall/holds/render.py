@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from rollcall.display.dates import format_instant
 from rollcall.holds.queries import HoldDetails
 
 #: How long an approval waits for the publication that uses it.
@@ -84,12 +85,12 @@ def _things(table: str) -> str:
 
 def render_status(hold: HoldDetails) -> str:
     """The hold's status and the decision behind it, as a phrase."""
-    decision = f"by {hold.decided_by} on {_time(hold.decided_at)}: {hold.reason or 'no reason given'}"
+    decision = f"by {hold.decided_by} on {_time(hold, hold.decided_at)}: {hold.reason or 'no reason given'}"
     if hold.status == "closed":
-        return f"closed on {_time(hold.closed_at)}: {_CLOSED.get(hold.closed_reason or '', hold.closed_reason)}"
+        return f"closed on {_time(hold, hold.closed_at)}: {_CLOSED.get(hold.closed_reason or '', hold.closed_reason)}"
     if hold.status == "approved":
         rows = f"{hold.approved_rows:,} rows " if hold.lists_rows else ""
-        return f"{rows}approved until {_time(hold.expires_at)}, {decision}"
+        return f"{rows}approved until {_time(hold, hold.expires_at)}, {decision}"
     if hold.status == "rejected":
         return f"rejected {decision}"
     if hold.status == "announced":
@@ -108,7 +109,10 @@ def render_details(hold: HoldDetails, schools: Sequence[dict[str, Any]]) -> list
     lines = [
         ("Held", f"{summarize(hold)}{published}"),
         ("Status", render_status(hold)),
-        ("Since", f"{_time(hold.opened_at)}, last seen {_time(hold.last_seen_at)}"),
+        (
+            "Since",
+            f"{_time(hold, hold.opened_at)}, last seen {_time(hold, hold.last_seen_at)}",
+        ),
         ("Where", _render_schools(schools) if hold.lists_rows else ""),
         ("Looks like", hold.looks_like),
         ("Not like", hold.looks_not_like),
@@ -152,5 +156,5 @@ def _render_schools(schools: Sequence[dict[str, Any]]) -> str:
     return " · ".join(shown)
 
 
-def _time(when: datetime | None) -> str:
-    return f"{when:%Y-%m-%d %H:%M %Z}" if when else "-"
+def _time(hold: HoldDetails, when: datetime | None) -> str:
+    return format_instant(when, hold.timezone)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from rollcall.credentials.storage import REACHED_BY
+from rollcall.display.dates import format_date
+from rollcall.display.terminal import line, open_console, plain_grid
 from rollcall.errors import ActionRequired
 from rollcall.onboarding.onboarding import Onboarded
 from rollcall.onboarding.recognition import ParsedCredentials
@@ -19,20 +17,20 @@ _AUTH = {"oauth2": "OAuth 2", "oauth1": "OAuth 1 (Consumer Key and Secret)", "":
 
 def print_credentials(found: ParsedCredentials, file: IO[str]) -> None:
     """The fields, and what was put right in them."""
-    console = Console(file=file, highlight=False, soft_wrap=True)
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    console = open_console(file)
+    grid = plain_grid(show_header=False, padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for name, label in found.labels.items():
         value = found.shown_secret if name == "secret" else getattr(found, name)
-        grid.add_row(label, Text(value) if value else Text("not recognised", style="bold red"))
+        grid.add_row(label, value or line(("not recognized", "bold red")))
     version = f"OneRoster {found.version}" if found.version else "OneRoster 1.2 or 1.1, whichever answers"
-    grid.add_row("Authentication", Text(f"{_AUTH[found.auth]}, {version}"))
+    grid.add_row("Authentication", f"{_AUTH[found.auth]}, {version}")
     if found.expires_on:
-        grid.add_row("Expires on", Text(found.expires_on.isoformat()))
-    console.print(grid, soft_wrap=False)
+        grid.add_row("Expires on", format_date(found.expires_on))
+    console.print(grid)
     for note in found.notes:
-        console.print(Text(f"  {note}", style="yellow"))
+        console.print(f"  {note}", style="yellow")
 
 
 def credentials_as_json(found: ParsedCredentials) -> dict[str, Any]:
@@ -60,27 +58,28 @@ def credentials_incomplete(found: ParsedCredentials) -> ActionRequired:
 
 def print_onboarded(taken: Onboarded, district: District, file: IO[str]) -> None:
     """What was written where, and what comes next."""
-    console = Console(file=file, highlight=False, soft_wrap=True)
+    console = open_console(file)
     done = "written" if taken.is_new else "kept, for it was there already"
     schools = f"{taken.undecided} school{'s' * (taken.undecided > 1)}" if taken.undecided else ""
     undecided = f"; {schools} undecided, and nobody there has an account until somebody decides" if schools else ""
-    console.print(Text(f"{taken.path}: {done}{undecided}"))
+    console.print(f"{taken.path}: {done}{undecided}")
     if taken.signature:
         console.print(
             f"Signature: {taken.signature}, the only one this provider accepts; it is part of the connection."
         )
     if taken.stored:
-        console.print(Text(f"{taken.stored[0].upper()}{taken.stored[1:]}: stored"))
+        console.print(f"{taken.stored[0].upper()}{taken.stored[1:]}: stored")
         if taken.shell_command:
             console.print("For commands in this shell, which asks for the secret, as Airflow does not show it:")
-            console.print(Text(f"  {taken.shell_command}", style="bold"))
+            console.print(f"  {taken.shell_command}", style="bold")
     else:
         why = taken.not_stored or f"No Airflow is named in the environment ({REACHED_BY})."
-        console.print(Text(why, style="yellow"))
+        console.print(why, style="yellow")
         console.print("The connection is not stored yet. This command asks for the secret and stores it in Airflow,")
         console.print("or, where no Airflow is named, in the environment of the shell it is run in:")
-        console.print(Text(f"  {taken.command}", style="bold"))
-    console.print(f"A look before anything is published:\n  rollcall sync {district.district} --dry-run")
+        console.print(f"  {taken.command}", style="bold")
+    console.print("A look before anything is published:")
+    console.print(f"  rollcall sync {district.district} --dry-run")
 
 
 def onboarded_as_json(taken: Onboarded) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +11,11 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 import sqlalchemy as sa
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from rollcall.credentials.lookup import connect
+from rollcall.display.terminal import open_console
 from rollcall.extract.pull import Plan
 from rollcall.landing.change_set import Published
 from rollcall.landing.pull import PullRef
@@ -37,11 +38,11 @@ class Terminal:
     """
 
     def __init__(self, title: str) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = open_console(sys.stderr)
         self._title = title
         self._bars = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import IO, Any
 
 import sqlalchemy as sa
-from rich.text import Text
 
-from rollcall.explain.formatting import format_date
+from rollcall.display.dates import format_date
+from rollcall.display.terminal import line, open_console, table
 from rollcall.history import published
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.landing.zone import Landing
-from rollcall.reports.tables import open_console, table
 from rollcall.warehouse.models import COUNTS, findings, holds, left_out, rejects, run_counts, run_holds, runs, staging
 
 Row = dict[str, Any]
@@ -141,16 +140,15 @@ def print_summary(engine: sa.Engine, district: str, run_id: str, landing: Landin
     """Print the summary of a run."""
     with engine.connect() as connection:
         summary = run_summary(connection, district, run_id, landing)
-    console = open_console(file)
+    console = open_console(file, width=120)  # a task's log is read on a page
     head = summary["run"]
     if head is None:
         console.print(f"{district}: no run {run_id}.")
         return
     pull = f"{head['mode']} pull" if head["mode"] else "no pull"
     night = format_date(head["night"])
-    console.print(
-        Text.assemble("\n", (district, "bold"), f"  {head['status']}  night of {night}  {pull}  run {run_id}")
-    )
+    console.print()
+    console.print(line((district, "bold"), f"  {head['status']}  night of {night}  {pull}  run {run_id}"))
     if head["error_message"]:
         console.print(f"  {head['failed_stage']}: {head['error_message']}", style="red")
     console.print(table(summary["counts"], ["table_name", *COUNTS], "Changes by table"))

@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import IO, Any
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from rollcall.display.dates import format_instant
+from rollcall.display.terminal import open_console, plain_grid
 from rollcall.retention.folders import FileTotals
 from rollcall.retention.purge import DistrictData, Receipt
 
 
 def print_district_data(data: DistrictData, file: IO[str]) -> None:
     """Print the stored data before the confirmation."""
-    console = Console(file=file, highlight=False, soft_wrap=True)
-    console.print(Text(f"Stored data of {data.district}", style="bold"))
+    console = open_console(file)
+    console.print(f"Stored data of {data.district}", style="bold")
     console.print(_grid(data.rows, data.files))
     for run_id in data.running:
-        console.print(Text(f"  Run {run_id} seems to be running.", style="yellow"))
+        console.print(f"  Run {run_id} seems to be running.", style="yellow")
 
 
 def print_receipt(receipt: Receipt, file: IO[str]) -> None:
     """Print what was deleted and what may remain elsewhere."""
-    console = Console(file=file, highlight=False, soft_wrap=True)
-    console.print(Text(f"Deleted: {receipt.district}, {receipt.purged_at:%Y-%m-%d %H:%M} UTC, by {receipt.purged_by}"))
+    console = open_console(file)
+    console.print(f"Deleted: {receipt.district}, {format_instant(receipt.purged_at)}, by {receipt.purged_by}")
     console.print(_grid(receipt.rows, receipt.files))
-    console.print(Text("Not deleted by this command:", style="bold"))
+    console.print("Not deleted by this command:", style="bold")
     for place in receipt.not_reached:
-        console.print(Text(f"  {place}"))
+        console.print(f"  {place}")
 
 
 def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
 
 
 def _grid(rows: Mapping[str, int], files: FileTotals) -> Table:
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    grid = plain_grid(show_header=False, padding=(0, 2, 0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right")
     for table, number in rows.items():

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from rollcall.explain.formatting import format_date, pluralize
+from rollcall.display.dates import format_date
+from rollcall.explain.formatting import pluralize
 from rollcall.landing.zone import Landing, default_landing
 from rollcall.retention.sweep import sweep_after_night
 from rollcall.settings import District, Nights, find_district, load_districts

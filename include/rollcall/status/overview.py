@@ -13,7 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rollcall.explain.formatting import format_date, pluralize
+from rollcall.display.dates import format_date
+from rollcall.explain.formatting import pluralize
 from rollcall.status.status import ACTION_REQUIRED, STATES
 from rollcall.warehouse.models import runs
 from rollcall.warehouse.schemas import OPS

@@ -13,8 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_date, format_instant
 from rollcall.errors import ActionRequired
-from rollcall.explain.formatting import format_date, format_instant, pluralize
+from rollcall.explain.formatting import pluralize
 from rollcall.settings import District, Nights
 from rollcall.warehouse.schemas import OPS
 

@@ -18,7 +18,8 @@ import jinja2
 from markupsafe import Markup
 from starlette.requests import Request
 
-from rollcall.explain.formatting import format_date, format_instant, pluralize
+from rollcall.display.dates import format_date, format_instant
+from rollcall.explain.formatting import pluralize
 
 _HERE = Path(__file__).parent
 
