@@ -8,6 +8,7 @@ exception's type, and the line of code (rule 8).
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +87,10 @@ _BY_STATE = {
     "25P03": _TIMEOUT,
     "25P04": _TIMEOUT,
 }
+#: A refused connection has no SQLSTATE: libpq passes on only the text, of PostgreSQL or of PgBouncer.
+_NO_CONNECTIONS = re.compile(
+    r"too many clients|connection slots are reserved|too many connections|no more connections allowed", re.IGNORECASE
+)
 #: Prefixes of SQLSTATEs that mean the session has ended.
 _SESSION_LOST = ("08", "57P0")
 
@@ -98,6 +103,8 @@ def known_fault(error: BaseException) -> Fault | None:
     state = getattr(cause, "sqlstate", None)
     if state is None:
         # without a SQLSTATE the error is the driver's: the server sent none
+        if _NO_CONNECTIONS.search(str(cause)):
+            return _BY_STATE["53300"]
         kinds = {kind.__name__ for kind in type(cause).__mro__}
         return _LOST if kinds & {"OperationalError", "InterfaceError"} else None
     if state.startswith(_SESSION_LOST):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+import uuid
 from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
+from rollcall.errors import RollcallError
 from rollcall.settings import District, ExtractSettings, Schedule
 from rollcall.warehouse.lease import HostLease
 
@@ -153,3 +155,64 @@ def test_places_are_as_many_as_the_district_says(engine, concurrency):
     with HostLease(engine.url, _district(concurrency), now=lambda: OFF_PEAK) as lease:
         _run([lease], ["sis.example"], counter, threads=8)
     assert counter.most == concurrency
+
+
+@pytest.fixture
+def limited(engine):
+    """The warehouse for a role that may have two sessions."""
+    role = f"limited_{uuid.uuid4().hex[:8]}"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 2")
+    yield engine.url.set(username=role)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+def test_a_warehouse_that_refuses_connections_is_not_down(limited):
+    counter = Counter()
+    with HostLease(limited, _district(), now=lambda: OFF_PEAK) as lease:
+        _run([lease], ["sis.example"], counter)
+    assert (counter.done, counter.most) == (30, 2)
+
+
+def test_a_request_waits_for_a_connection_and_is_not_sent_without(limited):
+    counter = Counter()
+    others = sa.create_engine(limited, poolclass=sa.pool.NullPool)
+    with HostLease(limited, _district(), now=lambda: OFF_PEAK) as lease, others.connect(), others.connect() as other:
+        worker = threading.Thread(target=_work, args=(lease, counter, "sis.example", 1))
+        worker.start()
+        worker.join(1)
+        assert counter.done == 0
+        other.close()
+        worker.join(20)
+    assert counter.done == 1
+
+
+def test_a_connection_that_never_comes_is_an_error(limited, monkeypatch):
+    monkeypatch.setattr("rollcall.warehouse.lease._CONNECTION_PATIENCE", 0.5)
+    others = sa.create_engine(limited, poolclass=sa.pool.NullPool)
+    with (
+        HostLease(limited, _district(), now=lambda: OFF_PEAK) as lease,
+        others.connect(),
+        others.connect(),
+        pytest.raises(RollcallError) as caught,
+        lease.slot("sis.example"),
+    ):
+        pass
+    assert caught.value.code == "warehouse_connections"
+
+
+def test_a_task_has_one_session_more_than_it_sends_requests(engine):
+    """Six threads wait for the one slot of peak hours."""
+    counter, most = Counter(), 0
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with HostLease(engine.url, _district(), now=lambda: PEAK) as lease, engine.connect() as watch:
+        already = watch.exec_driver_sql(sessions).scalar()
+        workers = [threading.Thread(target=_work, args=(lease, counter, "sis.example", 10)) for _ in range(6)]
+        for worker in workers:
+            worker.start()
+        while any(worker.is_alive() for worker in workers):
+            watch.rollback()
+            most = max(most, watch.exec_driver_sql(sessions).scalar() - already)
+    assert (counter.done, counter.most) == (60, 1)
+    assert most <= 2

@@ -102,28 +102,47 @@ CONNECT_ARGS = {"client_encoding": "utf8"}
 def set_up_sessions(engine: sa.Engine, *, require_supported: bool = True) -> None:
     """Apply the settings to every new session of an engine.
 
+    Behind PgBouncer in transaction mode each transaction can get another session of the server, so there the settings
+    are applied to every transaction, and nothing is prepared.
+
     :param require_supported: refuse a database that cannot hold a roster: `warehouse_encoding`, `warehouse_too_old`.
     """
 
     @sa.event.listens_for(engine, "connect")
-    def _(driver: Any, _record: object) -> None:
+    def _(driver: Any, record: Any) -> None:
         try:
             if require_supported:
                 _require_supported(driver)
+            if _is_pooled(driver):
+                record.info["pooled"] = True
+                driver.prepare_threshold = None
+            # in its own transaction: a rollback would undo the settings
             _apply_settings(driver)
+            driver.commit()
         except BaseException:
             driver.close()
             raise
 
+    @sa.event.listens_for(engine, "begin")
+    def _(connection: sa.Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        if connection.info.get("pooled") and not driver.autocommit:
+            _apply_settings(driver, is_local=True)
 
-def _apply_settings(driver: Any) -> None:
+
+def _is_pooled(driver: Any) -> bool:
+    """Whether a pooler is between this process and the server: it hands out its own number for a session."""
+    found: int = driver.execute("SELECT pg_backend_pid()").fetchone()[0]
+    return found != driver.info.backend_pid
+
+
+def _apply_settings(driver: Any, *, is_local: bool = False) -> None:
+    """:param is_local: until the end of the transaction."""
     version = driver.info.server_version
     later = {name: value for name, (since, value) in _VERSION_SETTINGS.items() if version >= since}
     settings = {**SETTINGS, **later}
-    # one statement in its own transaction: a rollback would undo the settings
-    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    calls = ", ".join([f"set_config(%s, %s, {str(is_local).lower()})"] * len(settings))
     driver.execute(f"SELECT {calls}", [text for setting in settings.items() for text in setting])
-    driver.commit()
 
 
 def _require_supported(driver: Any) -> None:
