@@ -20,7 +20,7 @@ from rollcall.check.examination import check
 from rollcall.check.profile import Org, ProviderProfile
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.requests import CheckSession
-from rollcall.check.steps import CheckReport, CheckStopped, StepResult, StepRunner
+from rollcall.check.steps import CheckReport, CheckStopped, StepResult, StepRunner, Watch
 from rollcall.check.table import plain_step, print_checked
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.oneroster.connection import OneRosterConnection, Version
@@ -48,12 +48,14 @@ def check_and_record(
     count_people: bool = False,
     replace_pin: bool = False,
     keep_failure: bool = True,
+    watch: Watch | None = None,
 ) -> Recorded:
     """Check a district's connection and keep the provider's profile.
 
     :param engine: of the warehouse; None where there is none.
     :param replace_pin: take the district org the connection shows now for the right one.
     :param keep_failure: keep also that a check failed; of a district that is not taken in yet there is nothing to keep.
+    :param watch: called after each step.
     """
     last, not_kept = _last_profile(engine, district)
     engine = None if not_kept else engine
@@ -66,6 +68,7 @@ def check_and_record(
             pinned=None if replace_pin else _pinned(last, before),
             budget=opened.enter_context(HostLease(engine.url, district)) if engine is not None else None,
             count_people=count_people,
+            watch=watch,
         )
     if engine is not None and (checked.passed or keep_failure):
         with redact_errors("check", district=district.district), engine.begin() as connection:

@@ -16,7 +16,7 @@ from rollcall.check.diagnosis import Explainer
 from rollcall.check.profile import Org, ProviderProfile, profile_changes
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.requests import CheckSession
-from rollcall.check.steps import OTHER_COPY, CheckReport, CheckStopped, Diagnosis, StepResult, StepRunner
+from rollcall.check.steps import OTHER_COPY, CheckReport, CheckStopped, Diagnosis, StepResult, StepRunner, Watch
 from rollcall.check.survey import Survey
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.oneroster.errors import OneRosterError, PermissionRefused
@@ -120,6 +120,7 @@ def check(
     pinned: Org | None = None,
     budget: Budget | None = None,
     count_people: bool = False,
+    watch: Watch | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> CheckReport:
     """Check a district's connection, one request at a time.
@@ -129,20 +130,23 @@ def check(
     :param pinned: the org the connection belonged to when it first passed; another one fails the check.
     :param budget: shared with everybody who asks this host; without one, requests of this process are counted.
     :param count_people: ask how many students and teachers each school has, where schools are few.
+    :param watch: called after each step.
     """
     with ExitStack() as opened:
-        examination = _Examination(district, budget, opened, now())
+        examination = _Examination(district, budget, opened, now(), watch)
         examination.run(find, pinned, count_people)
         return examination.checked(before)
 
 
 class _Examination:
-    def __init__(self, district: District, budget: Budget | None, opened: ExitStack, now: datetime) -> None:
+    def __init__(
+        self, district: District, budget: Budget | None, opened: ExitStack, now: datetime, watch: Watch | None
+    ) -> None:
         self._settings = district
         self._budget = budget
         self._opened = opened
         self._now = now
-        self._steps = StepRunner()
+        self._steps = StepRunner(watch)
         self._pasted: RawConnection | None = None
         self._survey: Survey | None = None
         self._without_demographics = False

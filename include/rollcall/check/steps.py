@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -95,11 +95,19 @@ class CheckStopped(Exception):
     """After the step taken last nothing else can be tried."""
 
 
-class StepRunner:
-    """The steps in the making."""
+#: Called after each step with all steps so far.
+Watch = Callable[[Sequence[Step]], None]
 
-    def __init__(self) -> None:
+
+class StepRunner:
+    """The steps so far.
+
+    :param watch: called after each step, so that a person sees it when it ends.
+    """
+
+    def __init__(self, watch: Watch | None = None) -> None:
         self.done: list[Step] = []
+        self._watch = watch
 
     def take(self, name: str, look: Callable[[], StepResult], *, needed: bool = False) -> None:
         """Take a step.
@@ -111,6 +119,8 @@ class StepRunner:
         found, is_away = _run_step(look)
         step = found.step(name, time.perf_counter() - began)
         self.done.append(step)
+        if self._watch is not None:
+            self._watch(self.done)
         if step.outcome == "fail" and (needed or is_away):
             raise CheckStopped
 
