@@ -456,6 +456,20 @@ decisions = sa.Table(
 )
 sa.Index("ix_decisions_district", decisions.c.district_id, decisions.c.decided_at)
 
+#: Districts and connections that a person is setting up on the page. `sealed` has the credentials, encrypted.
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("draft_id", sa.Text, primary_key=True),
+    _district(),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("created_at", timestamp(), nullable=False),
+    sa.Column("updated_at", timestamp(), nullable=False),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("state", JSON, nullable=False),
+    schema=OPS,
+)
+
 #: Receipts for districts that were deleted. The id stands under another name than everywhere else, for this row stays.
 purges = sa.Table(
     "purges",
