@@ -245,56 +245,57 @@ def nights(engine: sa.Engine, landing: Landing) -> Nights:
     return Nights(engine, landing)
 
 
+def small_roster(*students: str, teacher: bool = False) -> dict[str, list[dict[str, Any]]]:
+    """A small roster: one school, one class, the students named."""
+    people = [(name, "student") for name in students] + ([("teacher", "teacher")] if teacher else [])
+    return {
+        "orgs": [{"sourced_id": "school", "name": "Elm School", "type": "school"}],
+        "academic_sessions": [{"sourced_id": "year", "title": "2026-2027", "type": "schoolYear"}],
+        "courses": [{"sourced_id": "maths", "title": "Mathematics"}],
+        "classes": [
+            {
+                "sourced_id": "maths-1",
+                "title": "Maths 1",
+                "school_sourced_id": "school",
+                "course_sourced_id": "maths",
+            }
+        ],
+        "class_terms": [{"class_sourced_id": "maths-1", "term_sourced_id": "year"}],
+        "users": [
+            {
+                "sourced_id": name,
+                "given_name": name.title(),
+                "family_name": "Planted-Okonkwo",
+                "email": f"{name}@elm.example",
+                "identifier": f"id-{name}",
+                "primary_org_sourced_id": "school",
+            }
+            for name, _ in people
+        ],
+        "user_roles": [
+            {
+                "user_sourced_id": name,
+                "role_key": f"{role}|school|",
+                "org_sourced_id": "school",
+                "role": role,
+                "role_type": "primary",
+            }
+            for name, role in people
+        ],
+        "enrollments": [
+            {
+                "sourced_id": f"e-{name}",
+                "user_sourced_id": name,
+                "class_sourced_id": "maths-1",
+                "school_sourced_id": "school",
+                "role": role,
+            }
+            for name, role in people
+        ],
+    }
+
+
 @pytest.fixture
 def roster() -> Callable[..., dict[str, list[dict[str, Any]]]]:
-    """Makes a small roster: one school, one class, the students named."""
-
-    def make(*students: str, teacher: bool = False) -> dict[str, list[dict[str, Any]]]:
-        people = [(name, "student") for name in students] + ([("teacher", "teacher")] if teacher else [])
-        return {
-            "orgs": [{"sourced_id": "school", "name": "Elm School", "type": "school"}],
-            "academic_sessions": [{"sourced_id": "year", "title": "2026-2027", "type": "schoolYear"}],
-            "courses": [{"sourced_id": "maths", "title": "Mathematics"}],
-            "classes": [
-                {
-                    "sourced_id": "maths-1",
-                    "title": "Maths 1",
-                    "school_sourced_id": "school",
-                    "course_sourced_id": "maths",
-                }
-            ],
-            "class_terms": [{"class_sourced_id": "maths-1", "term_sourced_id": "year"}],
-            "users": [
-                {
-                    "sourced_id": name,
-                    "given_name": name.title(),
-                    "family_name": "Planted-Okonkwo",
-                    "email": f"{name}@elm.example",
-                    "identifier": f"id-{name}",
-                    "primary_org_sourced_id": "school",
-                }
-                for name, _ in people
-            ],
-            "user_roles": [
-                {
-                    "user_sourced_id": name,
-                    "role_key": f"{role}|school|",
-                    "org_sourced_id": "school",
-                    "role": role,
-                    "role_type": "primary",
-                }
-                for name, role in people
-            ],
-            "enrollments": [
-                {
-                    "sourced_id": f"e-{name}",
-                    "user_sourced_id": name,
-                    "class_sourced_id": "maths-1",
-                    "school_sourced_id": "school",
-                    "role": role,
-                }
-                for name, role in people
-            ],
-        }
-
-    return make
+    """Makes a small roster."""
+    return small_roster

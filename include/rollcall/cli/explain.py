@@ -77,11 +77,12 @@ def diff(
 def explain(district: str, who: tuple[str, ...], forward: bool, as_json: bool, warehouse: str | None) -> None:
     """Explain why WHO is in the roster of DISTRICT or not, and since when.
 
-    WHO is a sourcedId, a username, an email address, a student or staff number, part of a name, or a school. If several
-    people match, it lists them. It only reads, and sends no SIS requests.
+    WHO is a sourcedId, a username, an email address, a student or staff number, part of a name in any order and without
+    accents, or a school. If several people match, it lists them; if no one matches, it lists the closest names. It only
+    reads, and sends no SIS requests.
     """
     from rollcall.explain.explain import explain as explained
-    from rollcall.explain.render import print_explanation, print_matches
+    from rollcall.explain.render import print_explanation, print_matches, print_near
     from rollcall.explain.timeline import PersonMatches
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
@@ -94,6 +95,7 @@ def explain(district: str, who: tuple[str, ...], forward: bool, as_json: bool, w
         print_matches(result, sys.stderr if forward else sys.stdout)
         sys.exit(1 if forward else 0)
     elif forward:
+        print_near(result, sys.stderr)
         echo_text(result.answer.reply)
     else:
         print_explanation(result, settings.schedule.timezone, sys.stdout)

@@ -10,9 +10,19 @@ from rollcall.display.dates import format_day
 from rollcall.explain.answer_selector import AnswerSelector, select_for_school, select_for_unknown
 from rollcall.explain.changes import person_changes
 from rollcall.explain.context import DistrictContext, district_context
+from rollcall.explain.directory import MAX_NEAR, Directory
 from rollcall.explain.formatting import full_name, join_words
 from rollcall.explain.person_details import read_person_details
-from rollcall.explain.search import MAX_MATCHES, Row, find_people, find_school, other_records, schools_of
+from rollcall.explain.search import (
+    MAX_MATCHES,
+    Row,
+    find_people,
+    find_school,
+    near_people,
+    near_schools,
+    other_records,
+    schools_of,
+)
 from rollcall.explain.timeline import Explanation, PersonMatches, build_timeline, fill_answer
 from rollcall.settings import District
 from rollcall.warehouse.session import warehouse_snapshot
@@ -32,9 +42,10 @@ def explain(
     """
     with warehouse_snapshot(engine, "reading", district=district.district) as connection:
         context = district_context(connection, resolve_site_targets(connection, district), now or datetime.now(UTC))
-        matches = find_people(connection, district.district, who)
+        directory = Directory(connection, district.district)
+        matches = find_people(connection, district.district, directory, who)
         if not matches:
-            return _explain_without_person(connection, context, who)
+            return _explain_without_person(connection, context, directory, who)
         user = matches[0] if len(matches) == 1 else _single_person(connection, district.district, matches)
         if user is None:
             return _person_matches(connection, context, who, matches)
@@ -51,11 +62,14 @@ def explain(
         )
 
 
-def _explain_without_person(connection: sa.Connection, context: DistrictContext, who: str) -> Explanation:
+def _explain_without_person(
+    connection: sa.Connection, context: DistrictContext, directory: Directory, who: str
+) -> Explanation:
     school = find_school(connection, context.settings.district, who)
     if school is None:
         code, values = select_for_unknown(connection, context, who)
-        return Explanation(who.strip(), None, fill_answer(code, context, values), context.notes())
+        near = _near(connection, context, directory, who)
+        return Explanation(who.strip(), None, fill_answer(code, context, values), context.notes(), near=near)
     code, values = select_for_school(connection, context, school)
     return Explanation(values["school"], school["sourced_id"], fill_answer(code, context, values), context.notes())
 
@@ -74,9 +88,30 @@ def _single_person(connection: sa.Connection, district: str, matches: list[Row])
 
 
 def _person_matches(connection: sa.Connection, context: DistrictContext, who: str, matches: list[Row]) -> PersonMatches:
-    listed = matches[:MAX_MATCHES]
-    schools = schools_of(connection, context.settings.district, [row["sourced_id"] for row in listed])
-    people = [
+    people = _described(connection, context, matches[:MAX_MATCHES])
+    return PersonMatches(who.strip(), people, more=len(matches) > MAX_MATCHES)
+
+
+def _near(connection: sa.Connection, context: DistrictContext, directory: Directory, who: str) -> list[dict[str, str]]:
+    """People and schools whose name is nearly what was asked, the most similar first."""
+    district = context.settings.district
+    people = near_people(connection, district, directory, who)
+    schools = near_schools(connection, district, who)
+    rows = _described(connection, context, [row for row, _ in people])
+    rows += [
+        {"name": org["name"] or org["sourced_id"], "school": f"({org['type'] or 'org'})", "grade": "", "state": ""}
+        | {"sourced_id": org["sourced_id"]}
+        for org, _ in schools
+    ]
+    scores = [score for _, score in (*people, *schools)]
+    scored = [{**row, "similarity": f"{score}%"} for row, score in zip(rows, scores, strict=True)]
+    return sorted(scored, key=lambda row: -int(row["similarity"][:-1]))[:MAX_NEAR]
+
+
+def _described(connection: sa.Connection, context: DistrictContext, users: list[Row]) -> list[dict[str, str]]:
+    """What distinguishes people in a list: name, school, grade, state, sourced_id."""
+    schools = schools_of(connection, context.settings.district, [row["sourced_id"] for row in users])
+    return [
         {
             "name": full_name(row),
             "school": join_words(schools.get(row["sourced_id"], [])),
@@ -84,6 +119,5 @@ def _person_matches(connection: sa.Connection, context: DistrictContext, who: st
             "state": f"removed {format_day(row['_removed_at'], context.timezone)}" if row["_removed_at"] else "",
             "sourced_id": row["sourced_id"],
         }
-        for row in listed
+        for row in users
     ]
-    return PersonMatches(who.strip(), people, more=len(matches) > MAX_MATCHES)

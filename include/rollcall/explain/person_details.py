@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from rollcall.explain.directory import fold
 from rollcall.explain.formatting import full_name
 from rollcall.explain.search import Row, fetch_rows, other_records
 from rollcall.model.keys import key_prefix
 from rollcall.warehouse.models import hold_rows, holds, left_out, rejects, runs, staging
+
+#: The most rejected records that a name may match.
+_MAX_REJECTS = 100
 
 #: Tables whose key begins with the user's sourcedId.
 _BY_USER = ("users", "user_roles", "user_agents", "demographics", "accounts")
@@ -133,25 +137,32 @@ def runs_since_full_pull(connection: sa.Connection, district: str) -> list[str]:
 
 def unpublished_rejects(connection: sa.Connection, district: str, who: str) -> list[Row]:
     """Rejects about an unpublished person: the person's own record by ID or name, or enrollments by ID."""
-    record = rejects.c.record
-    names = sa.func.concat_ws(
-        " ", *(record[name].astext for name in ("given_name", "givenName", "family_name", "familyName", "email"))
-    )
-    has_name = sa.and_(
-        rejects.c.collection == "users",
-        *(names.icontains(word, autoescape=True) for word in who.split()),
-    )
+    counting = runs_since_full_pull(connection, district)
+    named = rejects.c.reject_id.in_(_rejects_with_name(connection, district, counting, who))
     query = (
         sa.select(rejects, runs.c.night, runs.c.as_of)
         .join(runs, (runs.c.district_id == rejects.c.district_id) & (runs.c.run_id == rejects.c.run_id))
         .where(
             rejects.c.district_id == district,
-            rejects.c.run_id.in_(runs_since_full_pull(connection, district)),
-            sa.or_(_concerns_user(who.strip()), has_name),
+            rejects.c.run_id.in_(counting),
+            sa.or_(_concerns_user(who.strip()), named),
         )
         .order_by(rejects.c.collection != "users", runs.c.as_of.desc(), rejects.c.reject_id)
     )
     return fetch_rows(connection, query)
+
+
+def _rejects_with_name(connection: sa.Connection, district: str, run_ids: list[str], who: str) -> list[int]:
+    """The rejected people with every word in their name or email, compared like the names of the roster."""
+    record, words = rejects.c.record, fold(who).split()
+    names = sa.func.concat_ws(
+        " ", *(record[name].astext for name in ("given_name", "givenName", "family_name", "familyName", "email"))
+    )
+    query = sa.select(rejects.c.reject_id, names.label("names")).where(
+        rejects.c.district_id == district, rejects.c.run_id.in_(run_ids), rejects.c.collection == "users"
+    )
+    found = [row.reject_id for row in connection.execute(query) if all(word in fold(row.names) for word in words)]
+    return found[:_MAX_REJECTS] if words else []
 
 
 def read_held_rows(connection: sa.Connection, district: str, user: str, enrollments: list[str]) -> list[Row]:

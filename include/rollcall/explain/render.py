@@ -48,7 +48,21 @@ def print_explanation(explanation: Explanation, timezone: str, file: IO[str] | N
         console.print(grid)
         if len(explanation.changes) > _MAX_CHANGES:
             console.print(f"  … and {len(explanation.changes) - _MAX_CHANGES:,} earlier (--json)", style="dim")
+    if explanation.near:
+        console.print()
+        _print_near(console, explanation)
     _print_answer(console, explanation)
+
+
+def print_near(explanation: Explanation, file: IO[str] | None = None) -> None:
+    """Print only the people that are probably meant; nothing if there are none."""
+    if explanation.near:
+        _print_near(open_console(file), explanation)
+
+
+def _print_near(console: Console, explanation: Explanation) -> None:
+    console.print(f'No one matches "{explanation.subject}". Closest matches; run the command again with one ID:')
+    console.print(table(explanation.near, ("name", "school", "grade", "state", "similarity", "sourced_id")))
 
 
 def _step(step: TimelineStep) -> Grid:

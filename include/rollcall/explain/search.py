@@ -1,21 +1,24 @@
 """Finds people by ID, username, email, number or part of a name, their other records, and schools.
 
-IDs and usernames use an index. Every other search scans the district's users once.
+IDs and usernames use an index. Every other search reads the district's names once (`directory`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
+from rollcall.explain.directory import MAX_NEAR, Directory, fold
 from rollcall.explain.formatting import casefolded, join_words
 from rollcall.model.username_text import username_key
 from rollcall.warehouse.models import history, published, staging
 
 Row = dict[str, Any]
 
-_NAMES = ("given_name", "middle_name", "family_name", "preferred_first_name", "preferred_last_name")
+#: How similar a school's name must be, in percent, to be offered.
+_SIMILAR_SCHOOL = 80
 
 #: The most people listed when several match.
 MAX_MATCHES = 25
@@ -25,7 +28,7 @@ def fetch_rows(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def find_people(connection: sa.Connection, district: str, who: str) -> list[Row]:
+def find_people(connection: sa.Connection, district: str, directory: Directory, who: str) -> list[Row]:
     """The users that match, including removed ones.
 
     The first search with a result wins: ID; username, email or number; every word in the name; an earlier username,
@@ -37,21 +40,31 @@ def find_people(connection: sa.Connection, district: str, who: str) -> list[Row]
     wanted = casefolded(who)
     if not wanted:
         return []
-    names = sa.func.concat_ws(" ", *(users.c[name] for name in _NAMES))
-    searches = (
-        users.c.sourced_id == who.strip(),
-        sa.or_(users.c.sourced_id.in_(_with_username(district, username_key(wanted))), *_equal(users, wanted)),
-        sa.and_(*(names.icontains(word, autoescape=True) for word in who.split())),
-        users.c.sourced_id.in_(_with_earlier_value(district, wanted)),
+    with_username = connection.execute(_with_username(district, username_key(wanted))).scalars()
+    searches: tuple[Callable[[], Iterable[str]], ...] = (
+        lambda: [who.strip()],
+        lambda: [*with_username, *directory.with_value(who)],
+        lambda: directory.with_name(who),
+        lambda: connection.execute(_with_earlier_value(district, wanted)).scalars(),
     )
-    order = (users.c._removed_at.is_not(None), users.c.family_name, users.c.given_name, users.c.sourced_id)
-    for condition in searches:
-        query = (
-            sa.select(users).where(users.c.district_id == district, condition).order_by(*order).limit(MAX_MATCHES + 1)
-        )
-        if found := fetch_rows(connection, query):
-            return found
+    for search in searches:
+        ids = list(dict.fromkeys(search()))[: MAX_MATCHES + 1]
+        where = (users.c.district_id == district, users.c.sourced_id.in_(ids))
+        if found := fetch_rows(connection, sa.select(users).where(*where)):
+            return sorted(found, key=lambda row: (row["_removed_at"] is not None, ids.index(row["sourced_id"])))
     return []
+
+
+def near_people(connection: sa.Connection, district: str, directory: Directory, who: str) -> list[tuple[Row, int]]:
+    """The users that are probably meant if none matches, the most similar first, with the similarity in percent."""
+    users, accounts = staging["users"], staging["accounts"]
+    usernames = sa.select(accounts.c.user_sourced_id, accounts.c.username)
+    has_username = (accounts.c.district_id == district, accounts.c.username.is_not(None))
+    pairs = ((row.user_sourced_id, row.username) for row in connection.execute(usernames.where(*has_username)))
+    near = directory.near(who, pairs)
+    where = (users.c.district_id == district, users.c.sourced_id.in_([each.sourced_id for each in near]))
+    rows = {row["sourced_id"]: row for row in fetch_rows(connection, sa.select(users).where(*where))}
+    return [(rows[each.sourced_id], each.similarity) for each in near if each.sourced_id in rows]
 
 
 def _equal(users: sa.Table, wanted: str) -> list[sa.ColumnElement[bool]]:
@@ -107,18 +120,23 @@ def other_records(connection: sa.Connection, district: str, user: Row) -> list[R
         "email": _same(users.c.email, user["email"]),
         "birth date": other_birth_date == own_birth_date if own_birth_date is not None else sa.false(),
     }
-    names = [_same(users.c[name], user[name]) for name in ("given_name", "family_name")]
     query = (
         sa.select(users, *(sa.func.coalesce(same, False).label(f"same {what}") for what, same in matches.items()))
-        .where(users.c.district_id == district, users.c.sourced_id != user["sourced_id"], *names)
+        .where(users.c.district_id == district, users.c.sourced_id != user["sourced_id"])
         .where(sa.or_(*matches.values()))
         .order_by(users.c._removed_at.is_not(None), users.c.sourced_id)
     )
-    found = fetch_rows(connection, query)
+    found = [row for row in fetch_rows(connection, query) if _has_same_name(row, user)]
     for row in found:
         common = [what for what in matches if row.pop(f"same {what}")]
         row["basis"] = f"the same {join_words(['name', *common])}"
     return found
+
+
+def _has_same_name(one: Row, other: Row) -> bool:
+    """Whether both names are given and equal. Compared here, because `lower` depends on the database's locale."""
+    names = ("given_name", "family_name")
+    return all(casefolded(one[name]) and casefolded(one[name]) == casefolded(other[name]) for name in names)
 
 
 def _same(column: sa.Column[Any], value: str | None) -> sa.ColumnElement[bool]:
@@ -129,19 +147,37 @@ def _same(column: sa.Column[Any], value: str | None) -> sa.ColumnElement[bool]:
 
 def find_school(connection: sa.Connection, district: str, who: str) -> Row | None:
     """The one org that matches an ID, a name, an earlier name or part of a name; None for none or several."""
-    orgs, earlier = staging["orgs"], history["orgs"]
-    wanted = who.strip()
-    had_name = sa.select(earlier.c.sourced_id).where(
-        earlier.c.district_id == district, sa.func.lower(earlier.c.name) == wanted.lower()
+    orgs = _orgs(connection, district)
+    wanted, words = fold(who), fold(who).split()
+    earlier = history["orgs"]
+    names = sa.select(earlier.c.sourced_id, earlier.c.name).where(earlier.c.district_id == district)
+    had_name = {row.sourced_id for row in connection.execute(names) if wanted and fold(row.name or "") == wanted}
+    searches: tuple[Callable[[Row], bool], ...] = (
+        lambda org: org["sourced_id"] == who.strip(),
+        lambda org: bool(wanted) and fold(org["name"] or "") == wanted,
+        lambda org: org["sourced_id"] in had_name,
+        lambda org: bool(words) and all(word in fold(org["name"] or "") for word in words),
     )
-    searches = (
-        orgs.c.sourced_id == wanted,
-        sa.func.lower(orgs.c.name) == wanted.lower(),
-        orgs.c.sourced_id.in_(had_name),
-        sa.and_(*(orgs.c.name.icontains(word, autoescape=True) for word in wanted.split())),
-    )
-    for condition in searches:
-        found = fetch_rows(connection, sa.select(orgs).where(orgs.c.district_id == district, condition).limit(2))
+    for matches in searches:
+        found = [org for org in orgs if matches(org)]
         if found:
             return found[0] if len(found) == 1 else None
     return None
+
+
+def near_schools(connection: sa.Connection, district: str, who: str) -> list[tuple[Row, int]]:
+    """The orgs whose name or ID is nearly what was searched, with the similarity in percent."""
+    from rapidfuzz import fuzz
+
+    scored = [
+        (org, round(max(fuzz.ratio(fold(who), fold(text or "")) for text in (org["name"], org["sourced_id"]))))
+        for org in _orgs(connection, district)
+    ]
+    near = [(org, score) for org, score in scored if score >= _SIMILAR_SCHOOL]
+    return sorted(near, key=lambda pair: -pair[1])[:MAX_NEAR]
+
+
+def _orgs(connection: sa.Connection, district: str) -> list[Row]:
+    orgs = staging["orgs"]
+    query = sa.select(orgs).where(orgs.c.district_id == district).order_by(orgs.c._removed_at.is_not(None))
+    return fetch_rows(connection, query.order_by(orgs.c.sourced_id))

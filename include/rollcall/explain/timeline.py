@@ -57,6 +57,8 @@ class Explanation:
     """The explanation of one person or school.
 
     :param subject: the person's or school's name, as a heading.
+    :param near: if no one matches, the people and schools that are probably meant, the most similar first, with name,
+        school, grade, state, sourced_id, similarity.
     """
 
     subject: str
@@ -65,6 +67,7 @@ class Explanation:
     notes: list[str]
     steps: list[TimelineStep] = field(default_factory=list)
     changes: list[PersonChange] = field(default_factory=list)
+    near: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
