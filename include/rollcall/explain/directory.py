@@ -34,16 +34,15 @@ _PUNCTUATION = str.maketrans({**dict.fromkeys("'’ʼ`´.\"", None), **dict.from
 
 def fold(text: str) -> str:
     """A name in lowercase ASCII letters: `Zoë Novák` and `ZOE NOVAK` are equal, as are Straße and Strasse."""
-    return " ".join(_letters(text).translate(_PUNCTUATION).split())
+    letters = text.lower() if text.isascii() else " ".join(map(_letters, text.split()))
+    return " ".join(letters.translate(_PUNCTUATION).split())
 
 
 @lru_cache(maxsize=65_536)
-def _letters(text: str) -> str:
-    if text.isascii():
-        return text.lower()
+def _letters(word: str) -> str:
     from anyascii import anyascii  # tables are read for those who need them
 
-    written: str = anyascii(unicodedata.normalize("NFC", text.casefold()))
+    written: str = anyascii(unicodedata.normalize("NFC", word.casefold()))
     return written.lower()
 
 

@@ -60,7 +60,7 @@ def print_near(explanation: Explanation, file: IO[str] | None = None) -> None:
         _print_near(open_console(file), explanation)
 
 
-def _print_near(console: Console, explanation: Explanation) -> None:
+def _print_near(console: TextConsole, explanation: Explanation) -> None:
     console.print(f'No one matches "{explanation.subject}". Closest matches; run the command again with one ID:')
     console.print(table(explanation.near, ("name", "school", "grade", "state", "similarity", "sourced_id")))
 
