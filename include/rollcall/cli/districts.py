@@ -1,4 +1,4 @@
-"""`rollcall districts`: adds a district, shows its settings, stores its connection, deletes its data."""
+"""`rollcall districts`: lists and adds districts, shows settings, stores connections, deletes data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 from rollcall.cli.grammar import CommandGroup, district_argument, examples
 from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
 from rollcall.display.echo import echo, echo_json, echo_text
-from rollcall.errors import ActionRequired
+from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing
 from rollcall.settings import json_schema
 
@@ -32,7 +32,35 @@ _CONNECT = (
 
 @click.group(cls=CommandGroup)
 def districts() -> None:
-    """Add a district, show its settings, store its connection, or delete its data."""
+    """List districts, add one, show its settings, store its connection, or delete its data."""
+
+
+@districts.command("list", epilog=examples("districts list"))
+@json_option
+@warehouse_option
+def list_(as_json: bool, warehouse: str | None) -> None:
+    """List every district file: ID, name, sites, connection, next night, and published roster.
+
+    Pauses and published rosters come from the warehouse. Without one, the rest is listed.
+    """
+    from rollcall.settings import load_districts
+    from rollcall.status.district_list import list_districts, print_districts
+    from rollcall.warehouse.session import warehouse_transaction
+
+    districts, broken = load_districts()
+    engine = _engine(warehouse)
+    lines, is_reachable = None, False
+    if engine is not None:
+        try:
+            with warehouse_transaction(engine, "districts") as connection:
+                lines, is_reachable = list_districts(districts, broken, connection), True
+        except RollcallError as error:
+            echo(f"{error.message} Pauses and published rosters are not listed.", err=True)
+    lines = lines if lines is not None else list_districts(districts, broken)
+    if as_json:
+        echo_json([line.plain() for line in lines])
+    else:
+        print_districts(lines, has_warehouse=is_reachable)
 
 
 @districts.command(epilog=examples("districts schema > district.schema.json"))

@@ -30,6 +30,7 @@ COMMANDS = {
     "db": "rollcall.cli.db",
     "diff": "rollcall.cli.explain",
     "districts": "rollcall.cli.districts",
+    "doctor": "rollcall.cli.doctor",
     "explain": "rollcall.cli.explain",
     "holds": "rollcall.cli.holds",
     "people": "rollcall.cli.people",

@@ -10,8 +10,9 @@ import requests
 
 from rollcall.errors import RollcallError
 
-#: Seconds one call may take; on two busy cores the first call of an API server takes several.
-_TIMEOUT = 30.0
+#: Seconds to connect, so that a wrong address is reported at once, and seconds for one call. The first call of an API
+#: server is slow on two busy cores.
+_TIMEOUT = (3.0, 30.0)
 
 #: States in which a DAG run does not change any more.
 ENDED = ("success", "failed")
@@ -53,6 +54,18 @@ class AirflowApi:
         :raises RollcallError: `airflow_unreachable`, as every call here, while the server does not answer.
         """
         return self._json(self._request("GET", "/api/v2/monitor/health"))
+
+    def version(self) -> str:
+        """Airflow's version.
+
+        :raises RollcallError: also `airflow_login_refused`, for the user and password are checked first.
+        """
+        return str(self._get("/version")["version"])
+
+    def has_provider(self, package: str) -> bool:
+        """Whether a provider package is installed there."""
+        found: list[dict[str, Any]] = self._get("/providers?limit=1000")["providers"]
+        return any(provider["package_name"] == package for provider in found)
 
     def overwrite(self, kind: str, entities: Sequence[dict[str, object]]) -> None:
         """Create or overwrite `connections`, `pools` or `variables`; doing it twice changes nothing.
@@ -134,7 +147,9 @@ class AirflowApi:
             return self._session.request(method, self.url + path, json=body, headers=headers, timeout=_TIMEOUT)
         except requests.RequestException as error:
             raise RollcallError(
-                "airflow_unreachable", f"Airflow does not answer at {self.url} ({type(error).__name__})."
+                "airflow_unreachable",
+                f"Airflow does not answer at {self.url} ({type(error).__name__}).",
+                remedy="Check ROLLCALL_AIRFLOW_URL, and check that Airflow's API server is running.",
             ) from None
 
     def _json(self, answer: requests.Response) -> dict[str, Any]:

@@ -7,18 +7,23 @@ Tables are whole at any width: words wrap, numbers and short values never lose a
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from rollcall.display.printable import printable
+from rollcall.display.printable import printable, printable_lines
 
 #: Characters in a line where there is no terminal. A pipe is searched by line, so rows should not wrap.
 _PIPE_WIDTH = 1_000
+
+#: Words up to this length are never folded.
+_LONGEST_WORD = 18
 
 
 class TextConsole(Console):
@@ -30,25 +35,54 @@ class TextConsole(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            is_plain = segment.control or segment.text == "\n"
-            yield segment if is_plain else Segment(printable(segment.text), segment.style)
+            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print strings as lines that only the terminal wraps; print tables no narrower than their longest words."""
-        is_line = all(isinstance(each, (str, Text)) for each in objects)
-        if is_line:
+        if all(isinstance(each, str | Text) for each in objects):
             options.setdefault("soft_wrap", True)
-        elif len(objects) == 1:
-            needed = self.measure(objects[0]).minimum
-            if needed > self.width:
-                options |= {"width": needed, "crop": False, "no_wrap": False}
-        if self.is_terminal:
-            super().print(*objects, **options)
-            return
-        with self.capture() as captured:
-            super().print(*objects, **options)
+        needed = max((self._set_column_widths(each) for each in objects if isinstance(each, Table)), default=0)
+        with self._at_least(needed):
+            if self.is_terminal:
+                super().print(*objects, **options)
+                return
+            with self.capture() as captured:
+                super().print(*objects, **options)
         lines = captured.get().split("\n")
-        self.file.write("\n".join(line.rstrip() for line in lines))
+        self.file.write("\n".join(each.rstrip() for each in lines))
+
+    @contextmanager
+    def _at_least(self, width: int) -> Iterator[None]:
+        """Print wider than the screen if needed: its own wrapping shows what a cut would hide."""
+        own = self._width
+        if width > self.width:
+            self.width = width
+        yield
+        self._width = own
+
+    def _set_column_widths(self, grid: Table) -> int:
+        """Share the screen among the columns of a table that is too wide. Return the width the table needs.
+
+        rich takes space from any column, and cuts what then sticks out. Here numbers and short words keep theirs.
+        """
+        wide = self.options.update(max_width=_PIPE_WIDTH)
+        least, most = [], []
+        for column in grid.columns:
+            sizes = [self.measure(cell, options=wide) for cell in (column.header, *column.cells)]
+            longest = max(size.maximum for size in sizes)
+            word = max(size.minimum for size in sizes)
+            least.append(column.width or (longest if column.no_wrap else min(word, _LONGEST_WORD)))
+            most.append(column.width or longest)
+        _, right, _, left_side = Padding.unpack(grid.padding)
+        padding = (right + left_side) * (len(most) - (not grid.pad_edge))
+        left = max(self.width - padding - sum(least), 0)
+        if sum(most) > sum(least) + left:
+            by_need = sorted(range(len(most)), key=lambda place: most[place] - least[place])
+            for done, place in enumerate(by_need):
+                more = min(most[place] - least[place], left // (len(most) - done))
+                grid.columns[place].width = least[place] + more
+                left -= more
+        return sum(least) + padding
 
 
 def open_console(file: IO[str] | None = None, *, width: int = _PIPE_WIDTH) -> TextConsole:
