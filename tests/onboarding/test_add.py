@@ -31,38 +31,6 @@ def _in_a_shell(command: str, secret: str, variable: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize(
-    ("district", "mail_name"),
-    [(MAPLE, "forwarded.txt"), (CEDAR, "classic.txt")],
-    ids=["1.2 with OAuth 2", "1.1 with a Consumer Key"],
-)
-def test_from_the_mail_to_a_dry_run_in_three_commands(
-    warehouse, folder, mail, run, tmp_path, monkeypatch, district, mail_name
-):
-    saved = tmp_path / "mail.txt"
-    saved.write_bytes(mail(mail_name))
-    # 1
-    added = run("districts", "add", district.app, str(saved), "--json")
-    assert added.exit_code == 0, added.output
-    told = json.loads(added.stdout)
-    assert told["credentials"]["missing"] == []
-    assert told["check"]["passed"]
-    assert district.client_secret not in added.output
-    settings = load_district(folder / f"{district.app}.yaml")
-    assert (settings.name, settings.version) == (district.name, district.version)
-    # 2
-    variable = f"AIRFLOW_CONN_ONEROSTER_{district.app.upper()}"
-    monkeypatch.setenv(variable, _in_a_shell(told["written"]["command"], district.client_secret, variable))
-    # 3
-    dry = run("sync", district.app, "--dry-run", "--json")
-    assert dry.exit_code == 0, dry.output
-    summary = json.loads(dry.stdout)
-    assert summary["run"]["status"] == "dry_run"
-    # nobody has decided about a school yet, so nobody has an account, and everybody is accounted for
-    assert summary["run"]["accounts"] == 0
-    assert summary["run"]["coverage"]["people"] == summary["run"]["left_out"]
-
-
 def test_a_classic_connection_is_written_with_the_signature_its_provider_takes(folder, mail, run, sandbox, monkeypatch):
     sandbox.set_quirks("cedar", ["sha1-only"])
     added = run("districts", "add", "cedar", "--json", text=mail("classic.txt"))

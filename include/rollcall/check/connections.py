@@ -49,12 +49,14 @@ def check_and_record(
     replace_pin: bool = False,
     keep_failure: bool = True,
     watch: Watch | None = None,
+    accept: Callable[[CheckReport], None] = lambda _: None,
 ) -> Recorded:
     """Check a district's connection and keep the provider's profile.
 
     :param engine: of the warehouse; None where there is none.
     :param replace_pin: take the district org the connection shows now for the right one.
-    :param keep_failure: keep also that a check failed; of a district that is not taken in yet there is nothing to keep.
+    :param keep_failure: store the result of a failed check too. A district that is not added yet has nothing to store.
+    :param accept: called with the result before it is stored; may raise.
     :param watch: called after each step.
     """
     last, not_kept = _last_profile(engine, district)
@@ -70,6 +72,7 @@ def check_and_record(
             count_people=count_people,
             watch=watch,
         )
+    accept(checked)
     if engine is not None and (checked.passed or keep_failure):
         with redact_errors("check", district=district.district), engine.begin() as connection:
             found = _profile_to_store(checked, before, last)

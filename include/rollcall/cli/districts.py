@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -89,6 +89,7 @@ def schema() -> None:
 @retired_option("--letter", "--email", is_flag=True)
 @json_option
 @warehouse_option
+@landing_option
 def add(
     district: str,
     file: IO[bytes],
@@ -103,12 +104,14 @@ def add(
     as_email: bool,
     as_json: bool,
     warehouse: str | None,
+    landing: str,
 ) -> None:
     """Add DISTRICT (its new ID) from the text it sent: FILE, or standard input.
 
     The text is a saved email or pasted text with Client ID, Client Secret, Token URL, and Base URL, or with Consumer
     Key, Consumer Secret, and OneRoster URL. The command prints what it recognized and checks the connection. If the
-    check passes, it writes DISTRICT.yaml with every school undecided and stores the connection in Airflow.
+    check passes, it pulls schools and people for your first decisions (nothing is published), stores the connection in
+    Airflow, and writes DISTRICT.yaml with every school undecided. Then it prints the next commands.
     """
 
     from rollcall.check.email import email_text
@@ -146,7 +149,10 @@ def add(
     checked = recorded.checked
     if recorded.not_kept:
         echo(recorded.not_kept, err=True)
-    taken = onboarding.write(settings, found, checked, engine, date.today()) if checked.passed else None
+    taken = None
+    if checked.passed:
+        with open_console(sys.stderr).status(line(f"Pulling the schools and people of {settings.name}")):
+            taken = onboarding.write(settings, found, checked, engine, Landing(landing), datetime.now(UTC))
     if as_json:
         plain = {
             "credentials": render.credentials_as_json(found),

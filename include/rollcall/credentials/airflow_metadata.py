@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ _DATABASE = ("database", "sql_alchemy_conn")
 _FERNET_KEYS = ("core", "fernet_key")
 _SECRETS_BACKEND = ("secrets", "backend")
 
-_QUERY = sa.text(
+_BY_ID = sa.text(
     "SELECT host, login, password, extra, is_encrypted, is_extra_encrypted FROM connection WHERE conn_id = :conn_id"
 )
+_BY_LOGIN = sa.text("SELECT conn_id, host FROM connection WHERE conn_type = 'oneroster' AND login = :login")
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,21 +63,32 @@ class AirflowMetadata:
         :raises RollcallError: `airflow_metadata` if the database does not answer or is not Airflow's;
             `airflow_fernet_key` if the connection was encrypted with another key.
         """
+        rows = self._read(_BY_ID, {"conn_id": conn_id})
+        if not rows:
+            return None
+        [row] = rows
+        password = self._plain(row.password, is_encrypted=row.is_encrypted, conn_id=conn_id)
+        extra = self._plain(row.extra, is_encrypted=row.is_extra_encrypted, conn_id=conn_id)
+        return RawConnection(conn_id, row.host or "", row.login or "", password, _as_object(extra))
+
+    def of_client(self, login: str) -> list[tuple[str, str]]:
+        """ID and Base URL of every OneRoster connection with a Client ID or Consumer Key.
+
+        :raises RollcallError: `airflow_metadata`.
+        """
+        return [(row.conn_id, row.host or "") for row in self._read(_BY_LOGIN, {"login": login})]
+
+    def _read(self, query: sa.TextClause, values: dict[str, str]) -> Sequence[sa.Row[Any]]:
         try:
             engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool, connect_args=_timeout(self.url))
             with engine.connect() as connection:
-                row = connection.execute(_QUERY, {"conn_id": conn_id}).one_or_none()
+                return connection.execute(query, values).all()
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
             raise RollcallError(
                 "airflow_metadata",
                 f"Airflow's metadata database cannot be read ({type(error).__name__}).",
                 remedy="Start it, or correct AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, or unset it.",
             ) from None
-        if row is None:
-            return None
-        password = self._plain(row.password, is_encrypted=row.is_encrypted, conn_id=conn_id)
-        extra = self._plain(row.extra, is_encrypted=row.is_extra_encrypted, conn_id=conn_id)
-        return RawConnection(conn_id, row.host or "", row.login or "", password, _as_object(extra))
 
     def _plain(self, value: str | None, *, is_encrypted: bool | None, conn_id: str) -> str:
         if not value or not is_encrypted:

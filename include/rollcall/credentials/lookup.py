@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,9 @@ from rollcall.credentials.airflow_metadata import AirflowMetadata, names_airflow
 from rollcall.errors import RollcallError
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.oneroster.errors import ConnectionInvalid
+
+#: The beginning of the variables of OneRoster connections, by their default IDs.
+_PREFIX = "AIRFLOW_CONN_ONEROSTER_"
 
 #: What Airflow's API returns instead of a secret.
 _MASK = "***"
@@ -75,6 +79,28 @@ def differing_fields(one: RawConnection, other: RawConnection) -> list[str]:
     """The labels of the fields in which two connections differ. Only digests are compared."""
     mine, theirs = _fields(one), _fields(other)
     return [label for label, value in mine.items() if _digest(value) != _digest(theirs[label])]
+
+
+def connections_of_client(raw: RawConnection) -> list[str]:
+    """The IDs of the connections with the same Base URL and ID, in the environment and in Airflow's database.
+
+    A connection or a database that cannot be read is not among them.
+    """
+    found: list[tuple[str, str]] = []
+    for variable in os.environ:
+        conn_id = variable.removeprefix("AIRFLOW_CONN_").lower()
+        if variable.startswith(_PREFIX):
+            with suppress(RollcallError):
+                other = RawConnection.from_environment(conn_id)
+                found += [(conn_id, other.host)] if other.login.strip() == raw.login.strip() else []
+    with suppress(RollcallError):
+        if metadata := AirflowMetadata.of_environment():
+            found += metadata.of_client(raw.login.strip())
+    return [conn_id for conn_id, host in found if _same_url(host, raw.host)]
+
+
+def _same_url(one: str, other: str) -> bool:
+    return one.strip().rstrip("/").casefold() == other.strip().rstrip("/").casefold()
 
 
 def _from_airflow(conn_id: str) -> _Copy | None:

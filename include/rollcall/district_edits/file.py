@@ -175,6 +175,20 @@ def _end(node: yaml.Node) -> int:
     return end
 
 
+def read_as(path: Path, text: str) -> District:
+    """The district that a text would describe as the file at a path, with the defaults of its folder.
+
+    :raises ActionRequired: `district_file`.
+    """
+    with tempfile.TemporaryDirectory(prefix="rollcall-edit-") as folder:
+        defaults = path.parent / "_defaults.yaml"
+        if defaults.exists():
+            shutil.copyfile(defaults, Path(folder) / defaults.name)
+        trial = Path(folder) / path.name
+        _write(trial, text)
+        return load_district(trial)
+
+
 @dataclass(frozen=True)
 class DistrictFile:
     """One district's file as it is now.
@@ -204,13 +218,7 @@ class DistrictFile:
         :raises ActionRequired: `district_file` when the district would not be one any more.
         """
         text = change(self.text)
-        with tempfile.TemporaryDirectory(prefix="rollcall-edit-") as folder:
-            defaults = self.path.parent / "_defaults.yaml"
-            if defaults.exists():
-                shutil.copyfile(defaults, Path(folder) / defaults.name)
-            trial = Path(folder) / self.path.name
-            _write(trial, text)
-            return Edit(self, text, load_district(trial))
+        return Edit(self, text, read_as(self.path, text))
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class LandedPull:
 
 
 def landed_pulls(landing: Landing, district: str) -> list[LandedPull]:
-    """A district's pulls, oldest first, without remaps."""
+    """A district's pulls, oldest first, without remaps and previews."""
     found = []
     for pull_id in landing.pulls(district):
         folder = landing.pull(district, pull_id)
@@ -49,7 +49,7 @@ def landed_pulls(landing: Landing, district: str) -> list[LandedPull]:
             pull = load(folder, Pull)
         except RollcallError:  # unfinished or abandoned
             continue
-        if pull.kind != "remap":
+        if pull.kind not in ("remap", "preview"):
             found.append(LandedPull(folder, pull))
     return sorted(found, key=lambda known: (known.as_of, known.pull.pull_id))
 

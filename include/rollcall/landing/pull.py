@@ -19,8 +19,9 @@ Mode = Literal["full", "delta"]
 
 
 #: `sync` pulls and publishes, `remap` maps the published roster again, `replay` rewrites a past night from its pull,
-#: `refetch` requests what was modified since a night whose pull was deleted, `rollback` restores an earlier roster.
-RunKind = Literal["sync", "remap", "replay", "refetch", "rollback"]
+#: `refetch` requests what was modified since a night whose pull was deleted, `rollback` restores an earlier roster,
+#: `preview` pulls what the first decisions about a new district need and is never published.
+RunKind = Literal["sync", "remap", "replay", "refetch", "rollback", "preview"]
 
 
 class PullRef(Contract, frozen=True):

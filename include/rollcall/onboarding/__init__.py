@@ -1,5 +1,5 @@
-"""Taking a district in: from the text it sent to a connection that was checked, and a file that describes it.
+"""Adds a district: from the text it sent to a checked connection and a file that describes it.
 
-The text is read as it came: saved mail, forwarded, quoted, pasted out of a table or a document. What was recognised is
-said before anything is asked, and nothing is written unless the check passes.
+The text can be a saved email, forwarded, quoted, or copied from a table or a document. The recognized values are
+printed before any request, and nothing is written unless the check passes.
 """

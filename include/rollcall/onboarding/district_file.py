@@ -1,4 +1,4 @@
-"""A new district's YAML: the settings there are, and every school, undecided until a person decides."""
+"""A new district's YAML file: its settings, and every school, undecided until a person decides."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ def new_file(
     district: District,
     schools: Sequence[School],
     *,
-    today: date,
+    added: date,
+    starts_on: date,
     targets: Mapping[str, str],
     timezone: str,
 ) -> str:
     """The text of a district's file.
 
-    :param schools: all of the connection, with head-counts where they are known; without any, or with none to decide
-        about, every school is its own site.
-    :param targets: the vendor's sites, id to name; without any, the schools' own names are the targets.
-    :param timezone: only where it is not that of the defaults.
+    :param schools: all schools of the connection, with head counts if known. Without any, every school is its own site.
+    :param targets: the vendor's sites, ID to name. Without any, the schools' own names are the targets.
+    :param timezone: only if it differs from the defaults.
     """
+    key = district.district
     lines = [
-        f"# Taken in on {today:%Y-%m-%d}, when the check of its connection passed.",
-        f"district: {district.district}",
+        f"# Added on {added:%Y-%m-%d}, after the check of its connection passed.",
+        f"district: {key}",
         f"name: {written(district.name)}",
         f'version: "{district.version}"',
-        f"starts_on: {today:%Y-%m-%d}  # the first night runs after it",
+        f"starts_on: {starts_on:%Y-%m-%d}  # the first night is the one after this date",
         f"usernames: {written(district.usernames)}  # compare fields: rollcall usernames compare {district.district}",
     ]
     lines += ["demographics: true"] if district.demographics else []
@@ -44,23 +45,23 @@ def new_file(
 
 
 def with_version(text: str, district: District) -> str:
-    """A file that is there already, with the version that was found; the rest stays as somebody wrote it."""
+    """An existing file with the version that was found. Everything else stays as written."""
     said = yaml_text.load(text)
     is_other = not isinstance(said, dict) or str(said.get("version")) != district.version
     return with_setting(text, ["version"], district.version) if is_other else text
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a district's file, and read it back as everybody will.
+    """Write a district's file, and read it back.
 
-    :raises ActionRequired: `district_exists`, or `district_file` where it cannot be read; then it is not there.
+    :raises ActionRequired: `district_exists`, or `district_file` if it cannot be read; then it is deleted again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise exists(path) from None
+        raise exists(path, None) from None
     try:
         load_district(path)
     except ActionRequired:
@@ -69,36 +70,38 @@ def write_new(path: Path, text: str) -> None:
 
 
 def write_over(path: Path, text: str) -> None:
-    """Exchange a district's file for another text at once; back to the old one where the new one cannot be read."""
+    """Replace a district's file in one step. The old text comes back if the new one cannot be read."""
     before = path.read_text(encoding="utf-8")
-    _exchange(path, text)
+    _replace(path, text)
     try:
         load_district(path)
     except ActionRequired:
-        _exchange(path, before)
+        _replace(path, before)
         raise
 
 
-def exists(path: Path) -> ActionRequired:
-    """The error for a district that was taken in before."""
+def exists(path: Path, district: District | None) -> ActionRequired:
+    """The error for an ID that is in use."""
+    name = f", {district.name}" if district else ""
     return ActionRequired(
         "district_exists",
-        f"There is a district {path.stem} already: {path.name} in {path.parent}.",
-        remedy="To give it new credentials, add --replace: its connection is exchanged, what was decided stays.",
+        f"There is already a district {path.stem}{name}: {path.name} in {path.parent}.",
+        remedy="To give it new credentials, add --replace: the connection is replaced, and all decisions stay. For "
+        "another district, use another ID.",
         district=path.stem,
     )
 
 
 def _sites(district: str, schools: Sequence[School], targets: Mapping[str, str]) -> list[str]:
     names = dict.fromkeys(name for school in schools if (name := _one_line(school.name)) not in (EXCLUDE, UNDECIDED))
-    whose = "Your sites, id to name." if targets else "The schools' own names; change them to those of your sites."
+    whose = "Your sites, ID to name." if targets else "The schools' own names. Change them to the names of your sites."
     own = [f"    {written(key)}: {written(name)}" for key, name in targets.items()]
     return [
         "sites:",
         f"  # {whose}",
         "  targets:",
         *(own or [f"    - {written(name)}" for name in names]),
-        f"  # Each school is one of the targets, or {EXCLUDE}. Nobody at an {UNDECIDED} school has an account.",
+        f"  # A school is one of the targets, or {EXCLUDE}. Nobody at an {UNDECIDED} school gets an account.",
         f"  # Suggestions: rollcall sites suggest {district}. Decide: rollcall sites set {district} SCHOOL SITE",
         "  map:",
         *(f"    {written(school.sourced_id)}: {UNDECIDED}  # {_heads(school)}" for school in schools),
@@ -117,8 +120,8 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _exchange(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.chmod(path.stat().st_mode & 0o777)
-    beside.replace(path)
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(path.stat().st_mode & 0o777)
+    temporary.replace(path)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from rollcall.display.dates import format_instant
 from rollcall.district_edits.file import written
-from rollcall.settings import District, districts_folder, find_district, yaml_text
+from rollcall.settings import District, Nights, districts_folder, find_district, yaml_text
 from rollcall.settings.vocabulary import doubts
 
 #: Where a setting comes from: the district's file, the defaults beside it, or Rollcall itself.
@@ -40,7 +42,13 @@ class Effective:
             "connection_id": district.connection_id,
             "dag_id": district.dag_id,
             "nightly": district.schedule.cron(district.district),
+            "next_night": self.next_night.isoformat() if self.next_night else None,
         }
+
+    @property
+    def next_night(self) -> datetime | None:
+        """When Airflow runs the district next; None if it is disabled."""
+        return Nights(self.district).next_night(datetime.now(UTC)).begins if self.district.enabled else None
 
     def yaml(self) -> str:
         """As a district's file; where a setting is not from the file itself, a comment says where it is from."""
@@ -52,6 +60,8 @@ class Effective:
         remarks = {} if district.connection else {"connection": district.connection_id}
         if district.schedule.nightly == "spread":
             remarks["schedule.nightly"] = district.schedule.cron(district.district)
+        if self.next_night is not None:
+            remarks["starts_on"] = f"next night: {format_instant(self.next_night, district.schedule.timezone)}"
         if district.sites is None:
             remarks["sites"] = "every school is its own site"
         return remarks | doubts(district)

@@ -1,13 +1,13 @@
-"""From what was recognised to a district that is checked, described and connected; or to nothing at all."""
+"""From recognized credentials to a district that is checked, described, and connected; or to nothing at all."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter
+import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,72 +18,24 @@ from rollcall.check.connections import Recorded, check_and_record
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.steps import CheckReport, School
 from rollcall.credentials import storage
+from rollcall.credentials.lookup import differing_fields, variable_name
+from rollcall.district_edits.file import read_as
 from rollcall.errors import ActionRequired, RollcallError
+from rollcall.landing.zone import Landing
 from rollcall.onboarding import district_file
+from rollcall.onboarding.duplicates import name_warning, require_new_client, require_new_org
+from rollcall.onboarding.preview_pull import pull_preview, with_head_counts
 from rollcall.onboarding.recognition import ParsedCredentials
-from rollcall.oneroster.client import OneRosterClient
-from rollcall.oneroster.columns import columns
 from rollcall.oneroster.connection import Signature
-from rollcall.oneroster.errors import OneRosterError
-from rollcall.settings import District, districts_folder, load_district
-from rollcall.warehouse.lease import HostLease
-
-# How many students and teachers each school has, where the check has not counted them.
-#
-# A check counts by lists of schools, two requests each, and for few schools only; not every provider has such lists.
-# One reading of the users costs fewer requests than that. Nobody's record is kept: of each page only the roles are
-# looked at.
-
-_COUNTED = {"student": "students", "teacher": "teachers"}
-
-
-def with_head_counts(
-    schools: Sequence[School], district: District, pasted: RawConnection, engine: sa.Engine | None
-) -> tuple[School, ...]:
-    """The schools with their head-counts; as they came where they are counted already, or cannot be.
-
-    :param engine: of the warehouse, which shares out the host's requests; None for none.
-    """
-    if all(school.students is not None for school in schools):
-        return tuple(schools)
-    try:
-        found = _counted(district, pasted, engine)
-    except OneRosterError:  # a kindness; whoever decides sees the numbers after the first pull
-        return tuple(schools)
-    return tuple(
-        dataclasses.replace(
-            school,
-            **{field: found[role, school.sourced_id] for role, field in _COUNTED.items()},  # type: ignore[arg-type]
-        )
-        for school in schools
-    )
-
-
-def _counted(
-    district: District, pasted: RawConnection, engine: sa.Engine | None
-) -> Counter[tuple[str | None, str | None]]:
-    """By role and org, one request at a time."""
-    options = {**district.client_options(), "concurrency": 1, "demographics": False}
-    with ExitStack() as opened:
-        lease = opened.enter_context(HostLease(engine.url, district)) if engine is not None else None
-        client = opened.enter_context(OneRosterClient(pasted.connection(), budget=lease, **options))
-        reader = client.pages("users")
-        people: Counter[tuple[str | None, str | None]] = Counter()
-        attempt = None
-        for page in reader:
-            if page.attempt != attempt:  # the reading began anew
-                attempt, people = page.attempt, Counter()
-            roles = columns("users", page.records)["user_roles"]
-            fields = zip(roles["user_sourced_id"], roles["role"], roles["org_sourced_id"], strict=True)
-            people.update((role, org) for _, role, org in set(fields))
-        return people
+from rollcall.settings import District, Nights, districts_folder, load_district
+from rollcall.settings.nights import starts_on_for_tonight
 
 
 @dataclass(frozen=True)
 class DistrictOptions:
-    """What somebody says about the new district; empty is what the text, the provider or the defaults say.
+    """What a person sets for a new district. Empty values come from the text, the provider, or the defaults.
 
-    :param targets: the vendor's sites, id to name.
+    :param targets: the vendor's sites, ID to name.
     :param own_sites: every school is its own site.
     """
 
@@ -100,30 +52,38 @@ class DistrictOptions:
 class Onboarded:
     """What was done.
 
-    :param path: of the district's file.
-    :param is_new: whether the file was not there before.
-    :param undecided: schools in it that wait for a decision.
-    :param stored: where the connection is; empty: nowhere yet, `command` stores it.
-    :param shell_command: where Airflow has the connection and this environment has not: the command that changes that.
-    :param signature: the OAuth 1 signature the connection is stored with, where it is not the usual one.
+    :param path: the district's file.
+    :param is_new: whether the file did not exist before.
+    :param first_night: when Airflow runs the district next; None if it is disabled.
+    :param undecided: the number of schools without a decision.
+    :param people: the number of people that were pulled for the first decisions; None if nothing was pulled.
+    :param not_pulled: why nothing was pulled.
+    :param stored: where the connection is. Empty: nowhere yet, and `command` stores it.
     :param not_stored: why an Airflow that was named did not take the connection.
+    :param shell_command: the command that gives this shell a connection that only Airflow's API has.
+    :param signature: the OAuth 1 signature the connection is stored with, if it is not the default.
+    :param warnings: sentences.
     """
 
     path: Path
     is_new: bool
+    first_night: datetime | None
     undecided: int
+    people: int | None = None
+    not_pulled: str = ""
     stored: str = ""
     not_stored: str = ""
     command: str = ""
     shell_command: str = ""
     signature: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Onboarding:
-    """One district on its way in.
+    """One district that is being added.
 
-    :param replace: the district may be there already: its connection is exchanged, and of its file the version alone.
-    :raises ActionRequired: `district_exists`; `district_setting` for an id or a wish that no district's file may have.
+    :param replace: the district may exist: its connection is replaced, and in its file only the version changes.
+    :raises ActionRequired: `district_exists`; `district_setting` for an ID or an option that is not valid.
     """
 
     def __init__(self, district: str, options: DistrictOptions, *, replace: bool = False) -> None:
@@ -132,18 +92,21 @@ class Onboarding:
         self.path = districts_folder() / f"{district}.yaml"
         self._before = load_district(self.path) if self.path.is_file() else None
         if self._before is not None and not replace:
-            raise district_file.exists(self.path)
-        self._described("1.2", "")  # before anything is asked
+            raise district_file.exists(self.path, self._before)
+        self._described("1.2", "")  # before any request
 
     def check(self, found: ParsedCredentials, engine: sa.Engine | None) -> tuple[District, ParsedCredentials, Recorded]:
-        """Check the connection as it would be. Where nothing says which version it is, the one that answers; where
-        signatures of SHA-256 are refused, with those of SHA-1.
+        """Check the connection as it would be stored.
 
-        :param engine: of the warehouse, which keeps the provider's profile if the check passes; None for none.
+        If nothing states the version, the one that responds counts; if SHA-256 signatures are refused, SHA-1.
+
+        :param engine: the warehouse, which stores the provider's profile if the check passes. None for none.
         :returns: the district and the connection as they are to be written, and the check of them.
+        :raises ActionRequired: `district_duplicate` if another district already has this connection.
         """
         version = self._options.version or found.version
         district = self._described(version or "1.2", found.name)
+        require_new_client(district, found.raw_connection(district.connection_id))
         recorded = self._recorded(district, found, engine)
         if not self._options.version and (other := _answering_version(recorded.checked)):
             district = self._described(other, found.name)
@@ -157,72 +120,134 @@ class Onboarding:
         return district, found, recorded
 
     def write(
-        self, district: District, found: ParsedCredentials, checked: CheckReport, engine: sa.Engine | None, today: date
+        self,
+        district: District,
+        found: ParsedCredentials,
+        checked: CheckReport,
+        engine: sa.Engine | None,
+        landing: Landing,
+        now: datetime,
     ) -> Onboarded:
-        """Store the connection, then the file: a file without a connection would run tonight and fail."""
-        pasted = found.pasted(district.connection_id)
+        """Pull schools and people for the first decisions, store the connection, then write the file.
+
+        A file without a connection would run tonight and fail, so the file comes last.
+        """
+        raw = found.raw_connection(district.connection_id)
+        people, not_pulled, schools = None, "", checked.schools
+        if self._before is None:
+            people, not_pulled, schools = _pull(district, raw, engine, landing, schools)
         stored, not_stored = "", ""
         try:
-            stored = storage.store(pasted)
+            stored = storage.store(raw)
         except RollcallError as error:
             not_stored = str(error)
-        options = self._options
         if self._before is None:
-            text = district_file.new_file(
-                district,
-                () if options.own_sites else with_head_counts(checked.schools, district, pasted, engine),
-                today=today,
-                targets=options.targets,
-                timezone=options.timezone,
-            )
-            district_file.write_new(self.path, text)
+            self._write_new(district, schools, now)
         else:
             text = self.path.read_text(encoding="utf-8")
             district_file.write_over(self.path, district_file.with_version(text, district))
+        written = load_district(self.path)
+        is_undecided = self._before is None and not self._options.own_sites
         return Onboarded(
             path=self.path,
             is_new=self._before is None,
-            undecided=len(checked.schools) if self._before is None and not options.own_sites else 0,
+            first_night=Nights(written).next_night(now).begins if written.enabled else None,
+            undecided=len(checked.schools) if is_undecided else 0,
+            people=people,
+            not_pulled=not_pulled,
             stored=stored,
             not_stored=not_stored,
-            command="" if stored else storage.command_for(self._id, pasted),
-            shell_command=storage.shell_command_for(self._id, pasted) if stored else "",
+            command="" if stored else storage.command_for(self._id, raw),
+            shell_command=storage.shell_command_for(self._id, raw) if stored else "",
             signature=found.signature,
+            warnings=tuple(filter(None, (name_warning(written), _other_copy(raw, is_stored=bool(stored))))),
         )
+
+    def _write_new(self, district: District, schools: Sequence[School], now: datetime) -> None:
+        """Write the file. `starts_on` depends on the schedule, which `_defaults.yaml` may set."""
+        write = partial(
+            district_file.new_file,
+            district,
+            () if self._options.own_sites else schools,
+            added=now,
+            targets=self._options.targets,
+            timezone=self._options.timezone,
+        )
+        described = read_as(self.path, write(starts_on=now.date()))
+        district_file.write_new(self.path, write(starts_on=starts_on_for_tonight(described, now)))
 
     def _described(self, version: str, name: str) -> District:
         """The district as its file will describe it."""
         options = self._options
         if self._before is not None:
             return msgspec.structs.replace(self._before, version=version)
-        asked: dict[str, Any] = {
+        given: dict[str, Any] = {
             "district": self._id,
             "name": options.name or name or self._id.replace("_", " ").title(),
             "version": version,
             "usernames": options.usernames or "email",
             "demographics": options.demographics,
         }
-        asked |= {"schedule": {"timezone": options.timezone}} if options.timezone else {}
-        asked |= {"sites": {"targets": dict(options.targets)}} if options.targets else {}
+        given |= {"schedule": {"timezone": options.timezone}} if options.timezone else {}
+        given |= {"sites": {"targets": dict(options.targets)}} if options.targets else {}
         try:
-            return msgspec.convert(asked, District)
+            return msgspec.convert(given, District)
         except msgspec.ValidationError as error:
-            raise ActionRequired("district_setting", f"No district can be described so: {error}.") from None
+            raise ActionRequired("district_setting", f"These settings are not valid: {error}.") from None
 
     def _recorded(self, district: District, found: ParsedCredentials, engine: sa.Engine | None) -> Recorded:
-        pasted = found.pasted(district.connection_id)
-        return check_and_record(district, lambda: pasted, engine, count_people=True, keep_failure=False)
+        raw = found.raw_connection(district.connection_id)
+        return check_and_record(
+            district,
+            lambda: raw,
+            engine,
+            count_people=True,
+            keep_failure=False,
+            accept=lambda checked: require_new_org(district, checked, engine) if checked.passed else None,
+        )
+
+
+def _pull(
+    district: District,
+    raw: RawConnection,
+    engine: sa.Engine | None,
+    landing: Landing,
+    schools: tuple[School, ...],
+) -> tuple[int | None, str, tuple[School, ...]]:
+    """The number of people pulled, why there is none, and the schools with their head counts.
+
+    A pull that fails is no reason not to add the district: its first night pulls again.
+    """
+    try:
+        pulled = pull_preview(district, raw, engine, landing)
+    except RollcallError as error:
+        return None, str(error), schools
+    return pulled.people().users.num_rows, "", with_head_counts(schools, pulled)
+
+
+def _other_copy(raw: RawConnection, *, is_stored: bool) -> str:
+    """A warning about a variable of this shell that hides the connection that was stored in Airflow."""
+    variable = variable_name(raw.conn_id)
+    if not is_stored or not os.environ.get(variable):
+        return ""
+    with suppress(RollcallError):
+        if not differing_fields(RawConnection.from_environment(raw.conn_id), raw):
+            return ""
+    return (
+        f"{variable} is set in this shell and differs from what is stored now. Commands in this shell use the "
+        f"variable. To use the stored connection: unset {variable}"
+    )
 
 
 def _accepted_signature(checked: CheckReport) -> Signature | None:
-    """The signature a failed check found to be accepted in place of the one that was tried."""
+    """The signature that a failed check found to be accepted instead of the one it tried."""
     seen = (diagnosis for step in checked.failed for diagnosis in step.diagnoses)
     found = next((diagnosis for diagnosis in seen if diagnosis.mistake == "other_signature"), None)
     return found.values["signature"] if found else None
 
 
 def _answering_version(checked: CheckReport) -> Literal["1.1", "1.2", ""]:
-    """The version a failed check found in place of the one that was tried."""
+    """The version that a failed check found instead of the one it tried."""
     seen = {diagnosis.mistake for step in checked.failed for diagnosis in step.diagnoses}
     for version in ("1.1", "1.2"):
         if f"version_is_{version}" in seen:

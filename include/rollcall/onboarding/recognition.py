@@ -69,7 +69,7 @@ class ParsedCredentials:
         """With fields somebody typed in, by our names."""
         return replace(self, **{name: value.strip() for name, value in given.items()})  # type: ignore[arg-type]
 
-    def pasted(self, conn_id: str) -> RawConnection:
+    def raw_connection(self, conn_id: str) -> RawConnection:
         """As the fields of an Airflow connection."""
         extra: dict[str, Any] = {"auth_url": self.token_url} if self.auth == "oauth2" else {"auth": "oauth1"}
         if self.expires_on:

@@ -45,6 +45,14 @@ def last_profile(connection: sa.Connection, district: str) -> StoredProfile | No
     return StoredProfile(*row) if row else None
 
 
+def districts_of_org(connection: sa.Connection, org: str, base_url: str) -> list[str]:
+    """The districts whose connection belongs to an org at a Base URL."""
+    query = sa.select(provider_profiles.c.district_id).where(
+        provider_profiles.c.pinned_org == org, provider_profiles.c.profile["base_url"].astext == base_url
+    )
+    return list(connection.execute(query.order_by(provider_profiles.c.district_id)).scalars())
+
+
 def store_profile(
     connection: sa.Connection, district: str, checked: StoredProfile, *, replace_pin: bool = False
 ) -> None:

@@ -1,0 +1,57 @@
+"""The pull of `districts add`: schools and people, so that sites and usernames can be decided before the first night.
+
+It is not a night: it is not in the ledger, moves no watermark, and is never published or replayed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from rollcall.check.raw_connection import RawConnection
+from rollcall.check.steps import School
+from rollcall.district_edits.current_roster import PulledRoster, collections_to_decide, newest_pull
+from rollcall.extract.pull import FULL_PULL, extract
+from rollcall.landing.zone import Landing
+from rollcall.oneroster.client import OneRosterClient
+from rollcall.settings import District
+from rollcall.warehouse.lease import HostLease
+
+_PLAN = replace(FULL_PULL, kind="preview", reason="a new district")
+
+
+def pull_preview(district: District, raw: RawConnection, engine: sa.Engine | None, landing: Landing) -> PulledRoster:
+    """Pull what site and username decisions need, and validate it.
+
+    :param engine: the warehouse, which limits requests to the host. None: one request at a time.
+    :raises RollcallError: as `extract` and `validate`.
+    """
+    from rollcall.validate.validation import validate  # Great Expectations takes seconds to import
+
+    options = district.client_options()
+    with ExitStack() as opened:
+        lease = opened.enter_context(HostLease(engine.url, district)) if engine is not None else None
+        options |= {} if lease else {"concurrency": 1}
+        client = opened.enter_context(OneRosterClient(raw.connection(), budget=lease, **options))
+        run_id = f"preview__{secrets.token_hex(6)}"
+        ref = extract(client, district, landing, run_id=run_id, plan=_PLAN, collections=collections_to_decide(district))
+    validate(landing, ref, district)
+    return newest_pull(landing, district)
+
+
+def with_head_counts(schools: Sequence[School], pulled: PulledRoster) -> tuple[School, ...]:
+    """The schools with the numbers of students and teachers in a pull."""
+    roles = pulled.people().user_roles.to_pandas()
+    people = roles.groupby(["role", "org_sourced_id"])["user_sourced_id"].nunique().to_dict()
+    return tuple(
+        replace(
+            school,
+            students=people.get(("student", school.sourced_id), 0),
+            teachers=people.get(("teacher", school.sourced_id), 0),
+        )
+        for school in schools
+    )
