@@ -21,8 +21,9 @@ from airflow.sdk import (
     get_parsing_context,
     task,
 )
+from airflow.sdk.configuration import conf
 
-from rollcall.settings import COLLECTIONS, District, Nights, load_districts, shard_count
+from rollcall.settings import COLLECTIONS, District, Nights, load_districts, require_shared_landing, shard_count
 
 DOCS = """
 **{name}** · OneRoster {version} · runs at `{cron}` ({timezone})
@@ -216,6 +217,7 @@ def build_shard(shard: int) -> dict[str, DAG]:
     """
     if shard >= shard_count():
         return {}
+    require_shared_landing(conf.get("core", "executor"))
     requested = get_parsing_context().dag_id
     only = requested.removeprefix("roster_") if requested else None
     return {district.dag_id: build(district) for district in load_districts(only, shard=shard)[0]}

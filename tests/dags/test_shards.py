@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollcall.errors import ActionRequired
-from rollcall.settings import dag_file, shard_count
+from rollcall.settings import dag_file, require_shared_landing, shard_count
 from rollcall.settings.shards import MOST_SHARDS
 from tests.dags.conftest import MAPLE, ROOT
 
@@ -57,3 +57,36 @@ def test_there_is_one_file_per_shard_and_they_differ_by_their_number_only():
     number = r"(Shard |above |> |shard\()%d\b"
     texts = {re.sub(number % int(file.stem[-2:]), r"\1N", file.read_text(encoding="utf-8")) for file in files}
     assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("executors", "landing", "code"),
+    [
+        ("LocalExecutor", "", None),
+        ("airflow.executors.local_executor.LocalExecutor", "", None),
+        ("CeleryExecutor", "", "landing_missing"),
+        ("CeleryExecutor", "s3://bucket/landing", None),
+        ("LocalExecutor,KubernetesExecutor", "", "landing_missing"),
+        ("LocalExecutor, heavy:our.module.BatchExecutor", "", "landing_missing"),
+    ],
+)
+def test_tasks_on_several_machines_need_a_landing_zone_that_is_set(monkeypatch, executors, landing, code):
+    monkeypatch.setenv("ROLLCALL_LANDING", landing)
+    found = None
+    try:
+        require_shared_landing(executors)
+    except ActionRequired as error:
+        found = error.code
+    assert found == code
+
+
+def test_its_lack_is_said_when_dags_are_parsed(many, monkeypatch, airflow_database):
+    monkeypatch.delenv("ROLLCALL_LANDING", raising=False)
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    from airflow.dag_processing.dagbag import DagBag
+
+    file = ROOT / "dags" / "roster_districts.py"
+    bag = DagBag(dag_folder=str(file), bundle_name="dags-folder")
+    assert not bag.dags
+    [text] = bag.import_errors.values()
+    assert "ROLLCALL_LANDING is not set" in text

@@ -16,6 +16,7 @@ from rollcall.settings.files import (
     load_district,
     load_districts,
 )
+from rollcall.settings.machines import require_shared_landing
 from rollcall.settings.nights import Nights
 from rollcall.settings.schedule import ExtractSettings, Schedule, morning_schedule, night_of
 from rollcall.settings.sections import (
@@ -63,6 +64,7 @@ __all__ = [
     "load_districts",
     "morning_schedule",
     "night_of",
+    "require_shared_landing",
     "rules_digest",
     "shard_count",
 ]
