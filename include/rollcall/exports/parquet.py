@@ -22,6 +22,7 @@ from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.files.private import read_if_exists, replace_private
 from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES, Table
+from rollcall.runtime.waits import waiting
 from rollcall.warehouse.bulk import copy_out
 from rollcall.warehouse.models import state
 from rollcall.warehouse.schemas import LIVE
@@ -75,7 +76,8 @@ def _move_current(engine: sa.Engine, district: str, url: str, generation: int) -
     A lock of the warehouse serializes this, because storage cannot compare and write in one step.
     """
     with engine.begin() as connection:
-        connection.execute(ACQUIRE_LOCK, {"name": f"export {district}"})
+        with waiting(f"{district}: waiting for another export"):
+            connection.execute(ACQUIRE_LOCK, {"name": f"export {district}"})
         exported = _generation_of(read_if_exists(url))
         newest = sa.select(state.c.generation).where(state.c.district_id == district)
         published = connection.execute(newest).scalar_one_or_none() or 0

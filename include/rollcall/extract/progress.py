@@ -139,16 +139,12 @@ class ProgressReporter:
             if is_due or waiting is not None:
                 with self._lock:
                     for collection, reading in self._readings.items():
-                        if is_due:
-                            self._log(collection, reading, waiting)
+                        if is_due and waiting is None:  # `rollcall.runtime.waits` reports waits
+                            self._log(collection, reading)
                         self._report(collection, reading, waiting)
 
-    def _log(self, collection: str, reading: _Reading, waiting: float | None) -> None:
-        activity = (
-            f"{self._at_once()} requests in flight, {_time_left(reading.seconds_left())}"
-            if waiting is None
-            else f"waiting {waiting:.0f} s after a 429 (too many requests)"
-        )
+    def _log(self, collection: str, reading: _Reading) -> None:
+        activity = f"{self._at_once()} requests in flight, {_time_left(reading.seconds_left())}"
         log.info("%s: %s rows, %s", collection, f"{reading.rows:,} of {_or_unknown(reading.total)}", activity)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from rollcall.runtime.waits import waiting
 from rollcall.settings import District, Nights
 from rollcall.warehouse.clock import warehouse_now
 from rollcall.warehouse.models import (
@@ -37,7 +38,8 @@ def reset_future_instants(engine: sa.Engine, district: District) -> dict[str, in
     """
     key = district.district
     with warehouse_transaction(engine, "resume", district=key) as connection:
-        connection.execute(ACQUIRE_LOCK, {"name": f"publish {key}"})
+        with waiting(f"{key}: waiting for the end of a publication"):
+            connection.execute(ACQUIRE_LOCK, {"name": f"publish {key}"})
         now = warehouse_now(connection)
         counts: dict[str, int] = {}
         for table, statement in _statements(key, now):

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -25,6 +25,7 @@ from rollcall.oneroster.connection import OneRosterConnection, Version
 from rollcall.oneroster.errors import OneRosterError, ProviderUnavailable, RetryableError, client_closed
 from rollcall.oneroster.http import Response, Transport
 from rollcall.oneroster.refusals import is_web_page, refusal, reports_expired_token, retryable_error
+from rollcall.runtime.waits import duration, waiting
 
 log = logging.getLogger(__name__)
 
@@ -230,10 +231,17 @@ class Requester:
         retry = retry or self._retry
         first = began = self._own_time()
         attempts = heavy_failures = 0
+
+        def outlook() -> str:
+            left = retry.patience - (self._own_time() - began)
+            return f"attempt {attempts}, {f'gives up in about {duration(left)}' if left > 0 else 'the last one'}"
+
         while True:
             attempts += 1
             try:
-                return read(self._authorized(url))
+                with waiting(f"{_name(url)}: no complete answer from the provider", outlook):
+                    response = self._authorized(url)
+                return read(response)
             except RetryableError as error:
                 heavy_failures += error.heavy
                 if (
@@ -248,7 +256,10 @@ class Requester:
                 pause_all = error.code == "provider_busy"
                 if pause_all and not self._gate.is_paused:
                     log.info("%s; waiting %.0f seconds", error.reason, seconds)
-            self._gate.sleep(seconds, pause_all=pause_all, sleep=retry.sleep)
+                what = f"{_name(url)}: waiting, because {error.reason},"
+                next_at = time.monotonic() + seconds
+            with waiting(what, lambda at=next_at: f"next in {duration(at - time.monotonic())}; {outlook()}"):  # type: ignore[misc]
+                self._gate.sleep(seconds, pause_all=pause_all, sleep=retry.sleep)
 
     def _own_time(self) -> float:
         """A clock that stops while this thread waits for another thread's pause."""
@@ -292,9 +303,10 @@ class Requester:
 
     def _send_signed(self, url: str) -> tuple[Response, dict[str, str]]:
         while True:
-            self._gate.wait_until_open()
+            with waiting("waiting, because the provider asked for fewer requests,", self._pause_outlook):
+                self._gate.wait_until_open()
             self.sign_in()
-            with self._transport.slot(url):
+            with self._slot(url):
                 if self._gate.is_paused:
                     continue  # a pause began while this thread waited for its slot
                 auth_headers = self._auth.headers("GET", url)
@@ -303,15 +315,33 @@ class Requester:
 
     def _send_form(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Response:
         """A token request. It holds the secret, so it follows one redirect at most, and only to the same origin."""
-        with self._transport.slot(url):
+        with self._slot(url), waiting("no answer from the Token URL"):
             response = self._transport.send("POST", url, {**self._headers_for(url), **headers}, form)
             target = _redirect_target(response)
             if target is None:
                 return response
             return self._transport.send("POST", target, {**self._headers_for(target), **headers}, form)
 
+    @contextmanager
+    def _slot(self, url: str) -> Iterator[None]:
+        """A slot for one request. Only the wait for it is reported, not the request."""
+        with ExitStack() as stack:
+            with waiting(f"waiting for other requests to {urlsplit(url).hostname} to end"):
+                stack.enter_context(self._transport.slot(url))
+            yield
+
+    def _pause_outlook(self) -> str:
+        left = self._gate.seconds_left
+        return "" if left is None else f"next attempt in {duration(left)}"
+
     def _headers_for(self, url: str) -> dict[str, str]:
         return self._extra_headers if _same_origin(url, self._connection.base_url) else {}
+
+
+def _name(url: str) -> str:
+    """The collection that a URL asks for, such as `users`. A path may hold an ID, so only letters are repeated."""
+    name = urlsplit(url).path.rpartition("/")[2]
+    return name if name.isalpha() else "the provider"
 
 
 def _redirect_target(response: Response) -> str | None:

@@ -24,6 +24,7 @@ from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.pipeline import run
 from rollcall.pipeline.stage_record import recorded_stage
+from rollcall.runtime.waits import WAITS
 from rollcall.settings import District
 from rollcall.warehouse.lease import HostLease
 
@@ -57,11 +58,14 @@ class Terminal:
     def __enter__(self) -> Terminal:
         self._console.print(f"{self._title}: sync")
         self._bars.start()
+        self._waits = WAITS.said_by(self.say)
+        self._waits.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._waits.__exit__(None, None, None)
         self._bars.stop()
 
     def say(self, line: str) -> None:
@@ -100,7 +104,8 @@ class Terminal:
         self._bars.update(self._tasks[collection], completed=rows, total=total, description=f"  {collection} ({doing})")
         begins_to_wait = waiting is not None and not self._is_waiting
         self._is_waiting = waiting is not None
-        is_due = begins_to_wait or time.monotonic() - self._last_line >= _LINE_EVERY
+        # a wait that lasts has its own lines (`rollcall.runtime.waits`)
+        is_due = begins_to_wait or (waiting is None and time.monotonic() - self._last_line >= _LINE_EVERY)
         if is_due and not self._console.is_terminal:
             self._last_line = time.monotonic()
             self._console.print(f"  {collection}: {rows:,} of {f'{total:,}' if total else '?'} ({doing})")

@@ -21,6 +21,7 @@ from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.publish.invariants import Scope, check_roster
 from rollcall.retention.folders import DistrictFolder, FileTotals, export_folder
+from rollcall.runtime.waits import waiting
 from rollcall.settings import District
 from rollcall.warehouse.clock import warehouse_now
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
@@ -125,7 +126,8 @@ def _is_complete_full(pull: Pull | None, district: District) -> bool:
 def _sweep_rows(connection: sa.Connection, district: District, now: datetime) -> dict[str, int]:
     """Delete rows under the publish lock, so a prepared change set cannot lose a row that it restores."""
     key, keep = district.district, district.retention
-    connection.execute(ACQUIRE_LOCK, {"name": f"publish {key}"})
+    with waiting(f"{key}: waiting for the end of a publication"):
+        connection.execute(ACQUIRE_LOCK, {"name": f"publish {key}"})
     params = {
         "district": key,
         "rejects": now - timedelta(days=keep.rejects_days),

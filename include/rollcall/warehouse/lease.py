@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from rollcall.errors import RollcallError, known_fault
+from rollcall.runtime.waits import duration, waiting
 from rollcall.settings import District
 from rollcall.warehouse.session import CONNECT_ARGS, set_up_sessions
 
@@ -124,6 +125,13 @@ class HostLease:
         if time.monotonic() < self._down_until:
             return None
         give_up = time.monotonic() + _CONNECTION_PATIENCE
+        with waiting(
+            "waiting for a free connection of the warehouse",
+            lambda: f"gives up in {duration(give_up - time.monotonic())}",
+        ):
+            return self._connect(give_up)
+
+    def _connect(self, give_up: float) -> sa.Connection | None:
         wait = 0.0
         while True:
             with suppress(queue.Empty):

@@ -10,6 +10,7 @@ import logging
 
 import sqlalchemy as sa
 
+from rollcall.runtime.waits import waiting
 from rollcall.warehouse import ledger
 from rollcall.warehouse.session import ACQUIRE_LOCK, TRY_ACQUIRE_LOCK
 
@@ -38,7 +39,8 @@ def acquire_publish_lock(connection: sa.Connection, district: str, run_id: str) 
         log.info("%s: waiting for %s, which is publishing it now", district, holder)
         with connection.engine.begin() as separate:
             ledger.record_wait(separate, district, run_id, holder)
-    connection.execute(ACQUIRE_LOCK, lock)
+    with waiting(f"{district}: waiting to publish, because {holder or 'another run'} publishes it now,"):
+        connection.execute(ACQUIRE_LOCK, lock)
 
 
 def _holder(connection: sa.Connection, lock: dict[str, str]) -> str:
