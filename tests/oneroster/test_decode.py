@@ -125,7 +125,7 @@ def test_a_reference_that_would_have_to_be_changed_names_nothing():
     )
     (record,) = decode_page(USERS, body).records
 
-    assert (record.primary_org.sourced_id, record.agents, record.roles[0].org) == (None, [None, "b"], None)
+    assert (record.primary_org_sourced_id.sourced_id, record.agents, record.roles[0].org) == (None, [None, "b"], None)
     assert record.identifier == "4711"
 
 

@@ -16,7 +16,6 @@ from rollcall.oneroster import COLLECTIONS, PageReader, columns
 from rollcall.oneroster.decode import Decoded, decode_page
 from rollcall.oneroster.errors import InvalidResponse, PagingBroken, RetryableError
 from rollcall.oneroster.pages import Fetched
-from rollcall.oneroster.records import Org
 from rollcall.oneroster.source import Prefetcher, PrefetchSlots
 from tests.conftest import examples
 
@@ -44,7 +43,7 @@ class Model:
                 return None
             if self.behind == "last page again":
                 rows = self.ids[-min(self.limit, self.clamp) :]
-        records = [Org(sourced_id=one) for one in known(rows)]
+        records = [ORGS.record(sourced_id=one) for one in known(rows)]
         decoded = Decoded(records, [Nobody()] * (len(rows) - len(records)), len(rows), "orgs")
         more = offset + len(rows) < len(self.ids)
         return Fetched(decoded, self.total, more if self.links else None, repr((rows, self.total)).encode(), self.limit)

@@ -281,10 +281,8 @@ def _targets(
     """The targets of these rows' references, per table: keys that will be live, and keys that are gone."""
     live: dict[str, pa.ChunkedArray] = {}
     gone: dict[str, pa.ChunkedArray] = {}
-    for reference in REFERENCES:
+    for reference in REFERENCES[table.name]:
         target = reference.target
-        if reference.table != table.name:
-            continue
         # a needed target must be published if it is not pulled tonight
         if target in merged.tables or (reference.is_needed and merged.is_known(target)):
             there, not_there = merged.targets(target, rows[reference.column])

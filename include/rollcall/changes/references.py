@@ -20,7 +20,7 @@ from rollcall.expectations.suites import SUITES
 from rollcall.landing.rejects import REJECT_SCHEMA, Reject, build_rejects
 from rollcall.landing.validated import Finding, Severity
 from rollcall.model.keys import join_columns
-from rollcall.model.tables import Table
+from rollcall.model.tables import TABLES, Table
 
 
 def find_parent_ends(rows: pa.Table, staying: pa.Table) -> pa.Array:
@@ -90,32 +90,31 @@ def find_inside_session(enrollments: pa.Table, class_terms: pa.Table, sessions: 
 class Reference:
     """One reference that must resolve.
 
-    :param column: of the table `table`; an empty one has nothing to resolve.
+    :param column: an empty one has nothing to resolve.
     :param target: the table it leads to.
     :param is_needed: whether the row is unusable without it; then the reason why the target is missing is reported.
     """
 
-    table: str
     column: str
     target: str
     is_needed: bool = False
 
+    def facts(self) -> list[str]:
+        """The boolean columns about it. Of a needed one, exactly one is false where it does not resolve."""
+        endings = ("arrived", "is_not_refused", "is_not_removed") if self.is_needed else ("resolves",)
+        return [f"{self.column}_{ending}" for ending in endings]
 
-REFERENCES: tuple[Reference, ...] = (
-    Reference("orgs", "parent_sourced_id", "orgs"),
-    Reference("academic_sessions", "parent_sourced_id", "academic_sessions"),
-    Reference("courses", "org_sourced_id", "orgs"),
-    Reference("courses", "school_year_sourced_id", "academic_sessions"),
-    Reference("classes", "school_sourced_id", "orgs"),
-    Reference("classes", "course_sourced_id", "courses"),
-    Reference("class_terms", "term_sourced_id", "academic_sessions"),
-    Reference("user_roles", "org_sourced_id", "orgs"),
-    Reference("user_agents", "agent_sourced_id", "users"),
-    Reference("enrollments", "user_sourced_id", "users", is_needed=True),
-    Reference("enrollments", "class_sourced_id", "classes", is_needed=True),
-    Reference("enrollments", "school_sourced_id", "orgs"),
-    Reference("demographics", "sourced_id", "users", is_needed=True),
-)
+
+def _references(table: Table) -> list[Reference]:
+    """The references that a rule of the table's suite reads."""
+    rules = SUITES[table.collection].roster.get(table.name, []) if table.collection else []
+    read = {column for rule in rules for column in rule.columns()}
+    known = (Reference(name, target, name in table.owners) for name, target in table.references.items())
+    return [reference for reference in known if read.intersection(reference.facts())]
+
+
+#: By table. A part's reference to its own record has no rule: both were received together.
+REFERENCES: dict[str, list[Reference]] = {table.name: _references(table) for table in TABLES.values()}
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,8 @@ class Targets:
 def resolve_references(rows: pa.Table, table: Table, targets: Targets) -> dict[str, pa.ChunkedArray]:
     """The columns of the suites: `<column>_resolves`, and for needed references a column per cause."""
     facts: dict[str, pa.ChunkedArray] = {}
-    for reference in REFERENCES:
-        if reference.table != table.name or reference.target not in targets.live:
+    for reference in REFERENCES[table.name]:
+        if reference.target not in targets.live:
             continue
         values = rows[reference.column]
         resolves = pc.or_(pc.is_null(values), pc.is_in(values, value_set=targets.live[reference.target]))
@@ -145,21 +144,17 @@ def resolve_references(rows: pa.Table, table: Table, targets: Targets) -> dict[s
 
 
 def _only(reference: Reference, resolves: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
-    return {f"{reference.column}_resolves": resolves}
+    return dict(zip(reference.facts(), [resolves], strict=True))
 
 
 def _why_not(
     values: pa.ChunkedArray, resolves: pa.ChunkedArray, reference: Reference, targets: Targets
 ) -> dict[str, pa.ChunkedArray]:
-    """Exactly one of the three is false where the reference does not resolve."""
     is_refused = _in(values, targets.refused.get(reference.target))
     is_removed = pc.and_(pc.invert(is_refused), _in(values, targets.removed.get(reference.target)))
     is_known = pc.or_(is_refused, is_removed)
-    return {
-        f"{reference.column}_arrived": pc.or_(resolves, is_known),
-        f"{reference.column}_is_not_refused": pc.or_(resolves, pc.invert(is_refused)),
-        f"{reference.column}_is_not_removed": pc.or_(resolves, pc.invert(is_removed)),
-    }
+    found = (is_known, pc.invert(is_refused), pc.invert(is_removed))
+    return {name: pc.or_(resolves, fact) for name, fact in zip(reference.facts(), found, strict=True)}
 
 
 def _in(values: pa.ChunkedArray, keys: pa.ChunkedArray | None) -> pa.ChunkedArray:

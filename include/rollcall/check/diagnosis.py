@@ -19,17 +19,6 @@ from rollcall.oneroster.errors import (
 )
 from rollcall.oneroster.http import Budget
 
-#: What people call the collections.
-TITLES = {
-    "orgs": "orgs",
-    "academic_sessions": "academic sessions",
-    "courses": "courses",
-    "classes": "classes",
-    "users": "users",
-    "enrollments": "enrollments",
-    "demographics": "demographics",
-}
-
 
 class Explainer:
     """Knows the connection, and may ask once more to be sure.
@@ -85,7 +74,7 @@ class Explainer:
             return unexplained(error)
         if collection == "demographics" and isinstance(error, PermissionRefused | CredentialsRefused):
             return self.no_demographics("403" if isinstance(error, PermissionRefused) else "401")
-        what = {"what": TITLES[collection].capitalize(), "title": self._connection.title}
+        what = {"what": collection.replace("_", " ").capitalize(), "title": self._connection.title}
         if isinstance(error, PermissionRefused):
             return _diagnosed("rostering_forbidden", what)
         if isinstance(error, CredentialsRefused) and self._connection.auth == "oauth2":

@@ -102,7 +102,8 @@ class CheckSession:
         """
         known = COLLECTIONS[collection]
         query = {"limit": str(limit), "offset": str(offset)} | ({"filter": filter} if filter else {})
-        url = f"{self.base_url}/{path or known.path}?{urlencode(query, quote_via=quote, safe='')}"
+        service = self._client.service_url(known.service)
+        url = f"{service}/{path or known.path}?{urlencode(query, quote_via=quote, safe='')}"
         return self._client.get(url, lambda answer: _read(known, answer, is_filtered=filter is not None))
 
     def longest_page(self, collection: str, limit: int) -> Peek:
@@ -128,7 +129,7 @@ class CheckSession:
     def orgs(self) -> list[OrgSummary]:
         """The district's orgs, of which there are few, without the deleted ones."""
         return [
-            OrgSummary(str(org.sourced_id), _type(org.type), _parent(org.parent), _text(org.name))
+            OrgSummary(str(org.sourced_id), _type(org.type), _parent(org.parent_sourced_id), _text(org.name))
             for page in self._client.pages("orgs")
             for org in page.records
             if not _is_deleted(org)

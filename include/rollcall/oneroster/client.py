@@ -10,6 +10,7 @@ with OneRosterClient(connection, "1.2") as client:
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ from typing import Literal
 
 from msgspec import structs
 
+from rollcall.model.tables import Service
 from rollcall.oneroster.connection import OneRosterConnection, Version
 from rollcall.oneroster.decode import Decoded, decode_page
 from rollcall.oneroster.errors import (
@@ -44,6 +46,9 @@ FilterSupport = Literal["obeyed", "ignored", "refused", "unanswered"]
 
 #: Paths between a district's Base URL and the rostering service, by version.
 _SERVICE_PATHS = {"1.1": ("", "/v1p1", "/rostering/v1p1"), "1.2": ("", "/rostering/v1p2")}
+
+#: The part of a service's URL that names the service.
+_ROSTERING_PATH = re.compile(r"/rostering/(?=v1p\d$)")
 
 
 class OneRosterClient:
@@ -143,6 +148,13 @@ class OneRosterClient:
                     raise
             return self._base_url
 
+    def service_url(self, service: Service) -> str:
+        """URL of a service. In 1.1 all services share one; in 1.2 they lie next to each other: `/gradebook/v1p2`.
+
+        :raises OneRosterError: as `base_url`.
+        """
+        return _ROSTERING_PATH.sub(f"/{service}/", self.base_url)
+
     def pages(
         self,
         collection: str,
@@ -229,7 +241,8 @@ class OneRosterClient:
         self.close()
 
     def _source(self, collection: str, filter_: str | None, limit: int) -> Source:
-        return Source(self._requester, lambda: self.base_url, COLLECTIONS[collection], filter_, limit, self._largest)
+        known = COLLECTIONS[collection]
+        return Source(self._requester, lambda: self.service_url(known.service), known, filter_, limit, self._largest)
 
     def _submit(self, fetch: Fetch, offset: int, retries: bool) -> Future[Fetched | None]:
         try:

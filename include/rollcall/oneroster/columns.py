@@ -18,9 +18,11 @@ from typing import Any
 
 import msgspec
 
+from rollcall.model import tables
+from rollcall.model.tables import TABLES
 from rollcall.model.vocabularies import token
 from rollcall.oneroster.lenient_decode import drop_passwords, truncate_nesting
-from rollcall.oneroster.records import COLLECTIONS, Ref, Role, Scalar, User, UserId, UserProfile
+from rollcall.oneroster.records import COLLECTIONS, Class, Ref, Role, Scalar, User, UserId, UserProfile
 
 Texts = list[str | None]
 Column = Callable[[Sequence[Any]], Texts]
@@ -175,12 +177,12 @@ def columns(collection: str, records: Sequence[Any]) -> dict[str, dict[str, Text
     :param records: decoded records of that collection.
     :return: table → column → one value per row, text or None. All columns of a table have equal length.
     """
-    tables = {collection: {name: column(records) for name, column in _MAIN[collection].items()}}
+    built = {collection: {name: column(records) for name, column in _MAIN[collection].items()}}
     for table in COLLECTIONS[collection].tables[1:]:
         names, rows_of = _LISTS[table]
         rows = [row for record in records for row in rows_of(record)]
-        tables[table] = {name: [row[index] for row in rows] for index, name in enumerate(names)}
-    return tables
+        built[table] = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    return built
 
 
 def _user_id(user_id: UserId | str | int | None) -> dict[str, Any]:
@@ -208,8 +210,8 @@ def _user_profile(profile: UserProfile | None) -> dict[str, Any]:
     )
 
 
-def _class_terms(record: Any) -> list[_Row]:
-    return [(record.sourced_id, term) for term in targets(record.terms)]
+def _class_terms(record: Class) -> list[_Row]:
+    return [(str(record.sourced_id), term) for term in targets(record.terms)]
 
 
 def _user_agents(user: User) -> list[_Row]:
@@ -230,7 +232,7 @@ def _role_row(user: User, role: Role) -> _Row:
     """A role without an org belongs to the user's primary org."""
     return (
         _id(user),
-        target(role.org) or target(user.primary_org),
+        target(role.org) or target(user.primary_org_sourced_id),
         _token("role", role.role),
         _token("role_type", role.role_type),
         text(role.user_profile),
@@ -244,7 +246,7 @@ def _role_and_orgs(user: User) -> list[_Row]:
     role, orgs = _token("role", user.role), targets(user.orgs)
     if role is None and not orgs:
         return []
-    org_ids: list[str | None] = [*orgs] or [target(user.primary_org)]
+    org_ids: list[str | None] = [*orgs] or [target(user.primary_org_sourced_id)]
     return [(_id(user), org, role, "primary", None, None, None) for org in org_ids]
 
 
@@ -258,101 +260,30 @@ def _id(user: User) -> str:
     return str(user.sourced_id)
 
 
-#: Main tables: column → the function that builds it from the records, in the order of the table.
-_COMMON: dict[str, Column] = {
-    "sourced_id": scalar("sourced_id"),
+#: Columns with a form of their own. The others follow from their declaration in `rollcall.model.tables`.
+_OWN: dict[str, Column] = {
     "status": status,
-    "date_last_modified": scalar("date_last_modified"),
     "metadata": metadata,
+    "user_ids": objects_list("user_ids", _user_id),
+    "user_profiles": objects_list("user_profiles", _user_profile),
 }
 
+
+def _column(declared: tables.Column) -> Column:
+    if declared.name in _OWN:
+        return _OWN[declared.name]
+    if declared.target:
+        return reference(declared.name)
+    if declared.is_list:
+        return texts_list(declared.name)
+    if declared.vocabulary:
+        return tokens(declared.name, declared.vocabulary)
+    return flag(declared.name) if declared.kind == "boolean" else scalar(declared.name)
+
+
+#: Per collection, its main table: column → the function that builds it from the records, in the order of the table.
 _MAIN: dict[str, dict[str, Column]] = {
-    "orgs": {
-        **_COMMON,
-        "name": scalar("name"),
-        "type": tokens("type", "org_type"),
-        "identifier": scalar("identifier"),
-        "parent_sourced_id": reference("parent"),
-    },
-    "academic_sessions": {
-        **_COMMON,
-        "title": scalar("title"),
-        "type": tokens("type", "session_type"),
-        "start_date": scalar("start_date"),
-        "end_date": scalar("end_date"),
-        "parent_sourced_id": reference("parent"),
-        "school_year": scalar("school_year"),
-    },
-    "courses": {
-        **_COMMON,
-        "title": scalar("title"),
-        "course_code": scalar("course_code"),
-        "school_year_sourced_id": reference("school_year"),
-        "org_sourced_id": reference("org"),
-        "grades": texts_list("grades"),
-        "subjects": texts_list("subjects"),
-        "subject_codes": texts_list("subject_codes"),
-    },
-    "classes": {
-        **_COMMON,
-        "title": scalar("title"),
-        "class_code": scalar("class_code"),
-        "class_type": tokens("class_type", "class_type"),
-        "location": scalar("location"),
-        "grades": texts_list("grades"),
-        "subjects": texts_list("subjects"),
-        "subject_codes": texts_list("subject_codes"),
-        "periods": texts_list("periods"),
-        "course_sourced_id": reference("course"),
-        "school_sourced_id": reference("school"),
-    },
-    "users": {
-        **_COMMON,
-        "user_master_identifier": scalar("user_master_identifier"),
-        "username": scalar("username"),
-        "user_ids": objects_list("user_ids", _user_id),
-        "user_profiles": objects_list("user_profiles", _user_profile),
-        "is_enabled": flag("enabled_user"),
-        "given_name": scalar("given_name"),
-        "family_name": scalar("family_name"),
-        "middle_name": scalar("middle_name"),
-        "preferred_first_name": scalar("preferred_first_name"),
-        "preferred_middle_name": scalar("preferred_middle_name"),
-        "preferred_last_name": scalar("preferred_last_name"),
-        "pronouns": scalar("pronouns"),
-        "identifier": scalar("identifier"),
-        "email": scalar("email"),
-        "sms": scalar("sms"),
-        "phone": scalar("phone"),
-        "grades": texts_list("grades"),
-        "primary_org_sourced_id": reference("primary_org"),
-    },
-    "enrollments": {
-        **_COMMON,
-        "user_sourced_id": reference("user"),
-        "class_sourced_id": reference("class_"),
-        "school_sourced_id": reference("school"),
-        "role": tokens("role", "role"),
-        "is_primary": flag("primary"),
-        "begin_date": scalar("begin_date"),
-        "end_date": scalar("end_date"),
-    },
-    "demographics": {
-        **_COMMON,
-        "birth_date": scalar("birth_date"),
-        "sex": tokens("sex", "sex"),
-        "is_american_indian_or_alaska_native": flag("american_indian_or_alaska_native"),
-        "is_asian": flag("asian"),
-        "is_black_or_african_american": flag("black_or_african_american"),
-        "is_native_hawaiian_or_other_pacific_islander": flag("native_hawaiian_or_other_pacific_islander"),
-        "is_white": flag("white"),
-        "is_demographic_race_two_or_more_races": flag("demographic_race_two_or_more_races"),
-        "is_hispanic_or_latino_ethnicity": flag("hispanic_or_latino_ethnicity"),
-        "country_of_birth_code": scalar("country_of_birth_code"),
-        "state_of_birth_abbreviation": scalar("state_of_birth_abbreviation"),
-        "city_of_birth": scalar("city_of_birth"),
-        "public_school_residence_status": scalar("public_school_residence_status"),
-    },
+    name: {column.name: _column(column) for column in TABLES[name].columns} for name in COLLECTIONS
 }
 
 #: Tables of lists: their columns, and a function for the rows of one record, in the order of the list.

@@ -3,15 +3,20 @@
 The types are liberal because providers are. Booleans and numbers arrive as strings and vice versa. A list may be a
 single value or null. A reference may be an object, a plain sourcedId, or null. Members not named here are ignored, so a
 `password` (of a user or a credential) never passes the decoder.
+
+The members are those of the columns in `rollcall.model.tables`. Only lists with a form of their own are named here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
+
+from rollcall.model import tables
+from rollcall.model.tables import TABLES, Column, Service, Table, camel_case, tables_of
 
 #: Text, or what providers send instead. Floats are excluded: a page with one is read record by record, and `10442.0`
 #: keeps all its digits. A float would lose the last of seventeen digits.
@@ -74,134 +79,76 @@ class Record(msgspec.Struct, rename="camel", gc=False, kw_only=True):
     metadata: Any = None
 
 
-class Org(Record):
-    name: Scalar = None
-    type: Scalar = None
-    identifier: Scalar = None
-    parent: Reference = None
-
-
-class AcademicSession(Record):
-    title: Scalar = None
-    type: Scalar = None
-    start_date: Scalar = None
-    end_date: Scalar = None
-    parent: Reference = None
-    school_year: Scalar = None
-
-
-class Course(Record):
-    """Here `school_year` is a reference, unlike that of an academic session."""
-
-    title: Scalar = None
-    course_code: Scalar = None
-    school_year: Reference = None
-    org: Reference = None
-    grades: Texts = None
-    subjects: Texts = None
-    subject_codes: Texts = None
-
-
 class Class(Record):
-    title: Scalar = None
-    class_code: Scalar = None
-    class_type: Scalar = None
-    location: Scalar = None
-    grades: Texts = None
-    subjects: Texts = None
-    subject_codes: Texts = None
-    periods: Texts = None
-    course: Reference = None
-    school: Reference = None
     terms: References = None
 
 
 class User(Record):
-    """`role` and `orgs` are from 1.1, `roles` and `primary_org` from 1.2."""
+    """`role` and `orgs` are from 1.1, `roles` and `primary_org_sourced_id` from 1.2."""
 
-    user_master_identifier: Scalar = None
-    username: Scalar = None
     user_ids: list[UserId | str | int | None] | UserId | str | int | None = None
     user_profiles: list[UserProfile | None] | UserProfile | None = None
-    enabled_user: Scalar = None
-    given_name: Scalar = None
-    family_name: Scalar = None
-    middle_name: Scalar = None
-    preferred_first_name: Scalar = None
-    preferred_middle_name: Scalar = None
-    preferred_last_name: Scalar = None
-    pronouns: Scalar = None
-    identifier: Scalar = None
-    email: Scalar = None
-    sms: Scalar = None
-    phone: Scalar = None
-    grades: Texts = None
-    primary_org: Reference = None
+    primary_org_sourced_id: Reference = msgspec.field(default=None, name="primaryOrg")
     role: Scalar = None
     orgs: References = None
     roles: list[Role | None] | Role | None = None
     agents: References = None
 
 
-class Enrollment(Record):
-    user: Reference = None
-    class_: Reference = msgspec.field(default=None, name="class")
-    school: Reference = None
-    role: Scalar = None
-    primary: Scalar = None
-    begin_date: Scalar = None
-    end_date: Scalar = None
+#: What the tables do not declare: members that become rows of another table, and lists of objects.
+_OWN_MEMBERS: dict[str, type[Record]] = {"classes": Class, "users": User}
 
 
-class Demographics(Record):
-    """Its sourcedId is the user's."""
+def _record(table: Table) -> type[Record]:
+    """The record of a collection: a member for each column of its main table, and those of its own."""
+    base = _OWN_MEMBERS.get(table.name, Record)
+    members = [
+        (column.name, _member_type(column), msgspec.field(default=None, name=column.member_name))
+        for column in table.columns
+        if column.name not in base.__struct_fields__
+    ]
+    name = "".join(word.capitalize() for word in table.name.split("_"))
+    record = msgspec.defstruct(name, members, bases=(base,), module=__name__, gc=False, kw_only=True)
+    return cast(type[Record], record)
 
-    birth_date: Scalar = None
-    sex: Scalar = None
-    american_indian_or_alaska_native: Scalar = None
-    asian: Scalar = None
-    black_or_african_american: Scalar = None
-    native_hawaiian_or_other_pacific_islander: Scalar = None
-    white: Scalar = None
-    demographic_race_two_or_more_races: Scalar = None
-    hispanic_or_latino_ethnicity: Scalar = None
-    country_of_birth_code: Scalar = None
-    state_of_birth_abbreviation: Scalar = None
-    city_of_birth: Scalar = None
-    public_school_residence_status: Scalar = None
+
+def _member_type(column: Column) -> Any:
+    if column.target:
+        return Reference
+    return Texts if column.is_list else Scalar
 
 
 @dataclass(frozen=True)
 class Collection:
-    """One collection of the rostering service.
+    """One collection of a OneRoster service.
 
     :param name: its name in Rollcall, and the name of its main table.
     :param path: path below the service URL, without a slash.
-    :param envelope: the member of the response that holds the records.
     :param tables: the main table, then the tables of its lists.
     """
 
     name: str
     path: str
-    envelope: str
     record: type[Record]
     tables: tuple[str, ...]
+    service: Service
+
+    @property
+    def envelope(self) -> str:
+        """The member of the response that holds the records."""
+        return self.path
 
 
 #: By name, in pull order: targets of references come first.
 COLLECTIONS: dict[str, Collection] = {
-    collection.name: collection
-    for collection in (
-        Collection("orgs", "orgs", "orgs", Org, ("orgs",)),
-        Collection(
-            "academic_sessions", "academicSessions", "academicSessions", AcademicSession, ("academic_sessions",)
-        ),
-        Collection("courses", "courses", "courses", Course, ("courses",)),
-        Collection("classes", "classes", "classes", Class, ("classes", "class_terms")),
-        Collection("users", "users", "users", User, ("users", "user_roles", "user_agents")),
-        Collection("enrollments", "enrollments", "enrollments", Enrollment, ("enrollments",)),
-        Collection("demographics", "demographics", "demographics", Demographics, ("demographics",)),
+    name: Collection(
+        name,
+        camel_case(name),
+        _record(TABLES[name]),
+        tuple(table.name for table in tables_of(name)),
+        TABLES[name].service,
     )
+    for name in tables.COLLECTIONS
 }
 
 

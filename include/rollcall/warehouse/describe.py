@@ -13,21 +13,6 @@ from sqlalchemy.dialects import postgresql
 from rollcall.model import tables
 from rollcall.warehouse.models import LINEAGE, history, staging
 
-#: Tables of the roster.
-TABLES: dict[str, str] = {
-    "orgs": "Schools, districts, and their parent organizations.",
-    "academic_sessions": "School years, semesters, terms, and grading periods, with their dates.",
-    "courses": "Courses, independent of school, term, and teacher.",
-    "classes": "Sections and homerooms: a course at a school.",
-    "class_terms": "The terms of each class.",
-    "users": "People: students, staff, guardians, and relatives.",
-    "user_roles": "Roles of people at orgs. Replaced as a set with the person. The same for OneRoster 1.1 and 1.2.",
-    "user_agents": "Links between students and their guardians and relatives, in both directions.",
-    "enrollments": "People in classes, with their role in the class.",
-    "demographics": "Birth date, sex, and more, if the district shares them. `roster` has no view of this table.",
-    "accounts": "The result: one account per person and site, with its username.",
-}
-
 #: Columns with the same meaning in every table.
 COLUMNS: dict[str, str] = {
     "district_id": "The district's id, as in its YAML file.",
@@ -82,31 +67,10 @@ COLUMNS_OF: dict[tuple[str, str], str] = {
     ("academic_sessions", "type"): "`schoolYear`, `semester`, `term` or `gradingPeriod`.",
 }
 
-#: References: column to target table.
-REFERENCES: dict[str, str] = {
-    "user_sourced_id": "users",
-    "agent_sourced_id": "users",
-    "class_sourced_id": "classes",
-    "course_sourced_id": "courses",
-    "term_sourced_id": "academic_sessions",
-    "school_year_sourced_id": "academic_sessions",
-    "org_sourced_id": "orgs",
-    "school_sourced_id": "orgs",
-    "primary_org_sourced_id": "orgs",
-}
-
-#: References its own table.
-PARENT = "parent_sourced_id"
-
-
-def reference(table: str, column: str) -> str | None:
-    """The table that a column refers to."""
-    return table if column == PARENT else REFERENCES.get(column)
-
 
 def meaning(table: str, column: str) -> str:
     """A column's description. Empty if the name is enough."""
-    target = reference(table, column)
+    target = tables.TABLES[table].references.get(column)
     text = COLUMNS_OF.get((table, column)) or COLUMNS.get(column, "")
     return text or (f"`sourced_id` in `{target}`." if target else "")
 
@@ -200,15 +164,16 @@ def _diagram() -> str:
     lines = ["## Relationships", "", "```mermaid", "erDiagram"]
     for table in tables.TABLES.values():
         for column in table.names:
-            if target := reference(table.name, column):
-                lines.append(f'    {target} ||--o{{ {table.name} : "{column.removesuffix("_sourced_id")}"')
-    lines += ['    users ||--o| demographics : "sourced_id"', "```", ""]
+            if target := table.references.get(column):
+                many = "o|" if table.key == (column,) else "o{"
+                lines.append(f'    {target} ||--{many} {table.name} : "{column.removesuffix("_sourced_id")}"')
+    lines += ["```", ""]
     return "\n".join(lines)
 
 
 def _table(table: tables.Table) -> str:
     key = ", ".join(f"`{name}`" for name in ("district_id", *table.key))
-    lines = [f"## {table.name}", "", TABLES[table.name], "", f"Key: {key}.", *_rows(table.name, _own(table)), ""]
+    lines = [f"## {table.name}", "", table.description, "", f"Key: {key}.", *_rows(table.name, _own(table)), ""]
     return "\n".join(lines)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from pkgutil import iter_modules
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -12,8 +14,8 @@ from alembic.script import ScriptDirectory
 from rollcall.errors import ActionRequired, redact_errors
 from rollcall.warehouse.schemas import HISTORY, LIVE, OPS, STAGING
 
-#: The newest migration. Stages compare it with the warehouse without loading Alembic's scripts.
-HEAD = "0015"
+#: The newest migration, by the names of the files. Stages compare it with the warehouse without loading Alembic.
+HEAD = max(name[1:5] for _, name, _ in iter_modules([str(Path(__file__).parent / "migrations" / "versions")]))
 
 #: Advisory lock of migrations. Two upgrades wait for each other.
 _LOCK = 0x526F6C6C

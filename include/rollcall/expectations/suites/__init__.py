@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from rollcall.expectations.rules import Rule, Suite
-from rollcall.expectations.suites import academic_sessions, classes, courses, demographics, enrollments, orgs, users
+from importlib import import_module
 
-SUITES: dict[str, Suite] = {
-    "orgs": orgs.SUITE,
-    "academic_sessions": academic_sessions.SUITE,
-    "courses": courses.SUITE,
-    "classes": classes.SUITE,
-    "users": users.SUITE,
-    "enrollments": enrollments.SUITE,
-    "demographics": demographics.SUITE,
-}
+from rollcall.expectations.rules import Rule, Suite
+from rollcall.model.tables import COLLECTIONS
+
+#: Per collection, `SUITE` of the module with its name.
+SUITES: dict[str, Suite] = {name: import_module(f"{__name__}.{name}").SUITE for name in COLLECTIONS}
 
 
 def rules_of(collection: str) -> list[Rule]:
