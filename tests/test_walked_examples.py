@@ -54,7 +54,7 @@ with Sandbox([district]) as sandbox:
     nights.append(json.loads(run("sync", "maple", "--full", "--json")))
     truth = sandbox.truth("maple")["collections"]
 print(json.dumps({"nights": nights, "truth": truth, "quirks": QUIRKS.keys() == TABLE.keys(),
-    "help": run("usernames", "preview", "--help"), "page": run("db", "describe")}))
+    "help": run("usernames", "--help"), "page": run("db", "describe")}))
 """
 
 
