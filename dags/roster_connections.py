@@ -19,7 +19,17 @@ Every afternoon, before the nights start, this DAG checks each district's connec
 - To check one district, trigger this DAG with its ID in `district`.
 """
 
+
+def explain_failure(context):
+    """End a failed task's log with what happened and what to do, below Airflow's traceback."""
+    from rollcall.orchestration import failures
+
+    failures.explain(context.get("exception"), context["task_instance"])
+
+
 DEFAULTS = {
+    "on_failure_callback": explain_failure,
+    "on_retry_callback": explain_failure,
     "owner": "data-engineering",
     "retries": 2,
     "retry_delay": timedelta(minutes=5),

@@ -61,7 +61,18 @@ PARAMS = {
         False, type="boolean", title="Dry run", description_md="Report what would change without publishing it."
     ),
 }
+
+
+def explain_failure(context):
+    """End a failed task's log with what happened and what to do, below Airflow's traceback."""
+    from rollcall.orchestration import failures
+
+    failures.explain(context.get("exception"), context["task_instance"])
+
+
 DEFAULTS = {
+    "on_failure_callback": explain_failure,
+    "on_retry_callback": explain_failure,
     "retries": 2,
     "retry_delay": timedelta(minutes=2),
     "retry_policy": ExceptionRetryPolicy(

@@ -24,7 +24,17 @@ waits. The district's nights go on, and the held rows stay published as they are
 - **Do not trigger this DAG yourself.** The districts' DAGs start its runs.
 """
 
+
+def explain_failure(context):
+    """End a failed task's log with what happened and what to do, below Airflow's traceback."""
+    from rollcall.orchestration import failures
+
+    failures.explain(context.get("exception"), context["task_instance"])
+
+
 DEFAULTS = {
+    "on_failure_callback": explain_failure,
+    "on_retry_callback": explain_failure,
     "owner": "data-engineering",
     "retries": 2,
     "retry_delay": timedelta(minutes=2),

@@ -27,6 +27,13 @@ district's own DAG sends one at once.
 CRON, ZONE = morning_schedule()
 
 
+def explain_failure(context):
+    """End a failed task's log with what happened and what to do, below Airflow's traceback."""
+    from rollcall.orchestration import failures
+
+    failures.explain(context.get("exception"), context["task_instance"])
+
+
 @task(retries=3, retry_delay=timedelta(minutes=5), execution_timeout=timedelta(minutes=10))
 def send_digest():
     """Build the digest and send it."""
@@ -71,7 +78,11 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     tags=["roster", "morning"],
-    default_args={"owner": "data-engineering"},
+    default_args={
+        "owner": "data-engineering",
+        "on_failure_callback": explain_failure,
+        "on_retry_callback": explain_failure,
+    },
 ):
     send_digest()
     apply_retention()
