@@ -157,7 +157,7 @@ class Judge:
     def _by_combination(self, collection: str, rows: pa.Table, rules: list[Rule]) -> dict[int, BrokenRule]:
         """The broken rules among those about columns with few different values.
 
-        Listing rows costs twice as much as counting, so only broken rules are listed.
+        Listing rows costs twice as much as asking whether a rule is broken, so only broken rules are listed.
         """
         if not rules:
             return {}
@@ -165,7 +165,7 @@ class Judge:
             rows.select(list(dict.fromkeys(name for rule in rules for name in rule.columns())))
         )
         batch = self._batch(combined.rows)
-        broken = [rule for rule, count in _counted(batch, collection, rules) if count]
+        broken = _broken(batch, collection, rules)
         found = {}
         for rule, result in zip(broken, _run(batch, collection, broken, _WITH_ROWS), strict=True):
             failing = _row_numbers(result)
@@ -226,6 +226,19 @@ class Judge:
         ]
 
 
+def _broken(batch: Any, collection: str, rules: list[Rule]) -> list[Rule]:
+    """The rules that some rows break. A rule that raised an exception is among them: `_run` then reports it.
+
+    With this format, Great Expectations takes two thirds of the time of BASIC, which also counts and quotes.
+    """
+    passed = {
+        result.expectation_config.meta["rule"]
+        for result in _validate(batch, collection, rules, "BOOLEAN_ONLY")
+        if result.success
+    }
+    return [rule for number, rule in enumerate(rules) if number not in passed]
+
+
 def _counted(batch: Any, collection: str, rules: list[Rule]) -> list[tuple[Rule, int]]:
     """The number of rows that break each rule."""
     results = _run(batch, collection, rules, "BASIC")
@@ -236,14 +249,9 @@ def _run(batch: Any, collection: str, rules: list[Rule], result_format: str | di
     """The result of each rule, with its `success`. COMPLETE and BASIC are formats of Great Expectations."""
     if not rules:
         return []
-    suite = gx.ExpectationSuite(name=collection)
-    for number, rule in enumerate(rules):
-        suite.add_expectation(
-            rule.expectation.copy(update={"meta": {"rule": number}, "severity": rule.severity, "id": None})
-        )
-    results = batch.validate(suite, result_format=result_format).results
     by_number = {
-        result.expectation_config.meta["rule"]: {**result.result, "success": result.success} for result in results
+        result.expectation_config.meta["rule"]: {**result.result, "success": result.success}
+        for result in _validate(batch, collection, rules, result_format)
     }
     for number, rule in enumerate(rules):
         if "unexpected_count" not in by_number.get(number, {}):
@@ -254,6 +262,17 @@ def _run(batch: Any, collection: str, rules: list[Rule], result_format: str | di
                 remedy="Report this line. The pull is kept and can be validated again.",
             )
     return [by_number[number] for number in range(len(rules))]
+
+
+def _validate(batch: Any, collection: str, rules: list[Rule], result_format: str | dict[str, Any]) -> list[Any]:
+    """Great Expectations' results, in any order. Each has its rule's number in its meta data."""
+    suite = gx.ExpectationSuite(name=collection)
+    for number, rule in enumerate(rules):
+        suite.add_expectation(
+            rule.expectation.copy(update={"meta": {"rule": number}, "severity": rule.severity, "id": None})
+        )
+    results: list[Any] = batch.validate(suite, result_format=result_format).results
+    return results
 
 
 def _row_numbers(result: dict[str, Any]) -> np.ndarray:
