@@ -6,13 +6,15 @@ Expectations quotes values in its results and exceptions, so only rule names, co
 
 Most rules read columns with few different values: a role, a school date, whether a value is present. Six hundred
 thousand enrollments have some dozens of different combinations. So Great Expectations judges each combination once, and
-the result counts for all rows that have it.
+the result counts for all rows that have it. A process remembers the answers.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import great_expectations as gx
@@ -96,6 +98,41 @@ def _count_distinct(column: pa.ChunkedArray) -> int:
     return int(pc.count_distinct(column).as_py())
 
 
+@dataclass(frozen=True)
+class Question:
+    """Which values of its own columns break a rule. The answer depends on nothing else.
+
+    :param key: a digest of the expectation and of the different values, in their order.
+    :param row_to_value: per row, the position of its values among the different ones.
+    """
+
+    rule: Rule
+    key: bytes
+    row_to_value: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rule: Rule, rows: pa.Table) -> Question:
+        values = find_combinations(rows.select(rule.columns()))
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(f"{rule.expectation.expectation_type} {rule.expectation.json(exclude=_LABELS)}".encode())
+        digest.update(values.rows.schema.serialize())
+        for batch in values.rows.combine_chunks().to_batches():
+            digest.update(batch.serialize())
+        return cls(rule, digest.digest(), values.row_to_combination)
+
+    def failing_rows(self, failing_values: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        return np.isin(self.row_to_value, failing_values)
+
+
+#: Fields of an expectation that decide nothing.
+_LABELS = {"id", "meta", "notes", "description", "severity", "rendered_content"}
+
+#: Per question, the positions of the values that break the rule. Slices of a collection and the nights of a backfill
+#: repeat most questions, and Great Expectations takes 4 ms for each.
+_DECIDED: dict[bytes, npt.NDArray[np.int64]] = {}
+_MOST_DECIDED = 10_000
+
+
 def _needs_presence_only(rule: Rule) -> bool:
     return isinstance(rule.expectation, gxe.ExpectColumnValuesToNotBeNull) and not rule.expectation.row_condition
 
@@ -127,6 +164,11 @@ class Judge:
     """
 
     def __init__(self, severities: Severities) -> None:
+        self.severities = severities
+
+    @cached_property
+    def _batches(self) -> Any:
+        """Made when it is first needed: it takes 15 ms."""
         context = gx.get_context(
             mode="ephemeral",
             project_config=DataContextConfig(
@@ -137,8 +179,7 @@ class Judge:
             ),
         )
         asset = context.data_sources.add_pandas("landed").add_dataframe_asset("rows")
-        self._batches = asset.add_batch_definition_whole_dataframe("whole")
-        self.severities = severities
+        return asset.add_batch_definition_whole_dataframe("whole")
 
     def broken(self, collection: str, rows: pa.Table, rules: list[Rule]) -> list[BrokenRule]:
         """The broken rules, in the order of `rules`.
@@ -157,24 +198,41 @@ class Judge:
     def _by_combination(self, collection: str, rows: pa.Table, rules: list[Rule]) -> dict[int, BrokenRule]:
         """The broken rules among those about columns with few different values.
 
-        Listing rows costs twice as much as asking whether a rule is broken, so only broken rules are listed.
+        What is known from earlier is not asked again. Listing rows costs twice as much as asking whether a rule is
+        broken, so only broken rules are listed.
         """
         if not rules:
             return {}
         combined = find_combinations(
             rows.select(list(dict.fromkeys(name for rule in rules for name in rule.columns())))
         )
-        batch = self._batch(combined.rows)
-        broken = _broken(batch, collection, rules)
+        questions = [Question.of(rule, combined.rows) for rule in rules]
+        unknown = [question for question in questions if question.key not in _DECIDED]
+        if unknown:
+            self._decide(collection, combined.rows, unknown)
         found = {}
-        for rule, result in zip(broken, _run(batch, collection, broken, _WITH_ROWS), strict=True):
-            failing = _row_numbers(result)
+        for rule, question in zip(rules, questions, strict=True):
+            failing = question.failing_rows(_DECIDED[question.key])
             count = int(combined.counts[failing].sum())
             is_listed = rule.severity == "critical"
-            found[id(rule)] = BrokenRule(
-                rule, count, np.flatnonzero(np.isin(combined.row_to_combination, failing)) if is_listed else None
-            )
+            if count:
+                found[id(rule)] = BrokenRule(
+                    rule, count, np.flatnonzero(failing[combined.row_to_combination]) if is_listed else None
+                )
         return found
+
+    def _decide(self, collection: str, rows: pa.Table, questions: list[Question]) -> None:
+        """Ask Great Expectations, and remember the answers."""
+        asked = {question.key: question for question in questions}
+        batch = self._batch(rows)
+        broken = _broken(batch, collection, [question.rule for question in asked.values()])
+        listed = dict(zip(map(id, broken), _run(batch, collection, broken, _WITH_ROWS), strict=True))
+        if len(_DECIDED) > _MOST_DECIDED:
+            _DECIDED.clear()
+        for key, question in asked.items():
+            result = listed.get(id(question.rule))
+            failing = _row_numbers(result) if result else np.array([], dtype=np.int64)
+            _DECIDED[key] = np.unique(question.row_to_value[failing])
 
     def _row_by_row(self, collection: str, rows: pa.Table, rules: list[Rule]) -> dict[int, BrokenRule]:
         """The broken rules among the others.
