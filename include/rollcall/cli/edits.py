@@ -53,9 +53,8 @@ def settle(edit: Edit, moved: Impact, *, yes: bool, as_json: bool, more: dict[st
 
     Without `--yes`, it asks at a terminal. Without a terminal, it only shows.
     """
-    from rollcall.district_edits.render import print_moves
+    from rollcall.district_edits.render import next_step, print_moves
 
-    key = edit.district.district
     is_written = False
     if edit.changes_nothing:
         outcome = f"{edit.file.path.name} already has this setting. Nothing to write."
@@ -66,7 +65,7 @@ def settle(edit: Edit, moved: Impact, *, yes: bool, as_json: bool, more: dict[st
         is_written = yes or (_is_interactive() and click.confirm(f"Write {edit.file.path.name}?", err=True))
         if is_written:
             edit.write()
-            outcome = f"Written. To apply it to the published roster, without SIS requests: rollcall sync {key} --remap"
+            outcome = next_step(edit, moved)
         else:
             outcome = "Nothing was written. To write it, run the same command with --yes."
     if as_json:

@@ -143,7 +143,7 @@ def _person(asked: DistrictContext, who: str) -> Person:
     if not found:
         raise ActionRequired(
             "person_unknown",
-            f"No one in the published roster of {district.name} has this sourcedId, username, or email.",
+            f"No one in the roster of {district.name} has this sourcedId, username, or email.",
             remedy="Give one of the three exactly as in the roster.",
             district=district.district,
         )

@@ -45,12 +45,12 @@ def compare(asked: DistrictContext, as_json: bool) -> None:
     from rollcall.district_edits.render import print_fields
 
     with current_roster(asked.engine(), asked.file().district) as roster:
-        facts = compared(roster)
+        facts, basis = compared(roster), roster.basis
     if as_json:
         rows = [{**asdict(fact), "verdict": fact.verdict} for fact in facts]
         echo_json(rows)
     else:
-        print_fields(facts)
+        print_fields(facts, basis)
 
 
 def _choice(command: F) -> F:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from rollcall.accounts.roles import is_current
 from rollcall.changes.published import district_state, read_live_rows
+from rollcall.display.dates import format_instant
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.manifests import load, read_rows
 from rollcall.landing.mapping import BIRTH_DATES_SCHEMA, ClassMembership, MappingInput
@@ -51,6 +52,14 @@ class CurrentRoster:
     as_of: datetime
     night: date
     is_published: bool
+
+    @property
+    def basis(self) -> str:
+        """What the numbers are based on, if it is not the published roster; empty otherwise."""
+        if self.is_published:
+            return ""
+        pulled = format_instant(self.as_of, self.district.schedule.timezone)
+        return f"{self.district.name} is not published yet. These numbers are from its pull of {pulled}."
 
     @cached_property
     def users(self) -> pd.DataFrame:

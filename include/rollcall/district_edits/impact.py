@@ -22,6 +22,7 @@ class Impact:
     :param gain: people who have none before and at least one after; `lose` the other way round.
     :param move: people who keep an account but at other sites.
     :param rename: people who stay where they are under another username.
+    :param is_published: whether people already have the accounts that change.
     :param ways: (sites before, sites after) to how many people go that way; sites by name, empty for none.
     :param after: what mapping makes of everybody then.
     """
@@ -33,6 +34,7 @@ class Impact:
     move: int
     rename: int
     ways: dict[tuple[str, str], int]
+    is_published: bool
 
     @property
     def people(self) -> int:
@@ -43,7 +45,7 @@ class Impact:
         """For `--json`."""
         counts = {name: getattr(self, name) for name in ("people", "gain", "lose", "move", "rename")}
         ways = [{"from": old, "to": new, "people": people} for (old, new), people in self.ways.items()]
-        return {**counts, "ways": ways}
+        return {**counts, "ways": ways, "published": self.is_published}
 
 
 def compute_impact(roster: CurrentRoster, before: District, after: District) -> Impact:
@@ -66,6 +68,7 @@ def compute_impact(roster: CurrentRoster, before: District, after: District) -> 
         move=int(move.sum()),
         rename=int(rename.sum()),
         ways=dict(ways.most_common()),
+        is_published=roster.is_published,
     )
 
 

@@ -11,6 +11,7 @@ from rich.table import Table as Grid
 from rollcall.display.dates import format_date
 from rollcall.display.terminal import TextConsole, open_console, plain_grid
 from rollcall.district_edits.fields import FieldFacts, UsernamePreview
+from rollcall.district_edits.file import Edit
 from rollcall.district_edits.impact import Impact
 from rollcall.district_edits.persons import Decided
 from rollcall.district_edits.sites import Schools
@@ -20,8 +21,10 @@ _NAMED = 10
 
 
 def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
-    """The list, those that wait first, and how many people wait."""
+    """The schools, undecided ones first, and how many people wait for a decision."""
     console = open_console(file)
+    if schools.basis:
+        console.print(schools.basis)
     grid = _grid("school", "sourcedId", "identifier", "students", "staff", "state", "suggestion")
     for school in schools.schools:
         site = f"{school.suggestion} ({schools.targets[school.suggestion]}), " if school.suggestion else ""
@@ -65,9 +68,22 @@ def print_moves(moved: Impact, file: IO[str] | None = None) -> None:
         console.print(grid)
 
 
-def print_fields(facts: Sequence[FieldFacts], file: IO[str] | None = None) -> None:
-    """The fields side by side, one table per role."""
+def next_step(edit: Edit, moved: Impact) -> str:
+    """What to run after the file was written."""
+    key = edit.district.district
+    if moved.is_published:
+        return f"Written. To apply it to the published roster, without SIS requests: rollcall sync {key} --remap"
+    return f"Written. The first publication uses it: tonight, or now with: rollcall sync {key}"
+
+
+def print_fields(facts: Sequence[FieldFacts], basis: str = "", file: IO[str] | None = None) -> None:
+    """The fields side by side, one table per role.
+
+    :param basis: what the numbers are based on, if it is not the published roster.
+    """
     console = open_console(file)
+    if basis:
+        console.print(basis)
     for role in dict.fromkeys(fact.role for fact in facts):
         theirs = [fact for fact in facts if fact.role == role]
         grid = _grid("", "field", "filled", "distinct", "collisions", "changed", "example", "verdict")

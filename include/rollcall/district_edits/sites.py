@@ -74,6 +74,7 @@ class Schools:
     """All of a district's schools, those that wait for a decision first.
 
     :param targets: site id to name; empty where every school is its own site.
+    :param basis: what the numbers are based on, if it is not the published roster.
     :param waiting: how many different people have a role at a school that is undecided.
     """
 
@@ -81,6 +82,7 @@ class Schools:
     schools: list[School]
     targets: dict[str, str]
     waiting: int
+    basis: str = ""
 
     def find(self, wanted: str) -> School:
         """A school by sourcedId, identifier or name.
@@ -160,7 +162,7 @@ def schools_of(roster: CurrentRoster) -> Schools:
     )
     undecided = [school.sourced_id for school in schools if school.state == "undecided"]
     waiting = heads.loc[heads["org"].isin(undecided), "user"].nunique()
-    return Schools(roster.district, schools, targets, int(waiting))
+    return Schools(roster.district, schools, targets, int(waiting), roster.basis)
 
 
 def _school(
