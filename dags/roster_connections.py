@@ -52,7 +52,10 @@ def check_connections(params):
     from oneroster_provider.hook import OneRosterHook
     from rollcall.check.connections import check_connections
 
-    check_connections(params["district"], Connection.get("warehouse"), lambda conn_id: OneRosterHook(conn_id).pasted())
+    def find(conn_id):
+        return OneRosterHook(conn_id).raw_connection()
+
+    check_connections(params["district"], Connection.get("warehouse"), find)
 
 
 with DAG(

@@ -109,7 +109,7 @@ def test_the_log_shows_each_district_and_the_end_names_those_that_fail(
     monkeypatch.delenv("AIRFLOW_CONN_ONEROSTER_OAK")
     warehouse = OneRosterHook.get_connection("warehouse")
     with pytest.raises(ActionRequired) as caught:
-        check_connections("", warehouse, lambda conn_id: OneRosterHook(conn_id).pasted())
+        check_connections("", warehouse, lambda conn_id: OneRosterHook(conn_id).raw_connection())
     assert caught.value.code == "connections_failing"
     assert caught.value.message == (
         "2 of 2 connections failed the check: Maple Unified School District (token), Oak School District (connection)."

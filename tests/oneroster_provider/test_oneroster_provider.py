@@ -136,7 +136,7 @@ def test_the_test_button_says_what_is_wrong_and_what_to_do(airflow, name, says):
 
     assert not succeeded
     assert says in message
-    assert f"oneroster_{name}" in message
+    assert "oneroster_" not in message  # Airflow's Test button tests a copy under a random ID
 
 
 def test_no_secret_is_told_at_debug(airflow):

@@ -11,12 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rollcall.credentials.airflow_api import ENDED
+from rollcall.credentials.airflow_api import ENDED, loopback_session
+from rollcall.credentials.lookup import find_connection
 from rollcall.errors import RollcallError
 from rollcall_local.airflow import AirflowComponents
 from rollcall_local.airflow_env import AirflowSettings
 from rollcall_local.postgres import EmbeddedPostgres
 from rollcall_local.sessions import session_members
+from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.rollcall_local.conftest import wait_until
 
 pytestmark = pytest.mark.scheduler
@@ -81,6 +83,61 @@ def test_settings_applied_twice_are_there_once(airflow: AirflowComponents, tmp_p
     ]
     assert {made["name"]: made["slots"] for made in pools}["elms"] == 5
     assert [(made["key"], made["value"]) for made in variables] == [("leaf", "green")]
+
+
+@pytest.fixture(scope="module")
+def elm() -> Iterator[tuple[SandboxDistrict, Sandbox]]:
+    district = SandboxDistrict("elm", "1.2", students=40)
+    with Sandbox([district]) as sandbox:
+        yield district, sandbox
+
+
+@pytest.mark.parametrize(
+    ("changed", "passes", "says"),
+    [
+        ({}, True, "Connected to Elm"),
+        ({"password": "planted-secret"}, False, "did not accept the Client ID and Client Secret"),
+        ({"host": "not a URL"}, False, "The connection is invalid"),
+    ],
+    ids=["right", "wrong secret", "wrong Base URL"],
+)
+def test_the_test_button_works_for_a_connection_from_airflows_form(
+    airflow: AirflowComponents, elm: tuple[SandboxDistrict, Sandbox], changed: dict[str, str], passes: bool, says: str
+) -> None:
+    """The requests of the browser: the form has no port, and a test of what is stored sends the mask and port 0."""
+    district, sandbox = elm
+    extra = json.dumps({"auth_url": sandbox.token_url("elm")})
+    form = {"connection_id": "made_by_hand", "conn_type": "oneroster", "extra": extra, "host": sandbox.base_url("elm")}
+    form |= {"login": district.client_id, "password": district.client_secret, **changed}
+    headers = {"Authorization": f"Bearer {airflow.api.token()}"}
+    url = f"{airflow.api_url}/api/v2/connections"
+    session = loopback_session()
+    session.delete(f"{url}/made_by_hand", headers=headers, timeout=30)
+    assert session.post(url, json=form, headers=headers, timeout=30).status_code == 201
+    shown = session.get(f"{url}/made_by_hand", headers=headers, timeout=30).json()
+    as_sent = {**form, "password": shown["password"], "port": int(shown["port"] or 0), "schema": ""}
+    answer = session.post(f"{url}/test", json=as_sent, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["status"], says in answer.json()["message"]) == (passes, True), answer.json()
+
+
+def test_a_command_with_the_api_alone_says_at_once_that_it_has_no_secret(
+    airflow: AirflowComponents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elm = {"conn_type": "oneroster", "host": "http://127.0.0.1:1/", "login": "elm", "extra": '{"auth": "oauth1"}'}
+    airflow.api.overwrite("connections", [{**elm, "connection_id": "oneroster_elm", "password": "planted"}])
+    for name in ("AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ROLLCALL_AIRFLOW_URL", airflow.api_url)
+    monkeypatch.setenv("ROLLCALL_AIRFLOW_USER", airflow.user)
+    monkeypatch.setenv("ROLLCALL_AIRFLOW_PASSWORD", airflow.password)
+    for conn_id, code in (("oneroster_elm", "secret_not_readable"), ("oneroster_oak", "connection_missing")):
+        with pytest.raises(RollcallError) as refused:
+            find_connection(conn_id)
+        assert refused.value.code == code
+    own = {**elm, "host": "http://127.0.0.1:2/", "password": "other", "extra": {"auth": "oauth1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_ELM", json.dumps(own))
+    assert "differ in: Base URL." in find_connection("oneroster_elm").conflict
 
 
 def test_a_task_starts_with_pandas_and_great_expectations_loaded(airflow: AirflowComponents) -> None:

@@ -87,7 +87,8 @@ def _refuse_unknown(conn_id: str, keys: Iterable[str], valid: Iterable[str], whe
 
 
 def _invalid(conn_id: str, problem: str, remedy: str) -> ConnectionInvalid:
-    return ConnectionInvalid("connection_invalid", f"The connection {conn_id} is invalid: {problem}.", remedy=remedy)
+    name = f"The connection {conn_id}".rstrip()
+    return ConnectionInvalid("connection_invalid", f"{name} is invalid: {problem}.", remedy=remedy)
 
 
 def _text(value: Any) -> str:
