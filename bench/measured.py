@@ -16,7 +16,7 @@ from bench.district import describe
 from bench.provider import APP, Provider, provider
 from bench.scheduled import scheduler
 from rollcall.warehouse.migrate import upgrade
-from rollcall.warehouse.models import run_counts, runs
+from rollcall.warehouse.ops_models import run_counts, runs
 from rollcall.warehouse.session import connect
 from rollcall_local.airflow_env import PROJECT
 from rollcall_local.postgres import EmbeddedPostgres

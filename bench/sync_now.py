@@ -16,7 +16,7 @@ from bench.district import describe
 from bench.provider import provider
 from bench.scheduled import scheduler
 from rollcall.warehouse.migrate import upgrade
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.session import connect
 from rollcall_local.postgres import temporary_postgres
 

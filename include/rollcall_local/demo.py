@@ -81,7 +81,7 @@ def _show_newest(engine: sa.Engine, landing: Landing, screen: Screen) -> None:
 
 def _published(engine: sa.Engine, district: str) -> Sequence[str]:
     """IDs of the runs that published a district, newest first."""
-    from rollcall.warehouse.models import runs  # reads the schema's name from the environment, cleared in main
+    from rollcall.warehouse.ops_models import runs  # reads the schema's name from the environment, cleared in main
 
     query = sa.select(runs.c.run_id).where(runs.c.district_id == district, runs.c.status == "published")
     with engine.connect() as connection:

@@ -18,7 +18,7 @@ from rollcall.explain.timeline import PersonMatches
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.settings import Filters, PersonDecision, Sites, Usernames, UsernameSource
 from rollcall.warehouse import ledger
-from rollcall.warehouse.models import hold_rows, holds, left_out, state
+from rollcall.warehouse.ops_models import hold_rows, holds, left_out, state
 from tests.explain.conftest import MORNING, user
 
 

@@ -1,4 +1,4 @@
-"""The live tables as Parquet: one snapshot, named by a manifest, only where somebody asked for it."""
+"""The live tables as Parquet: one snapshot, named by a manifest, only on request."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_warehouse_behind_its_exports_is_said_and_current_stays(nights, roster
     assert json.loads(current.read_text()) == {"generation": 9}
 
 
-def test_nothing_is_written_unless_somebody_asked_for_it(nights, roster, tmp_path, monkeypatch):
+def test_nothing_is_written_without_a_request(nights, roster, tmp_path, monkeypatch):
     monkeypatch.delenv("ROLLCALL_EXPORT", raising=False)
     nights.publish(roster("ada"))
     assert export_if_configured(nights.engine, "elm") is None

@@ -32,7 +32,7 @@ def cells(content: bytes, column: str) -> list[str]:
 
 
 @pytest.mark.parametrize("value", DANGEROUS)
-def test_a_formula_is_told_to_be_none(value):
+def test_a_formula_becomes_text(value):
     assert cells(to_csv(pa.table({"name": [value]})), "name") == [f"'{value}"]
 
 
@@ -55,9 +55,9 @@ def test_what_is_written_is_had_back(values):
 def test_every_writer_of_csv_goes_that_way(tmp_path):
     value = "\t＝HYPERLINK(0)"
     lines = pd.DataFrame({name: [value, None] for name in COLUMNS}, dtype="object")
-    told = render.as_csv(Diff("", {}, lines), None)
+    text = render.as_csv(Diff("", {}, lines), None)
     for name in COLUMNS:
-        assert cells(told, name) == [f"'{value}", ""]
+        assert cells(text, name) == [f"'{value}", ""]
     assert cells(encode(pa.table({"username": [value]}), "csv"), "username") == [f"'{value}"]
 
     district = District(

@@ -14,7 +14,7 @@ from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.orchestration import tasks
 from rollcall.pipeline import run as night
-from rollcall.warehouse.models import state
+from rollcall.warehouse.ops_models import state
 
 DOWN = SimpleNamespace(host="127.0.0.1", schema="warehouse", login="u", password="planted-secret", port=1)
 

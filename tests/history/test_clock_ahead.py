@@ -16,7 +16,7 @@ from rollcall.landing.manifests import load, save
 from rollcall.landing.pull import Pull
 from rollcall.pipeline import run
 from rollcall.status.status import statuses
-from rollcall.warehouse import models
+from rollcall.warehouse import models, ops_models
 from rollcall.warehouse.clock import warehouse_now
 
 
@@ -93,4 +93,4 @@ def test_a_pull_without_the_warehouse_by_a_clock_that_is_ahead_is_of_now(nights,
     run.map_night(nights.engine, nights.district, ref, nights.landing)
     assert run.publish_night(nights.engine, nights.district, ref, nights.landing).status == "published"
     with nights.engine.connect() as connection:
-        assert connection.execute(sa.select(models.state.c.current_as_of)).scalar_one() <= warehouse_now(connection)
+        assert connection.execute(sa.select(ops_models.state.c.current_as_of)).scalar_one() <= warehouse_now(connection)

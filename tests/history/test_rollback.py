@@ -12,7 +12,8 @@ from rollcall.history.published import rows_at
 from rollcall.history.rollback import resume, rollback
 from rollcall.model.tables import TABLES
 from rollcall.pipeline.plan import plan_night
-from rollcall.warehouse.models import left_out, staging
+from rollcall.warehouse.models import staging
+from rollcall.warehouse.ops_models import left_out
 from tests.history.conftest import delta_of
 
 

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.model.tables import TABLES
-from rollcall.warehouse.models import history, staging, state, watermarks
+from rollcall.warehouse.models import history, staging
+from rollcall.warehouse.ops_models import state, watermarks
 
 Glance = Callable[[sa.Engine], dict[str, list[tuple[Any, ...]]]]
 

@@ -43,11 +43,11 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.open()
-        with self._engine.begin() as connection:  # waits for whoever is still in the middle
+        with self._engine.begin() as connection:  # waits for transactions that still run
             connection.exec_driver_sql("DROP FUNCTION pass_gate CASCADE")
 
-    def somebody_waits(self) -> int:
-        """The process of the server that works for whoever stands at the gate, as soon as somebody does."""
+    def waiting_process(self) -> int:
+        """The server process that waits at the gate, as soon as there is one."""
         ticking = threading.Event()
         with self._engine.connect() as connection:
             while True:

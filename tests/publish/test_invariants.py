@@ -60,16 +60,16 @@ class Tampered:
         self.count(name, added=1)
 
     def count(self, name: str, **more: int) -> None:
-        told = self.changes.counts[name]
-        told = msgspec.structs.replace(told, **{kind: getattr(told, kind) + by for kind, by in more.items()})
-        self._keep(counts={**self.changes.counts, name: told})
+        counts = self.changes.counts[name]
+        counts = msgspec.structs.replace(counts, **{kind: getattr(counts, kind) + by for kind, by in more.items()})
+        self._keep(counts={**self.changes.counts, name: counts})
 
     def without(self, name: str) -> None:
         """As if nothing happened to a table."""
-        told = self.changes.counts[name]
+        counts = self.changes.counts[name]
         nothing = dict.fromkeys(("added", "changed", "returned", "missing", "removed"), 0)
         self.write(name, self.rows(name).slice(0, 0))
-        self._keep(counts={**self.changes.counts, name: msgspec.structs.replace(told, **nothing)})
+        self._keep(counts={**self.changes.counts, name: msgspec.structs.replace(counts, **nothing)})
 
     def _keep(self, **changed: Any) -> None:
         self.changes = msgspec.structs.replace(self.changes, **changed)

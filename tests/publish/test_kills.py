@@ -117,7 +117,7 @@ def test_a_process_killed_while_it_publishes(nights, mapped, glance, processes, 
     with Gate(nights.engine, point) as gate:
         child = processes.Process(target=publishing.publish, args=(url, nights.district, ref, nights.landing.url))
         child.start()
-        gate.somebody_waits()
+        gate.waiting_process()
         os.kill(child.pid, signal.SIGKILL)
         child.join()
         assert child.exitcode == -signal.SIGKILL
@@ -132,7 +132,7 @@ def test_a_connection_lost_while_it_publishes(nights, mapped, glance, point):
     before = glance(nights.engine)
     with Gate(nights.engine, point) as gate:
         thread, failed = _in_a_thread(nights, ref)
-        waiting = gate.somebody_waits()
+        waiting = gate.waiting_process()
         assert nights.scalar(f"SELECT pg_terminate_backend({waiting})")
         thread.join()
     assert [error.code for error in failed] == ["warehouse_lost"]
@@ -141,13 +141,13 @@ def test_a_connection_lost_while_it_publishes(nights, mapped, glance, point):
     _as_if_nothing_had_been(nights, ref)
 
 
-def test_a_server_killed_while_somebody_publishes(durable, mapped, glance):
+def test_a_server_killed_during_a_publication(durable, mapped, glance):
     server, nights = durable
     ref = mapped(nights)
     before = glance(nights.engine)
     gate = Gate(nights.engine, "roster_ops.state").__enter__()
     thread, failed = _in_a_thread(nights, ref)
-    gate.somebody_waits()
+    gate.waiting_process()
     with nights.engine.connect() as connection:
         workers = connection.execute(sa.text("SELECT pid FROM pg_stat_activity")).scalars().all()
     for pid in (server.pid, *workers):

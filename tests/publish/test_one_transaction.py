@@ -106,8 +106,8 @@ def test_a_dry_run_touches_no_table_of_the_roster(nights, roster):
     nights.publish(roster("ada"))
     ref = nights.prepare(roster("ada", "ben"))
     run.map_night(nights.engine, nights.district, ref, nights.landing)
-    told = run.finish_dry_run(nights.engine, nights.district, ref, nights.landing)
-    assert (told.status, told.counts["users"].added, told.accounts) == ("dry_run", 1, 2)
+    summary = run.finish_dry_run(nights.engine, nights.district, ref, nights.landing)
+    assert (summary.status, summary.counts["users"].added, summary.accounts) == ("dry_run", 1, 2)
     assert nights.live("users", "sourced_id") == ["ada"]
     assert nights.scalar("SELECT generation FROM roster_ops.state") == 1
     assert nights.scalar("SELECT status FROM roster_ops.runs WHERE run_id = 'run2'") == "dry_run"
@@ -185,11 +185,11 @@ def test_change_sets_carry_the_causes(nights, roster):
     ref = nights.prepare(roster("ada"))
     changes = run.map_night(nights.engine, nights.district, ref, nights.landing)
     folder = ref.folder(nights.landing)
-    told = {}
+    withheld = {}
     for name, parts in changes.parts.items():
         tables = [folder.read_part(part.name, part.sha256, ["_change", "_because"]) for part in parts]
-        told.update({name: pa.concat_tables(tables).to_pylist()} if tables else {})
-    assert told == {
+        withheld.update({name: pa.concat_tables(tables).to_pylist()} if tables else {})
+    assert withheld == {
         "users": [{"_change": "removed", "_because": "absent from two complete full pulls"}],
         "user_roles": [{"_change": "removed", "_because": "its person was removed"}],
         "enrollments": [{"_change": "removed", "_because": "its person was removed"}],

@@ -35,17 +35,17 @@ def _roster(roster):
 
 def _lineage(nights):
     """Of every table when its rows were written, and what history says when they were so."""
-    told = {}
+    kept = {}
     with nights.engine.connect() as connection:
         for name, table in TABLES.items():
             for source, columns in ((models.staging, _KEPT), (models.history, _SPAN)):
                 wanted = [source[name].c[column] for column in (*table.key, *columns)]
-                told[name, columns] = sorted(map(repr, connection.execute(sa.select(*wanted))))
-        told["published"] = [
+                kept[name, columns] = sorted(map(repr, connection.execute(sa.select(*wanted))))
+        kept["published"] = [
             connection.execute(sa.select(sa.func.count()).select_from(one)).scalar_one()
             for one in models.published.values()
         ]
-    return told
+    return kept
 
 
 def _require_quiet(nights, done, before):

@@ -32,7 +32,7 @@ Seen = tuple[tuple[int, ...], ...]
 
 @pytest.fixture
 def town(nights: Nights, roster: Any) -> Callable[[int], dict[str, list[dict[str, Any]]]]:
-    """Everybody carries the number of the night, and another person comes each night; so it can be told who is from
+    """Everybody carries the number of the night, and another person comes each night; so it is known who is from
     which night."""
     wide = dict.fromkeys(SHARES, "100%")
     nights.settings(guards=Guards(**wide, floor=Floor(people=10_000, classes=10_000, enrollments=10_000)))
@@ -106,7 +106,7 @@ def test_while_a_publication_stands_before_its_end_everybody_sees_the_roster_bef
             target=run.publish_night, args=(nights.engine, nights.district, ref, nights.landing)
         )
         publishing.start()
-        gate.somebody_waits()
+        gate.waiting_process()
         with nights.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             assert _read(connection) == _whole(1)
 

@@ -17,7 +17,7 @@ from rollcall.pipeline.plan import plan_night
 from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.status.status import statuses
 from rollcall.warehouse.clock import warehouse_now
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.worker import has_ended, this_process
 from tests.publish import publishing
 from tests.publish.gate import Gate
@@ -48,7 +48,7 @@ def _end_while_publishing(nights, ref, number):
     with Gate(nights.engine, "roster_staging.accounts") as gate:
         child = context.Process(target=publishing.publish, args=(url, nights.district, ref, nights.landing.url))
         child.start()
-        gate.somebody_waits()
+        gate.waiting_process()
         os.kill(child.pid, number)
         child.join(60)
     return child.exitcode

@@ -92,14 +92,14 @@ def test_no_table_has_a_row_left_and_another_districts_are_untouched(full):
 def test_the_receipt_stays_in_the_warehouse_and_says_what_it_cannot_reach(elm, monkeypatch, tmp_path):
     monkeypatch.setenv("ROLLCALL_DISTRICTS", str(tmp_path))
     (tmp_path / "elm.yaml").write_text("district: elm\n")
-    told = json.loads(_purge(elm, "--yes-delete", "elm", "--json").stdout)
+    receipt = json.loads(_purge(elm, "--yes-delete", "elm", "--json").stdout)
     with elm.engine.connect() as connection:
         kept = connection.execute(sa.text("SELECT * FROM roster_ops.purges")).mappings().one()
-    assert (kept["district"], kept["rows"], kept["files"]) == ("elm", told["rows"], told["files"])
-    assert kept["purged_by"] == told["purged_by"]
-    said = " ".join(told["not_reached"])
+    assert (kept["district"], kept["rows"], kept["files"]) == ("elm", receipt["rows"], receipt["files"])
+    assert kept["purged_by"] == receipt["purged_by"]
+    listed = " ".join(receipt["not_reached"])
     for what in ("elm.yaml", "next night pulls everything again", "oneroster_elm", "backups", "downstream"):
-        assert what in said
+        assert what in listed
 
 
 @pytest.mark.parametrize("typed", ["el", "ELM", "oak", ""])
@@ -157,13 +157,13 @@ def test_exports_go_too(elm, monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     (folder / "users.parquet").write_text("x")
     landed = sum(path.is_file() for path in Path(elm.landing.url, "district=elm").rglob("*"))
-    told = json.loads(_purge(elm, "--yes-delete", "elm", "--json").stdout)
-    assert told["files"] == landed + 1
+    receipt = json.loads(_purge(elm, "--yes-delete", "elm", "--json").stdout)
+    assert receipt["files"] == landed + 1
     assert not folder.parent.exists()
 
 
 def test_running_run_is_listed(elm):
     with elm.engine.begin() as connection:
         connection.execute(sa.text("UPDATE roster_ops.runs SET status = 'running' WHERE run_id = 'run1'"))
-    told = json.loads(_purge(elm, "--yes-delete", "elm", "--json").stdout)
-    assert any("run1" in line for line in told["not_reached"])
+    receipt = json.loads(_purge(elm, "--yes-delete", "elm", "--json").stdout)
+    assert any("run1" in line for line in receipt["not_reached"])

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from rollcall.warehouse.models import districts, runs, state
+from rollcall.warehouse.ops_models import districts, runs, state
 
 #: The status of each district worked out from all of its runs.
 FROM_ALL_RUNS = sa.text("""

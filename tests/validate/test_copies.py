@@ -1,4 +1,4 @@
-"""Equally new records with one sourcedId: lists are united, everything else is told, and no row is silently gone."""
+"""Equally new records with one sourcedId: lists are merged, other differences are reported, and no row is lost."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_enrollment_that_goes_on_counts_before_one_that_ends(good: Good) -> N
         assert [row["end_date"] for row in rows if row["is_undisputed"]] == [None]
 
 
-def test_the_same_record_again_is_one_and_is_told_nowhere(good: Good) -> None:
+def test_the_same_record_again_is_one_and_is_not_reported(good: Good) -> None:
     (row,) = united("users", good("users"), good("users"))
 
     assert (row["is_newest"], row["is_undisputed"], row["is_single"]) == (True, True, True)
@@ -112,7 +112,7 @@ def test_of_tombstones_it_does_not_matter_what_else_they_say(good: Good) -> None
 
 
 def test_across_files_the_same(validated: Any, good: Good, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each record in a slice of its own: what is told names the row, and every record received is accounted for."""
+    """Each record in a slice of its own: the report names the row, and every record received is accounted for."""
     monkeypatch.setattr(validation, "VALUES_PER_SLICE", 1)
     records = [
         good("users", grades='["05"]'),

@@ -23,7 +23,7 @@ from rollcall.validate.copies import NEWEST_BY, find_copies
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "grand-bend"
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the Grand Bend answers are not beside this checkout")
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the Grand Bend answers are not next to this checkout")
 
 
 @pytest.fixture(scope="module")

@@ -166,7 +166,7 @@ class TestParts:
 
 
 class TestRejects:
-    def test_all_reasons_of_a_record_are_told_in_one_row(self, validated: Any, good: Good) -> None:
+    def test_all_reasons_of_a_record_are_in_one_row(self, validated: Any, good: Good) -> None:
         record = good(
             "enrollments", user_sourced_id=None, class_sourced_id=None, end_date="x", metadata='{"ic":{"a":[1]}}'
         )

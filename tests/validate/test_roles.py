@@ -73,7 +73,7 @@ def key_of(role: dict[str, Any]) -> str:
     return with_role_key(rows)["role_key"][0].as_py()
 
 
-def test_a_repeated_entry_is_told_and_costs_neither_the_person_nor_the_role(validated: Any, good: Any) -> None:
+def test_a_repeated_entry_is_reported_and_costs_neither_the_person_nor_the_role(validated: Any, good: Any) -> None:
     roles = [good("user_roles", end_date="2026-08-17"), good("user_roles"), good("user_roles")]
     outcome = validated("users", [good("users")], user_roles=roles)
 

@@ -225,8 +225,10 @@ def test_vocabularies_are_those_of_the_version(
     collection: str, field: str, value: str, versions: list[str], validated: Any, good: Good
 ) -> None:
     record, parts = good(collection, **{field: value}), {table: [good(table)] for table in PARTS.get(collection, [])}
-    told = {version: validated(collection, [record], version=version, **parts).findings for version in ("1.1", "1.2")}
-    assert [version for version, findings in told.items() if not findings] == versions
+    findings_of = {
+        version: validated(collection, [record], version=version, **parts).findings for version in ("1.1", "1.2")
+    }
+    assert [version for version, findings in findings_of.items() if not findings] == versions
 
 
 @pytest.mark.parametrize(

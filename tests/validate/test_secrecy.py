@@ -33,8 +33,8 @@ def landed_child(landed: Any, good: Good) -> Any:
 
 
 def _no_secret(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
-    told = [str(error), repr(error), "".join(traceback.format_exception(error)), caplog.text]
-    assert [text for text in told for secret in SECRETS if secret in text] == []
+    texts = [str(error), repr(error), "".join(traceback.format_exception(error)), caplog.text]
+    assert [text for text in texts for secret in SECRETS if secret in text] == []
 
 
 def test_findings_and_logs_quote_nothing(landed_child: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -83,7 +83,7 @@ def test_a_damaged_file_quotes_nothing(landed_child: Any, caplog: pytest.LogCapt
     _no_secret(caught.value, caplog)
 
 
-def test_a_pull_that_is_not_there_is_told_in_words(landed_child: Any) -> None:
+def test_a_pull_that_is_not_there_is_an_error_in_words(landed_child: Any) -> None:
     landing, ref = landed_child
     (manifest,) = Path(landing.url).rglob("extract/manifest.json")
     manifest.unlink()

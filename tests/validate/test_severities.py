@@ -46,11 +46,11 @@ def test_a_name_alone_means_every_collection_that_has_the_rule(validated: Any, g
         (_rules(title_missing="critical"), ("critical", "critical")),
         (_rules(courses__title_missing="critical"), ("critical", "warning")),
     ):
-        told = [
+        found = [
             validated(collection, [good(collection, title=None)], rules=rules).findings["title_missing"].severity
             for collection in ("courses", "academic_sessions")
         ]
-        assert tuple(told) == severities
+        assert tuple(found) == severities
 
 
 def test_a_raised_rule_about_a_part_leaves_the_part_out_and_keeps_the_person(validated: Any, good: Good) -> None:

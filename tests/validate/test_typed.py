@@ -142,7 +142,7 @@ def test_a_text_that_says_there_is_no_value_is_none(column: str, text: str) -> N
     landed = pa.Table.from_pylist([{"sourced_id": "u1", column: text, "given_name": text}], landed_schema(USERS))
     rows = to_types(landed, USERS).rows
     assert rows[column].to_pylist() == [None]
-    assert rows["given_name"].to_pylist() == [text]  # somebody's name may be Null
+    assert rows["given_name"].to_pylist() == [text]  # a person's name may be Null
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
 from rollcall.pipeline import run
 from rollcall.warehouse import migrate
-from rollcall.warehouse.models import history, staging, state, watermarks
+from rollcall.warehouse.models import history, staging
+from rollcall.warehouse.ops_models import state, watermarks
 from rollcall.warehouse.session import SETTINGS, connect, require_reachable, warehouse_from_environment
 from rollcall_local.postgres import EmbeddedPostgres
 from tests.conftest import Nights
@@ -125,7 +126,7 @@ def test_an_encoding_that_cannot_hold_every_name_is_refused_before_anything_is_m
             doing(engine)
         assert (caught.value.code, encoding in caught.value.message) == ("warehouse_encoding", True)
         assert caught.value.remedy
-    assert _told_by_the_command_line("db", "upgrade", "--warehouse", url) == "warehouse_encoding"
+    assert _error_code("db", "upgrade", "--warehouse", url) == "warehouse_encoding"
 
 
 def test_an_upgrade_without_the_right_to_create_is_an_error_in_words(postgres, database):
@@ -136,17 +137,17 @@ def test_an_upgrade_without_the_right_to_create_is_an_error_in_words(postgres, d
         connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
     theirs = warehouse_from_environment(url).set(username=role).render_as_string(hide_password=False)
     try:
-        assert _told_by_the_command_line("db", "upgrade", "--warehouse", theirs) == "warehouse_permission"
+        assert _error_code("db", "upgrade", "--warehouse", theirs) == "warehouse_permission"
         # schemas an administrator made for the user are enough
         with owner.connect() as connection:
             for schema in ("roster", "roster_staging", "roster_history", "roster_ops"):
                 connection.exec_driver_sql(f"CREATE SCHEMA {schema} AUTHORIZATION {role}")
-        assert _told_by_the_command_line("db", "upgrade", "--warehouse", theirs) == ""
+        assert _error_code("db", "upgrade", "--warehouse", theirs) == ""
         # another user of the same warehouse may not read it
         with owner.connect() as connection:
             connection.exec_driver_sql(f"CREATE ROLE {role}2 LOGIN")
         other = warehouse_from_environment(url).set(username=f"{role}2").render_as_string(hide_password=False)
-        assert _told_by_the_command_line("status", "--warehouse", other) == "warehouse_permission"
+        assert _error_code("status", "--warehouse", other) == "warehouse_permission"
     finally:
         with owner.connect() as connection:
             connection.exec_driver_sql(f"DROP OWNED BY {role}")
@@ -170,11 +171,11 @@ def test_a_warehouse_that_became_read_only_keeps_yesterday_and_says_so(database,
         run.publish_night(engine, nights.district, ref, landing)
     assert caught.value.code == "warehouse_read_only"
     assert nights.live("users", "sourced_id") == ["ada"]
-    assert _told_by_the_command_line("db", "upgrade", "--warehouse", url) == ""  # nothing to write
+    assert _error_code("db", "upgrade", "--warehouse", url) == ""  # nothing to write
     engine.dispose()
 
 
-def _told_by_the_command_line(*arguments: str) -> str:
+def _error_code(*arguments: str) -> str:
     """The code of the error a person sees; empty where there is none. A traceback fails the test."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("sys.argv", ["rollcall", *arguments])
@@ -182,10 +183,10 @@ def _told_by_the_command_line(*arguments: str) -> str:
     assert isinstance(result.exception, SystemExit | None), repr(result.exception)
     if result.exit_code == 0:
         return ""
-    told = result.stderr
-    assert told.startswith("Error (")
-    assert len(told.splitlines()) > 1  # with a remedy
-    return told[len("Error (") : told.index(")")]
+    output = result.stderr
+    assert output.startswith("Error (")
+    assert len(output.splitlines()) > 1  # with a remedy
+    return output[len("Error (") : output.index(")")]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from rollcall.errors import InternalError
 from rollcall.pipeline.stage_record import recorded_stage
-from rollcall.warehouse.models import run_counts, runs
+from rollcall.warehouse.ops_models import run_counts, runs
 
 
 def test_rows_written_are_those_that_changed(nights, roster, engine):

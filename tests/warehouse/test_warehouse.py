@@ -16,7 +16,8 @@ from rollcall.landing.change_set import change_schema
 from rollcall.model.tables import TABLES
 from rollcall.warehouse import migrate
 from rollcall.warehouse.bulk import copy_in, copy_out
-from rollcall.warehouse.models import metadata, staging
+from rollcall.warehouse.models import staging
+from rollcall.warehouse.ops_models import metadata
 from rollcall.warehouse.session import connect, require_reachable, warehouse_from_environment, warehouse_url
 
 
@@ -72,20 +73,20 @@ def test_migration_0012_renames_the_reasons_and_keeps_them(postgres):
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "message"),
     [
         ("0000", "is at version 0000, this Rollcall needs"),
         ("9999", "is at version 9999, newer than this Rollcall"),
         (None, "no Rollcall tables"),
     ],
 )
-def test_another_version_is_refused_with_the_command_that_mends_it(engine, version, told):
+def test_another_version_is_refused_with_the_command_that_fixes_it(engine, version, message):
     with engine.begin() as connection:
         if version is None:
             connection.exec_driver_sql("DROP TABLE roster_ops.alembic_version")
         else:
             connection.execute(sa.text("UPDATE roster_ops.alembic_version SET version_num = :v"), {"v": version})
-        with pytest.raises(ActionRequired, match=told) as caught:
+        with pytest.raises(ActionRequired, match=message) as caught:
             migrate.require_version(connection)
     assert caught.value.remedy
 

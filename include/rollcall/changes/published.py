@@ -14,7 +14,7 @@ from rollcall.landing.validated import accepted_schema
 from rollcall.model.keys import row_keys, split_keys
 from rollcall.model.tables import Table
 from rollcall.warehouse.bulk import copy_out, load_temp_keys
-from rollcall.warehouse.models import state
+from rollcall.warehouse.ops_models import state
 from rollcall.warehouse.schemas import STAGING
 
 _LIFE = [

@@ -37,7 +37,7 @@ from rollcall.landing.zone import Landing, PullFolder
 from rollcall.model.keys import first_parts
 from rollcall.model.tables import TABLES
 from rollcall.settings import District
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 
 #: The number of runs searched for a change set that retention has not deleted.
 _MAX_RUNS = 20

@@ -17,7 +17,7 @@ from rollcall.explain.formatting import join_words
 from rollcall.history.published import generation_of_night
 from rollcall.landing.zone import Landing
 from rollcall.settings import District
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.session import warehouse_snapshot
 
 

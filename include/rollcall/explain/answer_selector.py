@@ -29,7 +29,8 @@ from rollcall.explain.person_details import PersonDetails, read_held_rows, unpub
 from rollcall.explain.search import Row, fetch_rows, schools_of
 from rollcall.model.username_text import username_key
 from rollcall.settings import night_of
-from rollcall.warehouse.models import holds, person_findings, staging
+from rollcall.warehouse.models import staging
+from rollcall.warehouse.ops_models import holds, person_findings
 
 Values = dict[str, Any]
 SelectedAnswer = tuple[str, Values]

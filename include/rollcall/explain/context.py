@@ -19,7 +19,7 @@ from rollcall.explain.search import Row
 from rollcall.model.tables import TABLES
 from rollcall.model.username_text import visible
 from rollcall.settings import District, Nights, night_of, rules_digest
-from rollcall.warehouse.models import districts, pulls, runs, state
+from rollcall.warehouse.ops_models import districts, pulls, runs, state
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from rollcall.explain.directory import fold
 from rollcall.explain.formatting import full_name
 from rollcall.explain.search import Row, fetch_rows, other_records
 from rollcall.model.keys import key_prefix
-from rollcall.warehouse.models import hold_rows, holds, left_out, rejects, runs, staging
+from rollcall.warehouse.models import staging
+from rollcall.warehouse.ops_models import hold_rows, holds, left_out, rejects, runs
 
 #: The most rejected records that a name may match.
 _MAX_REJECTS = 100

@@ -18,7 +18,7 @@ from rollcall.explain.person_details import PersonDetails
 from rollcall.explain.search import Row
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.settings import night_of
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 
 _CLOSING = "If this does not match what you see, please tell us what your school system shows."
 

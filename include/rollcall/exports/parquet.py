@@ -24,7 +24,7 @@ from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES, Table
 from rollcall.runtime.waits import waiting
 from rollcall.warehouse.bulk import copy_out
-from rollcall.warehouse.models import state
+from rollcall.warehouse.ops_models import state
 from rollcall.warehouse.schemas import LIVE
 from rollcall.warehouse.session import ACQUIRE_LOCK, snapshot
 

@@ -14,17 +14,8 @@ import sqlalchemy as sa
 from rollcall.runtime.waits import waiting
 from rollcall.settings import District, Nights
 from rollcall.warehouse.clock import warehouse_now
-from rollcall.warehouse.models import (
-    history,
-    holds,
-    provider_profiles,
-    published,
-    pulls,
-    runs,
-    staging,
-    state,
-    watermarks,
-)
+from rollcall.warehouse.models import history, published, staging
+from rollcall.warehouse.ops_models import holds, provider_profiles, pulls, runs, state, watermarks
 from rollcall.warehouse.session import ACQUIRE_LOCK, warehouse_transaction
 
 _WHY = "a clock was ahead when the roster was published"

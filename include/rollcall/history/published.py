@@ -25,7 +25,7 @@ from rollcall.model.tables import TABLES, Table
 from rollcall.settings import District
 from rollcall.settings.schedule import EVENING
 from rollcall.warehouse.bulk import copy_out
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.schemas import HISTORY, STAGING
 
 _INSTANT = pa.timestamp("us", tz="UTC")

@@ -28,7 +28,8 @@ from rollcall.settings import District
 from rollcall.warehouse import ledger
 from rollcall.warehouse.bulk import copy_in, copy_out
 from rollcall.warehouse.history import Interval, write_interval
-from rollcall.warehouse.models import runs, staging, state, watermarks
+from rollcall.warehouse.models import staging
+from rollcall.warehouse.ops_models import runs, state, watermarks
 from rollcall.warehouse.publish_lock import acquire_publish_lock
 from rollcall.warehouse.schemas import HISTORY
 from rollcall.warehouse.session import temp_table, update_statistics, warehouse_transaction

@@ -29,7 +29,8 @@ from rollcall.settings import District, Nights, night_of
 from rollcall.warehouse import ledger
 from rollcall.warehouse.clock import warehouse_now
 from rollcall.warehouse.history import Interval, write_published
-from rollcall.warehouse.models import LINEAGE, pulls, runs, state, watermarks
+from rollcall.warehouse.models import LINEAGE
+from rollcall.warehouse.ops_models import pulls, runs, state, watermarks
 from rollcall.warehouse.publish_lock import acquire_publish_lock
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
 from rollcall.warehouse.session import temp_table_like, warehouse_transaction

@@ -21,7 +21,7 @@ from rollcall.model.tables import TABLES
 from rollcall.settings import District
 from rollcall.settings.schedule import EVENING
 from rollcall.warehouse.bulk import copy_out
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.schemas import HISTORY
 from rollcall.warehouse.session import warehouse_transaction
 

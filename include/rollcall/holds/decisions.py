@@ -18,7 +18,7 @@ from rollcall.holds import queries, render
 from rollcall.holds.queries import HoldDetails
 from rollcall.model.keys import sql_join_key, sql_key_part, sql_key_parts
 from rollcall.model.tables import TABLES
-from rollcall.warehouse.models import holds
+from rollcall.warehouse.ops_models import holds
 from rollcall.warehouse.schemas import OPS, STAGING
 
 

@@ -12,7 +12,7 @@ from rollcall.errors import ActionRequired
 from rollcall.model.keys import sql_key_part, sql_key_parts
 from rollcall.model.tables import TABLES
 from rollcall.settings import find_district
-from rollcall.warehouse.models import districts
+from rollcall.warehouse.ops_models import districts
 from rollcall.warehouse.schemas import OPS, STAGING
 
 #: An approval ends when it expires, even before a run has recorded that.

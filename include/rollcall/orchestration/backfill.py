@@ -18,7 +18,7 @@ from rollcall.landing.zone import Landing
 from rollcall.orchestration.terminal import Terminal, run_stages, terminal_run_id
 from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.settings import District, night_of
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.session import warehouse_transaction
 
 

@@ -27,7 +27,7 @@ from rollcall.reports.report import print_summary
 from rollcall.settings import District, find_district, night_of
 from rollcall.warehouse.lease import HostLease
 from rollcall.warehouse.ledger import fail_run
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.session import ConnectionFields, connect, url_of
 
 

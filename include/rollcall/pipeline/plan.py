@@ -17,7 +17,8 @@ from rollcall.extract.pull import ALWAYS_FULL, FULL_PULL, Plan
 from rollcall.settings import District, night_of
 from rollcall.settings.schedule import EVENING
 from rollcall.warehouse.clock import warehouse_now
-from rollcall.warehouse.models import districts, staging, state, watermarks
+from rollcall.warehouse.models import staging
+from rollcall.warehouse.ops_models import districts, state, watermarks
 from rollcall.warehouse.profiles import last_profile
 
 #: After so long without a full pull the next one is full, whatever day it is.

@@ -19,7 +19,7 @@ from rollcall.landing.validated import Validated
 from rollcall.landing.zone import Landing
 from rollcall.pipeline import run
 from rollcall.settings import District, night_of
-from rollcall.warehouse.models import districts, state
+from rollcall.warehouse.ops_models import districts, state
 
 
 def prepare_remap(engine: sa.Engine, district: District, run_id: str, landing: Landing) -> PullRef:

@@ -36,7 +36,8 @@ from rollcall.settings import District, Nights
 from rollcall.warehouse import holds, ledger
 from rollcall.warehouse.clock import require_not_in_future, warehouse_now
 from rollcall.warehouse.history import Interval, write_changed, write_published
-from rollcall.warehouse.models import runs, staging, state, timestamp, watermarks
+from rollcall.warehouse.models import staging, timestamp
+from rollcall.warehouse.ops_models import runs, state, watermarks
 from rollcall.warehouse.publish_lock import acquire_publish_lock
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from rollcall.display.terminal import line, open_console, table
 from rollcall.history import published
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.landing.zone import Landing
-from rollcall.warehouse.models import COUNTS, findings, holds, left_out, rejects, run_counts, run_holds, runs, staging
+from rollcall.warehouse.models import staging
+from rollcall.warehouse.ops_models import COUNTS, findings, holds, left_out, rejects, run_counts, run_holds, runs
 
 Row = dict[str, Any]
 

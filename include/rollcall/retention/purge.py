@@ -15,7 +15,7 @@ from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing
 from rollcall.retention.folders import DistrictFolder, FileTotals, export_folder
 from rollcall.settings import districts_folder
-from rollcall.warehouse.models import purges, runs
+from rollcall.warehouse.ops_models import purges, runs
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
 from rollcall.warehouse.session import TRY_ACQUIRE_LOCK, warehouse_transaction
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rollcall.display.dates import format_date
 from rollcall.explain.formatting import pluralize
 from rollcall.status.status import ACTION_REQUIRED, STATES
-from rollcall.warehouse.models import runs
+from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.schemas import OPS
 
 #: The nights of a district's line.

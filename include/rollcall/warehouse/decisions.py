@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rollcall.warehouse.models import decisions
+from rollcall.warehouse.ops_models import decisions
 
 
 def record(

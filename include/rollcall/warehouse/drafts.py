@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rollcall.warehouse.models import drafts
+from rollcall.warehouse.ops_models import drafts
 from rollcall.warehouse.session import JSON
 
 #: A draft that nobody finished is deleted after a day.

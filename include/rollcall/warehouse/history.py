@@ -1,9 +1,9 @@
-"""Writing a stretch of time into `roster_history`: on [since, until) a table was so and nothing else.
+"""Writes an interval of time into `roster_history`: the exact content of a table on [since, until).
 
-What history says outside the stretch stays; a row that reaches over its edge is cut there. Equal neighbours (same key,
-same digest) are one row, with the content of the first of them: a provider's new stamp on an unchanged record makes no
-row. So what history says depends on what was written for each stretch, not on the order in which that happened. Only
-keys whose history on the stretch differs are touched, all of them by the same few statements.
+History outside the interval stays. A row that crosses its edge is cut there. Equal neighbors (same key, same digest)
+become one row with the content of the first, so a provider's new timestamp on an unchanged record makes no row. The
+result depends on the content of each interval, not on the order in which intervals are written. Only keys whose
+history differs are touched, all of them by the same few statements.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ def write_published(connection: sa.Connection, district: str, stretch: Interval)
 
 
 def write_changed(connection: sa.Connection, district: str, stretch: Interval) -> int:
-    """The same after a publication, looking only at what it touched, so that a quiet night costs next to nothing.
+    """The same after a publication, only for the keys it touched. A night without changes costs almost nothing.
 
-    Reads the tables `touched_<table>` that publishing leaves behind: beside others the keys it wrote, and `_change`.
+    Reads the tables `touched_<table>` of the publication: the keys it wrote, and `_change`.
     """
     away = cache(lambda name: _some_are_away(connection, district, name))
     return sum(_write_touched(connection, district, table, stretch, away) for table in TABLES.values())
@@ -244,10 +244,10 @@ def _split_at_end(table: Table) -> Iterator[str]:
 
 
 def _insert_interval(table: Table, wanted: str) -> Iterator[str]:
-    """Fill the gap, joined to equal neighbours."""
-    past, beside = f"{HISTORY}.{table.name}", f"beside_{table.name}"
+    """Fill the gap, joined to equal neighbors."""
+    past, joined = f"{HISTORY}.{table.name}", f"joined_{table.name}"
     yield f"""
-        INSERT INTO {beside}
+        INSERT INTO {joined}
         SELECT {_columns(table.key, "w")}, l._valid_from, n._valid_from, n._valid_to, n._closed_run_id
         FROM differing_{table.name} d JOIN {wanted} w ON {_same(table, "w", "d")}
         LEFT JOIN {past} l ON l.district_id = :district AND {_same(table, "l", "w")}
@@ -255,15 +255,15 @@ def _insert_interval(table: Table, wanted: str) -> Iterator[str]:
         LEFT JOIN {past} n ON n.district_id = :district AND {_same(table, "n", "w")}
             AND n._valid_from = {_UNTIL} AND n._digest = w._digest"""
     yield f"""
-        DELETE FROM {past} h USING {beside} b
+        DELETE FROM {past} h USING {joined} b
         WHERE h.district_id = :district AND {_same(table, "h", "b")} AND h._valid_from = b.right_from"""
     ends = f"CASE WHEN b.right_from IS NULL THEN nullif({_UNTIL}, 'infinity') ELSE b.right_to END"
     closed = "CASE WHEN b.right_from IS NULL THEN CAST(:next_run_id AS text) ELSE b.right_closed END"
     yield f"""
-        UPDATE {past} h SET _valid_to = {ends}, _closed_run_id = {closed} FROM {beside} b
+        UPDATE {past} h SET _valid_to = {ends}, _closed_run_id = {closed} FROM {joined} b
         WHERE h.district_id = :district AND {_same(table, "h", "b")} AND h._valid_from = b.left_from"""
     listed = ", ".join(f'"{name}"' for name in table.names)
     yield f"""
         INSERT INTO {past} (district_id, {listed}, _digest, _valid_from, _valid_to, _run_id, _closed_run_id)
         SELECT :district, {_columns(table.names, "w")}, w._digest, :since, {ends}, :run_id, {closed}
-        FROM {beside} b JOIN {wanted} w ON {_same(table, "w", "b")} WHERE b.left_from IS NULL"""
+        FROM {joined} b JOIN {wanted} w ON {_same(table, "w", "b")} WHERE b.left_from IS NULL"""

@@ -24,7 +24,7 @@ from rollcall.landing.change_set import (
 )
 from rollcall.model.keys import join_key
 from rollcall.warehouse.bulk import copy_out, load_temp_keys
-from rollcall.warehouse.models import holds, run_holds
+from rollcall.warehouse.ops_models import holds, run_holds
 from rollcall.warehouse.schemas import OPS
 from rollcall.warehouse.session import temp_table, upsert
 
@@ -158,7 +158,7 @@ def _open_or_continue(connection: sa.Connection, changes: ChangeSet, hold: Hold,
         "now": opening["question_at"],
         "is_real": not hold.is_announced,
     }
-    connection.execute(sa.text(_ASK_ANEW), params)
+    connection.execute(sa.text(_ASK_AGAIN), params)
     if complete:
         connection.execute(sa.text(_FORGET), params)
     connection.execute(sa.text(_NAME), params)
@@ -204,7 +204,7 @@ _LEAVE_BACK = f"""
     INSERT INTO hold_left SELECT DISTINCT hold_id, 'came_back' FROM gone"""
 
 # A row that tonight wrote and still withholds (an account that gets a new name but not its new username) stays. A
-# withheld removal is over only by the removal, and that somebody is missing for the first time ends nothing.
+# withheld removal is over only by the removal, and a first absence ends nothing.
 _LEAVE_APPLIED = f"""
     WITH gone AS (
         DELETE FROM {OPS}.hold_rows r USING hold_applied a
@@ -217,9 +217,9 @@ _LEAVE_APPLIED = f"""
 
 _FOUND = "f.collection = :collection AND f.kind = :kind AND coalesce(f.school, '') = :school"
 
-# What was announced becomes a question when it is real. One that is asked, approved or rejected already is asked anew
-# only for rows it did not name: a decision is about the rows it was made about.
-_ASK_ANEW = f"""
+# An announced hold opens when its removals are real. A hold that is open, approved, or rejected asks again only for
+# rows that it did not name: a decision covers the rows it was made for.
+_ASK_AGAIN = f"""
     UPDATE {OPS}.holds h SET question_at = :now,
         status = CASE WHEN h.status = 'approved' THEN 'approved' WHEN :is_real THEN 'open' ELSE h.status END
     WHERE h.hold_id = :hold AND (
@@ -255,7 +255,7 @@ _CLOSE = f"""
         OR h.hold_id IN (SELECT hold_id FROM hold_left)
             AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id))"""
 
-# a closed hold keeps its numbers; whom it named is nobody's business any more
+# a closed hold keeps its numbers, but no longer the rows it named
 _FORGET_CLOSED = f"""
     DELETE FROM {OPS}.hold_rows r USING {OPS}.holds h
     WHERE r.hold_id = h.hold_id AND h.district_id = :district AND h.closed_at IS NOT NULL"""

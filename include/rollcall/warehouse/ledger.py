@@ -18,7 +18,7 @@ from rollcall.settings import District
 from rollcall.warehouse import holds
 from rollcall.warehouse.bulk import copy_in
 from rollcall.warehouse.clock import NOW
-from rollcall.warehouse.models import districts, findings, pulls, run_counts, runs, state, watermarks
+from rollcall.warehouse.ops_models import districts, findings, pulls, run_counts, runs, state, watermarks
 from rollcall.warehouse.profiles import store_page_limit
 from rollcall.warehouse.schemas import OPS
 from rollcall.warehouse.session import upsert

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rollcall.warehouse.models import provider_profiles
+from rollcall.warehouse.ops_models import provider_profiles
 from rollcall.warehouse.session import upsert
 
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from rollcall.warehouse.models import metadata
+from rollcall.warehouse.ops_models import metadata  # with the tables of both modules
 from rollcall.warehouse.schemas import OPS
 
 context.configure(

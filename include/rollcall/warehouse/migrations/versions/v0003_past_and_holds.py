@@ -1,4 +1,4 @@
-"""What readers had at every generation, holds that live until somebody decides, and what a run was."""
+"""The published roster of every generation, holds that live until a decision, and the kind of each run."""
 
 import sqlalchemy as sa
 from alembic import op

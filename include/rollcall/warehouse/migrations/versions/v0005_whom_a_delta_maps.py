@@ -1,7 +1,4 @@
-"""A delta looks at whom it may concern: who shares an identifier, whose role ends and who is missing has an index.
-
-Retention finds what it deletes by an index too.
-"""
+"""Indexes for a delta's affected people (shared identifiers, ending roles, missing people) and for retention."""
 
 import sqlalchemy as sa
 from alembic import op

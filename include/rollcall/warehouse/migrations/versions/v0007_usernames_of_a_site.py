@@ -1,7 +1,7 @@
-"""Within a site a username is one account's, whatever its case: the database holds that itself, at every commit.
+"""The database itself allows a username once per site, in any case, checked at every commit.
 
-Accounts of people who are gone, which approved removals left behind, go first: they have no owner and may have a
-username that somebody else got since.
+Accounts that approved removals left behind are deleted first: they have no owner, and another person may have received
+their username since.
 """
 
 from alembic import op
