@@ -13,6 +13,7 @@ import pytest
 
 from rollcall.credentials.airflow_api import ENDED, loopback_session
 from rollcall.credentials.lookup import find_connection
+from rollcall.doctor.checkup import examine
 from rollcall.errors import RollcallError
 from rollcall_local.airflow import AirflowComponents
 from rollcall_local.airflow_env import AirflowSettings
@@ -138,6 +139,19 @@ def test_a_command_with_the_api_alone_says_at_once_that_it_has_no_secret(
     own = {**elm, "host": "http://127.0.0.1:2/", "password": "other", "extra": {"auth": "oauth1"}}
     monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_ELM", json.dumps(own))
     assert "differ in: Base URL." in find_connection("oneroster_elm").conflict
+
+
+def test_the_doctor_finds_airflow_and_the_connection_types(
+    airflow: AirflowComponents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLLCALL_AIRFLOW_URL", airflow.api.url)
+    monkeypatch.setenv("ROLLCALL_AIRFLOW_USER", "admin")
+    monkeypatch.setenv("ROLLCALL_AIRFLOW_PASSWORD", airflow.password)
+    found = {check.name: check for check in examine(None, str(tmp_path))}
+    assert (found["Airflow"].outcome, found["Airflow"].message[:4]) == ("ok", "3.3.")
+    assert found["connection types"].message == "oneroster is registered here and in Airflow"
+    monkeypatch.setenv("ROLLCALL_AIRFLOW_PASSWORD", "wrong")
+    assert {check.name: check.outcome for check in examine(None, str(tmp_path))}["Airflow"] == "failed"
 
 
 def test_a_task_starts_with_pandas_and_great_expectations_loaded(airflow: AirflowComponents) -> None:

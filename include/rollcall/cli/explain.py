@@ -68,7 +68,7 @@ def diff(
         render.print_diff(changes, limit or _DEFAULT_LINES, sys.stdout)
 
 
-@click.command(epilog=examples("explain maple Ada Okonkwo", "explain maple S10442 --forward"))
+@click.command(epilog=examples("explain maple Amara Silva", "explain maple 400066 --forward"))
 @district_argument
 @click.argument("who", nargs=-1, required=True)
 @click.option("--forward", is_flag=True, help="Print only a reply for the school, without IDs or other people's names.")

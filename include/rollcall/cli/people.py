@@ -63,7 +63,8 @@ def _reason(command: F) -> F:
 
 
 @people.command(
-    "exclude", epilog=examples('people exclude maple ada@maple.example --reason "On leave" --until 2027-01-31')
+    "exclude",
+    epilog=examples('people exclude maple amara.silva@students.maple.example --reason "On leave" --until 2027-01-31'),
 )
 @with_district
 @click.argument("who")
@@ -89,7 +90,10 @@ def exclude(
 
 
 @people.command(
-    "set-username", epilog=examples('people set-username maple S10442 ada.o --reason "Two people with one name"')
+    "set-username",
+    epilog=examples(
+        'people set-username maple amara.silva@students.maple.example amara.s --reason "Two people with one name"'
+    ),
 )
 @with_district
 @click.argument("who")
@@ -116,7 +120,7 @@ def set_username(
     _settle(asked, person, edit, yes=yes, as_json=as_json)
 
 
-@people.command(epilog=examples("people clear maple S10442"))
+@people.command(epilog=examples("people clear maple amara.silva@students.maple.example"))
 @with_district
 @click.argument("who")
 @yes_option

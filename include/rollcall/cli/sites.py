@@ -44,7 +44,7 @@ def list_(asked: DistrictContext, as_json: bool) -> None:
         print_schools(found)
 
 
-@sites.command("set", epilog=examples('sites set maple "Lincoln Elem" ME'))
+@sites.command("set", epilog=examples('sites set maple "Franklin Elementary School" ME'))
 @with_district
 @click.argument("school")
 @click.argument("site")
@@ -57,7 +57,7 @@ def set_(asked: DistrictContext, school: str, site: str, yes: bool, as_json: boo
     _decide(asked, found, {found.find(school).sourced_id: found.site(site)}, yes=yes, as_json=as_json)
 
 
-@sites.command("exclude", epilog=examples("sites exclude maple 68d5a7c0"))
+@sites.command("exclude", epilog=examples("sites exclude maple 520646dd"))
 @with_district
 @click.argument("school")
 @yes_option
@@ -69,7 +69,7 @@ def exclude(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> No
     _decide(asked, found, {found.find(school).sourced_id: EXCLUDE}, yes=yes, as_json=as_json)
 
 
-@sites.command(epilog=examples("sites undecide maple 68d5a7c0"))
+@sites.command(epilog=examples("sites undecide maple 520646dd"))
 @with_district
 @click.argument("school")
 @yes_option
