@@ -11,6 +11,9 @@ from fastapi.routing import APIRoute
 from rollcall.web.access import Right
 from tests.conftest import ROOT
 
+#: A value of each path parameter.
+PATHS = {"district": "elm", "dag_id": "roster_elm", "hold": "elm-x", "run_id": "run1"}
+
 #: Which roles of Airflow's simple auth manager have a right.
 ROLES = {
     Right.SIGNED_IN: {"viewer", "user", "op", "admin"},
@@ -34,7 +37,7 @@ def test_every_route_with_every_role(browse, api_server, nights, roster, role):
     assert len(routes) >= 3
     for route in routes:
         (method,) = route.methods
-        path = "/rosters" + route.path.format_map({"district": "elm", "dag_id": "roster_elm", "hold": "elm-x"} | PATHS)
+        path = "/rosters" + route.path.format_map(PATHS)
         answer = client.request(method, path, headers={"accept": "application/json"})
         right = route.openapi_extra["right"]
         if role is None:
@@ -45,10 +48,6 @@ def test_every_route_with_every_role(browse, api_server, nights, roster, role):
         else:
             assert answer.status_code == 403, f"{method} {path} as {role}: {answer.status_code}"
             assert "Planted-Okonkwo" not in answer.text
-
-
-#: Values of other path parameters, by name.
-PATHS: dict[str, str] = {}
 
 
 def test_a_browser_without_a_session_is_led_to_the_sign_in_and_back(browse):

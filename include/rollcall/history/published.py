@@ -114,6 +114,13 @@ def generation_of_night(connection: sa.Connection, district: str, night: date) -
     return connection.execute(last).scalar_one_or_none()
 
 
+def published_nights(connection: sa.Connection, district: str, limit: int = 400) -> list[date]:
+    """The nights with a publication, newest first."""
+    where = (runs.c.district_id == district, runs.c.status == "published", runs.c.kind != "refetch")
+    query = sa.select(runs.c.night).where(*where, runs.c.generation.is_not(None)).distinct()
+    return list(connection.execute(query.order_by(runs.c.night.desc()).limit(limit)).scalars())
+
+
 def generation_at_evening(connection: sa.Connection, district: District, night: date) -> int | None:
     """The generation published at the evening of a night's date, from any night's pull. None before the first
     publication.

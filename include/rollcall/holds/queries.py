@@ -191,3 +191,20 @@ def example_people(connection: sa.Connection, hold: HoldDetails, limit: int) -> 
         WHERE r.hold_id = :hold AND r.table_name = :main ORDER BY who LIMIT :limit"""
     params = {"hold": hold.hold_id, "main": hold.main_table, "limit": limit}
     return list(connection.execute(sa.text(query), params).scalars())
+
+
+def listed_people(connection: sa.Connection, hold: HoldDetails, limit: int) -> list[dict[str, Any]]:
+    """The people of a hold, by name: sourced_id, name, school, change, is_approved. Empty if it is not about people."""
+    if TABLES[hold.main_table].key[0] != "user_sourced_id" and hold.main_table != "users":
+        return []
+    query = f"""
+        SELECT u.sourced_id, concat_ws(' ', u.given_name, u.family_name) AS name, min(coalesce(o.name, r.school))
+            AS school, min(r.change) AS change, bool_or(r.is_approved) AS is_approved
+        FROM {OPS}.hold_rows r
+        JOIN {STAGING}.users u ON u.district_id = r.district_id AND u.sourced_id = {sql_key_part("r.row_key", 1)}
+        LEFT JOIN {STAGING}.orgs o ON o.district_id = r.district_id AND o.sourced_id = r.school
+        WHERE r.hold_id = :hold AND r.table_name = :main
+        GROUP BY u.sourced_id, u.given_name, u.family_name
+        ORDER BY u.family_name, u.given_name, u.sourced_id LIMIT :limit"""
+    params = {"hold": hold.hold_id, "main": hold.main_table, "limit": limit}
+    return [dict(row) for row in connection.execute(sa.text(query), params).mappings()]

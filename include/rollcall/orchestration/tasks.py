@@ -28,6 +28,7 @@ from rollcall.settings import District, find_district, night_of
 from rollcall.warehouse.lease import HostLease
 from rollcall.warehouse.ledger import fail_run
 from rollcall.warehouse.ops_models import runs
+from rollcall.warehouse.run_progress import ProgressWriter
 from rollcall.warehouse.session import ConnectionFields, connect, url_of
 
 
@@ -70,7 +71,15 @@ def extract(
             hook(settings.connection_id).get_conn(budget=lease, **settings.client_options()) as client,
         ):
             collections = params["collections"] or ()
-            pulled = run.extract_night(client, settings, landing, run_id=run_id, plan=plan, collections=collections)
+            pulled = run.extract_night(
+                client,
+                settings,
+                landing,
+                run_id=run_id,
+                plan=plan,
+                collections=collections,
+                progress=ProgressWriter(engine, district, run_id),
+            )
         return to_json(pulled)
 
 

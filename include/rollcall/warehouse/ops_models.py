@@ -318,6 +318,22 @@ drafts = sa.Table(
     schema=OPS,
 )
 
+#: How far the newest pull of a district is: rows per collection, for people who watch it.
+run_progress = sa.Table(
+    "run_progress",
+    metadata,
+    _district(),
+    sa.Column("collection", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.BigInteger),
+    sa.Column("seconds_left", sa.Double),
+    sa.Column("waiting", sa.Double),
+    sa.Column("updated_at", timestamp(), nullable=False),
+    sa.PrimaryKeyConstraint("district_id", "collection", name="pk_run_progress"),
+    schema=OPS,
+)
+
 #: Receipts of deleted districts. The ID column has another name than elsewhere, so that a purge keeps this row.
 purges = sa.Table(
     "purges",

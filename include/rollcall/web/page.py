@@ -31,7 +31,14 @@ _DISTRICT_ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
 #: The tabs of a district: key, label, path, and the right that opens it.
-TABS = (("overview", "Overview", "", Right.READ),)
+TABS = (
+    ("overview", "Overview", "", Right.READ),
+    ("changes", "Changes", "/changes", Right.EDIT),
+    ("left_out", "Left out", "/left-out", Right.EDIT),
+    ("holds", "Holds", "/holds", Right.EDIT),
+    ("person", "Why not here?", "/person", Right.EDIT),
+    ("history", "History", "/history", Right.EDIT),
+)
 
 
 class NotSignedIn(Exception):

@@ -88,6 +88,11 @@ def short_date(day: date | None) -> str:
     return f"{day:%b} {day.day}" if day else ""
 
 
+def capitalize_first(text: str) -> str:
+    """The text with a capital at its start; the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -98,7 +103,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (number, change, ago, short_instant, short_date, pluralize, format_date, format_instant)
+    filters = (number, change, ago, capitalize_first, short_instant, short_date, pluralize, format_date, format_instant)
     environment.filters.update({function.__name__: function for function in filters})
     environment.globals["static_version"] = _static_version()
     return environment
