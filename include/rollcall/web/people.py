@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from datetime import date
 
 from starlette.responses import Response
 
 from rollcall.diff.diff import Diff, between_nights, next_publish
-from rollcall.diff.render import write_csv
+from rollcall.diff.render import as_csv
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.explain.explain import explain
 from rollcall.explain.render import change_line
@@ -53,9 +52,7 @@ def changes(page: Opened) -> Response:
 
 @router.page("/districts/{district}/changes.csv", right=Right.EDIT)
 def changes_csv(page: Opened) -> Response:
-    file = io.StringIO()
-    write_csv(_diff(page), None, file)
-    return csv_download(f"{page.district_id}-changes.csv", file.getvalue().encode())
+    return csv_download(f"{page.district_id}-changes.csv", as_csv(_diff(page), None))
 
 
 def _diff(page: Page) -> Diff:

@@ -6,7 +6,6 @@ override must not turn the text after it around.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
@@ -19,14 +18,13 @@ from markupsafe import Markup
 from starlette.requests import Request
 
 from rollcall.display.dates import format_date, format_instant
+from rollcall.display.printable import printable_lines
 from rollcall.explain.formatting import pluralize
 
 _HERE = Path(__file__).parent
 
 #: Sentences shown after an action, by code. A URL carries only the code.
 NOTICES: dict[str, str] = {
-    "sync_started": "The sync has started. This page follows it.",
-    "dry_run_started": "The dry run has started. It publishes nothing.",
     "approved": "Approved. The run that publishes it has started.",
     "approved_only": "Approved. The next run publishes it.",
     "rejected": "Rejected. The published rows stay as they are.",
@@ -34,20 +32,12 @@ NOTICES: dict[str, str] = {
     "resumed": "Publishing goes on. The next run publishes again.",
 }
 
-#: C0 and C1 controls except tab and line break, and the characters that change the direction of text.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-
-
-def plain(text: str) -> str:
-    """The text without characters that act on what is around them; each becomes a replacement character."""
-    return _CONTROLS.sub("\ufffd", text)
-
 
 def _finalize(value: Any) -> Any:
     """How a template prints a value."""
     if value is None:
         return ""
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def number(value: float | None) -> str:
