@@ -26,11 +26,11 @@ from click.testing import CliRunner
 from rollcall.cli.main import rollcall
 from rollcall_sandbox import QUIRKS, Sandbox, SandboxDistrict
 from rollcall_sandbox.provider import Provider
-from rollcall_sandbox.quirk import Reply
+from rollcall_sandbox.quirk import HttpResponse
 from tests.providers.expectations import QUIRKS as TABLE
 
 resources = [{"sourcedId": f"r{n}", "title": f"Book {n}", "vendorResourceId": "v"} for n in range(3)]
-Provider._another_service = lambda self, scope, call: Reply(
+Provider._another_service = lambda self, scope, call: HttpResponse(
     200, msgspec.json.encode({"resources": resources}), {"X-Total-Count": str(len(resources))}
 )
 district = SandboxDistrict(app="maple", version="1.2", students=40, seed=5, quirks=frozenset({"room-numbers"}))

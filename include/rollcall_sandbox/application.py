@@ -20,7 +20,7 @@ from rollcall.errors import RollcallError
 from rollcall_sandbox import page
 from rollcall_sandbox.auth import Call, TokenRefused
 from rollcall_sandbox.provider import Provider, token_refusal
-from rollcall_sandbox.quirk import Reply
+from rollcall_sandbox.quirk import HttpResponse
 from rollcall_sandbox.quirks_faults import SLOW_ANSWER_SECONDS
 
 Providers = Mapping[str, Provider]
@@ -40,8 +40,8 @@ def application(providers: Providers, origin: str) -> Starlette:
     routes = [Route("/", about)]
     controls: list[tuple[str, str, Callable[[Provider, Any], Any]]] = [
         ("GET", "truth", lambda provider, _: provider.truth()),
-        ("GET", "seen", lambda provider, _: provider.seen.summary()),
-        ("POST", "seen/reset", lambda provider, _: provider.seen.reset()),
+        ("GET", "seen", lambda provider, _: provider.log.summary()),
+        ("POST", "seen/reset", lambda provider, _: provider.log.reset()),
         ("POST", "nights", _pass_nights),
         ("POST", "quirks", lambda provider, names: provider.set_quirks(msgspec.convert(names, list[str]))),
     ]
@@ -92,7 +92,7 @@ class _Provided:
         return _answer(provider, "", lambda: provider.token(form, _call(request)))
 
 
-def _answer(provider: Provider, counted: str | None, reply: Callable[[], Reply]) -> ASGIApp:
+def _answer(provider: Provider, counted: str | None, reply: Callable[[], HttpResponse]) -> ASGIApp:
     """Makes the answer and sends it; a request is open until the answer is made.
 
     Sending does not count: the client has the last byte, and may ask again, before the server hears that it is sent.
@@ -101,7 +101,7 @@ def _answer(provider: Provider, counted: str | None, reply: Callable[[], Reply])
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        with nullcontext() if counted is None else provider.seen.request(counted):
+        with nullcontext() if counted is None else provider.log.request(counted):
             if "slow-answers" in provider.quirks:
                 await asyncio.sleep(SLOW_ANSWER_SECONDS)
             made = reply()
@@ -115,7 +115,7 @@ def _answer(provider: Provider, counted: str | None, reply: Callable[[], Reply])
     return app
 
 
-async def _send_half(reply: Reply, send: Send) -> None:
+async def _send_half(reply: HttpResponse, send: Send) -> None:
     """Announce the whole body and send half of it; the server then closes the connection."""
     headers = {**reply.headers, "Content-Type": reply.media_type, "Content-Length": str(len(reply.body))}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -130,12 +130,12 @@ def _call(request: Request) -> Call:
     return Call(url, request.scope["query_string"].decode("ascii"), request.headers)
 
 
-def _response(reply: Reply) -> Response:
+def _response(reply: HttpResponse) -> Response:
     return Response(reply.body, reply.status, reply.headers, reply.media_type)
 
 
-def _pass_nights(provider: Provider, asked: Any) -> None:
-    provider.pass_nights(msgspec.convert(asked or {}, dict[str, int]).get("nights", 1))
+def _pass_nights(provider: Provider, body: Any) -> None:
+    provider.pass_nights(msgspec.convert(body or {}, dict[str, int]).get("nights", 1))
 
 
 def _control(providers: Providers, act: Callable[[Provider, Any], Any]) -> Callable[[Request], Awaitable[Response]]:
@@ -149,9 +149,9 @@ def _control(providers: Providers, act: Callable[[Provider, Any], Any]) -> Calla
             body = await request.body()
             result = act(provider, msgspec.json.decode(body) if body else None)
         except (RollcallError, msgspec.MsgspecError) as exc:
-            return _response(Reply(400, msgspec.json.encode({"error": str(exc)})))
+            return _response(HttpResponse(400, msgspec.json.encode({"error": str(exc)})))
         if request.method == "POST" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/", 303)  # a button of the page
-        return _response(Reply(200, msgspec.json.encode(result)))
+        return _response(HttpResponse(200, msgspec.json.encode(result)))
 
     return endpoint

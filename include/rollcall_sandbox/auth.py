@@ -167,10 +167,10 @@ class TokenIssuer:
             raise TokenRefused(400, "invalid_request", "grant_type is missing.")
         if grant_type != "client_credentials":
             raise TokenRefused(400, "unsupported_grant_type", "Only client_credentials is supported.")
-        asked = form.get("scope", "").split()
-        if not asked and "token-wants-scope" in quirks:
+        requested = form.get("scope", "").split()
+        if not requested and "token-wants-scope" in quirks:
             raise TokenRefused(400, "invalid_scope", "At least one scope is required.")
-        scopes = self._granted(asked, is_strict="unknown-scopes-refused" in quirks)
+        scopes = self._granted(requested, is_strict="unknown-scopes-refused" in quirks)
         token = secrets.token_urlsafe(32)
         self._grants[token] = Grant(
             scopes=frozenset(scopes),
@@ -214,17 +214,17 @@ class TokenIssuer:
         if self._settings.auth != "oauth2" or ours not in (given, decoded):
             raise TokenRefused(401, "invalid_client", "Client ID or Client Secret is not the one of this application.")
 
-    def _granted(self, asked: list[str], *, is_strict: bool) -> list[str]:
-        """The shared ones of those that are asked for. Others are ignored, as RFC 6749 section 3.3 lets a server do.
+    def _granted(self, requested: list[str], *, is_strict: bool) -> list[str]:
+        """The requested scopes that are shared. Others are ignored, as RFC 6749 section 3.3 lets a server do.
 
         :param is_strict: refuse a scope nobody knows.
         """
         names = [CORE, ROSTER, DEMOGRAPHICS] if self._settings.demographics else [CORE, ROSTER]
         shared = [self.scope(name) for name in names]
-        if not asked:
+        if not requested:
             return shared
-        granted = [scope for scope in shared if scope in asked]
-        is_known = {*shared, self.scope(DEMOGRAPHICS)}.issuperset(asked)
+        granted = [scope for scope in shared if scope in requested]
+        is_known = {*shared, self.scope(DEMOGRAPHICS)}.issuperset(requested)
         if not granted or (is_strict and not is_known):
             raise TokenRefused(400, "invalid_scope", "A scope is unknown, of another version, or not shared.")
         return granted

@@ -1,4 +1,4 @@
-"""A district's records as its provider has them: rows in order, made when they are first asked for, and encoded when
+"""A district's records as its provider has them: rows in order, built on first use, and encoded when
 they are sent. A million students are rows; only the pages being read are JSON.
 """
 
@@ -11,14 +11,14 @@ import msgspec
 
 from rollcall_sandbox.paths import RESOURCES, Joins, Resource
 from rollcall_sandbox.queries import one, parse
-from rollcall_sandbox.quirk import Ask, Quirk
+from rollcall_sandbox.quirk import PageRequest, Quirk
 from rollcall_sandbox.rendering import Fields, Renderer, Row
 from rollcall_sandbox.versions import VOCABULARY, Members
 
 _encode = msgspec.json.Encoder().encode
 _MOST_SELECTIONS = 64
 
-Spoil = Callable[[str, Fields], bytes]
+Encode = Callable[[str, Fields], bytes]
 
 
 class EncodedRoster:
@@ -28,7 +28,7 @@ class EncodedRoster:
         self._renderer = renderer
         self._members = VOCABULARY[version]
         self._keeps = [quirk.keeps for quirk in quirks if quirk.keeps]
-        self._writes = [quirk.writes for quirk in quirks if quirk.writes]
+        self._writes = [quirk.changes_record for quirk in quirks if quirk.changes_record]
         self._flaws = [quirk.flaw for quirk in quirks if quirk.flaw]
         self.refresh()
 
@@ -37,7 +37,7 @@ class EncodedRoster:
         self._ordered: dict[str, list[Row]] = {}
         self._by_id: dict[str, dict[str, Row]] = {}
         self._selections: dict[tuple[object, ...], list[Row]] = {}
-        self._spoiled: dict[str, dict[str, Spoil]] = {}
+        self._defective: dict[str, dict[str, Encode]] = {}
         self._joins = Joins(self, self._renderer)
 
     def members(self, collection: str) -> Members:
@@ -54,26 +54,26 @@ class EncodedRoster:
             self._ordered[collection] = rows
         return self._ordered[collection]
 
-    def select(self, ask: Ask, parents: tuple[str, ...]) -> list[Row]:
-        """The rows a path shows, through a filter and in an order if these are asked for.
+    def select(self, request: PageRequest, parents: tuple[str, ...]) -> list[Row]:
+        """The rows a path shows, filtered and sorted as requested.
 
         :param parents: the sourcedIds in the path of a nested list, such as that of a school.
         :raises Refused: 400, for a filter that is not understood.
         """
-        key = (ask.resource, parents, ask.filter, ask.sort, ask.descending)
+        key = (request.resource, parents, request.filter, request.sort, request.descending)
         if key not in self._selections:
             if len(self._selections) >= _MOST_SELECTIONS:
                 self._selections.clear()
-            self._selections[key] = self._selected(ask, parents)
+            self._selections[key] = self._selected(request, parents)
         return self._selections[key]
 
-    def _selected(self, ask: Ask, parents: tuple[str, ...]) -> list[Row]:
-        rows = self._joins.rows(ask.resource, parents) if parents else self._viewed(RESOURCES[ask.resource])
-        if ask.filter is not None:
-            keep = parse(ask.filter, self._members[ask.collection], self._renderer.fields)
+    def _selected(self, request: PageRequest, parents: tuple[str, ...]) -> list[Row]:
+        rows = self._joins.rows(request.resource, parents) if parents else self._viewed(RESOURCES[request.resource])
+        if request.filter is not None:
+            keep = parse(request.filter, self._members[request.collection], self._renderer.fields)
             rows = [row for row in rows if keep(row)]
-        if ask.sort is not None:
-            rows = self._sorted(rows, ask.sort, ask.descending)
+        if request.sort is not None:
+            rows = self._sorted(rows, request.sort, request.descending)
         return rows
 
     def _viewed(self, resource: Resource) -> list[Row]:
@@ -100,8 +100,8 @@ class EncodedRoster:
         fields = self._renderer.fields(row)
         for write in self._writes:
             write(collection, fields)
-        if self._flaws and (spoil := self.spoiled(collection).get(row.sourced_id)):
-            return spoil(collection, fields)
+        if self._flaws and (encode := self.defective(collection).get(row.sourced_id)):
+            return encode(collection, fields)
         if names:
             fields = {name: fields[name] for name in names if name in fields}
         return _encode(fields)
@@ -112,13 +112,13 @@ class EncodedRoster:
             return b",".join([self.body(collection, row, names) for row in rows])
         return b",".join(map(_encode, map(self._renderer.fields, rows)))
 
-    def spoiled(self, collection: str) -> dict[str, Spoil]:
-        """The records of a collection that a quirk spoils, by sourcedId."""
-        if collection not in self._spoiled:
+    def defective(self, collection: str) -> dict[str, Encode]:
+        """The records of a collection that a quirk makes defective, by sourcedId."""
+        if collection not in self._defective:
             rows = self.all(collection)
-            self._spoiled[collection] = {
-                rows[flaw.position].sourced_id: flaw.spoil
+            self._defective[collection] = {
+                rows[flaw.position].sourced_id: flaw.encode
                 for flaw in self._flaws
                 if collection in flaw.collections and flaw.position < len(rows)
             }
-        return self._spoiled[collection]
+        return self._defective[collection]

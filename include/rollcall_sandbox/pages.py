@@ -1,4 +1,4 @@
-"""Pages of a collection: what was asked, the rows there are, their JSON, and the headers that say how many."""
+"""Pages of a collection: the request, the rows, their JSON, and the headers with totals and links."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import msgspec
 from rollcall_sandbox.encoded import EncodedRoster
 from rollcall_sandbox.paths import RESOURCES
 from rollcall_sandbox.queries import PageQuery
-from rollcall_sandbox.quirk import Answer, Ask, Quirk, Reply
+from rollcall_sandbox.quirk import HttpResponse, PageRequest, PageResponse, Quirk
 
 _CACHED_BYTES = 512 * 2**20
 
 
 class Place(NamedTuple):
-    """A path that answers a list.
+    """A path of a list.
 
     :param pattern: the names in it, such as `users` or `schools/classes`; `parents` are the sourcedIds in it.
     :param url: absolute, without a query.
@@ -40,36 +40,36 @@ class Pages:
         self._records = records
         self._quirks = quirks
         self._rearranged = any(quirk.arranges for quirk in quirks)
-        self._asked: Counter[str] = Counter()
-        self._asked_later: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
+        self._later_requests: Counter[str] = Counter()
         self.forget()
 
     def forget(self) -> None:
-        """Drop the JSON; what was asked stays counted."""
+        """Drop the JSON; the counts of requests stay."""
         self._cached: dict[tuple[object, ...], bytes] = {}
         self._cached_bytes = 0
 
-    def reply(self, place: Place, query: PageQuery) -> Reply:
+    def reply(self, place: Place, query: PageQuery) -> HttpResponse:
         """The answer to a request for a page.
 
         :raises Refused: 400, for a filter that is not understood.
         """
-        ask = self._ask(place, query)
+        request = self._request(place, query)
         for quirk in self._quirks:
-            if quirk.asks:
-                quirk.asks(ask)
-        answer = self._answer(place, ask)
-        reply = Reply(answer.status)
-        if answer.status == 200:
-            reply.body = self._body(place, answer) if answer.has_body else b""
-            reply.headers = paging_headers(answer, query, place.url)
+            if quirk.changes_request:
+                quirk.changes_request(request)
+        page = self._page(place, request)
+        reply = HttpResponse(page.status)
+        if page.status == 200:
+            reply.body = self._body(place, page) if page.has_body else b""
+            reply.headers = paging_headers(page, query, place.url)
         for quirk in self._quirks:
-            if quirk.damages:
-                quirk.damages(ask, reply)
+            if quirk.changes_response:
+                quirk.changes_response(request, reply)
         return reply
 
-    def _ask(self, place: Place, query: PageQuery) -> Ask:
-        ask = Ask(
+    def _request(self, place: Place, query: PageQuery) -> PageRequest:
+        request = PageRequest(
             resource=place.pattern,
             collection=RESOURCES[place.last].collection,
             limit=query.limit,
@@ -78,42 +78,42 @@ class Pages:
             sort=query.sort,
             descending=query.descending,
             fields=query.fields,
-            asked_limit=query.limit,
-            earlier=self._asked[place.url],
-            later_pages=self._asked_later[place.url],
+            requested_limit=query.limit,
+            earlier=self._requests[place.url],
+            later_pages=self._later_requests[place.url],
         )
-        self._asked[place.url] += 1
-        self._asked_later[place.url] += query.offset > 0
-        return ask
+        self._requests[place.url] += 1
+        self._later_requests[place.url] += query.offset > 0
+        return request
 
-    def _answer(self, place: Place, ask: Ask) -> Answer:
-        rows = self._records.select(ask, place.parents)
+    def _page(self, place: Place, request: PageRequest) -> PageResponse:
+        rows = self._records.select(request, place.parents)
         for quirk in self._quirks:
             if quirk.arranges:
-                rows = quirk.arranges(ask, rows)
-        start, stop = min(ask.offset, len(rows)), ask.offset + ask.limit
-        answer = Answer(ask, rows, start, stop, len(rows), RESOURCES[place.last].wrapper)
+                rows = quirk.arranges(request, rows)
+        start, stop = min(request.offset, len(rows)), request.offset + request.limit
+        page = PageResponse(request, rows, start, stop, len(rows), RESOURCES[place.last].wrapper)
         for quirk in self._quirks:
-            if quirk.answers:
-                quirk.answers(answer)
-        return answer
+            if quirk.changes_page:
+                quirk.changes_page(page)
+        return page
 
-    def _body(self, place: Place, answer: Answer) -> bytes:
-        if answer.envelope is None:
+    def _body(self, place: Place, page: PageResponse) -> bytes:
+        if page.envelope is None:
             return b"{}"
-        records = b"[" + self._joined(place, answer) + b"]"
-        if not answer.envelope:
+        records = b"[" + self._joined(place, page) + b"]"
+        if not page.envelope:
             return records
-        extra = b"," + msgspec.json.encode(answer.extra_members)[1:-1] if answer.extra_members else b""
-        return b'{"' + answer.envelope.encode() + b'":' + records + extra + b"}"
+        extra = b"," + msgspec.json.encode(page.extra_members)[1:-1] if page.extra_members else b""
+        return b'{"' + page.envelope.encode() + b'":' + records + extra + b"}"
 
-    def _joined(self, place: Place, answer: Answer) -> bytes:
-        ask, shown = answer.ask, answer.rows[answer.start : answer.stop]
+    def _joined(self, place: Place, page: PageResponse) -> bytes:
+        request, shown = page.request, page.rows[page.start : page.stop]
         if self._rearranged:
-            return self._records.joined(ask.collection, shown, ask.fields)
-        key = (place.url, ask.filter, ask.sort, ask.descending, ask.fields, answer.start, answer.stop)
+            return self._records.joined(request.collection, shown, request.fields)
+        key = (place.url, request.filter, request.sort, request.descending, request.fields, page.start, page.stop)
         if key not in self._cached:
-            body = self._records.joined(ask.collection, shown, ask.fields)
+            body = self._records.joined(request.collection, shown, request.fields)
             if self._cached_bytes > _CACHED_BYTES:
                 self.forget()
             self._cached[key] = body
@@ -121,19 +121,19 @@ class Pages:
         return self._cached[key]
 
 
-def paging_headers(answer: Answer, query: PageQuery, url: str) -> dict[str, str]:
-    """`X-Total-Count` and `Link` with absolute URLs; `last` asks for no more than is left, as in the specification.
+def paging_headers(page: PageResponse, query: PageQuery, url: str) -> dict[str, str]:
+    """`X-Total-Count` and `Link` with absolute URLs; `last` requests only the remaining rows, as in the specification.
 
     :param url: the collection's absolute URL without a query.
     """
-    headers = {"X-Total-Count": str(answer.total)} if answer.has_total else {}
-    if not answer.has_links:
+    headers = {"X-Total-Count": str(page.total)} if page.has_total else {}
+    if not page.has_links:
         return headers
-    limit, total = answer.ask.limit, answer.total
+    limit, total = page.request.limit, page.total
     last = (total - 1) // limit * limit if total else 0
     links = {"first": (limit, 0), "last": (min(limit, total - last) or limit, last)}
-    if query.offset + answer.received < total:
-        links["next"] = (limit, query.offset + answer.received)
+    if query.offset + page.received < total:
+        links["next"] = (limit, query.offset + page.received)
     if query.offset > 0:
         links["prev"] = (limit, max(0, query.offset - limit))
     others = "".join(f"&{quote(name, safe='')}={quote(value, safe='')}" for name, value in query.others)

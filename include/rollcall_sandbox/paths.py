@@ -56,7 +56,7 @@ RESOURCES = {
 }
 
 
-class Shown(Protocol):
+class RecordStore(Protocol):
     """The rows a provider shows."""
 
     def all(self, collection: str) -> list[Row]: ...
@@ -84,7 +84,7 @@ _INDEXES: dict[str, tuple[str, _Keys]] = {
 class Joins:
     """Follows references backwards, by indexes made when they are first needed."""
 
-    def __init__(self, shown: Shown, renderer: Renderer) -> None:
+    def __init__(self, shown: RecordStore, renderer: Renderer) -> None:
         self._shown = shown
         self._renderer = renderer
         self._indexes: dict[str, dict[object, list[Row]]] = {}
@@ -206,7 +206,7 @@ FILES = {
 
 
 def document(title: str, service_url: str, token_url: str) -> dict[str, Any]:
-    """Where the service and its tokens are, which scopes there are, and which paths it answers."""
+    """The service's URL, Token URL, scopes, and paths."""
     prefix = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
     flow = {"tokenUrl": token_url, "scopes": {prefix + name: name for name in (CORE, ROSTER, DEMOGRAPHICS)}}
     paths = [f"/{name}" for name in RESOURCES] + [f"/{name}/{{sourcedId}}" for name in RESOURCES]

@@ -17,13 +17,13 @@ from rollcall_sandbox.nights import Night, pass_night
 from rollcall_sandbox.pages import Pages, Place
 from rollcall_sandbox.paths import FILES, NESTED, OTHER_SERVICES, RESOURCES, document
 from rollcall_sandbox.queries import page_query, selected
-from rollcall_sandbox.quirk import Reply
+from rollcall_sandbox.quirk import HttpResponse
 from rollcall_sandbox.quirks import QUIRKS, known
 from rollcall_sandbox.quirks_faults import LOGIN_PAGE
 from rollcall_sandbox.rendering import Renderer, Style
 from rollcall_sandbox.settings import Addresses, SandboxDistrict, addresses
 from rollcall_sandbox.status_info import Refused, status_info
-from rollcall_sandbox.truth import Gauge, Seen, truth
+from rollcall_sandbox.truth import Gauge, RequestLog, truth
 from rollcall_sandbox.versions import V1p1Renderer, V1p2Renderer
 
 Clock = Callable[[], datetime]
@@ -35,14 +35,14 @@ def present_time() -> datetime:
     return datetime.now(UTC)
 
 
-class Found(NamedTuple):
-    """What answers at a path.
+class Route(NamedTuple):
+    """The handler of a path.
 
-    :param counted: the path as it is counted among the requests seen; nothing for what no client should ask for.
+    :param counted: the path under which its requests are counted. None: no client should request it.
     """
 
     counted: str | None
-    answer: Callable[[Call], Reply]
+    answer: Callable[[Call], HttpResponse]
 
 
 class Provider:
@@ -55,7 +55,7 @@ class Provider:
 
     def __init__(self, settings: SandboxDistrict, origin: str, host: Gauge, clock: Clock = present_time) -> None:
         self.settings = settings
-        self.seen = Seen(host)
+        self.log = RequestLog(host)
         self.access = Access(settings)
         self._origin = origin
         self._clock = clock
@@ -129,16 +129,16 @@ class Provider:
             about = {"app": self.settings.app, "version": self.settings.version, "name": self.settings.name}
             return about | truth(self._records, self._renderer, self._quirks, self._nights, self._last_night)
 
-    def find(self, path: str) -> Found | None:
-        """What answers a GET; nothing for a path that is not one of this district's.
+    def find(self, path: str) -> Route | None:
+        """The handler of a GET. None: the path is not one of this district's.
 
         :param path: as it was before decoding, so that a sourcedId may hold a `/`.
         """
         service = self._addresses.service
         if (scope := self._scope_of_another_service(path)) is not None:
-            return Found(None, lambda call: self._another_service(scope, call))
+            return Route(None, lambda call: self._another_service(scope, call))
         if not path.startswith(service + "/"):
-            return self._beside_the_service(path)
+            return self._outside_the_service(path)
         parts = tuple(unquote(part) for part in path.removeprefix(service + "/").split("/"))
         if parts[0] == "discovery":
             return self._discovery(parts[1:])
@@ -148,7 +148,7 @@ class Provider:
         if pattern not in RESOURCES and (pattern not in NESTED or not is_list):
             return None
 
-        def answer(call: Call) -> Reply:
+        def answer(call: Call) -> HttpResponse:
             with self._lock:
                 try:
                     if is_list:
@@ -157,15 +157,15 @@ class Provider:
                 except Refused as refused:
                     return self._refusal(refused)
 
-        return Found(unquote(path.removeprefix(service)), answer)
+        return Route(unquote(path.removeprefix(service)), answer)
 
-    def _list(self, place: Place, call: Call) -> Reply:
+    def _list(self, place: Place, call: Call) -> HttpResponse:
         collection = RESOURCES[place.last].collection
         self.access.check(collection, call, nested=bool(place.parents))
         query = page_query(call.query, self._records.members(collection), self.settings.version)
         return self._pages.reply(place, query)
 
-    def _single(self, name: str, sourced_id: str, call: Call) -> Reply:
+    def _single(self, name: str, sourced_id: str, call: Call) -> HttpResponse:
         resource = RESOURCES[name]
         self.access.check(resource.collection, call)
         names = selected(call.query, self._records.members(resource.collection), self.settings.version)
@@ -173,7 +173,7 @@ class Provider:
         if row is None:
             raise Refused(404, "unknownobject", f"There is no {resource.single} with this sourcedId.")
         record = self._records.body(resource.collection, row, names)
-        return Reply(200, b'{"' + resource.single.encode() + b'":' + record + b"}")
+        return HttpResponse(200, b'{"' + resource.single.encode() + b'":' + record + b"}")
 
     def _scope_of_another_service(self, path: str) -> str | None:
         """The scope that opens a path of the gradebook or resources service; nothing for any other path. In 1.2 they
@@ -185,22 +185,22 @@ class Provider:
         parts = below.split("/")
         return next((OTHER_SERVICES[name] for name in parts[-2:] if name in OTHER_SERVICES), None)
 
-    def _another_service(self, scope: str, call: Call) -> Reply:
+    def _another_service(self, scope: str, call: Call) -> HttpResponse:
         with self._lock:
             return self._refusal(self.access.refused_elsewhere(scope, call))
 
-    def _beside_the_service(self, path: str) -> Found | None:
+    def _outside_the_service(self, path: str) -> Route | None:
         """Campus shows its login page wherever there is nothing else."""
         of_this_district = self._addresses.base.partition("/ims/")[0] + "/"
         if "login-page-at-base" in self._quirks and path.startswith(of_this_district):
-            return Found(None, lambda _: Reply(200, LOGIN_PAGE, media_type="text/html"))
+            return Route(None, lambda _: HttpResponse(200, LOGIN_PAGE, media_type="text/html"))
         return None
 
-    def _discovery(self, parts: tuple[str, ...]) -> Found | None:
+    def _discovery(self, parts: tuple[str, ...]) -> Route | None:
         if not any(parts == (file,) for quirk, file in FILES.items() if quirk in self._quirks):
             return None
         about = document(self.settings.name, self._origin + self._addresses.service, self.token_url)
-        return Found(None, lambda _: Reply(200, msgspec.json.encode(about)))
+        return Route(None, lambda _: HttpResponse(200, msgspec.json.encode(about)))
 
     @property
     def token_url(self) -> str:
@@ -208,11 +208,11 @@ class Provider:
         query = self._addresses.token_query
         return f"{self._origin}{self._addresses.token}{'?' if query else ''}{query}"
 
-    def token(self, form: dict[str, str], call: Call) -> Reply:
-        """Answer a token request; its errors are in OAuth's form, not in OneRoster's."""
+    def token(self, form: dict[str, str], call: Call) -> HttpResponse:
+        """Respond to a token request. Errors have OAuth's form, not OneRoster's."""
         with self._lock:
             if self._quirks & {"token-redirects", "token-redirects-away"} and _MOVED not in call.query:
-                return Reply(307, headers={"Location": self._moved_to(call)})
+                return HttpResponse(307, headers={"Location": self._moved_to(call)})
             try:
                 granted = self.access.tokens.grant(form, call.authorization, self._quirks)
             except TokenRefused as refused:
@@ -220,7 +220,7 @@ class Provider:
             headers = {"Cache-Control": "no-store"}
             if "cookies-required" in self._quirks:
                 headers["Set-Cookie"] = f"{COOKIE}={self.settings.app}; Path=/; HttpOnly"
-        return Reply(200, msgspec.json.encode(granted), headers)
+        return HttpResponse(200, msgspec.json.encode(granted), headers)
 
     def _moved_to(self, call: Call) -> str:
         """The other address of the Token URL; `localhost` is another host than 127.0.0.1 to a careful client."""
@@ -229,15 +229,15 @@ class Provider:
             return target
         return f"http://localhost:{urlsplit(self._origin).port}{target}"
 
-    def _refusal(self, refused: Refused) -> Reply:
+    def _refusal(self, refused: Refused) -> HttpResponse:
         scheme = "OAuth" if self.settings.auth == "oauth1" else "Bearer"
         headers = {"WWW-Authenticate": f'{scheme} realm="{self.settings.app}"'} if refused.status == 401 else {}
         payload = status_info(self.settings.version, refused, bare="bare-errors" in self._quirks)
-        return Reply(refused.status, msgspec.json.encode(payload), headers)
+        return HttpResponse(refused.status, msgspec.json.encode(payload), headers)
 
 
-def token_refusal(refused: TokenRefused) -> Reply:
+def token_refusal(refused: TokenRefused) -> HttpResponse:
     """A refused token request, RFC 6749 section 5.2."""
     headers = {"WWW-Authenticate": 'Basic realm="token"'} if refused.status == 401 else {}
     body = msgspec.json.encode({"error": refused.error, "error_description": refused.description})
-    return Reply(refused.status, body, headers)
+    return HttpResponse(refused.status, body, headers)

@@ -77,7 +77,7 @@ def _clause(members: Members, render: Render, field: str, predicate: str, value:
 def _list_clause(render: Render, field: str, predicate: str, value: str) -> Predicate:
     if predicate not in _OF_LISTS:
         raise _refused(f"The field '{field}' is a list, which is compared with =, != and ~.")
-    asked = value.split(",")
+    listed = value.split(",")
     if "." in field:
 
         def matches(row: Row) -> bool:
@@ -85,11 +85,11 @@ def _list_clause(render: Render, field: str, predicate: str, value: str) -> Pred
     elif predicate == "~":
 
         def matches(row: Row) -> bool:
-            return any(found in asked for found in many(render(row), field))
+            return any(found in listed for found in many(render(row), field))
     else:
 
         def matches(row: Row) -> bool:
-            return many(render(row), field) == asked
+            return many(render(row), field) == listed
 
     return matches if predicate != "!=" else lambda row: not matches(row)
 
@@ -169,7 +169,7 @@ def page_query(query_string: str, members: Members, version: str) -> PageQuery:
 
 
 def selected(query_string: str, members: Members, version: str) -> tuple[str, ...]:
-    """The members a single record is asked for; none means all of them.
+    """The requested members of a single record. Empty: all.
 
     :raises Refused: 400 `invalid_selection_field` for a blank list, and in 1.2 for a name that is none; 1.1 then gives
         all members.

@@ -1,6 +1,6 @@
-"""What a provider's quirk can act on: the question, the rows there are, their order, a record's members, the answer.
+"""The steps of a response that a quirk can change: the request, the rows, their order, a record's members, the page.
 
-Counts are kept per path from the moment the quirks are set, so that "the first two times" means the same in every run.
+Requests are counted per path from the moment the quirks are set, so "the first two times" means the same in every run.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ V1P2: frozenset[Version] = frozenset({"1.2"})
 
 
 @dataclass(slots=True)
-class Ask:
-    """A page as it was asked for.
+class PageRequest:
+    """The request for a page.
 
-    :param resource: the path, such as `students`; `collection` is the kind of record it shows, such as `users`.
-    :param asked_limit: the limit before a quirk lowered it.
-    :param earlier: pages of this path that were asked for before; `later_pages` are those of them after the first.
-    :param fields: the members to show; none for all of them.
+    :param resource: the path, such as `students`. `collection` is the kind of its records, such as `users`.
+    :param requested_limit: the limit before a quirk lowered it.
+    :param earlier: earlier requests for pages of this path. `later_pages` counts those after the first page.
+    :param fields: the members to return. Empty: all.
     """
 
     resource: str
@@ -36,23 +36,23 @@ class Ask:
     sort: str | None = None
     descending: bool = False
     fields: tuple[str, ...] = ()
-    asked_limit: int = 0
+    requested_limit: int = 0
     earlier: int = 0
     later_pages: int = 0
 
 
 @dataclass(slots=True)
-class Answer:
-    """A page as it will be answered.
+class PageResponse:
+    """The page in response.
 
-    :param rows: all that match; `start` and `stop` are the part shown.
-    :param envelope: the name before the list; empty for a bare list, nothing for `{}`.
+    :param rows: all rows that match. The page has those from `start` to `stop`.
+    :param envelope: the member that holds the list. Empty: a bare list. None: `{}`.
     :param extra_members: members in addition to the list.
-    :param status: 200, or 204 and 404 where the provider has no such page.
-    :param has_body: False for an answer of which nothing but the status comes, and a total if it is stated.
+    :param status: 200, or 204 and 404 if the provider has no such page.
+    :param has_body: False: only the status and, if stated, the total.
     """
 
-    ask: Ask
+    request: PageRequest
     rows: list[Row]
     start: int
     stop: int
@@ -70,11 +70,11 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Reply:
-    """An HTTP answer.
+class HttpResponse:
+    """An HTTP response.
 
-    :param seconds: to wait before it is sent.
-    :param cut: the connection is closed after half of the body, whose whole length was announced.
+    :param seconds: delay before it is sent.
+    :param cut: the connection closes after half of the body, although its full length was announced.
     """
 
     status: int
@@ -87,37 +87,41 @@ class Reply:
 
 @dataclass(frozen=True)
 class Flaw:
-    """A spoiled record: the one at `position` (0 is the first by sourcedId) of each of these collections."""
+    """A defective record: the one at `position` (0 is the first by sourcedId) in each of these collections.
+
+    :param encode: the record's JSON with the defect.
+    """
 
     position: int
     collections: tuple[str, ...]
-    spoil: Callable[[str, Fields], bytes]
+    encode: Callable[[str, Fields], bytes]
 
 
 @dataclass(frozen=True)
 class Quirk:
-    """What a provider does, and which provider is known for it.
+    """One known behavior of a provider.
 
-    A quirk without a function is checked by name, for example where tokens are checked.
+    A quirk without a function is looked up by name, for example where tokens are checked.
 
-    :param group: quirks of one group cannot be combined.
-    :param asks: changes what is asked of the roster.
-    :param keeps: whether the provider has a row at all; what a perfect client ends with is those.
-    :param arranges: the order in which rows stand while one page is read, with rows that come and go.
-    :param writes: changes a record's members, given its collection.
-    :param flaw: spoils single records.
-    :param answers: changes a page.
-    :param damages: changes the HTTP answer to a request for a page.
+    :param provider: a provider known for it.
+    :param group: only one quirk of a group can be active.
+    :param changes_request: changes the request before rows are selected.
+    :param keeps: whether the provider has a row at all. A perfect client ends with these rows.
+    :param arranges: the order of the rows for one page, with rows that appear and disappear.
+    :param changes_record: changes a record's members; its arguments are the collection and the members.
+    :param flaw: makes single records defective.
+    :param changes_page: changes a page.
+    :param changes_response: changes the HTTP response to a request for a page.
     """
 
     what: str
     provider: str
     group: str = ""
     versions: frozenset[Version] = BOTH
-    asks: Callable[[Ask], None] | None = None
+    changes_request: Callable[[PageRequest], None] | None = None
     keeps: Callable[[Roster, Row], bool] | None = None
-    arranges: Callable[[Ask, list[Row]], list[Row]] | None = None
-    writes: Callable[[str, Fields], None] | None = None
+    arranges: Callable[[PageRequest, list[Row]], list[Row]] | None = None
+    changes_record: Callable[[str, Fields], None] | None = None
     flaw: Flaw | None = None
-    answers: Callable[[Answer], None] | None = None
-    damages: Callable[[Ask, Reply], None] | None = None
+    changes_page: Callable[[PageResponse], None] | None = None
+    changes_response: Callable[[PageRequest, HttpResponse], None] | None = None

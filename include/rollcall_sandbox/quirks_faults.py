@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from email.utils import formatdate
 
-from rollcall_sandbox.quirk import V1P1, V1P2, Ask, Quirk, Reply
+from rollcall_sandbox.quirk import V1P1, V1P2, HttpResponse, PageRequest, Quirk
 
 # Quirks of addresses and of signing in: looked for by name where tokens are given and requests are let in.
 
@@ -93,32 +93,32 @@ _BUSY_PAGE = b"<html><head><title>503 Service Temporarily Unavailable</title></h
 
 _FIREWALL_PAGE = b"<html><head><title>403 Forbidden</title></head><body>Request blocked. ID 4711</body></html>\n"
 
-_Damage = Callable[[Ask, Reply], None]
+_Damage = Callable[[PageRequest, HttpResponse], None]
 
 
-def _first(times: int, damage: Callable[[Reply], None]) -> _Damage:
-    def damages(ask: Ask, reply: Reply) -> None:
-        if ask.earlier < times:
+def _first(times: int, damage: Callable[[HttpResponse], None]) -> _Damage:
+    def damages(request: PageRequest, reply: HttpResponse) -> None:
+        if request.earlier < times:
             damage(reply)
 
     return damages
 
 
-def _always(damage: Callable[[Reply], None]) -> _Damage:
+def _always(damage: Callable[[HttpResponse], None]) -> _Damage:
     return lambda _, reply: damage(reply)
 
 
-def _page(status: int, body: bytes = _BUSY_PAGE) -> Callable[[Reply], None]:
-    """An HTML page in place of the answer."""
+def _page(status: int, body: bytes = _BUSY_PAGE) -> Callable[[HttpResponse], None]:
+    """An HTML page instead of the response."""
 
-    def damage(reply: Reply) -> None:
+    def damage(reply: HttpResponse) -> None:
         reply.status, reply.body, reply.headers, reply.media_type = status, body, {}, "text/html"
 
     return damage
 
 
-def _too_many(retry_after: Callable[[], str] | None) -> Callable[[Reply], None]:
-    def damage(reply: Reply) -> None:
+def _too_many(retry_after: Callable[[], str] | None) -> Callable[[HttpResponse], None]:
+    def damage(reply: HttpResponse) -> None:
         _page(429)(reply)
         if retry_after is not None:
             reply.headers["Retry-After"] = retry_after()
@@ -126,7 +126,7 @@ def _too_many(retry_after: Callable[[], str] | None) -> Callable[[Reply], None]:
     return damage
 
 
-def _latin_1(reply: Reply) -> None:
+def _latin_1(reply: HttpResponse) -> None:
     """In ISO-8859-1, and said so; letters it does not have are JSON's own escapes."""
     reply.body = reply.body.decode().encode("iso-8859-1", "backslashreplace")
     reply.media_type = "application/json;charset=ISO-8859-1"
@@ -137,98 +137,99 @@ def _date() -> str:
     return formatdate(time.time() + RETRY_AFTER_SECONDS + 1, usegmt=True)
 
 
-def _cut(reply: Reply) -> None:
+def _cut(reply: HttpResponse) -> None:
     reply.cut = True
 
 
-def _truncated(reply: Reply) -> None:
+def _truncated(reply: HttpResponse) -> None:
     reply.body = reply.body[: len(reply.body) // 2]
 
 
-def _slow(reply: Reply) -> None:
+def _slow(reply: HttpResponse) -> None:
     reply.seconds += SLOW_ANSWER_SECONDS
 
 
-def _hanging(reply: Reply) -> None:
+def _hanging(reply: HttpResponse) -> None:
     reply.seconds += HANG_SECONDS
 
 
 def _heavy(most: int) -> _Damage:
-    def damages(ask: Ask, reply: Reply) -> None:
-        if ask.asked_limit > most:
+    def damages(request: PageRequest, reply: HttpResponse) -> None:
+        if request.requested_limit > most:
             _page(504)(reply)
 
     return damages
 
 
-def _past_page_one(ask: Ask, reply: Reply) -> None:
-    if ask.offset:
+def _past_page_one(request: PageRequest, reply: HttpResponse) -> None:
+    if request.offset:
         _page(503)(reply)
 
 
 FAULTS = {
     f"http-{status}": Quirk(
         f"the first two requests of a collection answer {status}", "any under load", group="refusals",
-        damages=_first(_TIMES, _page(status)),
+        changes_response=_first(_TIMES, _page(status)),
     )
     for status in (500, 502, 503, 504)
 } | {
     "http-503-always": Quirk(
-        "every collection answers 503", "any under maintenance", group="refusals", damages=_always(_page(503))
+        "every collection answers 503", "any under maintenance", group="refusals", changes_response=_always(_page(503))
     ),
     "http-503-past-page-one": Quirk(
         "every page but a collection's first answers 503", "any under maintenance", group="refusals",
-        damages=_past_page_one,
+        changes_response=_past_page_one,
     ),
     "http-429-seconds": Quirk(
         "the first two requests of a collection answer 429 with Retry-After in seconds", "ClassLink", group="refusals",
-        damages=_first(_TIMES, _too_many(lambda: str(RETRY_AFTER_SECONDS))),
+        changes_response=_first(_TIMES, _too_many(lambda: str(RETRY_AFTER_SECONDS))),
     ),
     "http-429-date": Quirk(
         "the first two requests of a collection answer 429 with Retry-After as a date", "any", group="refusals",
-        damages=_first(_TIMES, _too_many(_date)),
+        changes_response=_first(_TIMES, _too_many(_date)),
     ),
     "http-429-bare": Quirk(
         "the first two requests of a collection answer 429 in HTML without Retry-After", "ClassLink", group="refusals",
-        damages=_first(_TIMES, _too_many(None)),
+        changes_response=_first(_TIMES, _too_many(None)),
     ),
     "firewall-page": Quirk(
         "collections answer 403 with the page of a firewall", "any behind a web application firewall",
-        group="refusals", damages=_always(_page(403, _FIREWALL_PAGE)),
+        group="refusals", changes_response=_always(_page(403, _FIREWALL_PAGE)),
     ),
     "html-200-once": Quirk(
         "the first request of a collection answers 200 with a login page", "single sign-on before the SIS",
-        group="body", damages=_first(1, _page(200, LOGIN_PAGE)),
+        group="body", changes_response=_first(1, _page(200, LOGIN_PAGE)),
     ),
     "html-200-always": Quirk(
-        "collections answer 200 with a login page", "single sign-on before the SIS", group="body",
-        damages=_always(_page(200, LOGIN_PAGE)),
+        "collections page 200 with a login page", "single sign-on before the SIS", group="body",
+        changes_response=_always(_page(200, LOGIN_PAGE)),
     ),
     "truncated-json-once": Quirk(
-        "the first answer of a collection ends in the middle of its JSON, in good form", "proxies", group="body",
-        damages=_first(1, _truncated),
+        "the first page of a collection ends in the middle of its JSON, in good form", "proxies", group="body",
+        changes_response=_first(1, _truncated),
     ),
     "latin-1": Quirk(
         "answers are in ISO-8859-1, as their Content-Type says", "exports in an 8-bit encoding",
-        damages=_always(_latin_1),
+        changes_response=_always(_latin_1),
     ),
     "drop-once": Quirk(
         "the connection is closed in the middle of a collection's first answer", "any network", group="body",
-        damages=_first(1, _cut),
+        changes_response=_first(1, _cut),
     ),
     "drop-always": Quirk(
-        "the connection is closed in the middle of every answer", "any network", group="body", damages=_always(_cut)
+        "the connection is closed in the middle of every answer", "any network", group="body",
+        changes_response=_always(_cut),
     ),
     "slow-answers": Quirk(
-        f"every answer takes {SLOW_ANSWER_SECONDS * 1000:.0f} ms, so that requests overlap and can be counted", "any",
-        damages=_always(_slow),
+        f"every page takes {SLOW_ANSWER_SECONDS * 1000:.0f} ms, so that requests overlap and can be counted", "any",
+        changes_response=_always(_slow),
     ),
     "hang-once": Quirk(
-        f"a collection's first answer takes {HANG_SECONDS:.0f} s", "any under load", damages=_first(1, _hanging)
+        f"a collection's first page takes {HANG_SECONDS:.0f} s", "any under load", changes_response=_first(1, _hanging)
     ),
 } | {
     f"heavy-pages-{most}": Quirk(
-        f"504 where the limit is above {most}", "any with a slow database", group="heavy", damages=_heavy(most)
+        f"504 where the limit is above {most}", "any with a slow database", group="heavy", changes_response=_heavy(most)
     )
     for most in _HEAVY
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Quirks that spoil single records, each another one of its collection, so that they can be switched on together."""
+"""Quirks that make single records defective. Each takes another record of its collection, so all can be on together."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rollcall_sandbox.quirk import Answer, Ask, Quirk
+from rollcall_sandbox.quirk import PageRequest, PageResponse, Quirk
 from rollcall_sandbox.rendering import Row
 from rollcall_sandbox.status_info import Refused
 
@@ -15,126 +15,126 @@ _MOST_ACCEPTED = 100
 _OTHER_ENVELOPES = {"users": "students", "orgs": "schools", "academicSessions": "terms"}
 
 
-def _clamp(most: int) -> Callable[[Ask], None]:
-    def asks(ask: Ask) -> None:
-        ask.limit = min(ask.limit, most)
+def _clamp(most: int) -> Callable[[PageRequest], None]:
+    def change(request: PageRequest) -> None:
+        request.limit = min(request.limit, most)
 
-    return asks
+    return change
 
 
-def _refuses_limits(status: int) -> Callable[[Ask], None]:
-    def asks(ask: Ask) -> None:
-        if ask.limit > _MOST_ACCEPTED:
+def _refuses_limits(status: int) -> Callable[[PageRequest], None]:
+    def change(request: PageRequest) -> None:
+        if request.limit > _MOST_ACCEPTED:
             raise Refused(status, "invaliddata", f"limit must be between 1 and {_MOST_ACCEPTED}.")
 
-    return asks
+    return change
 
 
-def _offset_ignored(ask: Ask) -> None:
-    ask.offset = 0
+def _offset_ignored(request: PageRequest) -> None:
+    request.offset = 0
 
 
-def _filter_ignored(ask: Ask) -> None:
-    ask.filter = None
+def _filter_ignored(request: PageRequest) -> None:
+    request.filter = None
 
 
-def _says(*, total: bool, links: bool) -> Callable[[Answer], None]:
-    def answers(answer: Answer) -> None:
-        answer.has_total, answer.has_links = total, links
+def _says(*, total: bool, links: bool) -> Callable[[PageResponse], None]:
+    def change(page: PageResponse) -> None:
+        page.has_total, page.has_links = total, links
 
-    return answers
-
-
-def _total_in_body(answer: Answer) -> None:
-    _says(total=False, links=False)(answer)
-    answer.extra_members |= {"totalCount": answer.total, "limit": answer.ask.limit, "offset": answer.ask.offset}
+    return change
 
 
-def _total_grows(*, always: bool) -> Callable[[Answer], None]:
-    def answers(answer: Answer) -> None:
-        if answer.ask.offset and (always or answer.ask.later_pages == 0):
-            answer.total += 1
-
-    return answers
+def _total_in_body(page: PageResponse) -> None:
+    _says(total=False, links=False)(page)
+    page.extra_members |= {"totalCount": page.total, "limit": page.request.limit, "offset": page.request.offset}
 
 
-def _past_the_end(status: int) -> Callable[[Answer], None]:
-    def answers(answer: Answer) -> None:
-        if answer.ask.offset and answer.ask.offset >= len(answer.rows):
-            answer.status = status
+def _total_grows(*, always: bool) -> Callable[[PageResponse], None]:
+    def change(page: PageResponse) -> None:
+        if page.request.offset and (always or page.request.later_pages == 0):
+            page.total += 1
 
-    return answers
+    return change
 
 
-def _nothing_left(*, status: int = 200, total: bool = False) -> Callable[[Answer], None]:
+def _past_the_end(status: int) -> Callable[[PageResponse], None]:
+    def change(page: PageResponse) -> None:
+        if page.request.offset and page.request.offset >= len(page.rows):
+            page.status = status
+
+    return change
+
+
+def _nothing_left(*, status: int = 200, total: bool = False) -> Callable[[PageResponse], None]:
     """No list where a filter leaves nothing."""
 
-    def answers(answer: Answer) -> None:
-        if answer.ask.filter and not answer.rows:
-            answer.status, answer.has_body = status, False
-            _says(total=total, links=False)(answer)
+    def change(page: PageResponse) -> None:
+        if page.request.filter and not page.rows:
+            page.status, page.has_body = status, False
+            _says(total=total, links=False)(page)
 
-    return answers
-
-
-def _page_one_again(answer: Answer) -> None:
-    if answer.ask.offset >= len(answer.rows):
-        answer.start, answer.stop = 0, answer.ask.limit
+    return change
 
 
-def _row_comes(*, always: bool) -> Callable[[Ask, list[Row]], list[Row]]:
+def _page_one_again(page: PageResponse) -> None:
+    if page.request.offset >= len(page.rows):
+        page.start, page.stop = 0, page.request.limit
+
+
+def _row_comes(*, always: bool) -> Callable[[PageRequest, list[Row]], list[Row]]:
     """The first row was entered after page one had been read: what stood on a page stands one place later."""
 
-    def arranges(ask: Ask, rows: list[Row]) -> list[Row]:
-        is_missing = ask.offset == 0 and (always or ask.later_pages == 0)
+    def arranges(request: PageRequest, rows: list[Row]) -> list[Row]:
+        is_missing = request.offset == 0 and (always or request.later_pages == 0)
         return rows[1:] if is_missing else rows
 
     return arranges
 
 
-def _row_goes(ask: Ask, rows: list[Row]) -> list[Row]:
+def _row_goes(request: PageRequest, rows: list[Row]) -> list[Row]:
     """A row stood before all others while page one was read: what comes after it stands one place earlier."""
-    return [*rows[-1:], *rows] if ask.offset == 0 and ask.later_pages == 0 else rows
+    return [*rows[-1:], *rows] if request.offset == 0 and request.later_pages == 0 else rows
 
 
-def _unstable(ask: Ask, rows: list[Row]) -> list[Row]:
-    if ask.sort or not ask.offset:
+def _unstable(request: PageRequest, rows: list[Row]) -> list[Row]:
+    if request.sort or not request.offset:
         return rows
     return sorted(rows, key=lambda row: (row.modified, row.sourced_id))
 
 
-def _doubled(_: Ask, rows: list[Row]) -> list[Row]:
+def _doubled(_: PageRequest, rows: list[Row]) -> list[Row]:
     return [*rows, *rows[:_DOUBLED]]
 
 
-def _other_envelope(answer: Answer) -> None:
-    resource = answer.ask.resource.rpartition("/")[2]
-    answer.envelope = _OTHER_ENVELOPES.get(resource, resource if resource != answer.envelope else "items")
+def _other_envelope(page: PageResponse) -> None:
+    resource = page.request.resource.rpartition("/")[2]
+    page.envelope = _OTHER_ENVELOPES.get(resource, resource if resource != page.envelope else "items")
 
 
-def _bare_list(answer: Answer) -> None:
-    answer.envelope = ""
+def _bare_list(page: PageResponse) -> None:
+    page.envelope = ""
 
 
-def _cut_off(answer: Answer) -> None:
-    if answer.ask.resource == "users":
-        answer.rows = answer.rows[:_MOST_PEOPLE]
+def _cut_off(page: PageResponse) -> None:
+    if page.request.resource == "users":
+        page.rows = page.rows[:_MOST_PEOPLE]
 
 
-def _no_envelope(answer: Answer) -> None:
-    if answer.ask.resource == "users":
-        answer.envelope = None
+def _no_envelope(page: PageResponse) -> None:
+    if page.request.resource == "users":
+        page.envelope = None
 
 
-def _status_block(answer: Answer) -> None:
-    answer.extra_members["statusInfoSet"] = [
+def _status_block(page: PageResponse) -> None:
+    page.extra_members["statusInfoSet"] = [
         {"imsx_codeMajor": "success", "imsx_severity": "status", "imsx_codeMinor": "full success"}
     ]
 
 
 PAGING = {
     f"clamp-{most}": Quirk(
-        f"a limit above {most} is silently lowered to {most}", provider, group="clamp", asks=_clamp(most)
+        f"a limit above {most} is silently lowered to {most}", provider, group="clamp", changes_request=_clamp(most)
     )
     for most, provider in zip(
         _CLAMPS, ("small servers", "small servers", "Ed-Fi", "PowerSchool", "Timeback", "Ed-Fi at most"), strict=True
@@ -142,43 +142,44 @@ PAGING = {
 } | {
     f"limit-refused-{status}": Quirk(
         f"a limit above {_MOST_ACCEPTED} is refused with {status}", provider, group="clamp",
-        asks=_refuses_limits(status),
+        changes_request=_refuses_limits(status),
     )
     for status, provider in ((400, "openAIP"), (413, "gateways"), (422, "Ed-Fi Data Management Service"))
 } | {
     "no-totals": Quirk(
-        "neither X-Total-Count nor Link", "Ed-Fi", group="totals", answers=_says(total=False, links=False)
+        "neither X-Total-Count nor Link", "Ed-Fi", group="totals", changes_page=_says(total=False, links=False)
     ),
     "totals-only": Quirk(
-        "X-Total-Count without Link", "many", group="totals", answers=_says(total=True, links=False)
+        "X-Total-Count without Link", "many", group="totals", changes_page=_says(total=True, links=False)
     ),
     "links-only": Quirk(
-        "Link without X-Total-Count", "many", group="totals", answers=_says(total=False, links=True)
+        "Link without X-Total-Count", "many", group="totals", changes_page=_says(total=False, links=True)
     ),
     "total-in-body": Quirk(
-        "the total is `totalCount` in the body, not in a header", "Timeback", group="totals", answers=_total_in_body
+        "the total is `totalCount` in the body, not in a header", "Timeback", group="totals",
+        changes_page=_total_in_body,
     ),
     "repeat-page-one": Quirk(
-        "the offset is ignored", "1.1 servers without paging", group="past the end", asks=_offset_ignored
+        "the offset is ignored", "1.1 servers without paging", group="past the end", changes_request=_offset_ignored
     ),
     "past-end-404": Quirk(
-        "behind the last row 404", "suspected of several", group="past the end", answers=_past_the_end(404)
+        "behind the last row 404", "suspected of several", group="past the end", changes_page=_past_the_end(404)
     ),
-    "past-end-204": Quirk("behind the last row 204", "RIC One", group="past the end", answers=_past_the_end(204)),
+    "past-end-204": Quirk("behind the last row 204", "RIC One", group="past the end", changes_page=_past_the_end(204)),
     "past-end-page-one": Quirk(
-        "behind the last row page one again", "suspected of several", group="past the end", answers=_page_one_again
+        "behind the last row page one again", "suspected of several", group="past the end", changes_page=_page_one_again
     ),
     "count-changes": Quirk(
         "the total is one more from the second page on, every time",
         "any while people enter data",
         group="total changes",
-        answers=_total_grows(always=True),
+        changes_page=_total_grows(always=True),
     ),
     "count-changes-once": Quirk(
         "the total is one more on the second page, the first time",
         "any while people enter data",
         group="total changes",
-        answers=_total_grows(always=False),
+        changes_page=_total_grows(always=False),
     ),
     "row-comes-once": Quirk(
         "a row is entered at the front after page one was read for the first time",
@@ -201,10 +202,10 @@ PAGING = {
     "cut-off": Quirk(
         f"people end after {_MOST_PEOPLE} rows, whatever the total says",
         "servers that cut a list off at 1,000 or 5,000 rows",
-        answers=_cut_off,
+        changes_page=_cut_off,
     ),
     "unstable-sort": Quirk(
-        "pages after the first are in another order, unless `sort` is asked for",
+        "pages after the first are in another order, unless `sort` is requested",
         "servers that page without an order",
         group="rows move",
         arranges=_unstable,
@@ -214,30 +215,32 @@ PAGING = {
     ),
     "nothing-left-empty": Quirk(
         "200 with an empty body where a filter leaves nothing", "servers by hand", group="nothing left",
-        answers=_nothing_left(),
+        changes_page=_nothing_left(),
     ),
     "nothing-left-empty-total": Quirk(
         "200 with an empty body and X-Total-Count: 0 where a filter leaves nothing", "servers by hand",
-        group="nothing left", answers=_nothing_left(total=True),
+        group="nothing left", changes_page=_nothing_left(total=True),
     ),
     "nothing-left-204": Quirk(
-        "204 where a filter leaves nothing", "RIC One", group="nothing left", answers=_nothing_left(status=204)
+        "204 where a filter leaves nothing", "RIC One", group="nothing left", changes_page=_nothing_left(status=204)
     ),
     "nothing-left-404": Quirk(
         "404 where a filter leaves nothing", "suspected of several", group="nothing left",
-        answers=_nothing_left(status=404),
+        changes_page=_nothing_left(status=404),
     ),
-    "filter-ignored": Quirk("the filter is ignored", "HelloID's field notes", asks=_filter_ignored),
+    "filter-ignored": Quirk("the filter is ignored", "HelloID's field notes", changes_request=_filter_ignored),
     "other-envelopes": Quirk(
         "lists come under other names: users as `students`, orgs as `schools`, academicSessions as `terms`",
         "Masterjx9's server, Microsoft's collection",
         group="envelope",
-        answers=_other_envelope,
+        changes_page=_other_envelope,
     ),
-    "bare-list": Quirk("a list without an object around it", "servers by hand", group="envelope", answers=_bare_list),
-    "missing-envelope": Quirk("/users answers 200 with {}", "ClassLink", group="envelope", answers=_no_envelope),
+    "bare-list": Quirk(
+        "a list without an object around it", "servers by hand", group="envelope", changes_page=_bare_list
+    ),
+    "missing-envelope": Quirk("/users answers 200 with {}", "ClassLink", group="envelope", changes_page=_no_envelope),
     "status-block": Quirk(
         "the body has a list `statusInfoSet` next to the records", "RIC One", versions=frozenset({"1.1"}),
-        answers=_status_block,
+        changes_page=_status_block,
     ),
 }  # fmt: skip

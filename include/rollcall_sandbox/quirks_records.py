@@ -272,7 +272,7 @@ def _not_shared(collection: str) -> Quirk:
 
 
 def _writes(what: str, provider: str, writes: Callable[[str, Fields], None], **more: Any) -> Quirk:
-    return Quirk(what, provider, writes=writes, **more)
+    return Quirk(what, provider, changes_record=writes, **more)
 
 
 RECORDS = {

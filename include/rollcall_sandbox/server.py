@@ -102,11 +102,11 @@ class Sandbox:
 
     def seen(self, app: str) -> dict[str, Any]:
         """What requests a district's provider has seen."""
-        return self._providers[app].seen.summary()
+        return self._providers[app].log.summary()
 
     def forget_requests(self, app: str) -> None:
         """Reset a district's request counts."""
-        self._providers[app].seen.reset()
+        self._providers[app].log.reset()
 
     def set_quirks(self, app: str, names: Iterable[str]) -> None:
         """Replace a district's quirks."""

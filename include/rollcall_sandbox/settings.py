@@ -47,15 +47,15 @@ class SandboxDistrict:
 
     def __post_init__(self) -> None:
         if self.version not in ("1.1", "1.2"):
-            raise _impossible(f'OneRoster version "{self.version}" is not one of "1.1" and "1.2".')
+            raise _invalid_setting(f'OneRoster version "{self.version}" is not one of "1.1" and "1.2".')
         if self.auth not in ("oauth2", "oauth1", "bearer"):
-            raise _impossible(f'auth "{self.auth}" is not one of "oauth2", "oauth1" and "bearer".')
+            raise _invalid_setting(f'auth "{self.auth}" is not one of "oauth2", "oauth1" and "bearer".')
         if self.version == "1.2" and self.auth == "oauth1":
-            raise _impossible("OneRoster 1.2 knows no OAuth 1; Consumer Key and Secret belong to version 1.1.")
+            raise _invalid_setting("OneRoster 1.2 knows no OAuth 1; Consumer Key and Secret belong to version 1.1.")
         if not re.fullmatch(APP, self.app):
-            raise _impossible("The app is a lower-case word of letters, digits and underscores.")
+            raise _invalid_setting("The app is a lower-case word of letters, digits and underscores.")
         if self.students < 1 or self.nights < 0 or self.token_seconds < 1:
-            raise _impossible("students and token_seconds are at least 1, nights at least 0.")
+            raise _invalid_setting("students and token_seconds are at least 1, nights at least 0.")
         object.__setattr__(self, "quirks", known(self.quirks, self.version))
 
     @classmethod
@@ -99,7 +99,7 @@ class SandboxDistrict:
         return f"{self.app}-sandbox-key-not-a-secret"
 
 
-def _impossible(message: str) -> RollcallError:
+def _invalid_setting(message: str) -> RollcallError:
     return RollcallError("sandbox_setting", message, remedy="Correct the sandbox district's settings.")
 
 

@@ -34,7 +34,7 @@ class Gauge:
         self.most = self._open
 
 
-class Seen:
+class RequestLog:
     """The requests made to one district.
 
     :param host: the gauge shared by all districts of the sandbox, which are one host to a client.
@@ -85,8 +85,8 @@ def truth(
 
     `collections` and `roles` (of users) count the different records the provider has, so quirks that let fewer or more
     of them come change them, and quirks of paging and of failing do not. `people` are the persons behind the users.
-    `orphans` counts enrollments whose user never comes, `spoiled` names the records a quirk made unreadable or
-    incomplete, `not_shared` the collections that a quirk answers with 403.
+    `orphans` counts enrollments whose user is never sent. `defective` names the records that a quirk made unreadable or
+    incomplete, `not_shared` the collections that a quirk refuses with 403.
 
     :param nights: how many nights have passed.
     """
@@ -101,7 +101,7 @@ def truth(
         "roles": {role: _counts(by_role[role]) for role in sorted(by_role)},
         "people": len({id(user.record) for user in users}),
         "orphans": _orphans(records, users),
-        "spoiled": {name: sorted(spoiled) for name in COLLECTIONS if (spoiled := records.spoiled(name))},
+        "defective": {name: sorted(ids) for name in COLLECTIONS if (ids := records.defective(name))},
         "not_shared": [name for name in COLLECTIONS if not_shared(name) in quirks],
         "last_night": _night(records, renderer, last) if last else None,
     }

@@ -82,7 +82,7 @@ class Row:
     :param districts: that it is tried on, if it is of their version.
     :param served: rows a page has, of the `page_size` asked for.
     :param tokens: token requests in all; none where they depend on the pages.
-    :param begins_later: when the service has been found, so that the first requests it spoils are those for pages.
+    :param begins_later: when the service has been found, so that the first requests it breaks are those for pages.
     :param signature: of the connection, where it signs.
     :param lingers: the provider works on requests that nobody waits for any more, so its count of them tells nothing.
     """
