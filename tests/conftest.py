@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # a shell that sourced .rollcall/env names a running warehouse and a running Airflow, which are not the tests'
 for _name in set(os.environ):
-    if _name.startswith(("AIRFLOW_CONN_", "ROLLCALL_AIRFLOW_")) or _name == "ROLLCALL_LANDING":
+    if _name.startswith(("AIRFLOW_CONN_", "AIRFLOW__", "ROLLCALL_AIRFLOW_")) or _name == "ROLLCALL_LANDING":
         del os.environ[_name]
 
 # before anything imports Airflow: a home of the tests' own, this checkout's DAGs and plugins

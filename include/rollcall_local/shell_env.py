@@ -5,12 +5,10 @@ It contains credentials, so only its owner can read it. It is deleted when the s
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from rollcall.files.private import write_private
 
@@ -41,21 +39,3 @@ class ShellEnv:
         with suppress(OSError):
             if self._written and self.path.read_text(encoding="utf-8") == self._written:
                 self.path.unlink()
-
-
-def connection_variables(connections: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Variables `AIRFLOW_CONN_<ID>`, in Airflow's JSON format, for the OneRoster connections among these."""
-    return {
-        f"AIRFLOW_CONN_{connection['connection_id'].upper()}": json.dumps(
-            {
-                "conn_type": connection["conn_type"],
-                "host": connection["host"],
-                "login": connection["login"],
-                "password": connection["password"],
-                "port": connection["port"],
-                "extra": json.loads(connection["extra"] or "{}"),
-            }
-        )
-        for connection in connections
-        if connection["conn_type"] == "oneroster"
-    }

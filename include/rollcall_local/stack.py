@@ -18,15 +18,13 @@ import requests
 from rollcall.credentials.airflow_api import loopback_session
 from rollcall.errors import RollcallError
 from rollcall_local.airflow import AirflowComponents
-from rollcall_local.airflow_env import PROJECT, AirflowSettings, own_environment
+from rollcall_local.airflow_env import PROJECT, AirflowSettings, Secrets, own_environment
 from rollcall_local.loopback import LOOPBACK, free_port
 from rollcall_local.postgres import EmbeddedPostgres
 from rollcall_local.postgres_install import checkout_folder, installation
 from rollcall_local.processes import Parent, Programs
 from rollcall_local.sessions import interrupts_deferred
-from rollcall_local.shell_env import ShellEnv, connection_variables
-from rollcall_sandbox.credentials import airflow_connection
-from rollcall_sandbox.settings import SandboxDistrict
+from rollcall_local.shell_env import ShellEnv
 
 #: The sandbox's port in airflow_settings.yaml.
 SANDBOX_PORT = 8480
@@ -211,9 +209,11 @@ class Stack:
             "ROLLCALL_AIRFLOW_USER": self.airflow.user,
             "ROLLCALL_AIRFLOW_PASSWORD": self.airflow.password,
         }
-        served = [SandboxDistrict.named(name) for name in SANDBOX_DISTRICTS]
-        connections = [airflow_connection(district, self.sandbox_url) for district in served]
-        values |= connection_variables([*connections, *self._settings().connections])
+        # Commands read the districts' connections from Airflow, so there is one store of credentials.
+        values |= {
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.postgres.url(_METADATA),
+            "AIRFLOW__CORE__FERNET_KEY": Secrets.of(self.airflow.home).fernet_key,
+        }
         # The embedded PostgreSQL includes psql. An installed psql takes precedence.
         self._shell_env.write(values, first=[Path(sys.executable).parent], last=[installation().bin])
 

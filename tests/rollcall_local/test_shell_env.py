@@ -10,7 +10,7 @@ import pytest
 
 from rollcall_local import demo
 from rollcall_local.airflow_env import PROJECT, AirflowSettings
-from rollcall_local.shell_env import ShellEnv, connection_variables
+from rollcall_local.shell_env import ShellEnv
 from rollcall_local.stack import SANDBOX_PORT
 from rollcall_sandbox import DEMO_DISTRICTS
 from rollcall_sandbox.credentials import airflow_connection
@@ -43,8 +43,14 @@ def test_what_another_launcher_wrote_stays(tmp_path):
 def test_the_sandbox_and_the_settings_file_say_the_same_of_the_connections():
     written = AirflowSettings.read(PROJECT / "airflow_settings.yaml").connections
     served = [airflow_connection(district, f"http://127.0.0.1:{SANDBOX_PORT}") for district in DEMO_DISTRICTS]
-    assert connection_variables(written) == connection_variables(served)
-    assert set(connection_variables(written)) == {"AIRFLOW_CONN_ONEROSTER_MAPLE", "AIRFLOW_CONN_ONEROSTER_CEDAR"}
+    by_id = {made["connection_id"]: made for made in written if made["conn_type"] == "oneroster"}
+    assert set(by_id) == {"oneroster_maple", "oneroster_cedar"}
+    for made in served:
+        own = by_id[made["connection_id"]]
+        assert json.loads(own["extra"]) == json.loads(made["extra"])
+        assert {name: own[name] for name in ("host", "login", "password", "port")} == {
+            name: made[name] for name in ("host", "login", "password", "port")
+        }
 
 
 class _Terminal(io.StringIO):

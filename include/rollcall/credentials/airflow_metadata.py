@@ -51,6 +51,8 @@ class AirflowMetadata:
 
         Those are databases and keys from a command or a secrets backend, and connections in a secrets backend.
         """
+        if not names_airflow():
+            return None
         config = _config()
         url, keys = _option(config, *_DATABASE), _option(config, *_FERNET_KEYS)
         if not url or keys is None or _option(config, *_SECRETS_BACKEND):
@@ -112,8 +114,13 @@ def names_airflow() -> bool:
     Without one, Airflow's own command would create a database in the home folder.
     """
     section, key = _DATABASE
-    named = any(os.environ.get(_variable(section, key) + suffix) for suffix in ("", "_CMD", "_SECRET"))
-    return named or (Path(os.environ["AIRFLOW_HOME"], "airflow.cfg").is_file() if _home() else False)
+    if any(os.environ.get(_variable(section, key) + suffix) for suffix in ("", "_CMD", "_SECRET")):
+        return True
+    if not _home() or not Path(_home(), "airflow.cfg").is_file():
+        return False
+    # an import of Airflow writes airflow.cfg, before there is a database
+    path = urlsplit(_option(_config(), section, key) or "")
+    return not path.scheme.startswith("sqlite") or Path(path.path.removeprefix("/")).exists()
 
 
 def _home() -> str:
