@@ -7,9 +7,13 @@ them already. Tasks are forked by the scheduler (LocalExecutor) and by Celery's 
 
 import os
 import sys
+import warnings
 
 # Arrow reads it when it is imported: what a stage frees goes back to the system (include/rollcall/runtime/memory.py)
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+# Airflow's own search for DAG files warns of this in the log of every task; nobody who reads the log can change it.
+warnings.filterwarnings("ignore", message="GitWildMatchPattern", category=DeprecationWarning)
 
 if {"scheduler", "worker"} & set(sys.argv[1:]):
     import great_expectations  # noqa: F401

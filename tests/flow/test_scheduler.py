@@ -113,6 +113,17 @@ def test_no_task_log_names_a_person_or_a_secret(stack, warehouse):
     assert "sandbox-secret" not in everything
 
 
+def test_no_library_speaks_in_a_task_log(stack):
+    lines = [
+        json.loads(line)
+        for path in (stack.state / "airflow" / "logs" / "tasks").rglob("*.log")
+        for line in path.read_text().splitlines()
+    ]
+    assert len(lines) > 200
+    own = ("rollcall", "oneroster_provider", "task", "airflow.")
+    assert {line["logger"] for line in lines if not line.get("logger", "").startswith(own)} == set()
+
+
 def test_the_asset_event_carries_the_counts(stack, warehouse):
     events = stack.airflow.api._get("/assets/events?limit=100")["asset_events"]
     by_asset = [event for event in events if event["extra"].get("district") == "maple"]

@@ -139,6 +139,8 @@ def test_exchanged_usernames_wait_for_a_person_one_by_one(nights, town, approve,
     rows["users"][2]["email"] = "renamed@town.example"
     done = nights.publish(rows)
     assert _told(done) == [("accounts", "usernames", "", 2, 12)]
+    schools = "SELECT string_agg(school, ',' ORDER BY school) FROM roster_ops.hold_rows WHERE table_name = 'accounts'"
+    assert nights.scalar(schools) == "north,south"  # `Where` of the hold names them
     assert done.holds[0].looks_like.startswith("2 usernames belonged to another person until tonight")
     names = dict(nights.live("accounts", "user_sourced_id", "username"))
     assert (names["s0"], names["s1"], names["s2"]) == ("s0@town.example", "s1@town.example", "renamed@town.example")

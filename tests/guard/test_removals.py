@@ -114,6 +114,9 @@ def test_a_small_school_does_not_trip_and_one_that_does_has_all_students_held(ni
 
 def test_where_all_that_goes_is_at_one_school_the_hold_is_that_schools(nights, town):
     elm = town(300, schools=("north", "south"))
+    elm.rows["orgs"].append({"sourced_id": "office", "name": "Elm", "type": "district"})  # an org, but no school
+    elm.rows["users"][0]["primary_org_sourced_id"] = "office"
+    elm.rows["user_roles"] = [elm._role(row) for row in elm.rows["users"]]
     nights.publish(elm.rows)
     done = nights.publish(elm.without(*[f"s{i}" for i in range(101, 141, 2)]))
     assert _told(done) == [("users", "removals", "south", 20, 300)]

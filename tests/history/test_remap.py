@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 import sqlalchemy as sa
 
+from rollcall.diff.diff import next_publish
 from rollcall.errors import ActionRequired
+from rollcall.explain.context import district_context
 from rollcall.history.pulls import landed_pulls
 from rollcall.pipeline import run
 from rollcall.pipeline.remap import prepare_remap
+from rollcall.reports.report import print_summary
 from rollcall.settings import Sites
 
 
@@ -33,6 +38,20 @@ def test_accounts_follow_the_new_mapping_and_nothing_else_changes(nights, roster
     assert nights.scalar("SELECT (kind, mode)::text FROM roster_ops.runs WHERE run_id = 'remap'") == "(remap,)"
     again = _remap(nights, "remap2")
     assert sum(count.touched() for count in again.counts.values()) == 0
+
+
+def test_a_full_pull_is_called_full_after_a_remap(nights, roster, capsys):
+    nights.publish(roster("ada", "ben"))
+    nights.settings(sites=Sites(targets={"E": "The Elm"}, map={"school": "E"}))
+    _remap(nights)
+    with nights.engine.connect() as connection:
+        context = district_context(connection, nights.district, datetime.now(UTC))
+    assert "(full pull)" in context.notes()[0]
+    assert context.pull["proofs"]["users"]["kind"] != "unproven"
+    shown = next_publish(nights.engine, nights.district, nights.landing)
+    assert (shown.facts["mode"], "remap of the roster of" in shown.heading) == ("remap", True)
+    print_summary(nights.engine, "elm", "remap", nights.landing)
+    assert "remap, no pull" in capsys.readouterr().out
 
 
 def test_it_is_to_history_what_a_replay_of_the_newest_night_is(nights, roster, replayed, whole_history):

@@ -133,6 +133,12 @@ class PublishedLookups:
     others: Sequence[str]
     sites: Mapping[str, str] = field(default_factory=dict)
 
+    def schools(self) -> set[str]:
+        """The live orgs that are schools. People have roles at the district and its departments too."""
+        query = f"SELECT sourced_id FROM {STAGING}.orgs WHERE district_id = :district AND type = 'school'"
+        found = self.connection.execute(sa.text(f"{query} AND _removed_at IS NULL"), {"district": self.district})
+        return set(found.scalars())
+
     def has_roster(self) -> bool:
         """Whether any row is published."""
         of_district = "SELECT FROM {table} WHERE district_id = :district AND _removed_at IS NULL"

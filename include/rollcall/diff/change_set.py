@@ -52,11 +52,13 @@ class NewestChangeSet:
     """A change set, its folder, and when it was published.
 
     :param published_at: None if it was not published.
+    :param is_remap: whether it maps the published roster again, without a pull.
     """
 
     changes: ChangeSet
     folder: PullFolder
     published_at: datetime | None
+    is_remap: bool = False
 
 
 def newest_change_set(connection: sa.Connection, district: District, landing: Landing) -> NewestChangeSet:
@@ -66,13 +68,13 @@ def newest_change_set(connection: sa.Connection, district: District, landing: La
     """
     key = district.district
     query = (
-        sa.select(runs.c.pull_id)
+        sa.select(runs.c.pull_id, runs.c.kind)
         .where(runs.c.district_id == key, runs.c.pull_id.is_not(None))
         .where(runs.c.status.in_(_FINISHED), runs.c.kind.in_(_KINDS))
         .order_by(runs.c.finished_at.desc())
         .limit(_MAX_RUNS)
     )
-    for pull_id in connection.execute(query).scalars().all():
+    for pull_id, kind in connection.execute(query).all():
         folder = landing.pull(key, pull_id)
         try:
             changes = load(folder, ChangeSet)
@@ -80,7 +82,7 @@ def newest_change_set(connection: sa.Connection, district: District, landing: La
             if error.code != "not_landed":
                 raise
             continue
-        return NewestChangeSet(changes, folder, _published_at(connection, key, pull_id))
+        return NewestChangeSet(changes, folder, _published_at(connection, key, pull_id), is_remap=kind == "remap")
     raise ActionRequired(
         "no_change_set",
         f"No change set of {district.name} in the landing zone {landing.url}.",

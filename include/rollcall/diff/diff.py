@@ -58,13 +58,14 @@ def next_publish(engine: sa.Engine, district: District, landing: Landing, school
         if found.published_at
         else "Not published: the roster does not have these changes yet"
     )
+    source = "remap of the roster" if found.is_remap else f"{changes.mode} pull"
     return Diff(
-        heading=f"{district.name}: {changes.mode} pull of {format_instant(changes.as_of, zone)}. {state}.",
+        heading=f"{district.name}: {source} of {format_instant(changes.as_of, zone)}. {state}.",
         facts={
             "district": district.district,
             "pull_id": changes.pull_id,
             "run_id": changes.run_id,
-            "mode": changes.mode,
+            "mode": "remap" if found.is_remap else changes.mode,
             "as_of": changes.as_of,
             "published_at": found.published_at,
         },

@@ -95,10 +95,7 @@ def district_context(connection: sa.Connection, settings: District, now: datetim
     """
     key = settings.district
     published = _fetch_row(connection, sa.select(state).where(state.c.district_id == key))
-    pull = None
-    if published is not None:
-        where = (pulls.c.district_id == key, pulls.c.pull_id == published["current_pull_id"])
-        pull = _fetch_row(connection, sa.select(pulls).where(*where))
+    pull = _published_pull(connection, key, published) if published is not None else None
     syncs = sa.select(runs).where(runs.c.district_id == key, runs.c.kind == "sync", runs.c.status != "running")
     last = _fetch_row(connection, syncs.order_by(runs.c.started_at.desc()).limit(1))
     base_url = connection.execute(sa.select(districts.c.base_url).where(districts.c.district_id == key)).scalar()
@@ -110,6 +107,19 @@ def district_context(connection: sa.Connection, settings: District, now: datetim
         is_campus="/campus/" in (base_url or ""),
         now=now,
     )
+
+
+def _published_pull(connection: sa.Connection, district: str, published: dict[str, Any]) -> dict[str, Any] | None:
+    """The pull that the published roster was received with. A remap publishes it again, with a pull that is empty."""
+    received = sa.select(runs.c.pull_id).where(
+        runs.c.district_id == district,
+        runs.c.status == "published",
+        runs.c.kind != "remap",
+        runs.c.as_of == published["current_as_of"],
+    )
+    newest = connection.execute(received.order_by(runs.c.generation.desc()).limit(1)).scalar()
+    where = (pulls.c.district_id == district, pulls.c.pull_id == (newest or published["current_pull_id"]))
+    return _fetch_row(connection, sa.select(pulls).where(*where))
 
 
 def _fetch_row(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from rollcall.errors import ActionRequired, RollcallError, redact_errors
+from rollcall.errors import ActionRequired, redact_errors
 from rollcall.extract.progress import Progress, ProgressReporter
 from rollcall.extract.reader import CollectionReader, Landed, prefix_errors
 from rollcall.extract.resume import PullRequest, ResumeJournal
@@ -91,8 +91,8 @@ def extract(
         recorded as such; later stages decide what follows.
     :raises ActionRequired: `other_district`: the orgs belong to another district than the checked one. Nothing is
         landed.
+    :raises ActionRequired: `collection_not_pulled`: the district's settings do not include the collection.
     :raises RollcallError: the client's error, with the collection's name. There is no manifest then.
-        `collection_not_pulled`: the district's settings do not include the collection.
     """
     with redact_errors("extract", district=district.district), collect_garbage_rarely():
         wanted = _selected_collections(district, collections)
@@ -156,7 +156,7 @@ class _BufferedPages:
 def _selected_collections(district: District, collections: Sequence[str]) -> list[str]:
     wanted = district.wanted()
     if unknown := [name for name in collections if name not in wanted]:
-        raise RollcallError(
+        raise ActionRequired(
             "collection_not_pulled",
             f"{', '.join(unknown)}: not pulled for this district. It pulls {', '.join(wanted)}.",
             remedy="Choose from these, or none for all. The district's YAML decides (`collections`, `demographics`).",

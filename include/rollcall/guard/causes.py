@@ -131,7 +131,8 @@ def collect_numbers(draft: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, m
     keys = draft.of(table)["row_key"]
     kinds, places = _by_kind(draft, evidence, keys)
     at_schools = table in _SCHOOL_TABLES
-    per_key = places.dropna(subset=["school"])
+    is_school = evidence.roster.schools() if at_schools else set()
+    per_key = places[places["school"].isin(is_school)]
     # of people who are at several schools the nearest counts, so that a teacher of two makes no second school
     schools = per_key.drop_duplicates("key")["school"].nunique() if at_schools else 0
     gone = evidence.departing("users")["key"] if at_schools else pd.Series(dtype="object")
@@ -149,7 +150,7 @@ def collect_numbers(draft: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, m
         graduated=len(graduated(evidence, gone)) if at_schools else 0,
         turn=_new_period(evidence) if at_schools else "",
         schools=1 if at_schools and only_school(evidence, table, places) else int(schools),
-        of_schools=len(schools_with(evidence, table)) if at_schools else 0,
+        of_schools=len(schools_with(evidence, table) & is_school) if at_schools else 0,
         same_people=int(keys.isin(pairs["old"]).sum()),
         rules_changed=evidence.rules_changed,
         moved=moved,

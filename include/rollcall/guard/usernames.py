@@ -22,7 +22,7 @@ _ONE_BY_ONE = {
 
 def judge_usernames(district: District, evidence: Evidence, drafts: HoldDrafts, name_changes: pa.Table) -> None:
     """Hold usernames whose source changes or that change hands, and all changes of name where they are too many."""
-    rows = _username_rows(name_changes)
+    rows = _username_rows(evidence, name_changes)
     living = evidence.living.to_pandas()
     living = living[living["kind"] == "usernames"]
     approved = living[living["is_approved"].astype(bool)]
@@ -77,14 +77,17 @@ def _lost_accounts(evidence: Evidence, mapped: MappingResult) -> pd.DataFrame:
     return rows[_is_among(rows["user_sourced_id"], left_out)]
 
 
-def _username_rows(name_changes: pa.Table) -> pd.DataFrame:
+def _username_rows(evidence: Evidence, name_changes: pa.Table) -> pd.DataFrame:
     rows = name_changes.to_pandas()
+    keys = join_series(rows["user_sourced_id"], rows["site_id"])
+    places = evidence.roster.places_of("accounts", pa.array(keys, pa.string())).to_pandas()
+    schools = places.dropna(subset=["school"]).drop_duplicates("key").set_index("key")["school"]
     return pd.DataFrame(
         {
-            "key": join_series(rows["user_sourced_id"], rows["site_id"]),
+            "key": keys,
             "change": "changed",
             "because": _render_change(rows),
-            "row_school": "",
+            "row_school": keys.map(schools).astype("object").fillna(""),
             "kind": rows["kind"],
         }
     ).astype("object")

@@ -146,7 +146,7 @@ def print_summary(engine: sa.Engine, district: str, run_id: str, landing: Landin
     if head is None:
         console.print(f"{district}: no run {run_id}.")
         return
-    pull = f"{head['mode']} pull" if head["mode"] else "no pull"
+    pull = f"{head['mode']} pull" if head["mode"] else "remap, no pull" if head["kind"] == "remap" else "no pull"
     night = format_date(head["night"])
     console.print()
     console.print(line((district, "bold"), f"  {head['status']}  night of {night}  {pull}  run {run_id}"))

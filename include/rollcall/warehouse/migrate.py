@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import iter_modules
@@ -13,6 +14,9 @@ from alembic.script import ScriptDirectory
 
 from rollcall.errors import ActionRequired, redact_errors
 from rollcall.warehouse.schemas import HISTORY, LIVE, OPS, STAGING
+
+# It writes two lines into the log of every task that compares versions.
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 
 #: The newest migration, by the names of the files. Stages compare it with the warehouse without loading Alembic.
 HEAD = max(name[1:5] for _, name, _ in iter_modules([str(Path(__file__).parent / "migrations" / "versions")]))
