@@ -64,7 +64,7 @@ def write_interval(
     if found:
         connection.exec_driver_sql(
             temp_table(
-                f"beside_{name}",
+                f"joined_{name}",
                 f"{typed}, left_from timestamptz, right_from timestamptz, right_to timestamptz, right_closed text",
             )
         )
@@ -73,7 +73,7 @@ def write_interval(
             *_insert_interval(table, wanted),
         ]:
             connection.execute(sa.text(statement), params)
-        connection.exec_driver_sql(f"DROP TABLE beside_{name}")
+        connection.exec_driver_sql(f"DROP TABLE joined_{name}")
     connection.exec_driver_sql(f"DROP TABLE differing_{name}")
     return found
 
