@@ -14,17 +14,25 @@ from airflow.api_fastapi.app import cached_app, get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails, DagDetails
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
+from airflow.exceptions import AirflowNotFoundException
 from airflow.models.connection import Connection
+from airflow.models.crypto import get_fernet
 from airflow.models.dag import DagModel
+from airflow.models.dagbag import DagPriorityParsingRequest
+from airflow.models.dagbundle import DagBundleModel
 from airflow.models.log import Log
 from airflow.utils.session import create_session
+from cryptography.fernet import InvalidToken
 from fastapi import FastAPI
 from fastapi.security import HTTPAuthorizationCredentials
+from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rollcall.check.raw_connection import RawConnection
+from rollcall.errors import ActionRequired
 from rollcall.warehouse.session import url_of
 from rollcall.web.access import ApiAnswer, Right, User
 from rollcall.web.application import create_app
@@ -101,6 +109,46 @@ class AirflowAccess:
     def _client(self) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=cached_app(), raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url=conf.get("api", "base_url") or "http://airflow")
+
+    def encrypt(self, content: bytes) -> str:
+        fernet = get_fernet()
+        if not fernet.is_encrypted:
+            raise ActionRequired(
+                "no_fernet_key",
+                "This Airflow has no Fernet key, so credentials cannot be kept safely.",
+                remedy="Set AIRFLOW__CORE__FERNET_KEY for every Airflow process, then restart the API server.",
+            )
+        return fernet.encrypt(content).decode()
+
+    def decrypt(self, text: str) -> bytes:
+        try:
+            return get_fernet().decrypt(text.encode())
+        except InvalidToken:
+            raise ActionRequired(
+                "draft_unreadable",
+                "Airflow's Fernet key has changed since the credentials were entered.",
+                remedy="Enter them again.",
+            ) from None
+
+    def connection(self, conn_id: str) -> RawConnection | None:
+        try:
+            found = Connection.get_connection_from_secrets(conn_id)
+        except AirflowNotFoundException:
+            return None
+        return RawConnection(conn_id, found.host or "", found.login or "", found.password or "", found.extra_dejson)
+
+    def parse_dag_file(self, path: str) -> None:
+        with create_session() as session:
+            known = select(DagModel.bundle_name, DagModel.relative_fileloc).where(
+                (DagModel.relative_fileloc == path) | DagModel.relative_fileloc.endswith(f"/{path}", autoescape=True)
+            )
+            files = {(bundle, file) for bundle, file in session.execute(known) if bundle and file}
+            if not files:  # no district's DAG is in this file yet
+                files = {
+                    (name, path) for name in session.scalars(select(DagBundleModel.name).where(DagBundleModel.active))
+                }
+            for bundle, file in files:
+                session.merge(DagPriorityParsingRequest(bundle, file))
 
     def audit(self, user: User, event: str, dag_id: str, details: Mapping[str, Any]) -> None:
         name = user.get_name()

@@ -34,9 +34,14 @@ from rollcall.warehouse.session import ConnectionFields, connect, url_of, wareho
 
 @dataclass(frozen=True)
 class Recorded:
-    """A check, and a line about what was not kept of it (empty: it was kept)."""
+    """A check.
+
+    :param not_kept: why nothing was stored of it; empty if it was stored.
+    :param profile: what is stored of it, also for a caller that stores it later.
+    """
 
     checked: CheckReport
+    profile: StoredProfile
     not_kept: str = ""
 
 
@@ -48,6 +53,7 @@ def check_and_record(
     count_people: bool = False,
     replace_pin: bool = False,
     keep_failure: bool = True,
+    keep: bool = True,
     watch: Watch | None = None,
     accept: Callable[[CheckReport], None] = lambda _: None,
 ) -> Recorded:
@@ -56,6 +62,7 @@ def check_and_record(
     :param engine: of the warehouse; None where there is none.
     :param replace_pin: take the district org the connection shows now for the right one.
     :param keep_failure: store the result of a failed check too. A district that is not added yet has nothing to store.
+    :param keep: store the result; False for a caller that stores it later.
     :param accept: called with the result before it is stored; may raise.
     :param watch: called after each step.
     """
@@ -73,11 +80,11 @@ def check_and_record(
             watch=watch,
         )
     accept(checked)
-    if engine is not None and (checked.passed or keep_failure):
+    found = _profile_to_store(checked, before, last)
+    if keep and engine is not None and (checked.passed or keep_failure):
         with redact_errors("check", district=district.district), engine.begin() as connection:
-            found = _profile_to_store(checked, before, last)
             store_profile(connection, district.district, found, replace_pin=replace_pin and checked.passed)
-    return Recorded(checked, not_kept)
+    return Recorded(checked, found, not_kept)
 
 
 def _last_profile(engine: sa.Engine | None, district: District) -> tuple[StoredProfile | None, str]:

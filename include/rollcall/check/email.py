@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 
-from rollcall.check.steps import OTHER_COPY, CheckReport, Diagnosis, Step
+from rollcall.check.steps import OTHER_COPY, CheckReport, Diagnosis, Step, step_title
 
 _WIDTH = 78
 
@@ -18,18 +18,6 @@ _SELF_CHECK = (
     "You can see what the connection returns at Edit connection > Troubleshooting Documentation > OneRoster API "
     "Documentation. Use GET only: the other buttons change real data."
 )
-
-#: Steps whose title is not their name.
-_STEPS = {
-    "connection": "Credentials",
-    "dns": "Address",
-    "tls": "Certificate",
-    "token": "Sign-in",
-    "base_url": "Base URL",
-    "page_size": "Page size",
-    "delta_filter": "Changes only",
-    "district": "District",
-}
 
 
 def email_text(checked: CheckReport) -> str:
@@ -61,7 +49,7 @@ def _title(checked: CheckReport, state: str) -> str:
 
 
 def _findings(checked: CheckReport, steps: list[Step]) -> str:
-    lines = [_wrapped(f"{_name(step)}: {step.message}", "- ", "  ") for step in steps]
+    lines = [_wrapped(f"{step_title(step.name)}: {step.message}", "- ", "  ") for step in steps]
     return "\n".join(
         [f"What we found on {checked.checked_at:%B} {checked.checked_at.day}, {checked.checked_at:%Y}:", *lines]
     )
@@ -119,10 +107,6 @@ def _connection(checked: CheckReport) -> str:
     if not checked.client_id:
         return "our connection"
     return f"the connection with the {'Consumer Key' if checked.is_classic else 'Client ID'} {checked.client_id}"
-
-
-def _name(step: Step) -> str:
-    return _STEPS.get(step.name, step.name.replace("_", " ").capitalize())
 
 
 def _wrapped(text: str, first: str = "", others: str = "") -> str:

@@ -18,6 +18,23 @@ Outcome = Literal["pass", "fail", "warning", "skipped"]
 #: The step that warns about another copy of the connection. It is about our side only.
 OTHER_COPY = "other_copy"
 
+#: Steps whose title is not their name.
+_TITLES = {
+    "connection": "Credentials",
+    "dns": "Address",
+    "tls": "Certificate",
+    "token": "Sign-in",
+    "base_url": "Base URL",
+    "page_size": "Page size",
+    "delta_filter": "Changes only",
+    "district": "District",
+}
+
+
+def step_title(name: str) -> str:
+    """What a person reads for a step: `Sign-in`, `Academic sessions`."""
+    return _TITLES.get(name, name.replace("_", " ").capitalize())
+
 
 @dataclass(frozen=True)
 class Diagnosis:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from rollcall.check.connections import Recorded, check_and_record
 from rollcall.check.raw_connection import RawConnection
-from rollcall.check.steps import CheckReport, School
+from rollcall.check.steps import CheckReport, School, Watch
 from rollcall.credentials import storage
 from rollcall.credentials.lookup import differing_fields, variable_name
 from rollcall.district_edits.file import read_as
@@ -83,12 +83,24 @@ class Onboarding:
     """One district that is being added.
 
     :param replace: the district may exist: its connection is replaced, and in its file only the version changes.
+    :param keep: store the provider's profile if the check passes; False if the caller stores it later.
+    :param watch: called after each step of the check.
     :raises ActionRequired: `district_exists`; `district_setting` for an ID or an option that is not valid.
     """
 
-    def __init__(self, district: str, options: DistrictOptions, *, replace: bool = False) -> None:
+    def __init__(
+        self,
+        district: str,
+        options: DistrictOptions,
+        *,
+        replace: bool = False,
+        keep: bool = True,
+        watch: Watch | None = None,
+    ) -> None:
         self._id = district
         self._options = options
+        self._keep = keep
+        self._watch = watch
         self.path = districts_folder() / f"{district}.yaml"
         self._before = load_district(self.path) if self.path.is_file() else None
         if self._before is not None and not replace:
@@ -203,6 +215,8 @@ class Onboarding:
             engine,
             count_people=True,
             keep_failure=False,
+            keep=self._keep,
+            watch=self._watch,
             accept=lambda checked: require_new_org(district, checked, engine) if checked.passed else None,
         )
 

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from starlette.requests import Request
 
+from rollcall.check.raw_connection import RawConnection
+
 
 class Right(StrEnum):
     """What a route requires of the signed-in user. Each includes the ones above it.
@@ -75,6 +77,27 @@ class Access(Protocol):
         """Call Airflow's REST API as the signed-in user, so that Airflow checks the rights and writes its audit log.
 
         :param path: below `/api/v2`, such as `/dags/roster_maple/dagRuns`.
+        """
+
+    def encrypt(self, content: bytes) -> str:
+        """Encrypt with Airflow's Fernet key.
+
+        :raises ActionRequired: `no_fernet_key`.
+        """
+
+    def decrypt(self, text: str) -> bytes:
+        """What `encrypt` made.
+
+        :raises ActionRequired: `draft_unreadable` if the key is another one now.
+        """
+
+    def connection(self, conn_id: str) -> RawConnection | None:
+        """A stored connection with its secret, to test it. None if there is none."""
+
+    def parse_dag_file(self, path: str) -> None:
+        """Ask the DAG processor to parse a DAG file next.
+
+        :param path: relative to the DAGs folder.
         """
 
     def audit(self, user: User, event: str, dag_id: str, details: Mapping[str, Any]) -> None:

@@ -1,0 +1,157 @@
+"""The test of a draft's connection: the check, and then one reading of the schools and people to decide on."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from rollcall.check.email import email_text
+from rollcall.check.steps import Step, step_title
+from rollcall.check.table import plain_step
+from rollcall.district_edits.current_roster import collections_to_decide, current_roster
+from rollcall.district_edits.fields import compare
+from rollcall.district_edits.sites import schools_of
+from rollcall.errors import RollcallError, redact_errors
+from rollcall.landing.zone import Landing
+from rollcall.onboarding.draft import FoundSchool, plain, propose_id
+from rollcall.onboarding.onboarding import DistrictOptions, Onboarding
+from rollcall.onboarding.recognition import ParsedCredentials
+from rollcall.oneroster.client import OneRosterClient
+from rollcall.pipeline import run
+from rollcall.settings import District
+from rollcall.warehouse.lease import HostLease
+
+#: Stores changed fields of the draft, and the credentials if they changed.
+Save = Callable[[dict[str, Any], ParsedCredentials | None], None]
+
+
+@dataclass(frozen=True)
+class DraftTest:
+    """The test of one draft. It runs in the background and saves what it finds as it finds it.
+
+    :param district: the district whose connection changes; empty for a new district.
+    :param attempt: marks what this test saves.
+    """
+
+    engine: sa.Engine
+    landing: Landing
+    found: ParsedCredentials
+    district: str
+    attempt: str
+    save: Save
+
+    def run(self) -> None:
+        """Test the connection. An error becomes the last step, and is not raised."""
+        try:
+            with redact_errors("check", district=self.district):
+                described = self._check()
+        except RollcallError as error:
+            failed = _row(Step("test", "fail", 0, error.message, error.remedy))
+            self._save(status="failed", steps=[failed])
+            return
+        if described is not None and not self.district:
+            self._read_people(*described)
+
+    def _check(self) -> tuple[District, ParsedCredentials] | None:
+        """The district and its connection as they were found to work; None if they do not."""
+        name = self.district or propose_id(self.found.name)
+        is_new = not self.district
+        onboarding = Onboarding(name, DistrictOptions(), replace=not is_new, keep=False, watch=self._watch)
+        district, found, recorded = onboarding.check(self.found, self.engine)
+        checked = recorded.checked
+        shown = [
+            FoundSchool(sourced_id=one.sourced_id, name=one.name, students=one.students, staff=one.teachers)
+            for one in checked.schools
+        ]
+        proposed = propose_id(district.name) if is_new else name
+        changed: dict[str, Any] = {
+            "status": "passed" if checked.passed else "failed",
+            "steps": [_row(step) for step in checked.steps],
+            "email": email_text(checked),
+            "version": district.version,
+            "name": district.name,
+            "proposed": proposed,
+            "schools": shown,
+        }
+        if checked.passed:
+            profile = recorded.profile
+            changed |= {
+                "checked_at": profile.checked_at.isoformat(),
+                "pinned_org": profile.pinned_org,
+                "profile": profile.profile,
+                "people": "reading" if is_new else "",
+            }
+        self.save(plain(attempt=self.attempt, **changed), found)
+        return (_renamed(district, proposed), found) if checked.passed else None
+
+    def _watch(self, done: Sequence[Step]) -> None:
+        self._save(steps=[_row(step) for step in done])
+
+    def _read_people(self, district: District, found: ParsedCredentials) -> None:
+        """Schools with head-counts, and the username fields compared on real people. Nothing is published."""
+        try:
+            with redact_errors("reading", district=district.district):
+                self._pull(district, found)
+                with current_roster(self.engine, district, self.landing) as roster:
+                    schools, facts = schools_of(roster).schools, compare(roster)
+        except RollcallError as error:
+            self._save(people="failed", people_error=f"{error.message} {error.remedy}".strip())
+            return
+        shown = [
+            FoundSchool(
+                sourced_id=school.sourced_id,
+                name=school.name,
+                identifier=school.identifier,
+                students=school.students,
+                staff=school.staff,
+            )
+            for school in schools
+            if school.type == "school" or school.students or school.staff
+        ]
+        self._save(people="ready", schools=shown, facts=facts)
+
+    def _pull(self, district: District, found: ParsedCredentials) -> None:
+        connection = found.pasted(district.connection_id).connection()
+        read: dict[str, int] = {}
+
+        def progress(
+            collection: str,
+            rows: int,
+            total: int | None,  # noqa: ARG001
+            at_once: int,  # noqa: ARG001
+            seconds_left: float | None,  # noqa: ARG001
+            waiting: float | None,  # noqa: ARG001
+        ) -> None:
+            read[collection] = rows
+            self._save(people_rows=sum(read.values()))
+
+        with (
+            HostLease(self.engine.url, district) as lease,
+            OneRosterClient(connection, budget=lease, **district.client_options()) as client,
+        ):
+            ref = run.extract_night(
+                client,
+                district,
+                self.landing,
+                run_id=f"draft__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{secrets.token_hex(3)}",
+                collections=collections_to_decide(district),
+                progress=progress,
+            )
+        run.validate_night(district, ref, self.landing)
+
+    def _save(self, **changed: Any) -> None:
+        self.save(plain(**changed), None)
+
+
+def _row(step: Step) -> dict[str, Any]:
+    return {**plain_step(step), "title": step_title(step.name)}
+
+
+def _renamed(district: District, name: str) -> District:
+    return msgspec.structs.replace(district, district=name)
