@@ -14,6 +14,7 @@ def test_a_draft_is_its_owners_and_ends_after_a_day(engine):
         draft_id = drafts.create(connection, district="", by="adam", sealed="x", state={"status": "entered", "a": 1})
         drafts.update(connection, draft_id, {"status": "testing", "b": {"c": [2]}})
         drafts.update(connection, draft_id, {"a": 3}, sealed="y")
+        drafts.update(connection, draft_id, {"a": 4}, attempt="an older test")
         found = drafts.find(connection, draft_id, by="adam")
         assert found is not None
         assert (found.sealed, found.state) == ("y", {"status": "testing", "a": 3, "b": {"c": [2]}})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from starlette.testclient import TestClient
 
 from tests.conftest import Nights
@@ -36,8 +37,11 @@ def api_server(airflow_database: None) -> Iterator[object]:
     os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] = ",".join(f"{name}:{role}" for role, name in USERS.items())
     os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = "the tests' own secret, of sixty-four characters or a few more......"
     os.environ["AIRFLOW__API__BASE_URL"] = "http://testserver"
+    os.environ["AIRFLOW__CORE__FERNET_KEY"] = Fernet.generate_key().decode()
     from airflow.api_fastapi.app import cached_app
+    from airflow.models.crypto import get_fernet
 
+    get_fernet.cache_clear()
     app = cached_app()
     with TestClient(app):
         yield app

@@ -12,7 +12,7 @@ from rollcall.web.access import Right
 from tests.conftest import ROOT
 
 #: A value of each path parameter.
-PATHS = {"district": "elm", "dag_id": "roster_elm", "hold": "elm-x", "run_id": "run1"}
+PATHS = {"district": "elm", "dag_id": "roster_elm", "hold": "elm-x", "run_id": "run1", "draft": "none"}
 
 #: Which roles of Airflow's simple auth manager have a right.
 ROLES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -270,6 +271,14 @@ class Edit:
                 remedy="Make the change shown above where the districts' files are kept, and deploy it.",
                 district=self.file.district.district,
             ) from None
+
+
+def is_folder_writable(folder: Path) -> bool:
+    """Whether districts' files are edited in place. `ROLLCALL_DISTRICTS_READ_ONLY=true` where they are deployed, for
+    example from git: an edit there would be lost at the next deployment.
+    """
+    is_deployed = os.environ.get("ROLLCALL_DISTRICTS_READ_ONLY", "").strip().lower() in ("1", "true", "yes")
+    return not is_deployed and os.access(folder, os.W_OK)
 
 
 def _read(path: Path) -> str:

@@ -22,16 +22,19 @@ def new_file(
     starts_on: date,
     targets: Mapping[str, str],
     timezone: str,
+    is_checked: bool = True,
 ) -> str:
     """The text of a district's file.
 
     :param schools: all schools of the connection, with head counts if known. Without any, every school is its own site.
     :param targets: the vendor's sites, ID to name. Without any, the schools' own names are the targets.
     :param timezone: only if it differs from the defaults.
+    :param is_checked: whether the check of its connection has passed.
     """
+    when = "after" if is_checked else "before"
     key = district.district
     lines = [
-        f"# Added on {added:%Y-%m-%d}, after the check of its connection passed.",
+        f"# Added on {added:%Y-%m-%d}, {when} the check of its connection passed.",
         f"district: {key}",
         f"name: {written(district.name)}",
         f'version: "{district.version}"',

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
 
 from rollcall.check import steps
 from rollcall.district_edits.fields import ROLES, USUAL_TRANSFORM, FieldFacts
-from rollcall.district_edits.file import read_district, with_setting
+from rollcall.district_edits.file import read_as, with_setting
 from rollcall.district_edits.sites import School
 from rollcall.district_edits.suggestions import Suggestion, suggestions
 from rollcall.errors import ActionRequired
 from rollcall.onboarding import district_file
 from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.settings import District, districts_folder
+from rollcall.settings.nights import starts_on_for_tonight
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
 
 Status = Literal["entered", "testing", "passed", "failed"]
@@ -63,6 +64,7 @@ class DraftState(msgspec.Struct, frozen=True, kw_only=True):
     :param people_error: why they could not be read.
     :param facts: the username fields compared on these people.
     :param reason: why the person continued without a passed check.
+    :param is_stored: whether Airflow has the connection already, because the file could not be written.
     """
 
     status: Status = "entered"
@@ -81,12 +83,18 @@ class DraftState(msgspec.Struct, frozen=True, kw_only=True):
     people_error: str = ""
     facts: list[FieldFacts] = []
     reason: str = ""
+    is_stored: bool = False
     choices: Choices = Choices()
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> DraftState:
         """From the draft's row."""
         return msgspec.convert(dict(plain), cls)
+
+    @property
+    def district(self) -> str:
+        """The ID of the new district."""
+        return self.choices.district or self.proposed
 
     @property
     def may_continue(self) -> bool:
@@ -166,14 +174,14 @@ def suggested_sites(
     return suggestions(places, dict(targets))
 
 
-def district_text(state: DraftState, today: date) -> str:
+def district_text(state: DraftState, added: date, starts_on: date) -> str:
     """The file of the new district.
 
     :raises ActionRequired: `district_setting` if a choice is not valid.
     """
     chosen = state.choices
     described = {
-        "district": chosen.district or state.proposed,
+        "district": state.district,
         "name": chosen.name or state.name,
         "version": state.version or "1.2",
         "usernames": chosen.student,
@@ -185,7 +193,13 @@ def district_text(state: DraftState, today: date) -> str:
         raise ActionRequired("district_setting", f"{_sentence(str(error))}") from None
     schools = [steps.School(school.sourced_id, school.name, school.students, school.staff) for school in state.schools]
     text = district_file.new_file(
-        district, schools if chosen.targets else (), today=today, targets=chosen.targets, timezone=chosen.timezone
+        district,
+        schools if chosen.targets else (),
+        added=added,
+        starts_on=starts_on,
+        targets=chosen.targets,
+        timezone=chosen.timezone,
+        is_checked=state.status == "passed",
     )
     if chosen.staff != chosen.student:
         sources = {role: [{"field": getattr(chosen, role), "transform": list(USUAL_TRANSFORM)}] for role in ROLES}
@@ -196,17 +210,19 @@ def district_text(state: DraftState, today: date) -> str:
     return text
 
 
-def described(state: DraftState, today: date) -> tuple[str, District]:
-    """The file of the new district, and the district as every run will read it.
+def described(state: DraftState, now: datetime) -> tuple[str, District]:
+    """The file of the new district, and the district as every run will read it. Its first night is the next one.
 
     :raises ActionRequired: `district_exists`; `district_setting` or `district_file` if a choice is not valid.
     """
-    name = state.choices.district or state.proposed
-    path = districts_folder() / f"{name}.yaml"
+    path = districts_folder() / f"{state.district}.yaml"
     if path.exists():
-        raise district_file.exists(path)
-    text = district_text(state, today)
-    return text, read_district(path, text)
+        raise ActionRequired(
+            "district_exists", f"There is a district {state.district} already.", remedy="Choose another ID."
+        )
+    tonight = starts_on_for_tonight(read_as(path, district_text(state, now.date(), now.date())), now)
+    text = district_text(state, now.date(), tonight)
+    return text, read_as(path, text)
 
 
 def _sentence(text: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,18 +12,16 @@ import sqlalchemy as sa
 from rollcall.check.email import email_text
 from rollcall.check.steps import Step, step_title
 from rollcall.check.table import plain_step
-from rollcall.district_edits.current_roster import collections_to_decide, current_roster
+from rollcall.district_edits.current_roster import current_roster
 from rollcall.district_edits.fields import compare
 from rollcall.district_edits.sites import schools_of
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.landing.zone import Landing
 from rollcall.onboarding.draft import FoundSchool, plain, propose_id
 from rollcall.onboarding.onboarding import DistrictOptions, Onboarding
+from rollcall.onboarding.preview_pull import pull_preview
 from rollcall.onboarding.recognition import ParsedCredentials
-from rollcall.oneroster.client import OneRosterClient
-from rollcall.pipeline import run
 from rollcall.settings import District
-from rollcall.warehouse.lease import HostLease
 
 #: Stores changed fields of the draft, and the credentials if they changed.
 Save = Callable[[dict[str, Any], ParsedCredentials | None], None]
@@ -36,14 +32,12 @@ class DraftTest:
     """The test of one draft. It runs in the background and saves what it finds as it finds it.
 
     :param district: the district whose connection changes; empty for a new district.
-    :param attempt: marks what this test saves.
     """
 
     engine: sa.Engine
     landing: Landing
     found: ParsedCredentials
     district: str
-    attempt: str
     save: Save
 
     def run(self) -> None:
@@ -87,7 +81,7 @@ class DraftTest:
                 "profile": profile.profile,
                 "people": "reading" if is_new else "",
             }
-        self.save(plain(attempt=self.attempt, **changed), found)
+        self.save(plain(**changed), found)
         return (_renamed(district, proposed), found) if checked.passed else None
 
     def _watch(self, done: Sequence[Step]) -> None:
@@ -117,7 +111,6 @@ class DraftTest:
         self._save(people="ready", schools=shown, facts=facts)
 
     def _pull(self, district: District, found: ParsedCredentials) -> None:
-        connection = found.pasted(district.connection_id).connection()
         read: dict[str, int] = {}
 
         def progress(
@@ -131,19 +124,7 @@ class DraftTest:
             read[collection] = rows
             self._save(people_rows=sum(read.values()))
 
-        with (
-            HostLease(self.engine.url, district) as lease,
-            OneRosterClient(connection, budget=lease, **district.client_options()) as client,
-        ):
-            ref = run.extract_night(
-                client,
-                district,
-                self.landing,
-                run_id=f"draft__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}__{secrets.token_hex(3)}",
-                collections=collections_to_decide(district),
-                progress=progress,
-            )
-        run.validate_night(district, ref, self.landing)
+        pull_preview(district, found.raw_connection(district.connection_id), self.engine, self.landing, progress)
 
     def _save(self, **changed: Any) -> None:
         self.save(plain(**changed), None)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.steps import School
 from rollcall.district_edits.current_roster import PulledRoster, collections_to_decide, newest_pull
+from rollcall.extract.progress import Progress
 from rollcall.extract.pull import FULL_PULL, extract
 from rollcall.landing.zone import Landing
 from rollcall.oneroster.client import OneRosterClient
@@ -24,10 +25,17 @@ from rollcall.warehouse.lease import HostLease
 _PLAN = replace(FULL_PULL, kind="preview", reason="a new district")
 
 
-def pull_preview(district: District, raw: RawConnection, engine: sa.Engine | None, landing: Landing) -> PulledRoster:
+def pull_preview(
+    district: District,
+    raw: RawConnection,
+    engine: sa.Engine | None,
+    landing: Landing,
+    progress: Progress | None = None,
+) -> PulledRoster:
     """Pull what site and username decisions need, and validate it.
 
     :param engine: the warehouse, which limits requests to the host. None: one request at a time.
+    :param progress: as of `extract`.
     :raises RollcallError: as `extract` and `validate`.
     """
     from rollcall.validate.validation import validate  # Great Expectations takes seconds to import
@@ -38,7 +46,8 @@ def pull_preview(district: District, raw: RawConnection, engine: sa.Engine | Non
         options |= {} if lease else {"concurrency": 1}
         client = opened.enter_context(OneRosterClient(raw.connection(), budget=lease, **options))
         run_id = f"preview__{secrets.token_hex(6)}"
-        ref = extract(client, district, landing, run_id=run_id, plan=_PLAN, collections=collections_to_decide(district))
+        wanted = collections_to_decide(district)
+        ref = extract(client, district, landing, run_id=run_id, plan=_PLAN, collections=wanted, progress=progress)
     validate(landing, ref, district)
     return newest_pull(landing, district)
 

@@ -57,14 +57,26 @@ def find(connection: sa.Connection, draft_id: str, *, by: str) -> Draft | None:
     return Draft(*row) if row else None
 
 
-def update(connection: sa.Connection, draft_id: str, state: dict[str, Any], *, sealed: str | None = None) -> None:
-    """Replace these keys of the state. Other keys stay, so a person and a test do not overwrite each other."""
+def update(
+    connection: sa.Connection,
+    draft_id: str,
+    state: dict[str, Any],
+    *,
+    sealed: str | None = None,
+    attempt: str | None = None,
+) -> None:
+    """Replace these keys of the state. Other keys stay, so a person and a test do not overwrite each other.
+
+    :param attempt: change nothing if the draft's newest attempt is another one.
+    """
     values: dict[str, Any] = {
         "updated_at": datetime.now(UTC),
         "state": drafts.c.state.op("||")(sa.cast(state, JSON)),
     }
     values |= {} if sealed is None else {"sealed": sealed}
-    connection.execute(sa.update(drafts).where(drafts.c.draft_id == draft_id).values(**values))
+    where = [drafts.c.draft_id == draft_id]
+    where += [] if attempt is None else [drafts.c.state["attempt"].astext == attempt]
+    connection.execute(sa.update(drafts).where(*where).values(**values))
 
 
 def delete(connection: sa.Connection, draft_id: str) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from rollcall.errors import InternalError, RollcallError, to_rollcall_error
-from rollcall.web import district, districts, history, holds, people, rendering, sync
+from rollcall.web import add_district, district, districts, history, holds, people, rendering, sync
 from rollcall.web.access import Access
 from rollcall.web.page import NotSignedIn
 from rollcall.web.safety import Safety
@@ -21,9 +21,17 @@ from rollcall.web.safety import Safety
 log = logging.getLogger(__name__)
 
 #: Every module with routes.
-ROUTERS = (districts.router, district.router, sync.router, people.router, holds.router, history.router)
+ROUTERS = (
+    districts.router,
+    add_district.router,
+    district.router,
+    sync.router,
+    people.router,
+    holds.router,
+    history.router,
+)
 
-_NOT_FOUND = ("district_unknown", "no_such_hold", "ambiguous_hold", "no_such_run")
+_NOT_FOUND = ("district_unknown", "no_such_hold", "ambiguous_hold", "no_such_run", "draft_ended")
 
 
 def create_app(access: Access) -> FastAPI:

@@ -83,6 +83,11 @@ def capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def added(line: str) -> str:
+    """A line of a new file, as a diff shows it."""
+    return f"+ {line}"
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -93,7 +98,18 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (number, change, ago, capitalize_first, short_instant, short_date, pluralize, format_date, format_instant)
+    filters = (
+        added,
+        number,
+        change,
+        ago,
+        capitalize_first,
+        short_instant,
+        short_date,
+        pluralize,
+        format_date,
+        format_instant,
+    )
     environment.filters.update({function.__name__: function for function in filters})
     environment.globals["static_version"] = _static_version()
     return environment

@@ -42,15 +42,27 @@
       addEventListener("pageshow", () => { delete form.dataset.sent; });
     }
 
-    // Copy a text, such as a reply.
-    for (const button of document.querySelectorAll("button[data-copy]")) {
-      button.hidden = false;
-      button.addEventListener("click", async () => {
-        const source = document.getElementById(button.dataset.copy);
-        await navigator.clipboard.writeText(source.value ?? source.textContent);
-        button.textContent = "Copied";
-      });
-    }
+    // Copy a text, such as a reply. The button may be in a part that is fetched later.
+    document.documentElement.dataset.script = "yes";
+    document.addEventListener("click", async (event) => {
+      const button = event.target.closest("button[data-copy]");
+      if (!button) return;
+      const source = document.getElementById(button.dataset.copy);
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
+      button.textContent = "Copied";
+    });
+
+    // Take a suggestion into its list.
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("button[data-set]");
+      if (!button) return;
+      const list = document.getElementById(button.dataset.set);
+      list.value = button.dataset.value;
+      list.dispatchEvent(new Event("change", { bubbles: true }));
+      button.closest("tr").classList.remove("needs-action");
+      list.focus();
+      button.remove();
+    });
 
     // A part of a page that is fetched again until it is done: <div data-poll="URL" data-every="2">.
     for (const part of document.querySelectorAll("[data-poll]")) poll(part);

@@ -1,0 +1,161 @@
+"""Drafts on the page: a person's own, with its credentials encrypted, and its test in the background."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from rollcall.errors import ActionRequired, RollcallError
+from rollcall.landing.zone import Landing, default_landing
+from rollcall.onboarding.draft import DraftState, plain, seal, unseal
+from rollcall.onboarding.draft_test import DraftTest
+from rollcall.onboarding.recognition import ParsedCredentials, parse_credentials
+from rollcall.retention.folders import DistrictFolder
+from rollcall.settings import districts_folder
+from rollcall.warehouse import drafts
+from rollcall.warehouse.session import warehouse_transaction
+from rollcall.web.access import Access
+from rollcall.web.page import Page
+
+log = logging.getLogger(__name__)
+
+#: A test that has saved nothing for this long was ended with its process.
+_SILENT = timedelta(minutes=3)
+
+
+@dataclass
+class OpenDraft:
+    """A draft with what is known of it.
+
+    :param found: the credentials, decrypted. They never leave the server.
+    """
+
+    draft: drafts.Draft
+    state: DraftState
+    found: ParsedCredentials
+
+    @property
+    def draft_id(self) -> str:
+        return self.draft.draft_id
+
+    @property
+    def is_running(self) -> bool:
+        return self.state.status == "testing" and not self.is_interrupted
+
+    @property
+    def is_interrupted(self) -> bool:
+        is_busy = self.state.status == "testing" or self.state.people == "reading"
+        return is_busy and datetime.now(UTC) - self.draft.updated_at > _SILENT
+
+
+def create_draft(page: Page, found: ParsedCredentials) -> str:
+    """A new draft of the user. Drafts of everyone that are older than a day are deleted.
+
+    :returns: its ID.
+    """
+    sealed = page.access.encrypt(seal(found))
+    with page.transaction() as connection:
+        expired = drafts.delete_expired(connection, page.now)
+        draft_id = drafts.create(
+            connection, district=page.district_id, by=page.user.get_name(), sealed=sealed, state=plain(status="entered")
+        )
+    for state in expired:
+        delete_pull(str(state.get("proposed", "")))
+    return draft_id
+
+
+def open_draft(page: Page) -> OpenDraft:
+    """The draft of the path.
+
+    :raises ActionRequired: `draft_ended`, also for the draft of another person; `draft_unreadable`.
+    """
+    with page.snapshot() as connection:
+        found = drafts.find(connection, str(page.request.path_params["draft"]), by=page.user.get_name())
+    if found is None or found.district_id != page.district_id:
+        raise ActionRequired(
+            "draft_ended",
+            "These credentials are no longer here: they were saved, or entered more than a day ago.",
+            remedy="If they were not saved, enter them again.",
+        )
+    return OpenDraft(found, DraftState.of(found.state), unseal(page.access.decrypt(found.sealed)))
+
+
+def save_draft(page: Page, opened: OpenDraft, *, found: ParsedCredentials | None = None, **changed: Any) -> None:
+    """Store changed fields of the state, and the credentials if they changed."""
+    sealed = None if found is None else page.access.encrypt(seal(found))
+    with page.transaction() as connection:
+        drafts.update(connection, opened.draft_id, plain(**changed), sealed=sealed)
+
+
+def start_test(page: Page, opened: OpenDraft, found: ParsedCredentials) -> None:
+    """Test the connection in the background. What an older test still finds is not stored."""
+    attempt = secrets.token_hex(4)
+    blank = DraftState()
+    untested = {name: getattr(blank, name) for name in ("steps", "email", "people", "people_rows", "facts", "reason")}
+    save_draft(page, opened, found=found, status="testing", attempt=attempt, people_error="", **untested)
+    save = _Saver(page.engine, page.access, opened.draft_id, attempt)
+    test = DraftTest(page.engine, Landing(default_landing()), found, page.district_id, save)
+    threading.Thread(target=_run, args=[test], name="draft test", daemon=True).start()
+
+
+@dataclass(frozen=True)
+class _Saver:
+    """Stores what a test found."""
+
+    engine: sa.Engine
+    access: Access
+    draft_id: str
+    attempt: str
+
+    def __call__(self, changed: dict[str, Any], found: ParsedCredentials | None) -> None:
+        sealed = None if found is None else self.access.encrypt(seal(found))
+        with warehouse_transaction(self.engine, "check", district="") as connection:
+            drafts.update(connection, self.draft_id, changed, sealed=sealed, attempt=self.attempt)
+
+
+def _run(test: DraftTest) -> None:
+    try:
+        test.run()
+    except RollcallError as error:  # what it found cannot be stored
+        log.error("The test of a draft ended: %s", error)
+
+
+def delete_pull(district: str) -> None:
+    """Delete what was read for a draft, unless the district exists by now."""
+    if district and not (districts_folder() / f"{district}.yaml").exists():
+        DistrictFolder(default_landing(), district).delete()
+
+
+def entered(page: Page, before: ParsedCredentials) -> tuple[ParsedCredentials, str]:
+    """The credentials of a form: a pasted text, or single fields over what is known.
+
+    :returns: the credentials, and what is wrong with a field.
+    """
+    if text := page.text("text"):
+        before = parse_credentials(text.encode())
+    fields = {name: page.text(name) for name in ("base_url", "token_url", "client_id", "secret")}
+    found = replace(before, **{name: value for name, value in fields.items() if value})  # type: ignore[arg-type]
+    if "token_url" in page.form and not text:
+        found = replace(found, token_url=fields["token_url"])
+    if auth := page.text("auth"):
+        found = _signed_in_by(found, auth)
+    elif found.token_url and not found.auth:
+        found = replace(found, auth="oauth2")
+    if ends := page.text("expires_on"):
+        try:
+            found = replace(found, expires_on=date.fromisoformat(ends))
+        except ValueError:
+            return found, "Write the expiration date as YYYY-MM-DD."
+    return found, ""
+
+
+def _signed_in_by(found: ParsedCredentials, auth: str) -> ParsedCredentials:
+    if auth == "oauth1":
+        return replace(found, auth="oauth1", version="1.1", token_url="")
+    return replace(found, auth="oauth2", signature="", version="" if found.auth == "oauth1" else found.version)
