@@ -107,12 +107,28 @@ def _answer(provider: Provider, counted: str | None, reply: Callable[[], HttpRes
             made = reply()
             made.headers["Date"] = formatdate(provider.access.clock(), usegmt=True)
             await asyncio.sleep(made.seconds)
-        if made.cut:
+        if made.stream is not None:
+            await _send_stream(made, receive, send)
+        elif made.cut:
             await _send_half(made, send)
         else:
             await _response(made)(scope, receive, send)
 
     return app
+
+
+async def _send_stream(reply: HttpResponse, receive: Receive, send: Send) -> None:
+    """Send pieces in chunks, until they end or the client leaves."""
+    headers = {**reply.headers, "Content-Type": reply.media_type}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+    await receive()  # the request, which has no body
+    gone = asyncio.ensure_future(receive())
+    pieces = reply.stream() if reply.stream else iter(())
+    while not gone.done() and (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    gone.cancel()
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_half(reply: HttpResponse, send: Send) -> None:

@@ -5,7 +5,7 @@ Requests are counted per path from the moment the quirks are set, so "the first 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -75,6 +75,7 @@ class HttpResponse:
 
     :param seconds: delay before it is sent.
     :param cut: the connection closes after half of the body, although its full length was announced.
+    :param stream: makes the pieces of the body, which may never end.
     """
 
     status: int
@@ -83,6 +84,7 @@ class HttpResponse:
     media_type: str = "application/json"
     seconds: float = 0.0
     cut: bool = False
+    stream: Callable[[], Iterator[bytes]] | None = None
 
 
 @dataclass(frozen=True)

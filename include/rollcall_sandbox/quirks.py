@@ -12,6 +12,7 @@ from rollcall.errors import RollcallError
 from rollcall_sandbox.quirk import Quirk, Version
 from rollcall_sandbox.quirks_faults import ACCESS, FAULTS
 from rollcall_sandbox.quirks_flaws import FLAWS
+from rollcall_sandbox.quirks_hostile import HOSTILE
 from rollcall_sandbox.quirks_paging import PAGING
 from rollcall_sandbox.quirks_records import RECORDS
 
@@ -86,7 +87,7 @@ BUNDLES = {
 }  # fmt: skip
 
 
-QUIRKS: Mapping[str, Quirk] = PAGING | RECORDS | FLAWS | FAULTS | ACCESS
+QUIRKS: Mapping[str, Quirk] = PAGING | RECORDS | FLAWS | FAULTS | ACCESS | HOSTILE
 """The single switches."""
 
 

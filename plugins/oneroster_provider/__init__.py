@@ -95,6 +95,11 @@ def _extra_fields() -> dict[str, Any]:
             "description": "Sent with every request to the host of the Base URL.",
             "schema": {"type": ["object", "null"]},
         },
+        "allow_private": {
+            "label": "Allow private addresses",
+            "description": "Set this only if the service is inside your own network.",
+            "schema": {"type": ["boolean", "null"]},
+        },
         "secret_headers": {
             "label": "Secret headers",
             "description": "Like Headers, but masked.",

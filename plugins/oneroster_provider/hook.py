@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from airflow.sdk import BaseHook
@@ -61,6 +62,7 @@ class OneRosterHook(BaseHook):
         concurrency: int = 5,
         demographics: bool = False,
         budget: Budget | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> OneRosterClient:
         """A client. It sends no request until the first read.
 
@@ -69,6 +71,7 @@ class OneRosterHook(BaseHook):
         :param concurrency: maximum simultaneous requests, including token requests.
         :param demographics: request the extra scope that demographics need.
         :param budget: grants each request. By default, `concurrency` applies in this process only.
+        :param limits: the bounds on what the provider may send (`rollcall.oneroster.limits.Limits`).
         """
         return OneRosterClient(
             self.connection(),
@@ -77,6 +80,7 @@ class OneRosterHook(BaseHook):
             concurrency=concurrency,
             demographics=demographics,
             budget=budget,
+            limits=limits,
         )
 
     def test_connection(self) -> tuple[bool, str]:

@@ -131,10 +131,10 @@ def test_a_filter_that_is_answered_without_a_list_on_the_second_page_is_a_full_p
     elm.sandbox.pass_night("elm", 2)
     read = Source._read
 
-    def broken(self: Source, answer: Response, offset: int, limit: int) -> Any:
+    def broken(self: Source, answer: Response, offset: int, limit: int, **options: Any) -> Any:
         if self._filter is not None and offset:
             answer = Response(200, answer.url, {}, b"")
-        return read(self, answer, offset, limit)
+        return read(self, answer, offset, limit, **options)
 
     monkeypatch.setattr(Source, "_read", broken)
     with caplog.at_level(logging.INFO, "rollcall.extract"):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from rollcall.oneroster import paging
 from rollcall.oneroster.errors import (
     EndpointNotFound,
     InvalidResponse,
@@ -438,13 +437,16 @@ def test_a_repeated_page_of_records_nobody_can_identify_fails(roster, said):
     assert broken.value.code == "page_repeated"
 
 
-def test_pages_without_end_fail(roster, said, monkeypatch):
-    monkeypatch.setattr(paging, "MAX_PAGES", 20)
-    _, client = roster(lambda asked: said({"orgs": [{"sourcedId": f"o{asked.offset}"}]}))
-    with pytest.raises(PagingBroken) as broken:
+@pytest.mark.parametrize(("limits", "code"), [({"pages": 20}, "pages_without_end"), ({"rows": 20}, "too_many_rows")])
+def test_pages_without_end_fail(roster, said, limits, code):
+    provider, client = roster(lambda asked: said({"orgs": [{"sourcedId": f"o{asked.offset}"}]}), limits=limits)
+    with pytest.raises(InvalidResponse) as broken:
         read(client)
 
-    assert broken.value.code == "pages_without_end"
+    assert broken.value.code == code
+    assert "20" in broken.value.message
+    assert f"extract.max_{next(iter(limits))}" in broken.value.remedy
+    assert len(provider.data_requests()) <= 22
 
 
 # -- the rest

@@ -36,7 +36,7 @@ class Model:
     links: bool
     behind: str
 
-    def fetch(self, offset, retries=True):
+    def fetch(self, offset, retries=True, ahead=False):
         rows = self.ids[offset : offset + min(self.limit, self.clamp)]
         if not rows and offset:
             if self.behind == "nothing":
@@ -73,10 +73,10 @@ def models(draw, *, truthful=False):
     )
 
 
-def at_once(fetch, offset, retries):
+def at_once(fetch, offset):
     """Runs a fetch as a thread would that is always faster than its reader."""
     future = Future()
-    future.set_result(fetch(offset, retries))
+    future.set_result(fetch(offset, True, True))
     return future
 
 
@@ -169,9 +169,9 @@ def test_going_on_at_a_provider_that_changed_never_mixes_two_rosters(model, data
 def test_no_page_is_asked_for_behind_the_total_but_one(model, width):
     asked = []
 
-    def fetch(offset, retries=True):
+    def fetch(offset, retries=True, ahead=False):
         asked.append(offset)
-        return model.fetch(offset, retries)
+        return model.fetch(offset, retries, ahead)
 
     list(PageReader(ORGS, lambda: Prefetcher(fetch, at_once, PrefetchSlots(width))))
     assert len(asked) == len(set(asked))

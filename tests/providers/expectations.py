@@ -84,6 +84,7 @@ class Row:
     :param tokens: token requests in all; none where they depend on the pages.
     :param begins_later: when the service has been found, so that the first requests it breaks are those for pages.
     :param signature: of the connection, where it signs.
+    :param limits: the client's, where it needs others.
     :param lingers: the provider works on requests that nobody waits for any more, so its count of them tells nothing.
     """
 
@@ -100,6 +101,7 @@ class Row:
     tenant_headers: bool = False
     signature: str = "HMAC-SHA256"
     lingers: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, district: str, collection: str) -> Expected:
         return self.but_in.get((district, collection)) or self.but.get(collection) or self.expected
@@ -322,7 +324,36 @@ ACCESS = {
     "discovery-other-name": Row(COMPLETE),
 }
 
-QUIRKS: Mapping[str, Row] = PAGING | RECORDS | FLAWS | FAULTS | ACCESS
+
+def _bounded(code: str, requests: int = 1, **more_of_the_row: object) -> Row:
+    """A response that exceeds a bound: an error at once."""
+    row = Row(_refused(code, requests), districts=("new",), begins_later=True, lingers=True, at_the_same_time=True)
+    return replace(row, **more_of_the_row)  # type: ignore[arg-type]
+
+
+HOSTILE = {
+    "hostile-gzip-bomb": _bounded("response_too_large"),
+    "hostile-deflate-bomb": _bounded("response_too_large"),
+    "hostile-bomb-400": _bounded("response_too_large"),
+    "hostile-bomb-302": _bounded("response_too_large"),
+    "hostile-endless-body": _bounded("response_too_large", limits={"page_mb": 2}),
+    "hostile-trickle": _bounded("response_too_slow", 6, limits={"page_seconds": 0.2}),
+    "hostile-large-headers": _bounded("headers_too_large"),
+    "hostile-many-headers": _bounded("headers_too_large"),
+    # 20 pages of 25 rows, and one row too many; nothing is left for the other collections
+    "hostile-endless-pages": _bounded(
+        "too_many_rows", limits={"rows": 500}, but={"orgs": _refused("too_many_rows", 21)}, at_the_same_time=False
+    ),
+    "hostile-empty-lists": _bounded("response_too_complex", at_the_same_time=False),
+    "hostile-redirect-away": _bounded("redirected"),
+    "hostile-redirect-port": _bounded("redirect_unusable"),
+    "hostile-redirect-ipv6": _bounded("redirect_unusable"),
+    "hostile-redirect-user": _bounded("redirected"),
+    "hostile-redirect-scheme": _bounded("redirect_unusable"),
+    "hostile-totals": Row(EMPTY_PAGE),
+}
+
+QUIRKS: Mapping[str, Row] = PAGING | RECORDS | FLAWS | FAULTS | ACCESS | HOSTILE
 """The single switches."""
 
 PROVIDERS: Mapping[str, Row] = {

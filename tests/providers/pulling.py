@@ -140,6 +140,7 @@ def client_of(sandbox: Sandbox, way: Way, row: Row) -> Iterator[OneRosterClient]
         demographics=True,
         timeout=(row.timeout, row.timeout),
         retry=RETRY,
+        limits=row.limits,
     ) as client:
         yield client
 

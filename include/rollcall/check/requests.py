@@ -6,14 +6,11 @@ Single answers are looked at here and nowhere else, for they tell what pages hid
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlencode
-
-from requests.utils import parse_header_links
 
 from rollcall.model.vocabularies import token
 from rollcall.oneroster.client import FilterSupport, OneRosterClient
@@ -23,6 +20,7 @@ from rollcall.oneroster.errors import OneRosterError, ProviderUnavailable, Retry
 from rollcall.oneroster.http import Budget, Response
 from rollcall.oneroster.records import COLLECTIONS, Collection, OrgSummary
 from rollcall.oneroster.requester import Retry
+from rollcall.oneroster.source import has_next, parse_total
 
 #: A person waits: few more tries, and less time for them.
 _IMPATIENT = Retry(attempts=4, first_wait=0.5, patience=15)
@@ -169,19 +167,15 @@ def _read(collection: Collection, answer: Response, *, is_filtered: bool) -> Pee
     if answer.status == HTTPStatus.NO_CONTENT or (is_filtered and not answer.body.strip()):
         return Peek()
     decoded = decode_page(collection, answer.body)
+    stated = parse_total(answer.headers.get("X-Total-Count"))
     return Peek(
         rows=decoded.rows,
-        total=_stated(answer.headers) if _stated(answer.headers) is not None else decoded.total,
-        links=any("next" in link.get("rel", "") for link in parse_header_links(answer.headers.get("Link", ""))),
+        total=decoded.total if stated is None else stated,
+        links=bool(has_next(answer.headers.get("Link"))),
         envelope=decoded.envelope,
         deleted=any(_is_deleted(record) for record in decoded.records),
         ids=tuple(str(record.sourced_id) for record in decoded.records),
     )
-
-
-def _stated(headers: Mapping[str, str]) -> int | None:
-    total = headers.get("X-Total-Count", "").strip()
-    return int(total) if total.isascii() and total.isdecimal() else None
 
 
 def _is_html(answer: Response) -> bool:

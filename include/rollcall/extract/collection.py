@@ -25,8 +25,9 @@ from rollcall.oneroster.columns import columns
 from rollcall.oneroster.decode import UnreadableRecord
 from rollcall.oneroster.pages import Page, Proof
 
-#: Rows of a table kept in memory before they become a file. A crash loses at most these.
+#: Rows of a table kept in memory before they become a file, and their bytes. A crash loses at most these.
 ROWS_PER_PART = 20_000
+_BYTES_PER_PART = 32 << 20
 
 _REASONS = {
     "not_an_object": "The entry is not a record. Expected: a JSON object.",
@@ -86,7 +87,7 @@ class CollectionLanding:
             self._unidentified += sum(record.sourced_id is None for record in page.unreadable)
             self._rejects.add(_rejects(self.collection, page.unreadable))
         self._checkpoint = page.checkpoint
-        if max(writer.buffered for writer in (*self._tables.values(), self._rejects)) < ROWS_PER_PART:
+        if not any(writer.is_full for writer in (*self._tables.values(), self._rejects)):
             return False
         self._write()
         return True
@@ -147,6 +148,7 @@ class _PartWriter:
         self.schema = schema
         self.written = list(written)
         self.buffered = 0
+        self._bytes = 0
         self._folder = folder
         self._table = table
         self._rows: list[pa.Table] = []
@@ -155,15 +157,21 @@ class _PartWriter:
     def rows(self) -> int:
         return self.buffered + sum(part.rows for part in self.written)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the buffer must become a file."""
+        return self.buffered >= ROWS_PER_PART or self._bytes >= _BYTES_PER_PART
+
     def add(self, rows: pa.Table) -> None:
         self.buffered += rows.num_rows
+        self._bytes += rows.nbytes
         self._rows.append(rows)
 
     def write(self) -> None:
         """Write buffered rows to a file."""
         if self._rows:
             self.written += write_rows(self._folder, Pull.STAGE, self._table, pa.concat_tables(self._rows))
-            self._rows, self.buffered = [], 0
+            self._rows, self.buffered, self._bytes = [], 0, 0
 
 
 def _drop_users_by_role(tables: dict[str, pa.Table], dropped_roles: pa.Array) -> dict[str, pa.Table]:

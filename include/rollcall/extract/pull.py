@@ -190,7 +190,7 @@ def _check_orgs(
     if plan.pinned_org is None:
         return None
     with prefix_errors("orgs", district.district), reporter.reading("orgs"):
-        reader = client.pages("orgs")
+        reader = client.pages("orgs", in_memory=True)
         pages = list(reader)
     buffered = _BufferedPages([page for page in pages if page.attempt == reader.proof.attempt], reader.proof)
     values = columns("orgs", [record for page in buffered for record in page.records])["orgs"]

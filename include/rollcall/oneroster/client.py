@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
@@ -34,8 +34,9 @@ from rollcall.oneroster.errors import (
     client_closed,
 )
 from rollcall.oneroster.http import Budget, LocalBudget, Response, Transport, Usage
+from rollcall.oneroster.limits import MAX_ORGS, MAX_ORGS_BYTES, Limits, PageMemory, RowCount
 from rollcall.oneroster.pages import Checkpoint, Fetched
-from rollcall.oneroster.paging import PageReader
+from rollcall.oneroster.paging import PageReader, ReadLimits
 from rollcall.oneroster.records import COLLECTIONS
 from rollcall.oneroster.requester import BackoffGate, Requester, Retry, T
 from rollcall.oneroster.source import FAR_FUTURE, Fetch, LargestLimit, Prefetcher, PrefetchSlots, Source, modified_since
@@ -63,6 +64,7 @@ class OneRosterClient:
     :param demographics: whether demographics will be read. They need an additional scope.
     :param timeout: seconds to connect, and seconds of silence while reading.
     :param retry: how long a failing request is retried.
+    :param limits: the bounds on what the provider may send, by the names of `Limits`. Others have their defaults.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class OneRosterClient:
         demographics: bool = False,
         timeout: tuple[float, float] = (10, 120),
         retry: Retry | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         self.connection = connection
         self.version = version
@@ -83,9 +86,17 @@ class OneRosterClient:
         self._gate = BackoffGate()
         #: Grants a slot to each request. A lease also counts requests in peak hours.
         self.budget: Budget = budget or LocalBudget(concurrency)
+        self.limits = Limits(**limits or {})
         self._transport = Transport(
-            budget=self.budget, concurrency=concurrency, timeout=timeout, check_open=self._gate.check
+            budget=self.budget,
+            concurrency=concurrency,
+            timeout=timeout,
+            check_open=self._gate.check,
+            limits=self.limits,
+            allow_private=connection.allow_private,
         )
+        self._memory = PageMemory(self._gate.check)
+        self._rows = RowCount(self.limits.rows)
         self._requester = Requester(
             connection, version, self._transport, retry or Retry(), self._gate, demographics=demographics
         )
@@ -162,6 +173,7 @@ class OneRosterClient:
         filter: str | None = None,
         resume: Checkpoint | None = None,
         seen: Iterable[str] = (),
+        in_memory: bool = False,
     ) -> PageReader:
         """The pages of a collection, read while you iterate.
 
@@ -171,6 +183,7 @@ class OneRosterClient:
             unchanged, the following pages are read. Otherwise the collection is read from the start, as attempt 2.
         :param seen: every sourcedId of that earlier attempt, landed or not. If one is missing, the collection is read
             from the start too.
+        :param in_memory: whether the caller keeps all pages in memory. Then rows and bytes have lower bounds.
         """
         limit = resume.page_size if resume is not None and resume.page_size else self.page_size
         source = self._source(collection, filter, limit)
@@ -179,6 +192,12 @@ class OneRosterClient:
             lambda: Prefetcher(source.fetch, self._submit, self._slots),
             resume=resume,
             seen=seen,
+            limits=ReadLimits(
+                self._rows,
+                self.limits.pages,
+                MAX_ORGS if in_memory else None,
+                MAX_ORGS_BYTES if in_memory else None,
+            ),
         )
 
     def filter_support(self, collection: str) -> FilterSupport:
@@ -242,11 +261,19 @@ class OneRosterClient:
 
     def _source(self, collection: str, filter_: str | None, limit: int) -> Source:
         known = COLLECTIONS[collection]
-        return Source(self._requester, lambda: self.service_url(known.service), known, filter_, limit, self._largest)
+        return Source(
+            self._requester,
+            lambda: self.service_url(known.service),
+            known,
+            filter_,
+            limit,
+            self._largest,
+            self._memory,
+        )
 
-    def _submit(self, fetch: Fetch, offset: int, retries: bool) -> Future[Fetched | None]:
+    def _submit(self, fetch: Fetch, offset: int) -> Future[Fetched | None]:
         try:
-            return self._threads.submit(fetch, offset, retries)
+            return self._threads.submit(fetch, offset, True, True)
         except RuntimeError:  # the thread pool is shut down
             raise client_closed() from None
 

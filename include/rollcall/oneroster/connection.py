@@ -7,7 +7,6 @@ Secret, OneRoster URL). They are pasted, so they arrive with spaces and line bre
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
 
+from rollcall.oneroster.addresses import is_loopback_host, is_public
 from rollcall.oneroster.errors import CONNECTION_SCREEN, ConnectionInvalid
 
 # Airflow keeps fields it does not know in `extra`. An unknown key there is an error: the setting would silently not
@@ -47,7 +47,7 @@ def optional_fields(conn_id: str, extra: Mapping[str, Any]) -> dict[str, Any]:
             continue
         try:
             fields[key] = _PARSERS[key](value)
-        except (ValueError, TypeError, msgspec.DecodeError):
+        except (ValueError, TypeError, KeyError, msgspec.DecodeError):
             raise _invalid(conn_id, f"`{key}` in its extra is invalid", _EXPECTED[key]) from None
     return fields
 
@@ -97,6 +97,15 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
+def _flag(value: Any) -> bool:
+    """A boolean, or its name, as forms send it."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}[value.strip().lower()]
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     """A list, or a text separated by spaces or commas, as forms send it."""
     if isinstance(value, str):
@@ -127,6 +136,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "headers": _headers,
     "secret_headers": _headers,
     "expires_on": lambda value: date.fromisoformat(_text(value)[:10]),
+    "allow_private": _flag,
 }
 
 _EXPECTED: dict[str, str] = {
@@ -138,6 +148,7 @@ _EXPECTED: dict[str, str] = {
     "headers": 'Expected: an object of texts, {"X-Name": "value"}.',
     "secret_headers": 'Expected: an object of texts, {"X-Name": "value"}.',
     "expires_on": "Expected: a date, YYYY-MM-DD.",
+    "allow_private": "Expected: true or false.",
 }
 
 
@@ -166,6 +177,7 @@ class OneRosterConnection:
     :param headers: sent with every request to the Base URL's host, and to no other host.
     :param secret_headers: the same, kept out of logs and forms.
     :param expires_on: the day the credentials expire, if they do (Infinite Campus 1.1: after a year).
+    :param allow_private: whether the service may be at a private, link-local, or reserved address.
     :param conn_id: connection ID, for messages.
     :raises ConnectionInvalid: a field is missing, malformed, in the wrong place, or would be sent unencrypted.
     """
@@ -181,6 +193,7 @@ class OneRosterConnection:
     headers: Mapping[str, str] = field(default_factory=dict)
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     expires_on: date | None = None
+    allow_private: bool = False
     conn_id: str = ""
 
     def __post_init__(self) -> None:
@@ -281,8 +294,13 @@ class OneRosterConnection:
                 f"the {label} contains a user, a password, or a `#`",
                 "Enter ID and secret in their own fields.",
             )
-        if url.scheme == "http" and not _is_loopback(host):
+        if url.scheme == "http" and not is_loopback_host(host):
             raise self._invalid(f"the {label} begins with http://: TLS required outside loopback", "Use https://.")
+        if not self.allow_private and _is_private(host):
+            raise self._invalid(
+                f"the {label} is at {host}, a private, link-local, or reserved address",
+                'If the service is inside your network, set `"allow_private": true` in its extra.',
+            )
         return url
 
     def _check_secrets(self) -> None:
@@ -306,11 +324,10 @@ class OneRosterConnection:
         return ConnectionInvalid("connection_invalid", message, remedy=remedy)
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+def _is_private(host: str) -> bool:
+    """Whether a URL's host is an address that needs `allow_private`. Host names are checked when they are resolved."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return not (is_public(host) or is_loopback_host(host))
     except ValueError:
         return False
 

@@ -23,6 +23,7 @@ from rollcall.oneroster.lenient_decode import (
     read_record,
     split_json,
 )
+from rollcall.oneroster.limits import require_decodable
 from rollcall.oneroster.records import COLLECTIONS, Collection, Record
 
 __all__ = ["Decoded", "UnreadableRecord", "decode_page", "drop_passwords", "envelope_missing"]
@@ -63,9 +64,10 @@ def decode_page(collection: Collection, body: bytes) -> Decoded:
 
     A body that is a list is read too. Only the caller knows the other pages and whether an empty list is the end.
 
-    :raises InvalidResponse: a web page, malformed JSON, or no list of records.
+    :raises InvalidResponse: a web page, malformed JSON, no list of records, or more than memory is for.
     :raises RetryableError: the JSON ends too early: the connection was cut off.
     """
+    require_decodable(body, collection.path)
     body = body.removeprefix(_BOM)
     if _HAS_ODD_ESCAPE.search(body):
         body = _ESCAPE.sub(_mark_unstorable, body)

@@ -13,16 +13,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from rollcall.oneroster.addresses import is_loopback_host
+from rollcall.oneroster.body import ACCEPTED_ENCODINGS, read_body
 from rollcall.oneroster.errors import InvalidResponse, ProviderUnavailable, RetryableError
+from rollcall.oneroster.limits import MAX_OTHER_BYTES, Limits, exceeded
+from rollcall.oneroster.wire import BoundedAdapter, TooSlow, WireRules, wire_bytes
 
 #: Python codecs that no server means. Some are slow on crafted input.
 _REJECTED_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
@@ -71,7 +75,8 @@ def _declared_charset(content_type: str | None) -> str | None:
     return codec.name if is_text and codec.name.replace("_", "-") not in _REJECTED_CHARSETS else None
 
 
-_CHUNK = 1 << 18
+#: Passed for loopback. requests would otherwise use a proxy of the environment.
+_NO_PROXY = {"http": "", "https": "", "all": ""}
 
 #: A read time-out limits the silence between two packets. A whole response may take this many time-outs.
 _READ_TIMEOUTS_PER_RESPONSE = 5
@@ -146,24 +151,38 @@ class Transport:
     :param concurrency: connections kept alive.
     :param timeout: seconds to connect, and seconds of silence while reading.
     :param check_open: raises ClientClosed once the client is closed.
+    :param limits: the bounds on responses.
+    :param allow_private: whether private and link-local addresses may be connected to.
     """
 
     def __init__(
-        self, *, budget: Budget, concurrency: int, timeout: tuple[float, float], check_open: Callable[[], None]
+        self,
+        *,
+        budget: Budget,
+        concurrency: int,
+        timeout: tuple[float, float],
+        check_open: Callable[[], None],
+        limits: Limits | None = None,
+        allow_private: bool = False,
     ) -> None:
         self._budget = budget
         self._timeout = timeout
         self._check_open = check_open
+        self._limits = limits or Limits()
+        self._began: float | None = None
         self._lock = threading.Lock()
         self._usage = Usage()
         self._in_flight = 0
         # One session for all threads: its pool and cookies are locked, and nothing else of it changes.
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = "Rollcall (OneRoster client)"
+        self._session.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
         # Otherwise a .netrc file on this machine would replace our secret.
         self._session.auth = _keep_auth
+        self._seconds = min(float(self._limits.page_seconds), timeout[1] * _READ_TIMEOUTS_PER_RESPONSE)
+        rules = WireRules(allow_private, wire_bytes(self._limits.page_bytes), self._seconds)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=concurrency))
+            self._session.mount(scheme, BoundedAdapter(rules, connections=concurrency))
 
     @property
     def usage(self) -> Usage:
@@ -188,16 +207,27 @@ class Transport:
         :param form: form of a token request.
         :raises RetryableError: no connection, a time-out, or a response that was cut off.
         :raises ProviderUnavailable: the host's certificate is not trusted.
+        :raises InvalidResponse: the response exceeds a bound.
+        :raises ConnectionInvalid: `address_private`.
         :raises ClientClosed: the client was closed.
         """
         host = urlsplit(url).netloc
+        self._check_hours()
         self._begin(token=form is not None)
         received = 0
+        proxies = _NO_PROXY if is_loopback_host(urlsplit(url).hostname or "") else None
         try:
             with self._session.request(
-                method, url, headers=headers, data=form, timeout=self._timeout, allow_redirects=False, stream=True
+                method,
+                url,
+                headers=headers,
+                data=form,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+                proxies=proxies,
             ) as response:
-                body = self._read(response)
+                body = self._read(response, host, is_page=form is None and response.status_code == HTTPStatus.OK)
                 received = response.raw.tell()
                 body = as_utf8(response.headers.get("Content-Type"), body)
                 return Response(response.status_code, url, CaseInsensitiveDict(response.headers), body)
@@ -207,6 +237,8 @@ class Transport:
                 f"The TLS certificate of {host} is not valid for {host}.",
                 remedy="Its operator must renew the certificate. Do not bypass this: it would expose the secret.",
             ) from None
+        except TooSlow as error:  # a smaller page may be in time
+            raise RetryableError(error.message, code=error.code, heavy=True, becomes=error) from None
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
             raise RetryableError(f"{host} did not respond in time", code="provider_timeout", heavy=True) from None
         except urllib3.exceptions.HTTPError:  # raised while reading; requests does not translate it
@@ -219,6 +251,12 @@ class Transport:
                 f"The request to {host} is invalid ({type(error).__name__}).",
                 remedy="Check the URLs and headers of the connection.",
             ) from None
+        except (ValueError, OverflowError, LookupError) as error:  # libraries that parse headers and cookies
+            raise InvalidResponse(
+                "headers_unusable",
+                f"{host} sent headers that cannot be read ({type(error).__name__}).",
+                remedy="Ask the provider's support why it sends them.",
+            ) from None
         finally:
             self._end(received)
 
@@ -230,16 +268,29 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
-    def _read(self, response: requests.Response) -> bytes:
-        deadline = time.monotonic() + self._timeout[1] * _READ_TIMEOUTS_PER_RESPONSE
-        parts = []
-        # read1 returns available bytes; iter_content would wait for a whole chunk, however slow.
-        while part := response.raw.read1(_CHUNK, decode_content=True):
-            parts.append(part)
-            self._check_open()
-            if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout
-        return b"".join(parts)
+    def _read(self, response: requests.Response, host: str, *, is_page: bool) -> bytes:
+        return read_body(
+            response.raw,
+            response.headers.get("Content-Encoding", ""),
+            host=host,
+            max_bytes=self._limits.page_bytes if is_page else min(MAX_OTHER_BYTES, self._limits.page_bytes),
+            setting="max_page_mb" if is_page else "",
+            deadline=time.monotonic() + self._seconds,
+            check=self._check_open,
+        )
+
+    def _check_hours(self) -> None:
+        """:raises InvalidResponse: `pull_too_long`."""
+        now = time.perf_counter()
+        self._began = self._began or now
+        if now - self._began > self._limits.hours * 3600:
+            raise exceeded(
+                "pull_too_long",
+                f"This pull has not ended after {(now - self._began) / 3600:.1f} hours and {self._usage.requests:,} "
+                "requests",
+                f"{self._limits.hours} hours",
+                "max_hours",
+            )
 
     def _begin(self, *, token: bool) -> None:
         with self._lock:
@@ -255,6 +306,13 @@ class Transport:
         with self._lock:
             self._in_flight -= 1
             self._usage = msgspec.structs.replace(self._usage, bytes_received=self._usage.bytes_received + received)
+
+
+class _Session(requests.Session):
+    """A session that does not look at redirects. requests would parse `Location` and read the whole body for it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - interface
+        return None
 
 
 def _keep_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from rollcall.oneroster.decode import Decoded, UnreadableRecord
+from rollcall.oneroster.limits import Reservation
 
 _SOURCED_ID = attrgetter("sourced_id")
 
@@ -23,6 +24,8 @@ class Fetched:
     :param total: from `X-Total-Count` or the body. None: not sent.
     :param next_link: whether `Link` has a `next`. None: no `Link` header.
     :param limit: rows requested.
+    :param size: bytes of its body.
+    :param memory: reserved for it, released with it.
     """
 
     decoded: Decoded
@@ -30,6 +33,8 @@ class Fetched:
     next_link: bool | None
     digest: bytes
     limit: int
+    size: int = 0
+    memory: Reservation | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def ids(self) -> list[str | None]:

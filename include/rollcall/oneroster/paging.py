@@ -25,8 +25,10 @@ import msgspec
 
 from rollcall.oneroster.decode import envelope_missing
 from rollcall.oneroster.errors import ClientClosed, OneRosterError, PagingBroken
+from rollcall.oneroster.limits import Limits, RowCount, exceeded, megabytes
 from rollcall.oneroster.pages import Checkpoint, Fetched, Page, Proof, ReadStats
 from rollcall.oneroster.records import Collection, Record
+from rollcall.oneroster.seen import RowIndex
 from rollcall.oneroster.source import Prefetcher
 
 __all__ = ["Checkpoint", "Page", "PageReader", "Proof"]
@@ -35,8 +37,28 @@ log = logging.getLogger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 
-#: Two million rows at the specification's default of 100 per page. More pages mean that the provider never ends.
-MAX_PAGES = 20_000
+#: Rows that contradict an earlier row of the same sourcedId. Their hashes are kept, at 300 bytes each.
+_MAX_CONFLICTS = 250_000
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """The bounds on reading one collection.
+
+    :param rows: counts the rows of the whole pull.
+    :param pages: pages of the collection.
+    :param max_rows: rows of the collection, if it has a bound of its own.
+    :param max_bytes: bytes of its pages, if they are kept in memory.
+    """
+
+    rows: RowCount
+    pages: int
+    max_rows: int | None = None
+    max_bytes: int | None = None
+
+    @classmethod
+    def default(cls) -> ReadLimits:
+        return cls(RowCount(Limits().rows), Limits().pages)
 
 
 class PageReader:
@@ -49,6 +71,7 @@ class PageReader:
     :param resume: the checkpoint of an earlier attempt. Its last page is read again. If that page changed, the
         collection is read from the start, as attempt 2.
     :param seen: every sourcedId read before, landed or not.
+    :param limits: the bounds on pages and rows.
     """
 
     def __init__(
@@ -58,9 +81,11 @@ class PageReader:
         *,
         resume: Checkpoint | None = None,
         seen: Iterable[str] = (),
+        limits: ReadLimits | None = None,
     ) -> None:
         self._collection = collection
         self._prefetcher = prefetcher
+        self._limits = limits or ReadLimits.default()
         self._resume = resume
         self._seen = seen
         self._proof: Proof | None = None
@@ -79,15 +104,17 @@ class PageReader:
         proof = attempt.proof()
         if attempt.given_up or not proof.proven:
             log.info("%s: %s. Reading again from the start.", self._collection.path, attempt.given_up or proof.reason)
-            attempt = _Attempt(collection=self._collection, attempt=2)
+            self._limits.rows.add(-attempt.received)
+            attempt = _Attempt(collection=self._collection, attempt=2, limits=self._limits)
             yield from self._read(attempt)
             proof = attempt.proof()
         self._proof = proof
 
     def _first_attempt(self) -> _Attempt:
         if self._resume is None or not self._resume.pages:
-            return _Attempt(collection=self._collection, attempt=1)
-        return _Attempt.resume(self._collection, self._resume, set(self._seen))
+            return _Attempt(collection=self._collection, attempt=1, limits=self._limits)
+        self._limits.rows.add(self._resume.received)
+        return _Attempt.resume(self._collection, self._resume, RowIndex.of(self._seen), self._limits)
 
     def _read(self, attempt: _Attempt) -> Iterator[Page]:
         prefetcher = self._prefetcher()
@@ -105,26 +132,30 @@ class _Attempt(ReadStats):
     :param envelope: the member of the first page that held its list.
     :param given_up: why this attempt ended early, in words. Only the first attempt may end early.
     :param resume_from: the checkpoint to resume from.
-    :param first_hashes: the sourcedIds received, each with the hash of its first record. None: from an earlier process.
+    :param bytes_received: bytes of its pages.
+    :param first_hashes: the sourcedIds received, each with the hash of its first record.
     :param other_hashes: hashes of further records with a sourcedId received before.
     :param page_digests: digests of the pages received. `id_digests` covers only their sourcedIds.
     """
 
     collection: Collection
+    limits: ReadLimits
+    bytes_received: int = 0
     has_next_links: bool = False
     envelope: str | None = None
     given_up: str = ""
     resume_from: Checkpoint | None = None
-    first_hashes: dict[str, int | None] = field(default_factory=dict)
+    first_hashes: RowIndex = field(default_factory=RowIndex)
     other_hashes: dict[str, set[int]] = field(default_factory=dict)
     page_digests: set[bytes] = field(default_factory=set)
     id_digests: set[str] = field(default_factory=set)
 
     @classmethod
-    def resume(cls, collection: Collection, checkpoint: Checkpoint, seen: set[str]) -> _Attempt:
+    def resume(cls, collection: Collection, checkpoint: Checkpoint, seen: RowIndex, limits: ReadLimits) -> _Attempt:
         """An attempt that continues from a checkpoint."""
         return cls(
             collection=collection,
+            limits=limits,
             attempt=1,
             total=checkpoint.total,
             received=checkpoint.received,
@@ -136,7 +167,7 @@ class _Attempt(ReadStats):
             conflicting=checkpoint.conflicting,
             has_next_links=checkpoint.has_next_links,
             resume_from=checkpoint,
-            first_hashes=dict.fromkeys(seen),
+            first_hashes=seen,
         )
 
     def read(self, prefetcher: Prefetcher) -> Iterator[Page]:
@@ -156,6 +187,7 @@ class _Attempt(ReadStats):
             page = self._accept(fetched, repeated, conflicting)
             self._note_link(fetched)
             prefetcher.prefetch(self.received, self.total, fetched)
+            del fetched  # and with it the memory reserved for the page, before the next one reserves its own
             yield page
 
     @property
@@ -176,11 +208,13 @@ class _Attempt(ReadStats):
         prefetcher.prefetch(self.received, self.total, again)
 
     def _next(self, prefetcher: Prefetcher) -> Fetched | None:
-        if self.pages >= MAX_PAGES:
-            raise PagingBroken(
+        if self.pages >= self.limits.pages:
+            raise exceeded(
                 "pages_without_end",
-                f"{self.collection.path} did not end after {MAX_PAGES:,} pages.",
-                remedy="The provider's pages never end. Report this to its support.",
+                f"{self.collection.path} did not end after {self.pages:,} pages",
+                f"{self.limits.pages:,} pages",
+                "max_pages",
+                "The provider's pages never end, or they are very small. Report this to its support.",
             )
         if not self._total_reached:
             return prefetcher.get(self.received)
@@ -225,9 +259,8 @@ class _Attempt(ReadStats):
 
         Both are nearly always zero, which is detected without a step per row.
         """
-        if self.first_hashes.keys().isdisjoint(fetched.known_ids) and len(set(fetched.known_ids)) == len(
-            fetched.known_ids
-        ):
+        ids = fetched.known_ids
+        if len(set(ids)) == len(ids) and self.first_hashes.isdisjoint(ids):
             return 0, 0
         repeated = conflicting = 0
         page_hashes: dict[str, set[int]] = {}
@@ -261,6 +294,7 @@ class _Attempt(ReadStats):
     def _accept(self, fetched: Fetched, repeated: int, conflicting: int) -> Page:
         decoded = fetched.decoded
         offset, has_next_links = self.received, self.has_next_links
+        self._check_limits(fetched, conflicting)
         self.page_digests.add(fetched.digest)
         self.id_digests.add(fetched.ids_digest())
         self.repeated += repeated
@@ -287,12 +321,33 @@ class _Attempt(ReadStats):
         )
         return Page(records, unreadable, offset, decoded.rows, self.total, self.attempt, checkpoint)
 
+    def _check_limits(self, fetched: Fetched, conflicting: int) -> None:
+        """:raises InvalidResponse: more rows or bytes than the collection or the pull may have."""
+        rows, size = self.received + fetched.decoded.rows, self.bytes_received + fetched.size
+        path, limits = self.collection.path, self.limits
+        if limits.max_rows is not None and rows > limits.max_rows:
+            raise exceeded(
+                "too_many_rows", f"{path} has more than {limits.max_rows:,} rows", f"{limits.max_rows:,}", ""
+            )
+        if limits.max_bytes is not None and size > limits.max_bytes:
+            limit = megabytes(limits.max_bytes)
+            raise exceeded("too_many_bytes", f"{path} has more than {limit} in {rows:,} rows", limit, "")
+        if self.conflicting + conflicting > _MAX_CONFLICTS:
+            raise exceeded(
+                "rows_contradict",
+                f"{path} has more than {_MAX_CONFLICTS:,} rows that contradict another row of the same sourcedId",
+                f"{_MAX_CONFLICTS:,} rows",
+                "",
+            )
+        limits.rows.add(fetched.decoded.rows)
+        self.bytes_received = size
+
     def _new_rows(self, fetched: Fetched, known: int) -> tuple[list[Any], list[Any]]:
         """The new readable and unreadable rows: all rows, unless one is known or repeated on the page."""
         records, unreadable, ids = fetched.decoded.records, fetched.decoded.unreadable, fetched.known_ids
         if unreadable or known or len(set(ids)) < len(ids):
             return self._filter_new(records), self._filter_new(unreadable)
-        self.first_hashes.update(zip(ids, map(_row_hash, records), strict=True))
+        self.first_hashes.update(ids, map(_row_hash, records))
         return records, []
 
     def _filter_new(self, rows: list[Any]) -> list[Any]:
@@ -309,7 +364,7 @@ class _Attempt(ReadStats):
             if row.sourced_id is None:
                 continue
             if self.first_hashes.get(row.sourced_id) is None:
-                self.first_hashes[row.sourced_id] = row_hash
+                self.first_hashes.set(row.sourced_id, row_hash)
             else:
                 self.other_hashes.setdefault(row.sourced_id, set()).add(row_hash)
         return new

@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.oneroster.errors import (
@@ -228,12 +228,36 @@ def token_refusal(response: Response, connection: OneRosterConnection, scopes: t
     )
 
 
+def redirect_url(response: Response) -> SplitResult | None:
+    """The absolute URL of a `Location` header. None: there is none, or it is not a URL.
+
+    Spaces and control characters are not removed, as `urllib` would: what is left could be another URL than it seems.
+    """
+    location = response.headers.get("Location", "")
+    if not location or not location.isascii() or not location.isprintable() or " " in location:
+        return None
+    try:
+        target = urlsplit(urljoin(response.url, location))
+        target.port  # noqa: B018 - raises if it is not a number
+    except ValueError:
+        return None
+    return target if target.scheme in ("http", "https") and target.hostname else None
+
+
 def _redirected(kind: type[OneRosterError], response: Response, label: str) -> OneRosterError:
     """A redirect that we do not follow: it leads the secret or the token to another host, or never ends."""
-    target = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
+    target = redirect_url(response)
+    if target is None:
+        return kind(
+            "redirect_unusable",
+            f"{_printable_url(response.url)} redirects without a usable `Location`.",
+            remedy="Ask the provider's support where the service is.",
+        )
+    host = target.netloc.rpartition("@")[2]
+    note = " It contains a user or a password." if "@" in target.netloc else ""
     return kind(
         "redirected",
-        f"{_printable_url(response.url)} redirects to {target.scheme}://{target.netloc}{target.path}. "
+        f"{_printable_url(response.url)} redirects to {target.scheme}://{host}{target.path[:200]}.{note} "
         "Rollcall does not follow it.",
         remedy=f"If the service moved there, enter it as the connection's {label}.",
     )
@@ -293,14 +317,18 @@ def _names_another_parameter(response: Response) -> bool:
     return any(name in word for name in ("_filter_", "_sort_", "_selection_"))
 
 
+#: Digits of `Retry-After` that count. Ten are three hundred years.
+_MAX_DIGITS = 10
+
+
 def _retry_after(header: str | None) -> float | None:
     """Seconds to wait, from a number or a date."""
     header = (header or "").strip()
     if header.isascii() and header.isdecimal():
-        return float(header)
+        return float(header[:_MAX_DIGITS])
     try:
         return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -334,7 +362,7 @@ def clock_skew(response: Response) -> float | None:
     try:
         provider_time = parsedate_to_datetime(response.headers.get("Date", ""))
         return (provider_time - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -18,13 +18,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from rollcall.oneroster.auth import auth_for
 from rollcall.oneroster.connection import OneRosterConnection, Version
 from rollcall.oneroster.errors import OneRosterError, ProviderUnavailable, RetryableError, client_closed
 from rollcall.oneroster.http import Response, Transport
-from rollcall.oneroster.refusals import is_web_page, refusal, reports_expired_token, retryable_error
+from rollcall.oneroster.refusals import (
+    is_web_page,
+    redirect_url,
+    refusal,
+    reports_expired_token,
+    retryable_error,
+)
 from rollcall.runtime.waits import duration, waiting
 
 log = logging.getLogger(__name__)
@@ -345,9 +351,13 @@ def _name(url: str) -> str:
 
 
 def _redirect_target(response: Response) -> str | None:
-    """The target of a redirect with the same scheme, host, and port."""
-    target = urljoin(response.url, response.headers.get("Location", ""))
-    return target if response.status in _REDIRECTS and _same_origin(response.url, target) else None
+    """The target of a redirect with the same scheme, host, and port. None: no redirect, or one we do not follow."""
+    if response.status not in _REDIRECTS:
+        return None
+    target = redirect_url(response)
+    if target is None or "@" in target.netloc or not _same_origin(response.url, target.geturl()):
+        return None
+    return target.geturl()
 
 
 def _same_origin(one: str, other: str) -> bool:

@@ -25,6 +25,7 @@ from rollcall.oneroster.errors import (
     client_closed,
 )
 from rollcall.oneroster.http import Response
+from rollcall.oneroster.limits import PageMemory, Reservation, decoded_bytes
 from rollcall.oneroster.pages import Fetched
 from rollcall.oneroster.records import Collection
 from rollcall.oneroster.requester import Requester, Retry
@@ -135,6 +136,7 @@ class Source:
     :param filter_: a OneRoster filter. None: the whole collection.
     :param limit: rows requested per page. It is halved permanently when a page is too heavy for the provider.
     :param largest: the largest limit the provider accepts.
+    :param memory: limits the pages in memory. Default: no limit.
     """
 
     def __init__(
@@ -145,7 +147,9 @@ class Source:
         filter_: str | None,
         limit: int,
         largest: LargestLimit,
+        memory: PageMemory | None = None,
     ) -> None:
+        self._memory = memory
         self._requester = requester
         self._base_url = base_url
         self._collection = collection
@@ -154,17 +158,19 @@ class Source:
         self._largest = largest
         self._lock = threading.Lock()
 
-    def fetch(self, offset: int, retries: bool = True) -> Fetched | None:
+    def fetch(self, offset: int, retries: bool = True, ahead: bool = False) -> Fetched | None:
         """The page at an offset. None: the provider reports no page there.
 
         :param retries: whether a failed request is retried.
+        :param ahead: whether the page is requested ahead of its turn. Then it does not wait for memory.
+        :raises NotEnoughMemory: a page requested ahead does not fit into memory now.
         :raises FilterUnanswered: a filtered request returned no list and no total of zero.
         :raises OneRosterError: as the requester does.
         """
         try:
             if not retries:
                 return self._page(offset, self._largest.cap(self._limit), _NO_RETRY)
-            return self._largest.fetch(self._limit, lambda limit: self._page(offset, limit))
+            return self._largest.fetch(self._limit, lambda limit: self._page(offset, limit, ahead=ahead))
         except EndpointNotFound:
             if offset:
                 return None  # some providers have no page after the last one
@@ -172,7 +178,7 @@ class Source:
                 raise
             raise self._unanswered("404 without a list") from None
 
-    def _page(self, offset: int, limit: int, retry: Retry | None = None) -> Fetched | None:
+    def _page(self, offset: int, limit: int, retry: Retry | None = None, *, ahead: bool = False) -> Fetched | None:
         requested = limit
 
         def smaller_request() -> str | None:
@@ -182,7 +188,7 @@ class Source:
 
         return self._requester.get(
             self._url(offset, requested),
-            lambda response: self._read(response, offset, requested),
+            lambda response: self._read(response, offset, requested, ahead=ahead),
             retry=retry,
             smaller_request=smaller_request,
         )
@@ -214,34 +220,46 @@ class Source:
         # Spaces as %20: OAuth 1 signs them so, and some servers read `+` as a plus sign.
         return f"{self._base_url()}/{self._collection.path}?{urlencode(query, quote_via=quote, safe='')}"
 
-    def _read(self, response: Response, offset: int, limit: int) -> Fetched | None:
+    def _reserve(self, response: Response, *, ahead: bool) -> Reservation | None:
+        if self._memory is None:
+            return None
+        reservation = self._memory.reserve(decoded_bytes(response.body), wait=not ahead)
+        if reservation is None:
+            raise NotEnoughMemory
+        return reservation
+
+    def _read(self, response: Response, offset: int, limit: int, *, ahead: bool = False) -> Fetched | None:
         is_empty = not response.body.strip()
         if self._filter is not None and is_empty:
             self._require_no_rows(response, offset)
             return None
         if response.status == HTTPStatus.NO_CONTENT:
-            if not offset and _parse_total(response.headers.get("X-Total-Count")):
+            if not offset and parse_total(response.headers.get("X-Total-Count")):
                 raise envelope_missing(self._collection)  # the total is above zero, but the response is empty
             return None
+        memory = self._reserve(response, ahead=ahead)
         try:
             decoded = decode_page(self._collection, response.body)
         except InvalidResponse as error:
+            memory = None  # the error keeps this frame
             if error.code == "html_answer":  # the service responded before: this is a maintenance page
                 raise RetryableError("the provider returned a web page", becomes=error) from None
             if error.code != "envelope_missing" or self._filter is None:
                 raise
             self._require_no_rows(response, offset)
             return None
-        total = _parse_total(response.headers.get("X-Total-Count"))
+        total = parse_total(response.headers.get("X-Total-Count"))
         total = decoded.total if total is None else total
         if self._filter is not None and not decoded.rows and not decoded.envelope and not offset and total != 0:
             raise self._unanswered("an empty list without an envelope")
         return Fetched(
             decoded,
             total,
-            _has_next(response.headers.get("Link")),
+            has_next(response.headers.get("Link")),
             hashlib.sha256(response.body).digest(),
             limit,
+            len(response.body),
+            memory,
         )
 
     def _require_no_rows(self, response: Response, offset: int) -> None:
@@ -250,7 +268,7 @@ class Source:
         :raises FilterUnanswered: otherwise. A provider may respond like this to a filter it does not support.
         """
         follows_rows = offset > 0 and response.status == HTTPStatus.NO_CONTENT
-        if not follows_rows and _parse_total(response.headers.get("X-Total-Count")) != 0:
+        if not follows_rows and parse_total(response.headers.get("X-Total-Count")) != 0:
             raise self._unanswered(f"{response.status} without a list")
 
     def _unanswered(self, what: str) -> FilterUnanswered:
@@ -261,22 +279,27 @@ class Source:
         )
 
 
-def _parse_total(header: str | None) -> int | None:
+class NotEnoughMemory(Exception):
+    """A page requested ahead does not fit into memory now. It is requested again in its turn."""
+
+
+def parse_total(header: str | None) -> int | None:
     """The `X-Total-Count` header. None: missing or not a number."""
     header = (header or "").strip()
     return int(header) if header.isascii() and header.isdecimal() and len(header) < 12 else None
 
 
-def _has_next(header: str | None) -> bool | None:
+def has_next(header: str | None) -> bool | None:
+    """Whether a `Link` header has a `next` link. Its URL is never used. None: no header."""
     if not header:
         return None
     return any("next" in link.get("rel", "").lower().split() for link in parse_header_links(header))
 
 
 #: Fetches the page at an offset. None: no page there. The second argument says whether a failure is retried. It is
-#: False for the request after the total is reached, which may fail.
-Fetch = Callable[[int, bool], Fetched | None]
-Submit = Callable[[Fetch, int, bool], "Future[Fetched | None]"]
+#: False for the request after the total is reached, which may fail. The third says whether it is requested ahead.
+Fetch = Callable[[int, bool, bool], Fetched | None]
+Submit = Callable[[Fetch, int], "Future[Fetched | None]"]
 
 #: Unexpected page lengths after which prefetching stops. More guesses would only cost the provider requests.
 _MAX_WRONG_GUESSES = 2
@@ -328,13 +351,18 @@ class Prefetcher:
         future = self._futures.pop(offset, None)
         if future is None:
             self.drop()
-            return self._fetch(offset, retries)
+            return self._fetch(offset, retries, False)
         try:
             return future.result()
+        except NotEnoughMemory:
+            pass
         except CancelledError:
             raise client_closed() from None
         finally:
             self._slots.release()
+        del future
+        self.drop()  # a thread that waits for memory holds none
+        return self._fetch(offset, retries, False)
 
     def prefetch(self, offset: int, total: int | None, page: Fetched) -> None:
         """Request the pages after a page.
@@ -356,7 +384,7 @@ class Prefetcher:
                 continue
             if not self._slots.acquire():
                 return
-            self._futures[position] = self._submit(self._fetch, position, True)
+            self._futures[position] = self._submit(self._fetch, position)
 
     def drop(self) -> None:
         """Drop all prefetched pages. Requests that have not started never will."""

@@ -36,7 +36,14 @@ class Hook(Protocol):
     """`OneRosterHook` as far as a pull needs it."""
 
     def get_conn(
-        self, *, version: str, page_size: int, concurrency: int, demographics: bool, budget: HostLease
+        self,
+        *,
+        version: str,
+        page_size: int,
+        concurrency: int,
+        demographics: bool,
+        budget: HostLease,
+        limits: Mapping[str, int],
     ) -> OneRosterClient: ...
 
 

@@ -126,6 +126,10 @@ class District(Settings, frozen=True):
             "page_size": self.extract.page_size,
             "concurrency": self.extract.concurrency,
             "demographics": self.demographics,
+            "limits": {
+                name.removeprefix("max_"): getattr(self.extract, name)
+                for name in ("max_page_mb", "max_page_seconds", "max_pages", "max_rows", "max_hours")
+            },
         }
 
 

@@ -110,14 +110,40 @@ class Schedule(Settings, frozen=True):
         return f"{minute % 60} {minute // 60} * * *"
 
 
+#: The largest values of the bounds. A page of 512 MB needs two gigabytes of memory.
+_LARGEST_BOUNDS = {
+    "max_page_mb": 512,
+    "max_page_seconds": 7200,
+    "max_pages": 1_000_000,
+    "max_rows": 100_000_000,
+    "max_hours": 48,
+}
+
+
 class ExtractSettings(Settings, frozen=True):
-    """How many requests a provider gets (Infinite Campus allows five at once, and asks for one in peak hours)."""
+    """How many requests a provider gets (Infinite Campus allows five at once, and asks for one in peak hours), and the
+    bounds on what it may send.
+
+    :param max_page_mb: megabytes of one response, after decompression.
+    :param max_page_seconds: seconds for one response.
+    :param max_pages: pages of one collection.
+    :param max_rows: rows of all collections of a pull.
+    :param max_hours: hours for a pull.
+    """
 
     page_size: int = 5000
     concurrency: int = 5
     peak_concurrency: int = 1
+    max_page_mb: int = 32
+    max_page_seconds: int = 600
+    max_pages: int = 20_000
+    max_rows: int = 5_000_000
+    max_hours: int = 12
 
     def problems(self) -> Iterator[Problem]:
+        for name, largest in _LARGEST_BOUNDS.items():
+            if not 1 <= getattr(self, name) <= largest:
+                yield Problem((name,), f"must be between 1 and {largest:,}")
         if not 1 <= self.page_size <= 50_000:
             yield Problem(("page_size",), "must be between 1 and 50,000")
         if not 1 <= self.concurrency <= 5:
