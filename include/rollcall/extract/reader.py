@@ -151,6 +151,7 @@ class CollectionReader:
                 if writer.add(page):
                     self._journal.record(self._started, writer.flush(since))
                 self._reporter.page(collection, writer.received, page.total)
+                del page  # before the next one is decoded
         except RollcallError:  # raised between two pages, so the files end with a whole page
             self._journal.record(self._started, writer.flush(since))
             raise

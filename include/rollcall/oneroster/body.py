@@ -6,12 +6,13 @@ encodings. Ten megabytes of gzip can become ten gigabytes.
 
 from __future__ import annotations
 
+import io
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rollcall.oneroster.errors import InvalidResponse, RetryableError
+from rollcall.oneroster.errors import InvalidResponse, LimitExceeded, RetryableError
 from rollcall.oneroster.limits import exceeded, megabytes
 from rollcall.oneroster.wire import too_slow
 
@@ -39,16 +40,15 @@ def read_body(
     :raises RetryableError: the compressed data is damaged or ends too early.
     """
     began = time.monotonic()
-    parts: list[bytes] = []
-    size = 0
+    body = io.BytesIO()  # a list of pieces of two bytes would take twenty times the memory
     for part in _decoded(_received(raw, check), encoding, host):
-        parts.append(part)
-        size += len(part)
+        body.write(part)
+        size = body.tell()
         if max(size, raw.tell()) > max_bytes:
             raise _too_large(host, size, raw.tell(), max_bytes, setting)
         if time.monotonic() > deadline:
             raise too_slow(host, raw.tell(), deadline - began)
-    return b"".join(parts)
+    return body.getvalue()
 
 
 def _received(raw: Any, check: Callable[[], None]) -> Iterator[bytes]:
@@ -97,7 +97,7 @@ def _inflated(parts: Iterator[bytes], host: str, window: int) -> Iterator[bytes]
                 stream = zlib.decompressobj(window)
             try:
                 yield stream.decompress(data, _CHUNK)
-                while stream.unconsumed_tail:
+                while stream.unconsumed_tail and not stream.eof:
                     yield stream.decompress(stream.unconsumed_tail, _CHUNK)
             except zlib.error:
                 raise RetryableError(f"the response of {host} was cut off or damaged", code="answer_cut_off") from None
@@ -106,7 +106,7 @@ def _inflated(parts: Iterator[bytes], host: str, window: int) -> Iterator[bytes]
         raise RetryableError(f"the response of {host} was cut off", code="answer_cut_off")
 
 
-def _too_large(host: str, size: int, received: int, max_bytes: int, setting: str) -> InvalidResponse:
+def _too_large(host: str, size: int, received: int, max_bytes: int, setting: str) -> LimitExceeded:
     return exceeded(
         "response_too_large",
         f"{host} sent more than {megabytes(max_bytes)} in one response ({megabytes(size)} so far, from "

@@ -29,6 +29,7 @@ from rollcall.oneroster.errors import (
     EndpointNotFound,
     FilterUnanswered,
     InvalidResponse,
+    LimitExceeded,
     OneRosterError,
     RequestRefused,
     client_closed,
@@ -283,6 +284,8 @@ class OneRosterClient:
             url = f"{base}/orgs?limit=1"
             try:
                 self._requester.get(url, _read_orgs)
+            except LimitExceeded:
+                raise
             except (EndpointNotFound, InvalidResponse) as error:
                 tried.append(f"{url} ({_short_reason(error)})")
             else:

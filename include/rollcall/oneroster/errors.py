@@ -62,6 +62,10 @@ class InvalidResponse(OneRosterError):
     """The response is not a OneRoster page: HTML, no envelope, or a redirect to another place."""
 
 
+class LimitExceeded(InvalidResponse):
+    """The provider sends more than a bound allows."""
+
+
 class PagingBroken(OneRosterError):
     """The pages of a collection do not form a collection."""
 

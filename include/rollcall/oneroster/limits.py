@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollcall.oneroster.errors import InvalidResponse
+from rollcall.oneroster.errors import LimitExceeded
 
 MEGABYTE = 1_000_000
 
@@ -61,7 +61,7 @@ class Limits:
         return self.page_mb * MEGABYTE
 
 
-def exceeded(code: str, received: str, limit: str, setting: str, advice: str = "") -> InvalidResponse:
+def exceeded(code: str, received: str, limit: str, setting: str, advice: str = "") -> LimitExceeded:
     """The error for a bound that a provider exceeded.
 
     :param received: what was received, as a sentence without its end.
@@ -71,7 +71,7 @@ def exceeded(code: str, received: str, limit: str, setting: str, advice: str = "
     remedy = advice or "Ask the provider's support why it sends this."
     if setting:
         remedy += f" If it is correct, raise `extract.{setting}` in the district's file."
-    return InvalidResponse(code, f"{received}. The limit is {limit}.", remedy=remedy)
+    return LimitExceeded(code, f"{received}. The limit is {limit}.", remedy=remedy)
 
 
 def megabytes(count: int) -> str:
@@ -162,7 +162,7 @@ class RowCount:
         self._lock = threading.Lock()
 
     def add(self, rows: int) -> None:
-        """:raises InvalidResponse: `too_many_rows`."""
+        """:raises LimitExceeded: `too_many_rows`."""
         with self._lock:
             received = self._rows + rows
             if received <= self._limit:
@@ -180,7 +180,7 @@ class RowCount:
 def require_decodable(body: bytes, path: str) -> int:
     """The estimated memory of a page while it is decoded.
 
-    :raises InvalidResponse: `response_too_complex`.
+    :raises LimitExceeded: `response_too_complex`.
     """
     size = decoded_bytes(body)
     if size > MAX_DECODED_BYTES:

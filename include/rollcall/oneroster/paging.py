@@ -187,8 +187,10 @@ class _Attempt(ReadStats):
             page = self._accept(fetched, repeated, conflicting)
             self._note_link(fetched)
             prefetcher.prefetch(self.received, self.total, fetched)
-            del fetched  # and with it the memory reserved for the page, before the next one reserves its own
+            memory = fetched.memory
+            del fetched
             yield page
+            del page, memory  # before the next page reserves its own
 
     @property
     def _total_reached(self) -> bool:

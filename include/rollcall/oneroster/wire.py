@@ -31,7 +31,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
 from rollcall.oneroster.addresses import is_loopback_host, is_public
-from rollcall.oneroster.errors import ConnectionInvalid, InvalidResponse
+from rollcall.oneroster.errors import ConnectionInvalid, LimitExceeded
 from rollcall.oneroster.limits import MAX_HEADER_BYTES, MEGABYTE, exceeded, megabytes
 
 #: Addresses of one host name that are tried.
@@ -135,7 +135,7 @@ class _BoundedSocket(io.RawIOBase):
         self._raw.close()
         super().close()
 
-    def _too_much(self) -> InvalidResponse:
+    def _too_much(self) -> LimitExceeded:
         if self.limit == MAX_HEADER_BYTES:
             return headers_too_large(self._host)
         return exceeded(
@@ -146,7 +146,7 @@ class _BoundedSocket(io.RawIOBase):
         )
 
 
-class TooSlow(InvalidResponse):
+class TooSlow(LimitExceeded):
     """A response took longer than a response may take."""
 
 
@@ -162,7 +162,7 @@ def too_slow(host: str, received: int, seconds: float) -> TooSlow:
     return TooSlow(error.code, error.message, remedy=error.remedy)
 
 
-def headers_too_large(host: str) -> InvalidResponse:
+def headers_too_large(host: str) -> LimitExceeded:
     return exceeded(
         "headers_too_large",
         f"{host} sent more than {MAX_HEADER_BYTES >> 10} KB or 100 lines of headers in one response",
