@@ -101,7 +101,7 @@ def _redirect(location: str) -> Damage:
 def _total_of_many_digits(_: PageRequest, response: HttpResponse) -> None:
     response.headers = {
         "X-Total-Count": "9" * 5000,
-        "Link": '<http://[::1>; rel="next", <http://h:99999999/>; rel=first',
+        "Link": '<http://[::1>; rel="next"',
     }
 
 
@@ -109,48 +109,48 @@ _WHO = "a hostile or broken one"
 
 HOSTILE = {
     "hostile-gzip-bomb": Quirk(
-        "pages are 10 MB of gzip that become 10 GB", _WHO, group="body", damages=_bomb("gzip")
+        "pages are 10 MB of gzip that become 10 GB", _WHO, group="body", changes_response=_bomb("gzip")
     ),
     "hostile-deflate-bomb": Quirk(
-        "pages are 10 MB of deflate that become 10 GB", _WHO, group="body", damages=_bomb("deflate")
+        "pages are 10 MB of deflate that become 10 GB", _WHO, group="body", changes_response=_bomb("deflate")
     ),
     "hostile-bomb-400": Quirk(
-        "every page is a 400 whose body is a gzip bomb", _WHO, group="body", damages=_bomb("gzip", 400)
+        "every page is a 400 whose body is a gzip bomb", _WHO, group="body", changes_response=_bomb("gzip", 400)
     ),
     "hostile-bomb-302": Quirk(
-        "every page is a 302 whose body is a gzip bomb", _WHO, group="body", damages=_bomb("gzip", 302)
+        "every page is a 302 whose body is a gzip bomb", _WHO, group="body", changes_response=_bomb("gzip", 302)
     ),
-    "hostile-endless-body": Quirk("pages never end, in chunks", _WHO, group="body", damages=_endless),
+    "hostile-endless-body": Quirk("pages never end, in chunks", _WHO, group="body", changes_response=_endless),
     "hostile-trickle": Quirk(
-        f"pages send a byte every {TRICKLE_SECONDS * 1000:.0f} ms and never end", _WHO, group="body", damages=_trickle
+        f"pages send a byte every {TRICKLE_SECONDS * 1000:.0f} ms and never end", _WHO, group="body", changes_response=_trickle
     ),
-    "hostile-large-headers": Quirk("responses have 160 KB of headers", _WHO, group="headers", damages=_headers),
-    "hostile-many-headers": Quirk("responses have 200 headers", _WHO, group="headers", damages=_many_headers),
-    "hostile-endless-pages": Quirk("every page has new records, for ever", _WHO, damages=_endless_pages),
+    "hostile-large-headers": Quirk("responses have 160 KB of headers", _WHO, group="headers", changes_response=_headers),
+    "hostile-many-headers": Quirk("responses have 200 headers", _WHO, group="headers", changes_response=_many_headers),
+    "hostile-endless-pages": Quirk("every page has new records, for ever", _WHO, changes_response=_endless_pages),
     "hostile-empty-lists": Quirk(
-        "a record holds millions of empty lists", _WHO, group="body", damages=_empty_lists
+        "a record holds millions of empty lists", _WHO, group="body", changes_response=_empty_lists
     ),
     "hostile-redirect-away": Quirk(
         "pages redirect to another host", _WHO, group="redirect",
-        damages=_redirect("https://elsewhere.example/orgs?t=1"),
+        changes_response=_redirect("https://elsewhere.example/orgs?t=1"),
     ),
     "hostile-redirect-port": Quirk(
         "pages redirect to a URL with an impossible port", _WHO, group="redirect",
-        damages=_redirect("http://127.0.0.1:99999999/"),
+        changes_response=_redirect("http://127.0.0.1:99999999/"),
     ),
     "hostile-redirect-ipv6": Quirk(
         "pages redirect to a URL with an impossible IPv6 address", _WHO, group="redirect",
-        damages=_redirect("http://[::1/orgs"),
+        changes_response=_redirect("http://[::1/orgs"),
     ),
     "hostile-redirect-user": Quirk(
         "pages redirect to a URL with a user and a password", _WHO, group="redirect",
-        damages=_redirect("http://a:b@127.0.0.1/orgs"),
+        changes_response=_redirect("http://a:b@127.0.0.1/orgs"),
     ),
     "hostile-redirect-scheme": Quirk(
-        "pages redirect to a file", _WHO, group="redirect", damages=_redirect("file:///etc/passwd")
+        "pages redirect to a file", _WHO, group="redirect", changes_response=_redirect("file:///etc/passwd")
     ),
     "hostile-totals": Quirk(
         "totals have 5,000 digits, and `Link` has impossible URLs", _WHO, group="totals",
-        damages=_total_of_many_digits,
+        changes_response=_total_of_many_digits,
     ),
 }  # fmt: skip
