@@ -122,9 +122,12 @@ HOSTILE = {
     ),
     "hostile-endless-body": Quirk("pages never end, in chunks", _WHO, group="body", changes_response=_endless),
     "hostile-trickle": Quirk(
-        f"pages send a byte every {TRICKLE_SECONDS * 1000:.0f} ms and never end", _WHO, group="body", changes_response=_trickle
+        f"pages send a byte every {TRICKLE_SECONDS * 1000:.0f} ms and never end", _WHO, group="body",
+        changes_response=_trickle,
     ),
-    "hostile-large-headers": Quirk("responses have 160 KB of headers", _WHO, group="headers", changes_response=_headers),
+    "hostile-large-headers": Quirk(
+        "responses have 160 KB of headers", _WHO, group="headers", changes_response=_headers
+    ),
     "hostile-many-headers": Quirk("responses have 200 headers", _WHO, group="headers", changes_response=_many_headers),
     "hostile-endless-pages": Quirk("every page has new records, for ever", _WHO, changes_response=_endless_pages),
     "hostile-empty-lists": Quirk(
