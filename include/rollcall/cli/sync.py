@@ -60,12 +60,13 @@ def sync(
     from rollcall.orchestration.terminal import Terminal, run_stages, terminal_run_id
     from rollcall.pipeline import run
     from rollcall.pipeline.remap import prepare_remap
+    from rollcall.pipeline.stage_record import recorded_run
     from rollcall.reports import report
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     engine = connect(warehouse_from_environment(warehouse))
     zone, run_id, key = Landing(landing), terminal_run_id(), settings.district
-    with Terminal(settings.name) as terminal:
+    with Terminal(settings.name) as terminal, recorded_run(engine, key, run_id):
         if remap:
             start: PullRef | Plan = prepare_remap(engine, settings, run_id, zone)
         else:

@@ -16,7 +16,7 @@ from rollcall.history.replay import replay
 from rollcall.landing.pull import PullRef
 from rollcall.landing.zone import Landing
 from rollcall.orchestration.terminal import Terminal, run_stages, terminal_run_id
-from rollcall.pipeline.stage_record import recorded_stage
+from rollcall.pipeline.stage_record import recorded_run, recorded_stage
 from rollcall.settings import District, night_of
 from rollcall.warehouse.ops_models import runs
 from rollcall.warehouse.session import warehouse_transaction
@@ -96,14 +96,15 @@ def backfill_night(engine: sa.Engine, district: District, landing: Landing, nigh
         )
     run_id = terminal_run_id()
     try:
-        begun = begin_replay(engine, district, landing, run_id, night)
-        if isinstance(begun, PullRef):
-            with recorded_stage(engine, district.district, run_id, "replay"):
-                done = replay(engine, district, begun, landing)
-            return _came(district, night, done.status, done.why or f"Published as generation {done.generation}.")
-        with Terminal(district.name) as terminal:
-            done = run_stages(engine, district, landing, run_id, begun, terminal)
-        return _came(district, night, "re-fetched", f"{refetch_message(night, begun)} {done.why}".strip())
+        with recorded_run(engine, district.district, run_id):
+            begun = begin_replay(engine, district, landing, run_id, night)
+            if isinstance(begun, PullRef):
+                with recorded_stage(engine, district.district, run_id, "replay"):
+                    done = replay(engine, district, begun, landing)
+                return _came(district, night, done.status, done.why or f"Published as generation {done.generation}.")
+            with Terminal(district.name) as terminal:
+                done = run_stages(engine, district, landing, run_id, begun, terminal)
+            return _came(district, night, "re-fetched", f"{refetch_message(night, begun)} {done.why}".strip())
     except RollcallError as error:
         return _came(district, night, "failed", str(error))
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.runtime.memory import release_memory_after
 from rollcall.warehouse import ledger
+from rollcall.warehouse.ops_models import runs
 
 #: What an unfinished run waits for, by its stage. `publish` itself says which other run holds the publish lock.
 _WAITS_FOR = {
@@ -48,6 +49,24 @@ def recorded_stage(engine: sa.Engine, district: str, run_id: str, stage: str) ->
         _record(engine, district, lambda connection: ledger.add_cpu(connection, district, run_id, seconds))
 
 
+@contextmanager
+def recorded_run(engine: sa.Engine, district: str, run_id: str) -> Iterator[None]:
+    """Mark a run as failed that ends outside of its stages: refused before the first one, or stopped between two.
+
+    What a stage recorded stays.
+    """
+    try:
+        with _exit_on_sigterm():
+            yield
+    except BaseException as error:
+        failure = error if isinstance(error, RollcallError) else _interrupted("", error)
+        is_open = runs.c.status == "running"
+        _record(
+            engine, district, lambda connection: ledger.fail_run(connection, district, run_id, "", failure, is_open)
+        )
+        raise
+
+
 def _record(engine: sa.Engine, district: str, write: Callable[[sa.Connection], None]) -> None:
     with suppress(RollcallError), redact_errors("ledger", district=district), engine.begin() as connection:
         write(connection)
@@ -57,7 +76,7 @@ def _interrupted(stage: str, error: BaseException) -> RollcallError:
     """An Airflow time limit, a signal or Ctrl-C: nothing is wrong, but the run is not finished."""
     return RollcallError(
         "run_interrupted",
-        f"The stage {stage} was stopped before it finished ({type(error).__name__}).",
+        f"The {f'stage {stage}' if stage else 'run'} was stopped before it finished ({type(error).__name__}).",
         remedy="The published roster did not change. Run it again.",
     )
 
