@@ -154,8 +154,8 @@ def test_a_mapped_school_that_is_gone_keeps_its_line_and_says_so(elm, command):
     for _ in range(2):
         elm.publish(rows)
         listed = _schools(command)
-        lives.append(listed["annex"]["told"])
-    assert listed["typo"]["told"] == "M (Middle), gone from the SIS"
+        lives.append(listed["annex"]["state_text"])
+    assert listed["typo"]["state_text"] == "M (Middle), gone from the SIS"
     assert lives == [
         "L (Lincoln Elementary School), missing in the SIS",
         "L (Lincoln Elementary School), gone from the SIS, held",

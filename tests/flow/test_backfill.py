@@ -69,7 +69,7 @@ def test_from_a_terminal(run, ask, sandbox):
     tonight = _tonight()
 
     done = run("backfill", "maple", "--from", f"{tonight}", "--to", f"{tonight}", "--all", "--json")
-    assert [row["did"] for row in json.loads(done.stdout)] == ["replayed"]
+    assert [row["result"] for row in json.loads(done.stdout)] == ["replayed"]
     assert ask("SELECT count(*) FROM roster_history.users WHERE _valid_to IS NULL") == users
 
     # two nights without a pull: fetched once, since the first of them
@@ -77,15 +77,15 @@ def test_from_a_terminal(run, ask, sandbox):
     marks = ask("SELECT string_agg(w::text, ';' ORDER BY collection) FROM roster_ops.watermarks w")
     done = run("backfill", "maple", "--from", f"{first}", "--to", f"{second}", "--json")
     rows = json.loads(done.stdout)
-    assert [row["did"] for row in rows] == ["re-fetched", "skipped"]
-    assert "Re-fetched, not replayed" in rows[0]["told"]
+    assert [row["result"] for row in rows] == ["re-fetched", "skipped"]
+    assert "Re-fetched, not replayed" in rows[0]["message"]
     assert ask("SELECT string_agg(w::text, ';' ORDER BY collection) FROM roster_ops.watermarks w") == marks
     assert ask("SELECT count(*) FROM roster_history.users") == users
     assert ask("SELECT (kind, mode, status)::text FROM roster_ops.runs WHERE kind = 'refetch'") == (
         "(refetch,delta,published)"
     )
     again = run("backfill", "maple", "--from", f"{first}", "--to", f"{second}", "--json")
-    assert [row["did"] for row in json.loads(again.stdout)] == ["skipped", "skipped"]
+    assert [row["result"] for row in json.loads(again.stdout)] == ["skipped", "skipped"]
     assert run("backfill", "maple", "--from", f"{second}", "--to", f"{first}", code=1).exception
     assert run("backfill", "maple", "--from", "yesterday", "--to", f"{tonight}", code=2)
 

@@ -13,7 +13,7 @@ from rollcall.history.published import generation_of_night
 from rollcall.history.pulls import begin_replay
 from rollcall.history.replay import replay
 from rollcall.landing.pull import PullRef
-from rollcall.orchestration.backfill import backfill_night, in_ledger, nights_between
+from rollcall.orchestration.backfill import backfill_night, nights_between, read_ledger
 from tests.history.conftest import delta_of
 
 
@@ -110,14 +110,14 @@ def test_by_default_only_missing_and_failed_nights_are_back_filled(nights, roste
     nights.prepare(roster("ada", "ben", "cid"))
     asked = nights_between(date(2026, 11, 2), date(2026, 11, 4), date(2026, 11, 22))
     where = (nights.engine, nights.district)
-    assert [in_ledger(*where, night).is_done for night in asked] == [True, False, False]
+    assert [read_ledger(*where, night).is_done for night in asked] == [True, False, False]
     came = [backfill_night(*where, nights.landing, night, every=False) for night in asked]
-    assert [outcome.did for outcome in came] == ["skipped", "replayed", "published"]
-    assert all(in_ledger(*where, night).is_done for night in asked)
+    assert [outcome.result for outcome in came] == ["skipped", "replayed", "published"]
+    assert all(read_ledger(*where, night).is_done for night in asked)
     with nights.engine.connect() as connection:
         assert [generation_of_night(connection, "elm", night) for night in asked] == [1, None, 2]
     every = [backfill_night(*where, nights.landing, night, every=True) for night in asked]
-    assert [outcome.did for outcome in every] == ["replayed"] * 3
+    assert [outcome.result for outcome in every] == ["replayed"] * 3
 
 
 def test_a_night_published_by_airflow_and_replayed_under_the_same_run_stays_published(nights, roster):

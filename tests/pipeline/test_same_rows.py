@@ -61,7 +61,7 @@ def _run_tasks(engine: sa.Engine, mode: str) -> None:
 def _backfill(engine: sa.Engine, district: District, landing: Landing) -> None:
     tonight = night_of(datetime.now(UTC), district.schedule.timezone)
     outcome = backfill_night(engine, district, landing, tonight, every=True)
-    assert outcome.did == "published", outcome
+    assert outcome.result == "published", outcome
 
 
 def test_tasks_command_line_and_backfill_give_the_same_rows(ready, sandbox, warehouses, tmp_path, monkeypatch):

@@ -58,10 +58,10 @@ def backfill(
             outcome = backfill_night(engine, settings, zone, night, every=every)
             outcomes.append(outcome)
             if not as_json:
-                echo(f"{outcome.district}  {outcome.night}  {outcome.did}: {outcome.told}")
+                echo(f"{outcome.district}  {outcome.night}  {outcome.result}: {outcome.message}")
     if as_json:
         echo_json([outcome.plain() for outcome in outcomes])
-    sys.exit(1 if any(outcome.did == "failed" for outcome in outcomes) else 0)
+    sys.exit(1 if any(outcome.result == "failed" for outcome in outcomes) else 0)
 
 
 def _enabled() -> list[District]:

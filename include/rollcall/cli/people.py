@@ -154,7 +154,7 @@ def _person(asked: DistrictContext, who: str) -> Person:
     if len(found) > 1:
         echo("Several people match. Give the sourcedId of one:", err=True)
         for person in found:
-            echo(f"  {person.sourced_id}  {person.told}", err=True)
+            echo(f"  {person.sourced_id}  {person.description}", err=True)
         sys.exit(1)
     return found[0]
 
@@ -166,7 +166,7 @@ def _settle(asked: DistrictContext, person: Person | None, edit: Edit, *, yes: b
     with current_roster(asked.engine(), edit.file.district) as roster:
         moved = compute_impact(roster, edit.file.district, edit.district)
     if person is not None and not as_json:
-        echo(person.told)
+        echo(person.description)
     settle(edit, moved, yes=yes, as_json=as_json)
 
 

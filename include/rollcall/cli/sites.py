@@ -38,7 +38,7 @@ def list_(asked: DistrictContext, as_json: bool) -> None:
 
     found = _schools(asked)
     if as_json:
-        rows = [{**asdict(school), "told": school.told} for school in found.schools]
+        rows = [{**asdict(school), "state_text": school.state_text} for school in found.schools]
         echo_json({"targets": found.targets, "schools": rows})
     else:
         print_schools(found)

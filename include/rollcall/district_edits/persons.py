@@ -1,4 +1,4 @@
-"""Who somebody is: found by sourcedId, username or e-mail, and told so that a school secretary knows them."""
+"""Finds a person by sourcedId, username, or email, and describes the person so that a school secretary knows them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Person:
     email: str
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """`Ada Okonkwo, student, North School, grade 05`."""
         grade = f"grade {self.grades}" if self.grades else ""
         return ", ".join(part for part in (self.name, self.role, self.schools, grade) if part)
@@ -110,7 +110,7 @@ class Decided:
 
     def plain(self) -> dict[str, Any]:
         """For `--json`."""
-        about = self.person.told if self.person else None
+        about = self.person.description if self.person else None
         said: dict[str, Any] = msgspec.to_builtins(self.decision)
         return {
             "sourced_id": self.sourced_id,

@@ -30,7 +30,7 @@ def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
         site = f"{school.suggestion} ({schools.targets[school.suggestion]}), " if school.suggestion else ""
         near = f"{site}{school.note}"
         heads = (f"{school.students:,}", f"{school.staff:,}")
-        grid.add_row(school.name, school.sourced_id, school.identifier, *heads, school.told, near)
+        grid.add_row(school.name, school.sourced_id, school.identifier, *heads, school.state_text, near)
     console.print(grid)
     waiting = [school for school in schools.schools if school.state == "undecided" and school.life != "gone"]
     gone = [school for school in schools.schools if school.life in ("held", "gone") and school.state == "mapped"]
@@ -59,8 +59,8 @@ def print_moves(moved: Impact, file: IO[str] | None = None) -> None:
         (moved.move, "move from site to site"),
         (moved.rename, "get another username"),
     )
-    told = ", ".join(f"{count:,} {what}" for count, what in parts if count)
-    console.print(f"{_count(moved.people, 'person', 'people')}: {told}.")
+    changes = ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    console.print(f"{_count(moved.people, 'person', 'people')}: {changes}.")
     grid = _grid("from", "to", "people")
     for (old, new), people in moved.ways.items():
         grid.add_row(old or "no account", new or "no account", f"{people:,}")
@@ -107,13 +107,13 @@ def print_preview(shown: UsernamePreview, file: IO[str] | None = None) -> None:
     if shown.as_if_own_sites:
         console.print("No school is mapped yet; this is as if every school were its own site.")
     for collision in shown.collisions[:_NAMED]:
-        without, other = collision.without.told, collision.other.told
+        without, other = collision.without.description, collision.other.description
         who = f"{without}, and {other}: neither gets it" if collision.neither else f"{other} has it, not {without}"
         console.print(f"  {collision.username}: {who}")
     _more(console, len(shown.collisions), "collision")
     console.print(f"{len(shown.renamed):,} of {shown.published:,} published usernames would change.")
     for renamed in shown.renamed[:_NAMED]:
-        console.print(f"  {renamed.old} → {renamed.new}  ({renamed.person.told})")
+        console.print(f"  {renamed.old} → {renamed.new}  ({renamed.person.description})")
     _more(console, len(shown.renamed), "change")
 
 
@@ -125,7 +125,7 @@ def print_decisions(made: Sequence[Decided], file: IO[str] | None = None) -> Non
         return
     grid = _grid("sourcedId", "who", "decision", "from", "until", "reason")
     for one in made:
-        who = one.person.told if one.person else "nobody in the roster"
+        who = one.person.description if one.person else "nobody in the roster"
         what = "left out" if one.decision.exclude else f"username {one.decision.username}"
         first = f"{_date(one.decision.from_)}{' (not yet)' if one.is_yet_to_begin else ''}"
         until = f"{_date(one.decision.until)}{' (over)' if one.is_over else ''}"

@@ -57,7 +57,7 @@ class School:
     note: str = ""
 
     @property
-    def told(self) -> str:
+    def state_text(self) -> str:
         """The state in words."""
         words = {
             "undecided": "undecided",

@@ -99,7 +99,7 @@ def _delimiter(path: Path) -> str:
 def _row(school: School) -> dict[str, object]:
     plain = asdict(school)
     site = decided(school)
-    shown = {"state": school.told, "site": "" if site == UNDECIDED else site}
+    shown = {"state": school.state_text, "site": "" if site == UNDECIDED else site}
     return {name: plain.get(name) for name in COLUMNS.names} | shown
 
 

@@ -1,6 +1,6 @@
-"""Back-filling from a terminal: which past nights need it, and doing one of them.
+"""Backfills from a terminal: which past nights need it, and how each is done.
 
-Airflow's own backfill makes one run per night and comes to the same two functions, `begin_past` and `replay`.
+Airflow's own backfill starts one run per night, which calls the same functions, `begin_replay` and `replay`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_date
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.history.pulls import begin_replay, pulls_of_night, refetch_message
 from rollcall.history.replay import replay
@@ -24,15 +25,15 @@ from rollcall.warehouse.session import warehouse_transaction
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a night.
+    """The result of one night.
 
-    :param did: `skipped`, `replayed`, `published`, `paused`, `re-fetched` or `failed`.
+    :param result: `skipped`, `replayed`, `published`, `paused`, `re-fetched`, or `failed`.
     """
 
     district: str
     night: str
-    did: str
-    told: str
+    result: str
+    message: str
 
     def plain(self) -> dict[str, str]:
         return asdict(self)
@@ -44,26 +45,32 @@ def nights_between(first: date, last: date, today: date) -> list[date]:
     :raises ActionRequired: `nights_order`, `nights_future`.
     """
     if last < first:
-        raise ActionRequired("nights_order", f"{first} is after {last}.", remedy="Give the earlier night as --from.")
+        raise ActionRequired(
+            "nights_order",
+            f"{format_date(first)} is after {format_date(last)}.",
+            remedy="Give the earlier night as --from.",
+        )
     if last > today:
-        raise ActionRequired("nights_future", f"The night of {last} has not been yet.", remedy=f"End at {today}.")
+        raise ActionRequired(
+            "nights_future", f"The night of {format_date(last)} is in the future.", remedy=f"End with --to {today}."
+        )
     return [first + timedelta(days=day) for day in range((last - first).days + 1)]
 
 
 @dataclass(frozen=True)
-class InLedger:
-    """What the ledger knows of a past night.
+class LedgerNight:
+    """What the ledger has about a past night.
 
-    :param is_done: whether a run of it was published or replayed; else it is missing or failed.
-    :param is_covered: whether a re-fetch for it, or for a night before it, has asked for what was modified since.
+    :param is_done: whether one of its runs was published or replayed. If not, the night is missing or failed.
+    :param is_covered: whether a re-fetch for this night, or for an earlier one, requested everything modified since.
     """
 
     is_done: bool
     is_covered: bool
 
 
-def in_ledger(engine: sa.Engine, district: District, night: date) -> InLedger:
-    """What the ledger says of a night.
+def read_ledger(engine: sa.Engine, district: District, night: date) -> LedgerNight:
+    """What the ledger has about a night.
 
     :raises RollcallError: `warehouse_unreachable`, `warehouse_version`.
     """
@@ -76,23 +83,23 @@ def in_ledger(engine: sa.Engine, district: District, night: date) -> InLedger:
     with warehouse_transaction(engine, "backfill", district=district.district) as connection:
         found = connection.execute(query).all()
     zone = district.schedule.timezone
-    return InLedger(
+    return LedgerNight(
         is_done=any(row.night == night for row in found),
         is_covered=any(row.kind == "refetch" and night <= night_of(row.as_of, zone) for row in found),
     )
 
 
 def backfill_night(engine: sa.Engine, district: District, landing: Landing, night: date, *, every: bool) -> Outcome:
-    """Do one night; what goes wrong with it is its outcome, so that the others go on.
+    """Backfill one night. An error is its outcome, so the other nights continue.
 
-    :param every: also if it is done already.
+    :param every: include a night that is already done.
     """
-    known, is_kept = in_ledger(engine, district, night), bool(pulls_of_night(landing, district, night))
+    known, is_kept = read_ledger(engine, district, night), bool(pulls_of_night(landing, district, night))
     if known.is_done and not every:
-        return _came(district, night, "skipped", "It was published or replayed already; --all does it again.")
+        return _outcome(district, night, "skipped", "Already published or replayed. To replay it again, add --all.")
     if known.is_covered and not is_kept:
-        return _came(
-            district, night, "skipped", "No pull is kept, and what was modified since then is fetched already."
+        return _outcome(
+            district, night, "skipped", "No pull was kept, and everything modified since then is already fetched."
         )
     run_id = terminal_run_id()
     try:
@@ -101,13 +108,13 @@ def backfill_night(engine: sa.Engine, district: District, landing: Landing, nigh
             if isinstance(begun, PullRef):
                 with recorded_stage(engine, district.district, run_id, "replay"):
                     done = replay(engine, district, begun, landing)
-                return _came(district, night, done.status, done.why or f"Published as generation {done.generation}.")
+                return _outcome(district, night, done.status, done.why or f"Published as generation {done.generation}.")
             with Terminal(district.name) as terminal:
                 done = run_stages(engine, district, landing, run_id, begun, terminal)
-            return _came(district, night, "re-fetched", f"{refetch_message(night, begun)} {done.why}".strip())
+            return _outcome(district, night, "re-fetched", f"{refetch_message(night, begun)} {done.why}".strip())
     except RollcallError as error:
-        return _came(district, night, "failed", str(error))
+        return _outcome(district, night, "failed", str(error))
 
 
-def _came(district: District, night: date, did: str, told: str) -> Outcome:
-    return Outcome(district.district, night.isoformat(), did, told)
+def _outcome(district: District, night: date, result: str, message: str) -> Outcome:
+    return Outcome(district.district, night.isoformat(), result, message)

@@ -1,6 +1,6 @@
-"""What the five tasks of a district's DAG do, with plain values in and out and nothing of Airflow inside.
+"""The five tasks of a district's DAG, with plain values in and out. Nothing here imports Airflow.
 
-`warehouse` is anything with the fields of an Airflow connection. Every failure is entered into the ledger in words.
+`warehouse` is anything with the fields of an Airflow connection. Every failure is written to the ledger.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rollcall.warehouse.session import ConnectionFields, connect, url_of
 
 
 class Hook(Protocol):
-    """`OneRosterHook` as far as a pull needs it."""
+    """The part of `OneRosterHook` that a pull needs."""
 
     def get_conn(
         self,
@@ -56,11 +56,11 @@ def extract(
     params: Mapping[str, Any],
     interval_end: datetime | None = None,
 ) -> dict[str, Any]:
-    """Pull the district; the other tasks get what this returns. A backfill and a remap have what they need already.
+    """Pull the district. The other tasks get the returned reference. A backfill and a remap pull nothing.
 
-    :param run_type: Airflow's; its enumeration is equal to its value, but does not print as it.
-    :param hook: makes the hook of a connection id.
-    :param interval_end: when the run's night is; of a backfill it says which one.
+    :param run_type: Airflow's. The enumeration is equal to its value, but prints differently.
+    :param hook: makes the hook of a connection ID.
+    :param interval_end: the end of the run's interval. For a backfill, it names the night.
     """
     with _running(district, run_id, "extract", warehouse) as (engine, settings, landing):
         if run_type == "backfill" and interval_end is not None:
@@ -91,7 +91,7 @@ def extract(
 
 
 def validate(district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields) -> dict[str, Any]:
-    """Judge each record by itself."""
+    """Check each record on its own."""
     ref = from_json(pull, PullRef)
     with _running(district, run_id, "validate", warehouse) as (_, settings, landing):
         run.validate_night(settings, ref, landing)
@@ -99,10 +99,10 @@ def validate(district: str, pull: dict[str, Any], run_id: str, warehouse: Connec
 
 
 def map_roster(district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields) -> dict[str, Any]:
-    """Merge, map and guard."""
+    """Merge, map, and guard."""
     ref = from_json(pull, PullRef)
     with _running(district, run_id, "map_roster", warehouse) as (engine, settings, landing):
-        if ref.kind != "replay":  # which maps while it writes the past
+        if ref.kind != "replay":  # a replay maps while it writes history
             run.map_night(engine, settings, ref, landing)
     return pull
 
@@ -110,7 +110,7 @@ def map_roster(district: str, pull: dict[str, Any], run_id: str, warehouse: Conn
 def publish(
     district: str, pull: dict[str, Any], run_id: str, warehouse: ConnectionFields, *, dry_run: bool
 ) -> dict[str, Any]:
-    """Apply the change set, or only say what it would do; returns what was published."""
+    """Apply the change set; with `dry_run`, only report what it would do. Returns what was published."""
     ref = from_json(pull, PullRef)
     with _running(district, run_id, "publish", warehouse) as (engine, settings, landing):
         if ref.kind == "replay":
@@ -119,21 +119,20 @@ def publish(
 
 
 def report(district: str, run_id: str, warehouse: ConnectionFields) -> None:
-    """Print the run's summary into the task's log, which names no person."""
+    """Print the run's summary to the task's log. It contains no data about people."""
     with _running(district, run_id, "report", warehouse) as (engine, _, landing):
         print_summary(engine, district, run_id, landing)
 
 
 def ended(district: str, run_id: str, warehouse: ConnectionFields) -> None:
-    """Mark a run as failed that Airflow has ended and that could not say so itself: killed, or out of time.
+    """Mark a run as failed if Airflow ended it and the run could not record that: killed, or out of time.
 
-    What it did say stays, and so does a run that was published. A warehouse that is down hides nothing: the next run
-    finds what was left.
+    A recorded error stays, and so does a published run. If the warehouse is down, the next run finds what was left.
     """
     error = RollcallError(
         "run_killed",
-        "Airflow ended the run before it was done: its process was killed, or its time was up.",
-        remedy="The task's log says more. The next run makes up for it.",
+        "Airflow ended the run before it finished: its process was killed, or its time was up.",
+        remedy="See the task's log. The next run pulls everything that this one missed.",
     )
     engine = connect(url_of(warehouse))
     try:

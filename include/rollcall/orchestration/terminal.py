@@ -1,4 +1,4 @@
-"""A run on a terminal: which stage it is in, and how far each collection has come."""
+"""A run on a terminal: its stage, and the progress of each collection."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from rollcall.runtime.waits import WAITS
 from rollcall.settings import District
 from rollcall.warehouse.lease import HostLease
 
-#: Seconds between two lines where nobody watches a bar.
+#: Seconds between two lines where there is no terminal.
 _LINE_EVERY = 10.0
 
 
 class Terminal:
-    """Draws on standard error while a run goes on; without a terminal it writes one line per stage.
+    """Shows a run's progress on standard error. Without a terminal, it prints one line per stage.
 
-    :param title: what is being synced.
+    :param title: the district's name.
     """
 
     def __init__(self, title: str) -> None:
@@ -74,7 +74,7 @@ class Terminal:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Show a stage while it runs, and how long it took when it is done."""
+        """Show a stage while it runs, then its duration."""
         began = time.monotonic()
         task = self._bars.add_task(name, total=None)
         yield
@@ -92,8 +92,8 @@ class Terminal:
         seconds_left: float | None,
         waiting: float | None,
     ) -> None:
-        """What extract reports after each page and every ten seconds, and every second while the provider has asked to
-        wait; where there is no terminal, a line now and then, and one when a wait begins.
+        """Show what extract reports: after each page, every ten seconds, and every second of a wait that the provider
+        requested. Without a terminal, print a line every ten seconds, and one when a wait begins.
         """
         if collection not in self._tasks:
             self._tasks[collection] = self._bars.add_task("", total=total)
