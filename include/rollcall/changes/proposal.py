@@ -175,7 +175,7 @@ def _merge_table(
         received=collection.received if is_own else received_count,
         rejected=(collection.rejected if is_own else 0) + verdict.rejects.num_rows,
     )
-    made = merged.settle(table, rows, counts, published, keys)
+    made = merged.add_table(table, rows, counts, published, keys)
     if parted is not None:
         made = _add_pending(merged, pull, table, published, parted, about)
     if table.name in _NEEDED_LATER:
@@ -345,7 +345,7 @@ def _follow_owners(merged: RosterChanges, pull: Pull, table: Table) -> None:
     rows = pa.concat_tables([departed, restored])
     if rows.num_rows:
         counts = count_changes(rows, accepted=restored.num_rows, received=0, rejected=0)
-        merged.settle(table, rows, counts, published, NONE)
+        merged.add_table(table, rows, counts, published, NONE)
         merged.accepted[table.name] = restored.select(table.names)
 
 

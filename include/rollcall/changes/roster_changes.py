@@ -190,7 +190,7 @@ class RosterChanges:
         alive, _ = self.targets("users", published.rows["user_sourced_id"])
         rows = pa.concat_tables([arrived, find_account_departures(table, published, because, alive)])
         counts = count_changes(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
-        made.settle(table, rows, counts, published, keys)
+        made.add_table(table, rows, counts, published, keys)
         return made
 
     def without(self, withheld: pa.Table) -> RosterChanges:
@@ -251,7 +251,7 @@ class RosterChanges:
         wanted = pa.table({table.key[0]: keys})
         return read_rows_by_key(self.connection, self.district, table, wanted, [*table.key, *table.owners])
 
-    def settle(
+    def add_table(
         self, table: Table, rows: pa.Table, counts: TableCounts, published: PublishedRows, received: pa.ChunkedArray
     ) -> TableChanges:
         """Keep a table's changes, with what follows from them.

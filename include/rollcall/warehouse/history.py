@@ -37,9 +37,9 @@ class Interval:
 
 
 def write_interval(
-    connection: sa.Connection, district: str, table: Table, wanted: str, stretch: Interval, *, among: str = ""
+    connection: sa.Connection, district: str, table: Table, wanted: str, interval: Interval, *, among: str = ""
 ) -> int:
-    """Set a table's history on a stretch within the connection's transaction.
+    """Set a table's history on an interval within the connection's transaction.
 
     :param wanted: the rows that were live then, each key once: a table's name or a query in parentheses, with the
         table's columns and `_digest`; it may use the parameter `district`.
@@ -50,10 +50,10 @@ def write_interval(
     typed = ", ".join(f'"{key}" text' for key in table.key)
     params = {
         "district": district,
-        "since": stretch.since,
-        "until": stretch.until.isoformat() if stretch.until else "infinity",
-        "run_id": stretch.run_id,
-        "next_run_id": stretch.next_run_id,
+        "since": interval.since,
+        "until": interval.until.isoformat() if interval.until else "infinity",
+        "run_id": interval.run_id,
+        "next_run_id": interval.next_run_id,
     }
     connection.exec_driver_sql(temp_table(f"differing_{name}", typed))
     found = connection.execute(sa.text(_differing(table, wanted, among)), params).rowcount
@@ -69,7 +69,7 @@ def write_interval(
             )
         )
         for statement in [
-            *(_split_at_end(table) if stretch.until else _truncate_at(table)),
+            *(_split_at_end(table) if interval.until else _truncate_at(table)),
             *_insert_interval(table, wanted),
         ]:
             connection.execute(sa.text(statement), params)
@@ -95,18 +95,18 @@ def live_rows(table: Table) -> str:
     )
 
 
-def write_published(connection: sa.Connection, district: str, stretch: Interval) -> int:
+def write_published(connection: sa.Connection, district: str, interval: Interval) -> int:
     """Set the history of all tables from `since` on to what staging has now."""
-    return sum(write_interval(connection, district, table, live_rows(table), stretch) for table in TABLES.values())
+    return sum(write_interval(connection, district, table, live_rows(table), interval) for table in TABLES.values())
 
 
-def write_changed(connection: sa.Connection, district: str, stretch: Interval) -> int:
+def write_changed(connection: sa.Connection, district: str, interval: Interval) -> int:
     """The same after a publication, only for the keys it touched. A night without changes costs almost nothing.
 
     Reads the tables `touched_<table>` of the publication: the keys it wrote, and `_change`.
     """
     away = cache(lambda name: _some_are_away(connection, district, name))
-    return sum(_write_touched(connection, district, table, stretch, away) for table in TABLES.values())
+    return sum(_write_touched(connection, district, table, interval, away) for table in TABLES.values())
 
 
 def touched_table(table: Table) -> str:
@@ -116,10 +116,10 @@ def touched_table(table: Table) -> str:
 
 
 def _write_touched(
-    connection: sa.Connection, district: str, table: Table, stretch: Interval, are_away: Callable[[str], bool]
+    connection: sa.Connection, district: str, table: Table, interval: Interval, are_away: Callable[[str], bool]
 ) -> int:
     name = table.name
-    params = {"district": district, "since": stretch.since, "run_id": stretch.run_id}
+    params = {"district": district, "since": interval.since, "run_id": interval.run_id}
     connection.exec_driver_sql(touched_table(table))
     past = sa.text(f"SELECT EXISTS (SELECT FROM {HISTORY}.{name} WHERE district_id = :district)")
     if not connection.execute(past, params).scalar_one():
@@ -145,7 +145,7 @@ def _write_touched(
         params,
     )
     connection.exec_driver_sql(update_statistics(f"now_{name}"))
-    found = write_interval(connection, district, table, f"now_{name}", stretch, among=f"touched_{name}")
+    found = write_interval(connection, district, table, f"now_{name}", interval, among=f"touched_{name}")
     connection.exec_driver_sql(f"DROP TABLE now_{name}")
     return found
 
@@ -190,7 +190,7 @@ def _columns(names: list[str] | tuple[str, ...], of: str) -> str:
 
 def _differing(table: Table, wanted: str, among: str) -> str:
     past = f"{HISTORY}.{table.name}"
-    looked_at = f"AND EXISTS (SELECT FROM {among} k WHERE {_same(table, 'k', 'h')})" if among else ""
+    of_keys = f"AND EXISTS (SELECT FROM {among} k WHERE {_same(table, 'k', 'h')})" if among else ""
     return f"""
         INSERT INTO differing_{table.name}
         SELECT {_columns(table.key, "w")} FROM {wanted} w WHERE NOT EXISTS (
@@ -199,7 +199,7 @@ def _differing(table: Table, wanted: str, among: str) -> str:
         UNION
         SELECT {_columns(table.key, "h")} FROM {past} h
         WHERE h.district_id = :district AND h._valid_from < {_UNTIL} AND {_ENDS} > :since
-            AND NOT EXISTS (SELECT FROM {wanted} w WHERE {_same(table, "h", "w")}) {looked_at}"""
+            AND NOT EXISTS (SELECT FROM {wanted} w WHERE {_same(table, "h", "w")}) {of_keys}"""
 
 
 def _take_over_digests(table: Table, wanted: str) -> str:

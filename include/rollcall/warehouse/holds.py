@@ -126,9 +126,9 @@ def record_holds(connection: sa.Connection, changes: ChangeSet, events: HoldEven
         _open_or_continue(connection, changes, hold, complete=_is_whole(hold.collection, events))
         for hold in changes.holds
     ]
-    looked_at = [*events.complete, "accounts"]
+    judged = [*events.complete, "accounts"]
     for statement in (_CLOSE, _FORGET_CLOSED, _RECOUNT, _REOPEN_USED, _EXPIRE_ROWS, _EXPIRE):
-        connection.execute(sa.text(statement), {**params, "found": found, "looked_at": looked_at})
+        connection.execute(sa.text(statement), {**params, "found": found, "judged": judged})
     connection.exec_driver_sql("DROP TABLE hold_back, hold_applied, hold_found, hold_left")
 
 
@@ -250,7 +250,7 @@ _CLOSE = f"""
     UPDATE {OPS}.holds h SET status = 'closed', closed_at = :now, last_run_id = :run_id,
         closed_reason = coalesce((SELECT max(l.why) FROM hold_left l WHERE l.hold_id = h.hold_id), 'gone')
     WHERE h.district_id = :district AND h.closed_at IS NULL AND NOT h.hold_id = ANY(CAST(:found AS text[])) AND (
-        h.collection = ANY(CAST(:looked_at AS text[]))
+        h.collection = ANY(CAST(:judged AS text[]))
             AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id AND r.is_approved)
         OR h.hold_id IN (SELECT hold_id FROM hold_left)
             AND NOT EXISTS (SELECT FROM {OPS}.hold_rows r WHERE r.hold_id = h.hold_id))"""

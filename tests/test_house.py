@@ -1,0 +1,98 @@
+"""The house: every room is in CONTRIBUTING, paths in it exist, modules have a size, and old names are gone."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ROOMS = sorted(path.name for path in (ROOT / "include/rollcall").iterdir() if (path / "__init__.py").exists())
+
+#: Modules have 100 to 400 lines. These limits leave room for a change; a module beyond them needs a reason here.
+MAX_LINES, MIN_LINES = 450, 40
+REASONS = {
+    "include/rollcall/settings/machines.py": "read at the top of DAG files, which import little",
+    "include/rollcall/settings/shards.py": "read at the top of DAG files, which import little",
+    "include/rollcall/settings/vocabulary.py": "read at the top of DAG files, which import little",
+    "include/rollcall/warehouse/schemas.py": "four names that every module of the room imports",
+    "include/rollcall/display/dates.py": "one way to write dates, for every room",
+    "include/rollcall/display/echo.py": "one way to print, for every command",
+    "include/rollcall/status/airflow_dags.py": "the only question that status asks Airflow",
+    "include/rollcall/web/engines.py": "the database connections of the page",
+    "include/rollcall/doctor/table.py": "what doctor prints, as in the other rooms",
+    "include/rollcall/cli/doctor.py": "a module per group of commands",
+    "include/rollcall/cli/db.py": "a module per group of commands",
+    "include/rollcall_local/up.py": "the entry point of `make up`",
+    "include/rollcall_local/clean.py": "the entry point of `make clean`",
+    "include/rollcall_sandbox/status_info.py": "OneRoster's form of an error, which every other module raises",
+    "plugins/oneroster_provider/port.py": "read before Airflow is imported",
+}
+#: Whole words that were renamed. The migrations, the changelog and the errors about retired settings keep theirs.
+OLD_NAMES = (
+    "politeness|leave_out|do_not_land|whom_to_map|would_publish|judge_night|judge_turned|put_away|put_beside|"
+    "readers_have|night_readers_have|_removed_because|closed_because|NeedsPerson|stage_edge|StageFailed|take_turn|"
+    "taking_in|Teller|in_force|looked_at|_lay_in|_cut_out|PublishedReaders"
+)
+KEEP_OLD_NAMES = (
+    "CHANGELOG.md",
+    "include/rollcall/warehouse/migrations/versions/",
+    "include/rollcall/settings/retired.py",
+    "tests/settings/",
+    "tests/warehouse/test_warehouse.py",
+    "tests/test_house.py",
+)
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files that git knows."""
+    listed = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, check=True).stdout
+    return [name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_the_packages_root_has_no_loose_module() -> None:
+    modules = {path.name for path in (ROOT / "include/rollcall").glob("*.py")}
+    assert modules == {"__init__.py", "errors.py"}
+
+
+def test_every_room_is_in_the_table_of_layers() -> None:
+    layers = PAGE[PAGE.index("## The layers") : PAGE.index("## House rules")]
+    assert [room for room in ROOMS if f"`{room}/`" not in layers] == []
+
+
+def test_every_path_in_contributing_exists() -> None:
+    places = PAGE[PAGE.index("## Where each shared thing lives") : PAGE.index("## Five examples")]
+    named = re.findall(r"`([a-z_/*<>]+(?:\.py|/))`", places)
+    assert len(named) > 20
+    missing = []
+    for name in named:
+        pattern = re.sub(r"<[a-z]+>", "*", name)
+        homes = (ROOT, ROOT / "include", ROOT / "include/rollcall")
+        if "/" in name and not any(list(home.glob(pattern.rstrip("/"))) for home in homes):
+            missing.append(name)
+    assert missing == []
+
+
+def test_modules_are_about_one_thing() -> None:
+    modules = [
+        name
+        for name in tracked("include/*.py", "plugins/oneroster_provider/*.py")
+        if not name.endswith(("__init__.py", "__main__.py")) and "/migrations/" not in name
+    ]
+    lines = {name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in modules}
+    beyond = {name: count for name, count in lines.items() if not MIN_LINES <= count <= MAX_LINES}
+    assert {name: count for name, count in beyond.items() if name not in REASONS} == {}
+    assert [name for name in REASONS if name not in lines] == []
+
+
+def test_old_names_appear_nowhere() -> None:
+    old = re.compile(rf"\b(?:{OLD_NAMES})\b")
+    files = tracked("*.py", "*.md", "*.yaml", "*.yml", "*.sql", "*.html", "*.toml")
+    found = [
+        f"{name}: {match[0]}"
+        for name in files
+        if not name.startswith(KEEP_OLD_NAMES)
+        for match in old.finditer((ROOT / name).read_text(encoding="utf-8"))
+    ]
+    assert found == []
