@@ -69,7 +69,7 @@ with DAG(
     is_paused_upon_creation=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=3),
-    tags=["roster", "connections"],
+    tags=["rollcall-service", "connections"],
     params={
         "district": Param(
             None,

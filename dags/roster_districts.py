@@ -38,6 +38,7 @@ DOCS = """
 
 - **Sync now:** trigger this DAG. With `dry_run`, nothing is published.
 - **Past nights:** a backfill replays them into history.
+- **Roster:** the tab *Roster*, or [its page]({page}): changes, people left out, holds, and history.
 - **Settings:** `{district}.yaml`. **Credentials:** connection `{connection}`.
 """
 
@@ -186,6 +187,8 @@ def notify_on_failure(context):
 
 def build(district: District) -> DAG:
     """Build the district's DAG; its stages read top to bottom."""
+    from oneroster_provider.links import ROSTER_LINKS, page_url
+
     key, schedule, nights = district.district, district.schedule, Nights(district)
     texts = {
         "name": district.name,
@@ -194,11 +197,12 @@ def build(district: District) -> DAG:
         "timezone": schedule.timezone,
         "district": key,
         "connection": district.connection_id,
+        "page": page_url(f"/districts/{key}"),
     }
     with DAG(
         dag_id=district.dag_id,
         dag_display_name=district.name,
-        description=f"Nightly roster of {district.name}",
+        description=f"{key}: nightly roster of {district.name}",
         doc_md=DOCS.format(**texts),
         schedule=CronDataIntervalTimetable(schedule.cron(key), schedule.timezone) if district.enabled else None,
         start_date=nights.start_date(),
@@ -217,7 +221,9 @@ def build(district: District) -> DAG:
         validated = validate(key, pulled)
         mapped = map_roster(key, validated)
         published = publish(key, mapped)
-        report.override(outlets=[roster])(key, published)
+        reported = report.override(outlets=[roster])(key, published)
+        for task_output in (published, reported):
+            task_output.operator.operator_extra_links = ROSTER_LINKS
     return dag
 
 

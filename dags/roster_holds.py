@@ -134,7 +134,7 @@ with DAG(
     is_paused_upon_creation=False,
     # A waiting run counts as active, and no hold may wait for another.
     max_active_runs=10_000,
-    tags=["roster", "holds"],
+    tags=["rollcall-service", "holds"],
     params={
         "hold": Param(
             "", type="string", title="Hold", description_md="The hold ID, as shown by `rollcall holds list`."

@@ -37,11 +37,12 @@ def explain_failure(context):
 @task(retries=3, retry_delay=timedelta(minutes=5), execution_timeout=timedelta(minutes=10))
 def send_digest():
     """Build the digest and send it."""
+    from oneroster_provider.links import page_url
     from oneroster_provider.notifier import RollcallNotifier
     from rollcall.status.digest import HOLDS_DAG, holds_dag_notes, morning_digest
 
     notes = holds_dag_notes(is_paused(HOLDS_DAG))
-    RollcallNotifier(*morning_digest(Connection.get("warehouse"), notes)).notify({})
+    RollcallNotifier(*morning_digest(Connection.get("warehouse"), [*notes, page_url()])).notify({})
 
 
 def is_paused(dag_id):
@@ -77,7 +78,7 @@ with DAG(
     is_paused_upon_creation=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
-    tags=["roster", "morning"],
+    tags=["rollcall-service", "morning"],
     default_args={
         "owner": "data-engineering",
         "on_failure_callback": explain_failure,

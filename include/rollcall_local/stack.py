@@ -115,6 +115,7 @@ class Stack:
         """The addresses of all services, as text."""
         return "\n".join(
             (
+                f"Rosters    {self.airflow.api_url}/rosters/",
                 f"Airflow    {self.airflow.api_url}   user {self.airflow.user}   password {self.airflow.password}",
                 f"Sandbox    {self.sandbox_url}",
                 f"Commands   {self.source_line}",

@@ -15,6 +15,7 @@ import requests
 from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from oneroster_provider.links import page_url
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.status.webhooks import FORMATS, content, format_of
 
@@ -123,6 +124,7 @@ def notify_if_urgent(context: Any = None, district: str = "", minutes: int | Non
     from rollcall.status.digest import urgent_alert
 
     allowed = None if minutes is None else timedelta(minutes=minutes)
-    message = urgent_alert(Connection.get("warehouse"), district, allowed=allowed)
-    if message is not None:
-        RollcallNotifier(*message).notify(context or {})
+    found = urgent_alert(Connection.get("warehouse"), district, allowed=allowed)
+    if found is not None:
+        subject, message = found
+        RollcallNotifier(subject, f"{message}\n{page_url(f'/districts/{district}')}").notify(context or {})

@@ -73,7 +73,7 @@ def test_governance(parse):
     dag = parse().dags["roster_connections"]
     assert (dag.catchup, dag.is_paused_upon_creation, dag.max_active_runs) == (False, False, 1)
     assert dag.schedule == "30 20 * * *"
-    assert dag.tags == {"roster", "connections"}
+    assert dag.tags == {"rollcall-service", "connections"}
     assert dag.doc_md
     assert dag.params.dump() == {"district": None}
     [task] = dag.tasks

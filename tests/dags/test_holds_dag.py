@@ -7,7 +7,7 @@ def test_governance(parse):
     dag = parse().dags["roster_holds"]
     assert [task.task_id for task in dag.topological_sort()] == ["decision", "apply", "publish"]
     assert (dag.catchup, dag.is_paused_upon_creation, dag.schedule) == (False, False, None)
-    assert dag.tags == {"roster", "holds"}
+    assert dag.tags == {"rollcall-service", "holds"}
     assert dag.doc_md
     for task in dag.tasks:
         assert (task.owner, task.retries) == ("data-engineering", 2)

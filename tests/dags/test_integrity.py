@@ -41,6 +41,20 @@ def test_governance(parse, dag_id):
         assert task.retry_policy is not None
         assert task.doc_md
     assert [asset.name for asset in dag.get_task("report").outlets] == [dag_id]
+    assert dag.description.startswith(f"{dag_id.removeprefix('roster_')}: ")
+
+
+def test_publish_and_report_link_to_the_page(parse):
+    from airflow.sdk.types import TaskInstanceKey
+
+    dag = parse().dags["roster_maple"]
+    key = TaskInstanceKey("roster_maple", "publish", "run", 1, -1)
+    for task_id in STAGES:
+        links = {link.name: link.get_link(None, ti_key=key) for link in dag.get_task(task_id).operator_extra_links}
+        expected = {"Changes": "changes", "Left out": "left-out", "Holds": "holds"}
+        wanted = expected if task_id in ("publish", "report") else {}
+        assert {name: url.split("/rosters/districts/maple/")[1] for name, url in links.items()} == wanted
+    assert "/rosters/districts/maple)" in dag.doc_md
 
 
 def test_nights_are_on_the_districts_own_clock(parse):
