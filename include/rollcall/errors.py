@@ -63,9 +63,8 @@ _BY_STATE = {
     "42501": Fault(
         "warehouse_permission",
         "The warehouse user lacks a privilege for this.",
-        "`rollcall db upgrade` needs CREATE on the database (GRANT CREATE ON DATABASE … TO …). Everything else needs "
-        "the user that ran the upgrade, or its privileges on the schemas roster, roster_staging, roster_history and "
-        "roster_ops.",
+        "`rollcall db upgrade` needs CREATE on the database (GRANT CREATE ON DATABASE … TO …). Nights need the role "
+        "loader, and status needs ops: `rollcall db grants` prints them.",
         is_transient=False,
     ),
     "22P05": ENCODING,

@@ -38,3 +38,23 @@ def describe() -> None:
     from rollcall.warehouse.describe import page
 
     echo_text(page())
+
+
+@db.command(epilog=examples("db grants", "db grants --apply", "db grants --prefix roster"))
+@click.option("--apply", "is_applied", is_flag=True, help="Run the SQL instead of printing it.")
+@click.option("--prefix", default="rollcall", show_default=True, help="The role names begin with this.")
+@warehouse_option
+def grants(is_applied: bool, prefix: str, warehouse: str | None) -> None:
+    """Print the SQL for the roles owner, loader, reader, and ops. Repeat it after each upgrade."""
+    from rollcall.warehouse import grants
+    from rollcall.warehouse.session import connect, require_reachable, warehouse_from_environment
+
+    roles = grants.Roles.named(prefix)
+    url = warehouse_from_environment(warehouse)
+    if not is_applied:
+        echo_text(grants.script(roles, url.database or ""))
+        return
+    engine = connect(url)
+    require_reachable(engine)
+    grants.apply(engine, roles)
+    echo(f"Granted the privileges of {roles.owner}, {roles.loader}, {roles.reader}, and {roles.ops}.")

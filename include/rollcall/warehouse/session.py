@@ -91,9 +91,21 @@ SETTINGS = {
     "statement_timeout": _TIMEOUT,
     "lock_timeout": _TIMEOUT,
     "idle_in_transaction_session_timeout": _TIMEOUT,
+    "log_parameter_max_length_on_error": "0",
 }
 #: Settings of newer versions: the first version that has each, and its value.
 _VERSION_SETTINGS = {"idle_session_timeout": (140_000, "0"), "transaction_timeout": (170_000, _TIMEOUT)}
+
+#: Settings that keep values out of the server's log. A failed constraint would write the whole row into it, and
+#: `log_statement` every parameter. Rollcall reports its errors itself, by SQLSTATE. Only some users may set these.
+_PRIVATE_SETTINGS = {
+    "log_error_verbosity": "terse",
+    "log_min_messages": "fatal",
+    "log_parameter_max_length": "0",
+}
+
+#: The first version in which a user can be granted to set one.
+_PARAMETER_PRIVILEGES = 150_000
 
 #: Driver arguments for every connection.
 CONNECT_ARGS = {"client_encoding": "utf8"}
@@ -141,8 +153,19 @@ def _apply_settings(driver: Any, *, is_local: bool = False) -> None:
     version = driver.info.server_version
     later = {name: value for name, (since, value) in _VERSION_SETTINGS.items() if version >= since}
     settings = {**SETTINGS, **later}
-    calls = ", ".join([f"set_config(%s, %s, {str(is_local).lower()})"] * len(settings))
+    local = str(is_local).lower()
+    calls = ", ".join([f"set_config(%s, %s, {local})"] * len(settings))
     driver.execute(f"SELECT {calls}", [text for setting in settings.items() for text in setting])
+    may_set = (
+        "has_parameter_privilege(name, 'SET')"
+        if version >= _PARAMETER_PRIVILEGES
+        else "(SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"
+    )
+    values = ", ".join(["(%s, %s)"] * len(_PRIVATE_SETTINGS))
+    driver.execute(
+        f"SELECT set_config(name, value, {local}) FROM (VALUES {values}) AS private (name, value) WHERE {may_set}",
+        [text for setting in _PRIVATE_SETTINGS.items() for text in setting],
+    )
 
 
 def _require_supported(driver: Any) -> None:
