@@ -1,8 +1,8 @@
 """No library's exception carries a child's name out of a stage, whatever fails and wherever (rule 8).
 
 First with data and warehouses that make each library fail by itself; then every library's own failure, with the name in
-its text, in every stage. Looked at are the exception, everything Python would print of it, the log down to DEBUG, what
-a task hands Airflow, and what the ledger keeps.
+its text, in every stage. Checked are the exception, everything Python would print of it, the log down to DEBUG, what
+a task hands Airflow, what the ledger keeps, and PostgreSQL's own log.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from rollcall.model.tables import TABLES
 from rollcall.pipeline import run as night
 from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.settings import Usernames, UsernameSource
+from rollcall_local.postgres import EmbeddedPostgres
 from tests.conftest import PROVEN
 
 NAME = "Planted-Okonkwo"
@@ -74,24 +75,27 @@ LIBRARIES: dict[str, Callable[[sa.Engine], Any]] = {
 class Silence:
     """Holds what must not be told against everything that is."""
 
-    def __init__(self, caplog: pytest.LogCaptureFixture, engine: sa.Engine) -> None:
+    def __init__(self, caplog: pytest.LogCaptureFixture, engine: sa.Engine, server: EmbeddedPostgres) -> None:
         self.caplog = caplog
         self.engine = engine
+        self.server = server
+        self.logged_before = server.log.stat().st_size
 
     def broken_by(self, error: BaseException) -> list[str]:
         told = [str(error), repr(error), repr(error.args), "".join(traceback.format_exception(error))]
         told += [self.caplog.text, repr(pickle.loads(pickle.dumps(error)))]  # noqa: S301 - what we pickled ourselves
         with self.engine.connect() as connection:
             told += [repr(row) for row in connection.execute(sa.text("SELECT * FROM roster_ops.runs"))]
+        told.append(self.server.log.read_bytes()[self.logged_before :].decode())
         return [text for text in told if NAME in text]
 
 
 @pytest.fixture
-def silence(caplog: pytest.LogCaptureFixture, engine: sa.Engine) -> Silence:
+def silence(caplog: pytest.LogCaptureFixture, engine: sa.Engine, postgres: EmbeddedPostgres) -> Silence:
     caplog.set_level(logging.DEBUG)
     for name in ("rollcall", "sqlalchemy.engine", "great_expectations"):
         caplog.set_level(logging.DEBUG if name != "great_expectations" else logging.CRITICAL + 1, logger=name)
-    return Silence(caplog, engine)
+    return Silence(caplog, engine, postgres)
 
 
 def _fails(nights: Any, silence: Silence, ref: PullRef, stage: str, run: Callable[[], Any]) -> RollcallError:

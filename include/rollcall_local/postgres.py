@@ -147,7 +147,8 @@ class EmbeddedPostgres:
         return self.folder / "data"
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
+        """The server's own log."""
         return self.folder / "postgresql.log"
 
     def _create_folder(self, program: Installation) -> None:
@@ -181,7 +182,7 @@ class EmbeddedPostgres:
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # same text order on every system
         if not self._durable:
             command.append("--no-sync")
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             done = subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -203,7 +204,7 @@ class EmbeddedPostgres:
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         with interrupts_deferred():
-            self._process = start_session(command, log=self._log, cwd=self.folder, account=program.account)
+            self._process = start_session(command, log=self.log, cwd=self.folder, account=program.account)
             reaper.watch(_ending(self._process.pid))
 
     def _wait_until_ready(self) -> None:
@@ -220,8 +221,8 @@ class EmbeddedPostgres:
         raise self._failure(f"PostgreSQL was not ready within {_START_LIMIT:.0f} s")
 
     def _failure(self, what: str) -> RollcallError:
-        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-20:]) if self._log.exists() else ""
-        return RollcallError("postgres_failed", f"{what}. The end of {self._log}:\n{tail}\n")
+        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:]) if self.log.exists() else ""
+        return RollcallError("postgres_failed", f"{what}. The end of {self.log}:\n{tail}\n")
 
 
 def _ending(pid: int) -> Ending:

@@ -97,10 +97,11 @@ SETTINGS = {
 _VERSION_SETTINGS = {"idle_session_timeout": (140_000, "0"), "transaction_timeout": (170_000, _TIMEOUT)}
 
 #: Settings that keep values out of the server's log. A failed constraint would write the whole row into it, and
-#: `log_statement` every parameter. Rollcall reports its errors itself, by SQLSTATE. Only some users may set these.
+#: `log_statement` every parameter. Statements may still be logged, but not errors, whose first line can quote a value:
+#: Rollcall reports them itself, by SQLSTATE. Only some users may set these.
 _PRIVATE_SETTINGS = {
     "log_error_verbosity": "terse",
-    "log_min_messages": "fatal",
+    "log_min_messages": "log",
     "log_parameter_max_length": "0",
 }
 
