@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 ROOMS = sorted(path.name for path in (ROOT / "include/rollcall").iterdir() if (path / "__init__.py").exists())
 
-#: Modules have 100 to 400 lines. The limits leave room for a change; a module beyond them needs a reason here. Also listed
-#: are smaller ones that stay on purpose.
+#: Modules have 100 to 400 lines. The limits leave room for a change. A module beyond them needs a reason here; smaller
+#: modules that stay on purpose are listed too.
 MAX_LINES, MIN_LINES = 450, 25
 REASONS = {
     "include/rollcall/settings/machines.py": "read at the top of DAG files, which import little",
