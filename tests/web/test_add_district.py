@@ -257,3 +257,37 @@ def test_a_read_only_folder_gives_the_file_to_commit(browse, sandbox, districts_
     assert answer.headers["content-disposition"] == 'attachment; filename="birch.yaml"'
     assert "district: birch\n" in answer.text
     assert client.get("/api/v2/connections/oneroster_birch").status_code == 200
+
+
+def test_a_new_secret_is_tested_and_then_replaces_the_stored_one(browse, sandbox, districts_folder, engine):
+    from airflow.models.connection import Connection
+
+    text = (districts_folder / "elm.yaml").read_text().replace("elm", "birch").replace('"1.2"', '"1.1"')
+    (districts_folder / "birch.yaml").write_text(text)
+    client = browse("admin")
+    path = "/rosters/districts/birch/settings/connection"
+    assert "has no connection" in client.get(path).text
+    body = {"connection_id": "oneroster_birch", "conn_type": "oneroster", "host": sandbox.base_url("birch")}
+    extra = {"auth_url": sandbox.token_url("birch"), "headers": {"X-Ours": "kept"}}
+    secrets = {"login": BIRCH.client_id, "password": "old-secret-old-secret", "extra": json.dumps(extra)}
+    assert client.post("/api/v2/connections", json=body | secrets).status_code == 201
+    shown = client.get(path).text
+    assert BIRCH.client_id in shown
+    assert "old-secret-old" not in shown
+
+    fields = {"token_url": sandbox.token_url("birch"), "auth": "oauth2"}
+    draft = follow(client, path, **fields).removesuffix("/test")
+    assert outcomes(until(client, f"{draft}/test"))["Sign-in"] == "fail"
+    assert client.post(f"{draft}/test").status_code == 422
+    draft = follow(client, path, secret=BIRCH.client_secret, expires_on="2027-06-30", **fields).removesuffix("/test")
+    assert "The connection works" in until(client, f"{draft}/test")
+    assert follow(client, f"{draft}/test") == f"{path}?notice=connection_saved"
+    assert "last changed by adam" in client.get(path).text
+    stored = Connection.get_connection_from_secrets("oneroster_birch")
+    assert (stored.password, stored.port) == (BIRCH.client_secret, 0)
+    assert stored.extra_dejson == extra | {"expires_on": "2027-06-30"}
+    assert load_district(districts_folder / "birch.yaml").version == "1.2"
+    with engine.connect() as connection:
+        row = connection.execute(sa.text("SELECT before, after FROM roster_ops.decisions")).one()
+    assert (row.after["secret"], row.after["expires_on"], row.before["expires_on"]) == ("changed", "2027-06-30", None)
+    assert BIRCH.client_secret not in str(row)

@@ -244,19 +244,25 @@ class Edit:
         before, after = (text.splitlines() for text in (self.file.text, self.text))
         return "\n".join(difflib.unified_diff(before, after, name, name, lineterm="", n=1))
 
-    def write(self) -> None:
-        """Put the file in place of the old one at once; a reader sees the old text or the new.
-
-        :raises ActionRequired: `district_file_changed` when somebody else wrote it meanwhile, `district_file_readonly`.
-        """
+    def require_unchanged(self) -> None:
+        """:raises ActionRequired: `district_file_changed` if another person has written the file since it was read."""
         path = self.file.path
         if _read(path) != self.file.text:
             raise ActionRequired(
                 "district_file_changed",
-                f"{path.name} was changed by somebody else while this was being decided.",
-                remedy="Nothing was written. Give the command again.",
+                f"{path.name} was changed while this was being decided.",
+                remedy="Nothing was written. Run the command again.",
                 district=self.file.district.district,
             )
+
+    def write(self) -> None:
+        """Replace the file at once: a reader sees the old text or the new one.
+
+        :raises ActionRequired: `district_file_changed` if another person has written the file since it was read;
+            `district_file_readonly`.
+        """
+        self.require_unchanged()
+        path = self.file.path
         beside = path.with_name(f".{path.name}.new")
         try:
             _write(beside, self.text)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from rollcall.district_edits.current_roster import CurrentRoster
-from rollcall.district_edits.file import DistrictFile, Edit, with_setting
+from rollcall.district_edits.file import DistrictFile, Edit, with_setting, without_setting
 from rollcall.district_edits.suggestions import Suggestion, suggestions
 from rollcall.errors import ActionRequired
 from rollcall.settings import District
@@ -221,21 +221,42 @@ def decided(school: School) -> str:
     return school.site_id or (EXCLUDE if school.state == "exclude" else UNDECIDED)
 
 
-def decide(file: DistrictFile, schools: Schools, decisions: Mapping[str, str]) -> Edit:
-    """The file with these decisions; what is decided so already stays untouched.
+def decide(
+    file: DistrictFile, schools: Schools, decisions: Mapping[str, str], targets: Mapping[str, str] | None = None
+) -> Edit:
+    """The file with these decisions. Decisions that it already has stay untouched.
 
-    :param decisions: sourcedId to a site's id, `exclude` or `undecided`.
-    :raises ActionRequired: `no_sites`.
+    :param decisions: sourcedId to a site's ID, `exclude` or `undecided`.
+    :param targets: sites to add, ID to name.
+    :raises ActionRequired: `no_sites` if the district has no sites and none are added.
     """
-    schools.require_targets()
+    if not targets:
+        schools.require_targets()
     changed = [
         school for school in schools.schools if decisions.get(school.sourced_id, decided(school)) != decided(school)
     ]
 
     def change(text: str) -> str:
+        text = _with_targets(text, file.district, targets or {})
         for school in changed:
             path = ("sites", "map", school.sourced_id)
             text = with_setting(text, path, decisions[school.sourced_id], remark=school.name)
         return text
 
     return file.edited(change)
+
+
+def every_school_its_own(file: DistrictFile) -> Edit:
+    """The file without sites: every school is its own site."""
+    return file.edited(lambda text: without_setting(text, ("sites",)))
+
+
+def _with_targets(text: str, district: District, added: Mapping[str, str]) -> str:
+    known = [] if district.sites is None else district.sites.targets
+    if added and isinstance(known, list) and known:
+        whole: Any = {name: name for name in known} | dict(added)
+        is_plain = all(key == name for key, name in added.items())
+        return with_setting(text, ("sites", "targets"), list(whole) if is_plain else whole)
+    for key, name in added.items():
+        text = with_setting(text, ("sites", "targets", key), name)
+    return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,10 @@ from rollcall.district_edits.sites import schools_of
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.landing.zone import Landing
 from rollcall.onboarding.draft import FoundSchool, plain, propose_id
-from rollcall.onboarding.onboarding import DistrictOptions, Onboarding
+from rollcall.onboarding.onboarding import DistrictOptions, Onboarding, check_replacement
 from rollcall.onboarding.preview_pull import pull_preview
 from rollcall.onboarding.recognition import ParsedCredentials
-from rollcall.settings import District
+from rollcall.settings import District, find_district
 
 #: Stores changed fields of the draft, and the credentials if they changed.
 Save = Callable[[dict[str, Any], ParsedCredentials | None], None]
@@ -32,12 +32,14 @@ class DraftTest:
     """The test of one draft. It runs in the background and saves what it finds as it finds it.
 
     :param district: the district whose connection changes; empty for a new district.
+    :param extra: the other settings of that connection.
     """
 
     engine: sa.Engine
     landing: Landing
     found: ParsedCredentials
     district: str
+    extra: Mapping[str, Any]
     save: Save
 
     def run(self) -> None:
@@ -54,10 +56,15 @@ class DraftTest:
 
     def _check(self) -> tuple[District, ParsedCredentials] | None:
         """The district and its connection as they were found to work; None if they do not."""
-        name = self.district or propose_id(self.found.name)
         is_new = not self.district
-        onboarding = Onboarding(name, DistrictOptions(), replace=not is_new, keep=False, watch=self._watch)
-        district, found, recorded = onboarding.check(self.found, self.engine)
+        if is_new:
+            name = propose_id(self.found.name)
+            onboarding = Onboarding(name, DistrictOptions(), keep=False, watch=self._watch)
+            district, found, recorded = onboarding.check(self.found, self.engine)
+        else:
+            name = self.district
+            before = find_district(name)
+            district, found, recorded = check_replacement(before, self.found, self.extra, self.engine, self._watch)
         checked = recorded.checked
         shown = [
             FoundSchool(sourced_id=one.sourced_id, name=one.name, students=one.students, staff=one.teachers)

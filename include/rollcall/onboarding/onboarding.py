@@ -120,10 +120,10 @@ class Onboarding:
         district = self._described(version or "1.2", found.name)
         require_new_client(district, found.raw_connection(district.connection_id))
         recorded = self._recorded(district, found, engine)
-        if not self._options.version and (other := _answering_version(recorded.checked)):
+        if not self._options.version and (other := answering_version(recorded.checked)):
             district = self._described(other, found.name)
             recorded = self._recorded(district, found, engine)
-        if signature := _accepted_signature(recorded.checked):
+        if signature := accepted_signature(recorded.checked):
             found = replace(found, signature=signature)
             recorded = self._recorded(district, found, engine)
         org = recorded.checked.district_org
@@ -221,6 +221,39 @@ class Onboarding:
         )
 
 
+def merged_connection(conn_id: str, found: ParsedCredentials, extra: Mapping[str, Any]) -> RawConnection:
+    """New credentials with the other settings of the connection they replace, such as headers.
+
+    :param extra: of the connection that is replaced.
+    """
+    raw = found.raw_connection(conn_id)
+    kept = {key: value for key, value in extra.items() if key not in ("auth_url", "auth", "signature", "expires_on")}
+    return replace(raw, extra={**kept, **raw.extra})
+
+
+def check_replacement(
+    district: District, found: ParsedCredentials, extra: Mapping[str, Any], engine: sa.Engine, watch: Watch
+) -> tuple[District, ParsedCredentials, Recorded]:
+    """Check new credentials of an existing district. Nothing is stored.
+
+    :param extra: the other settings of the connection that is replaced.
+    :returns: as `Onboarding.check`.
+    """
+
+    def recorded() -> Recorded:
+        raw = merged_connection(district.connection_id, found, extra)
+        return check_and_record(district, lambda: raw, engine, keep=False, watch=watch)
+
+    made = recorded()
+    if other := answering_version(made.checked):
+        district = msgspec.structs.replace(district, version=other)
+        made = recorded()
+    if signature := accepted_signature(made.checked):
+        found = replace(found, signature=signature)
+        made = recorded()
+    return district, found, made
+
+
 def _pull(
     district: District,
     raw: RawConnection,
@@ -253,14 +286,14 @@ def _other_copy(raw: RawConnection, *, is_stored: bool) -> str:
     )
 
 
-def _accepted_signature(checked: CheckReport) -> Signature | None:
+def accepted_signature(checked: CheckReport) -> Signature | None:
     """The signature that a failed check found to be accepted instead of the one it tried."""
     seen = (diagnosis for step in checked.failed for diagnosis in step.diagnoses)
     found = next((diagnosis for diagnosis in seen if diagnosis.mistake == "other_signature"), None)
     return found.values["signature"] if found else None
 
 
-def _answering_version(checked: CheckReport) -> Literal["1.1", "1.2", ""]:
+def answering_version(checked: CheckReport) -> Literal["1.1", "1.2", ""]:
     """The version that a failed check found instead of the one it tried."""
     seen = {diagnosis.mistake for step in checked.failed for diagnosis in step.diagnoses}
     for version in ("1.1", "1.2"):

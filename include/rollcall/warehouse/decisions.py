@@ -41,6 +41,12 @@ def record(
     )
 
 
+def lock(connection: sa.Connection, district: str) -> None:
+    """Wait until no other transaction changes the district's settings, and keep others waiting until this one ends."""
+    name = sa.func.hashtext(f"rollcall settings of {district}")
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
+
+
 def newest(
     connection: sa.Connection, district: str, *, actions: tuple[str, ...] = (), limit: int = 20
 ) -> list[dict[str, Any]]:

@@ -13,7 +13,18 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from rollcall.errors import InternalError, RollcallError, to_rollcall_error
-from rollcall.web import add_district, district, districts, history, holds, people, rendering, sync
+from rollcall.web import (
+    add_district,
+    district,
+    districts,
+    history,
+    holds,
+    people,
+    rendering,
+    settings_connection,
+    settings_sections,
+    sync,
+)
 from rollcall.web.access import Access
 from rollcall.web.page import NotSignedIn
 from rollcall.web.safety import Safety
@@ -29,6 +40,8 @@ ROUTERS = (
     people.router,
     holds.router,
     history.router,
+    settings_sections.router,
+    settings_connection.router,
 )
 
 _NOT_FOUND = ("district_unknown", "no_such_hold", "ambiguous_hold", "no_such_run", "draft_ended")

@@ -100,7 +100,9 @@ def start_test(page: Page, opened: OpenDraft, found: ParsedCredentials) -> None:
     untested = {name: getattr(blank, name) for name in ("steps", "email", "people", "people_rows", "facts", "reason")}
     save_draft(page, opened, found=found, status="testing", attempt=attempt, people_error="", **untested)
     save = _Saver(page.engine, page.access, opened.draft_id, attempt)
-    test = DraftTest(page.engine, Landing(default_landing()), found, page.district_id, save)
+    existing = page.access.connection(page.district.connection_id) if page.district_id else None
+    extra = {} if existing is None else dict(existing.extra)
+    test = DraftTest(page.engine, Landing(default_landing()), found, page.district_id, extra, save)
     threading.Thread(target=_run, args=[test], name="draft test", daemon=True).start()
 
 

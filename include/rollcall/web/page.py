@@ -38,6 +38,7 @@ TABS = (
     ("holds", "Holds", "/holds", Right.EDIT),
     ("person", "Why not here?", "/person", Right.EDIT),
     ("history", "History", "/history", Right.EDIT),
+    ("settings", "Settings", "/settings", Right.EDIT),
 )
 
 

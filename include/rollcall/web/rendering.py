@@ -25,6 +25,9 @@ _HERE = Path(__file__).parent
 
 #: Sentences shown after an action, by code. A URL carries only the code.
 NOTICES: dict[str, str] = {
+    "settings_saved": "Saved in the district's file.",
+    "nothing_changed": "The district's file already has these settings. Nothing was written.",
+    "connection_saved": "The connection is stored in Airflow. The next run uses it.",
     "approved": "Approved. The run that publishes it has started.",
     "approved_only": "Approved. The next run publishes it.",
     "rejected": "Rejected. The published rows stay as they are.",

@@ -64,6 +64,25 @@
       button.remove();
     });
 
+    // What a change does is shown while it is chosen: <form data-live="ID of the place">. The form's answer has it as #live.
+    for (const form of document.querySelectorAll("form[data-live]")) {
+      let waiting = 0, newest = 0;
+      form.addEventListener("change", () => {
+        clearTimeout(waiting);
+        waiting = setTimeout(async () => {
+          const turn = ++newest;
+          const place = document.getElementById(form.dataset.live);
+          const body = new URLSearchParams(new FormData(form));
+          const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });
+          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+          if (turn !== newest) return;
+          const shown = page.getElementById("live");
+          place.className = shown ? "card" : "";
+          place.replaceChildren(...(shown ? shown.childNodes : []));
+        }, 250);
+      });
+    }
+
     // A part of a page that is fetched again until it is done: <div data-poll="URL" data-every="2">.
     for (const part of document.querySelectorAll("[data-poll]")) poll(part);
   });
