@@ -1,4 +1,4 @@
-"""Settings of a district on the page: shown with whom they affect, confirmed, written with comments kept, recorded."""
+"""Settings of a district on the page: shown with who is affected, confirmed, written with comments kept, recorded."""
 
 from __future__ import annotations
 

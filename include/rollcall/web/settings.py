@@ -1,4 +1,4 @@
-"""Settings of a district: each change is shown with whom it affects, then written into the district's file."""
+"""Settings of a district: each change is shown with the people it affects, then written into the district's file."""
 
 from __future__ import annotations
 
