@@ -166,7 +166,7 @@ def test_after_seven_days_without_a_complete_full_pull_there_is_one(nights, rost
     nights.began = datetime(2026, 11, 1, 8, tzinfo=UTC)  # the first night is Monday's
     nights.publish(roster("ada"))
     assert _plan(nights, days=5).mode == "delta"
-    assert "the last complete full pull was on 2026-11-02" in _plan(nights, days=7.5).reason
+    assert "the last complete full pull was on November 2, 2026" in _plan(nights, days=7.5).reason
 
 
 def test_a_full_pull_that_was_not_proven_is_none(nights, roster):

@@ -123,7 +123,7 @@ def landed(*proof: Any, **rest: Any) -> LandedCollection:
         ),
         (
             "users: 12 rows in 1 page of up to 12; an empty page followed the last page; "
-            "modified since 2026-11-20 08:15 UTC",
+            "modified since November 20, 2026 at 8:15 AM UTC",
             landed("empty_page", None, 12, 12, 1, 12, since=datetime(2026, 11, 20, 8, 15, tzinfo=UTC)),
         ),
         (

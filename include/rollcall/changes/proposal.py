@@ -39,6 +39,7 @@ from rollcall.changes.published import (
 from rollcall.changes.references import REFERENCES, Targets, Verdict, compute_facts, judge_rows
 from rollcall.changes.roster_changes import IN_CLASSES, NONE, RosterChanges, concat_keys
 from rollcall.changes.shares import find_jumps, may_jump, people_with_facts, read_published_shares
+from rollcall.display.dates import format_instant
 from rollcall.errors import RollcallError
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
@@ -109,8 +110,8 @@ def refuse_older(state: DistrictState, pull: Pull, now: datetime) -> None:
         require_not_in_future(now, current, pull.district)
     raise RollcallError(
         "pull_is_older",
-        f"Readers of {pull.district} have the roster of {current:%Y-%m-%d %H:%M} UTC; this pull is from "
-        f"{pull.as_of:%Y-%m-%d %H:%M} UTC.",
+        f"The published roster of {pull.district} is from {format_instant(current)}; this pull is from "
+        f"{format_instant(pull.as_of)}.",
         remedy="Nothing needs to be done. For a newer roster, run a sync now.",
         district=pull.district,
     )

@@ -18,6 +18,7 @@ from rollcall.check.raw_connection import RawConnection
 from rollcall.check.requests import CheckSession
 from rollcall.check.steps import OTHER_COPY, CheckReport, CheckStopped, Diagnosis, StepResult, StepRunner, Watch
 from rollcall.check.survey import Survey
+from rollcall.display.dates import format_date
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.oneroster.errors import OneRosterError, PermissionRefused
 from rollcall.oneroster.http import Budget
@@ -73,9 +74,9 @@ def check_certificates(connection: OneRosterConnection) -> StepResult:
         if (days := (until - datetime.now(UTC)).days) < _EXPIRY_WARNING_DAYS:
             remedy = "Tell its operator. Pulls fail from that day on."
             return StepResult(
-                f"The certificate of {url.hostname} expires in {days} days, on {until:%Y-%m-%d}.", "warning", remedy
+                f"The certificate of {url.hostname} expires in {days} days, on {format_date(until)}.", "warning", remedy
             )
-        valid.append(f"{url.hostname} until {until:%Y-%m-%d}")
+        valid.append(f"{url.hostname} until {format_date(until)}")
     return StepResult(f"certificate of {' and of '.join(valid)}")
 
 

@@ -8,7 +8,7 @@ import sys
 import click
 
 from rollcall.cli.grammar import district_argument, examples
-from rollcall.cli.options import retired_option, warehouse_option
+from rollcall.cli.options import open_warehouse, retired_option, warehouse_option
 from rollcall.display.echo import echo, echo_json, echo_text
 
 
@@ -37,13 +37,12 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
     from rollcall.credentials.lookup import find_connection
     from rollcall.display.terminal import line, open_console
     from rollcall.settings import find_district
-    from rollcall.warehouse.session import connect, warehouse_from_environment
 
     if as_json and as_email:
         raise click.UsageError("Use either --json or --email.")
     settings = find_district(district)
     is_named = warehouse or os.environ.get("AIRFLOW_CONN_WAREHOUSE")
-    engine = connect(warehouse_from_environment(warehouse)) if is_named else None
+    engine = open_warehouse(warehouse) if is_named else None
     with open_console(sys.stderr).status(line(f"Checking the connection of {settings.name}")):
         recorded = check_and_record(
             settings,

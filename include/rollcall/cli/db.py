@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rollcall.cli.grammar import CommandGroup, examples
-from rollcall.cli.options import warehouse_option
+from rollcall.cli.options import open_warehouse, warehouse_option
 from rollcall.display.echo import echo, echo_text
 
 
@@ -19,9 +19,9 @@ def db() -> None:
 def upgrade(warehouse: str | None) -> None:
     """Create Rollcall's schemas in the warehouse, or upgrade them to the latest version."""
     from rollcall.warehouse import migrate
-    from rollcall.warehouse.session import connect, require_reachable, warehouse_from_environment
+    from rollcall.warehouse.session import require_reachable
 
-    engine = connect(warehouse_from_environment(warehouse))
+    engine = open_warehouse(warehouse)
     require_reachable(engine)
     before, after = migrate.upgrade(engine)
     if before == after:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from rollcall.cli.grammar import CommandGroup, district_argument, examples
-from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
+from rollcall.cli.options import json_option, landing_option, open_warehouse, retired_option, warehouse_option
 from rollcall.display.echo import echo, echo_json, echo_text
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing
@@ -247,10 +247,8 @@ def purge(district: str, yes_delete: str | None, as_json: bool, warehouse: str |
     """
     from rollcall.retention import receipt as report
     from rollcall.retention.purge import measure_district_data, purge, require_confirmation
-    from rollcall.warehouse.session import connect as connect_to
-    from rollcall.warehouse.session import warehouse_from_environment
 
-    engine = connect_to(warehouse_from_environment(warehouse))
+    engine = open_warehouse(warehouse)
     zone = Landing(landing)
     there = measure_district_data(engine, district, zone)
     if there.is_empty:
@@ -276,11 +274,9 @@ def _targets(sites: Sequence[str]) -> dict[str, str]:
 
 def _engine(warehouse: str | None) -> sa.Engine | None:
     """The warehouse that stores the check's result, or None: a check works without one."""
-    from rollcall.warehouse.session import connect as connect_to
-    from rollcall.warehouse.session import warehouse_from_environment
 
     is_named = warehouse or os.environ.get("AIRFLOW_CONN_WAREHOUSE")
-    return connect_to(warehouse_from_environment(warehouse)) if is_named else None
+    return open_warehouse(warehouse) if is_named else None
 
 
 def _completed(found: ParsedCredentials) -> ParsedCredentials:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollcall.cli.grammar import district_argument
+from rollcall.cli.options import open_warehouse
 from rollcall.display.echo import echo, echo_json, echo_text
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ class DistrictContext:
         return DistrictFile.of(self.district)
 
     def engine(self) -> sa.Engine:
-        from rollcall.warehouse.session import connect, warehouse_from_environment
 
-        return connect(warehouse_from_environment(self.warehouse))
+        return open_warehouse(self.warehouse)
 
 
 def with_district(function: Callable[..., None]) -> Callable[..., None]:

@@ -9,7 +9,7 @@ from datetime import datetime
 import click
 
 from rollcall.cli.grammar import district_argument, examples
-from rollcall.cli.options import json_option, landing_option, warehouse_option
+from rollcall.cli.options import json_option, landing_option, open_warehouse, warehouse_option
 from rollcall.display.echo import echo_data, echo_json, echo_text
 from rollcall.landing.zone import Landing
 from rollcall.settings import find_district
@@ -50,12 +50,11 @@ def diff(
     """
     from rollcall.diff import render
     from rollcall.diff.diff import between_nights, next_publish
-    from rollcall.warehouse.session import connect, warehouse_from_environment
 
     if as_csv and as_json:
         raise click.UsageError("Give either --csv or --json, not both.")
     settings = find_district(district)
-    engine = connect(warehouse_from_environment(warehouse))
+    engine = open_warehouse(warehouse)
     if between:
         changes = between_nights(engine, settings, between[0].date(), between[1].date(), school)
     else:
@@ -84,10 +83,9 @@ def explain(district: str, who: tuple[str, ...], forward: bool, as_json: bool, w
     from rollcall.explain.explain import explain as explained
     from rollcall.explain.render import print_explanation, print_matches, print_near
     from rollcall.explain.timeline import PersonMatches
-    from rollcall.warehouse.session import connect, warehouse_from_environment
 
     settings = find_district(district)
-    result = explained(connect(warehouse_from_environment(warehouse)), settings, " ".join(who))
+    result = explained(open_warehouse(warehouse), settings, " ".join(who))
     if as_json:
         echo_json(asdict(result))
     elif isinstance(result, PersonMatches):

@@ -10,7 +10,15 @@ from pathlib import Path
 import click
 
 from rollcall.cli.grammar import district_argument, examples, optional_district_argument
-from rollcall.cli.options import json_option, landing_option, retired_option, warehouse_option
+from rollcall.cli.options import (
+    json_option,
+    landing_option,
+    open_ready_warehouse,
+    open_warehouse,
+    retired_option,
+    warehouse_option,
+)
+from rollcall.display.dates import format_instant
 from rollcall.display.echo import echo, echo_data, echo_json
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
@@ -45,14 +53,16 @@ def backfill(
     A pull newer than the published roster is published. If a night's pull was not kept, the command fetches the records
     modified since then, in their current state, and reports that.
     """
-    from rollcall.orchestration.backfill import backfill_night, nights_between
-    from rollcall.warehouse.session import connect, warehouse_from_environment
-
     if (district is None) == (not all_districts):
         raise click.UsageError("Name a DISTRICT, or give --all-districts.")
-    engine, zone = connect(warehouse_from_environment(warehouse)), Landing(landing)
+    districts = [find_district(district)] if district else _enabled()
+    engine, zone = open_ready_warehouse(warehouse), Landing(landing)
+
+    # takes seconds
+    from rollcall.orchestration.backfill import backfill_night, nights_between
+
     outcomes = []
-    for settings in [find_district(district)] if district else _enabled():
+    for settings in districts:
         tonight = night_of(datetime.now(UTC), settings.schedule.timezone)
         for night in nights_between(first.date(), last.date(), tonight):
             outcome = backfill_night(engine, settings, zone, night, every=every)
@@ -77,10 +87,9 @@ def resume(district: str, clock: bool, as_json: bool, warehouse: str | None) -> 
     """Resume publishing DISTRICT. The next run is a full pull."""
     from rollcall.history.clock_repair import reset_future_instants
     from rollcall.history.rollback import resume as go_on
-    from rollcall.warehouse.session import connect, warehouse_from_environment
 
     settings = find_district(district)
-    engine = connect(warehouse_from_environment(warehouse))
+    engine = open_warehouse(warehouse)
     if clock:
         found = reset_future_instants(engine, settings)
         if as_json:
@@ -110,19 +119,20 @@ def rollback(district: str, to_run: str, as_json: bool, warehouse: str | None, l
 
     Runs keep pulling, but publish nothing until `rollcall resume`. The next pull is full.
     """
+    settings = find_district(district)
+    engine = open_ready_warehouse(warehouse)
+
+    # takes seconds
     from rollcall.history.rollback import rollback as roll_back
     from rollcall.orchestration.terminal import terminal_run_id
-    from rollcall.warehouse.session import connect, warehouse_from_environment
 
-    settings = find_district(district)
-    engine = connect(warehouse_from_environment(warehouse))
     done = roll_back(engine, settings, Landing(landing), terminal_run_id(), to_run)
     if as_json:
         echo_json(asdict(done))
         return
     echo(
-        f"Published roster of {settings.name}: {done.as_of:%Y-%m-%d %H:%M} UTC, as published by {done.to_run} "
-        f"(generation {done.generation})."
+        f"Published roster of {settings.name}: {format_instant(done.as_of, settings.schedule.timezone)}, as published "
+        f"by {done.to_run} (generation {done.generation})."
     )
     for table, rows in done.rows.items():
         echo(f"  {table}: {rows:,} rows changed")
@@ -156,12 +166,11 @@ def roster(
     from rollcall.files.private import write_private
     from rollcall.history import tables
     from rollcall.history.tables import encode
-    from rollcall.warehouse.session import connect, warehouse_from_environment
 
     if (as_of is None) == (as_published is None):
         raise click.UsageError("Give either --as-of or --as-published.")
     settings = find_district(district)
-    engine = connect(warehouse_from_environment(warehouse))
+    engine = open_warehouse(warehouse)
     if as_of is not None:
         found = tables.read_as_of(engine, settings, as_of.date(), table)
     elif as_published is not None:

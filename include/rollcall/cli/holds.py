@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollcall.cli.grammar import CommandGroup, district_argument, examples, optional_district_argument
-from rollcall.cli.options import json_option, retired_option, warehouse_option
+from rollcall.cli.options import json_option, open_warehouse, retired_option, warehouse_option
 from rollcall.display.echo import echo_json
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ def _print_decision(done: Decision, as_json: bool) -> None:
 
 @contextmanager
 def _connected(warehouse: str | None) -> Iterator[sa.Connection]:
-    from rollcall.warehouse.session import connect, warehouse_from_environment, warehouse_transaction
+    from rollcall.warehouse.session import warehouse_transaction
 
-    engine = connect(warehouse_from_environment(warehouse))
+    engine = open_warehouse(warehouse)
     with warehouse_transaction(engine, "holds") as connection:
         yield connection
     engine.dispose()

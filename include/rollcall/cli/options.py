@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rollcall.display.echo import echo
 from rollcall.landing.zone import default_landing
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+#: Seconds until a warehouse that does not answer counts as unreachable.
+_CONNECT_SECONDS = 4
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +58,29 @@ def retired_option(old: str, new: str, *, is_flag: bool = False) -> Callable[[F]
             raise click.UsageError(f"{old} is retired. Use {new}.")
 
     return click.option(old, hidden=True, expose_value=False, is_eager=True, is_flag=is_flag, callback=refuse)
+
+
+def open_warehouse(given: str | None) -> sa.Engine:
+    """The warehouse of a command. A person waits, so a server that does not answer is given up on sooner than at night.
+
+    :raises RollcallError: `no_warehouse`, `warehouse_setting`.
+    """
+    from rollcall.warehouse.session import connect, warehouse_from_environment
+
+    return connect(warehouse_from_environment(given), seconds=_CONNECT_SECONDS)
+
+
+def open_ready_warehouse(given: str | None) -> sa.Engine:
+    """The same, after a check that it answers and has the tables of this version. For commands that load the pipeline,
+    which takes seconds.
+
+    :raises RollcallError: also `warehouse_unreachable`, `warehouse_version`.
+    """
+    from rollcall.warehouse.session import warehouse_transaction
+
+    engine = open_warehouse(given)
+    with warehouse_transaction(engine, "command"):
+        return engine
 
 
 def landing_option(command: F) -> F:

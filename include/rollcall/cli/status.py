@@ -6,7 +6,7 @@ import click
 from rich.table import Table as Grid
 
 from rollcall.cli.grammar import examples
-from rollcall.cli.options import json_option, warehouse_option
+from rollcall.cli.options import json_option, open_warehouse, warehouse_option
 from rollcall.display.dates import format_date
 from rollcall.display.echo import echo_json
 from rollcall.display.terminal import open_console, plain_grid
@@ -23,9 +23,9 @@ def status(every: bool, as_json: bool, warehouse: str | None) -> None:
     from rollcall.status.airflow_dags import holds_notes
     from rollcall.status.digest import totals
     from rollcall.status.status import statuses
-    from rollcall.warehouse.session import connect, warehouse_from_environment, warehouse_transaction
+    from rollcall.warehouse.session import warehouse_transaction
 
-    engine = connect(warehouse_from_environment(warehouse))
+    engine = open_warehouse(warehouse)
     with warehouse_transaction(engine, "status") as connection:
         districts = statuses(connection, *load_districts())
     shown = [status for status in districts if every or status.action_required]

@@ -9,7 +9,7 @@ from functools import partial
 import click
 
 from rollcall.cli.grammar import district_argument, examples
-from rollcall.cli.options import json_option, landing_option, warehouse_option
+from rollcall.cli.options import json_option, landing_option, open_ready_warehouse, warehouse_option
 from rollcall.display.echo import echo, echo_json
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.landing.zone import Landing
@@ -55,6 +55,8 @@ def sync(
 
     connection = None if remap else connect_to_provider(settings.connection_id, partial(echo, err=True))
 
+    engine = open_ready_warehouse(warehouse)
+
     from rollcall.extract.pull import Plan
     from rollcall.landing.pull import PullRef
     from rollcall.orchestration.terminal import Terminal, run_stages, terminal_run_id
@@ -62,9 +64,7 @@ def sync(
     from rollcall.pipeline.remap import prepare_remap
     from rollcall.pipeline.stage_record import recorded_run
     from rollcall.reports import report
-    from rollcall.warehouse.session import connect, warehouse_from_environment
 
-    engine = connect(warehouse_from_environment(warehouse))
     zone, run_id, key = Landing(landing), terminal_run_id(), settings.district
     with Terminal(settings.name) as terminal, recorded_run(engine, key, run_id):
         if remap:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
+from rollcall.display.dates import format_instant
 from rollcall.landing.pull import LandedCollection, Proof
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ def summary(landed: LandedCollection) -> str:
     completeness = _PROOFS[proof.kind] if proof.kind != "unproven" else f"NOT proven complete: {proof.reason}"
     notes = [
         proof.reason if proof.proven else "",
-        f"modified since {landed.since:%Y-%m-%d %H:%M} UTC" if landed.since else "",
+        f"modified since {format_instant(landed.since)}" if landed.since else "",
         f"{landed.unreadable:,} unreadable" if landed.unreadable else "",
         f"{landed.not_landed:,} people not landed" if landed.not_landed else "",
     ]

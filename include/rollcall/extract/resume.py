@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 import fsspec
 import msgspec
 
+from rollcall.display.dates import format_instant
 from rollcall.errors import RollcallError
 from rollcall.landing.manifests import Contract, ContractType, Part, from_json, load, to_json
 from rollcall.landing.pull import LandedCollection, Mode, Pull, PullRef, Usage
@@ -102,7 +103,7 @@ class ResumeJournal:
             [started.written_at, *(partial.written_at for partial in partials if partial and partial.written_at)]
         )
         if self._now() - last > RESUME_WINDOW:
-            log.info("%s: not resumed, because it stopped at %s", started.pull_id, f"{last:%Y-%m-%d %H:%M} UTC")
+            log.info("%s: not resumed, because it stopped at %s", started.pull_id, format_instant(last))
             return None
         return started
 

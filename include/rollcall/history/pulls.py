@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_date
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.extract.pull import Plan
 from rollcall.landing.manifests import load
@@ -100,6 +101,6 @@ def refetch_message(night: date, plan: Plan) -> str:
     """The message for a night whose pull is not kept."""
     what = "everything" if plan.mode == "full" else "the changes since then"
     return (
-        f"Re-fetched, not replayed: no pull of the night of {night} is kept. This run pulls {what}. "
+        f"Re-fetched, not replayed: no pull of the night of {format_date(night)} is kept. This run pulls {what}. "
         "History of that night is not written, and no watermark moves."
     )

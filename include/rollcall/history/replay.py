@@ -14,6 +14,7 @@ from datetime import datetime
 import pyarrow as pa
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_date
 from rollcall.errors import ActionRequired, RollcallError, redact_errors
 from rollcall.history.pulls import LandedPull, landed_pulls, validate_by_current_rules
 from rollcall.history.roster_at import RosterAt, rebuild_rosters
@@ -205,7 +206,7 @@ def _summary(district: District, chosen: list[LandedPull], written: _ReplayResul
 
 def _sentences(district: District, chosen: list[LandedPull], written: _ReplayResult) -> Iterator[str]:
     pulls = "1 pull" if len(chosen) == 1 else f"{len(chosen)} pulls"
-    yield f"Replayed the night of {chosen[-1].night(district)} from {pulls}:"
+    yield f"Replayed the night of {format_date(chosen[-1].night(district))} from {pulls}:"
     yield (
         f"{written.rows:,} {'row' if written.rows == 1 else 'rows'} of history changed."
         if written.rows

@@ -14,6 +14,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_date, format_instant
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.exports.parquet import export_if_configured
 from rollcall.history.published import require_kept
@@ -93,7 +94,8 @@ def rollback(engine: sa.Engine, district: District, landing: Landing, run_id: st
         _require_consistency(connection, district, to_run, knows_left_out=changes is not None)
         write_published(connection, key, Interval(now, run_id))
         as_of = _content_as_of(connection, target)
-        why = f"rolled back on {now:%Y-%m-%d %H:%M} UTC to the roster of {as_of:%Y-%m-%d %H:%M} UTC"
+        zone = district.schedule.timezone
+        why = f"rolled back on {format_instant(now, zone)} to the roster of {format_instant(as_of, zone)}"
         connection.execute(
             sa.update(state)
             .where(state.c.district_id == key)
@@ -143,7 +145,7 @@ def _published_run(connection: sa.Connection, district: District, run_id: str) -
     if row is not None:
         return row
     newest = sa.select(runs.c.run_id, runs.c.night).where(*where).order_by(runs.c.generation.desc()).limit(5)
-    known = "; ".join(f"{one.run_id} (night of {one.night})" for one in connection.execute(newest))
+    known = "; ".join(f"{one.run_id} (night of {format_date(one.night)})" for one in connection.execute(newest))
     raise ActionRequired(
         "run_not_published",
         f"No run {run_id} published {district.name}.",

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_date, format_instant
 from rollcall.errors import ActionRequired
 from rollcall.files.spreadsheet import to_csv
 from rollcall.history.published import generation_at_evening, require_kept, rows_at
@@ -62,7 +63,7 @@ def read_as_published(engine: sa.Engine, district: District, night: date, table:
         if generation is None:
             raise ActionRequired(
                 "nothing_published",
-                f"{district.name} had not been published by the night of {night}.",
+                f"{district.name} had not been published by the night of {format_date(night)}.",
                 remedy=f"For the roster by that night's pull: rollcall roster {key} --as-of {night}",
                 district=key,
             )
@@ -70,7 +71,8 @@ def read_as_published(engine: sa.Engine, district: District, night: date, table:
         filters = (runs.c.district_id == key, runs.c.generation == generation, runs.c.status == "published")
         run = connection.execute(sa.select(runs.c.run_id, runs.c.night).where(*filters)).one()
         rows = rows_at(connection, key, TABLES[table], generation)
-    summary = f"{table} of {district.name} as published by {run.run_id} (night of {run.night}): {rows.num_rows:,} rows."
+    by = f"{run.run_id} (night of {format_date(run.night)})"
+    summary = f"{table} of {district.name} as published by {by}: {rows.num_rows:,} rows."
     return TableAt(rows, summary)
 
 
@@ -90,5 +92,11 @@ def read_as_of(engine: sa.Engine, district: District, night: date, table: str) -
             runs.c.district_id == key, runs.c.status.in_(["published", "replayed"]), runs.c.as_of < evening
         )
         newest = connection.execute(newest_query).scalar_one_or_none()
-    of = f"from the pull of {newest:%Y-%m-%d %H:%M} UTC" if newest else "no pull of that night or earlier is in history"
-    return TableAt(rows, f"{table} of {district.name} on the night of {night}, {of}: {rows.num_rows:,} rows.")
+    of = (
+        f"from the pull of {format_instant(newest, district.schedule.timezone)}"
+        if newest
+        else "no pull of that night or earlier is in history"
+    )
+    return TableAt(
+        rows, f"{table} of {district.name} on the night of {format_date(night)}, {of}: {rows.num_rows:,} rows."
+    )

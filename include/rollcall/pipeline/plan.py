@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from rollcall.changes.comparison import ABSENT_TWICE, TOMBSTONE
+from rollcall.display.dates import format_date, format_day
 from rollcall.extract.pull import ALWAYS_FULL, FULL_PULL, Plan
 from rollcall.settings import District, night_of
 from rollcall.settings.schedule import EVENING
@@ -65,7 +66,9 @@ def plan_refetch(connection: sa.Connection, district: District, night: date) -> 
     evening = datetime.combine(night - timedelta(days=1), EVENING, ZoneInfo(district.schedule.timezone))
     since = evening.astimezone(UTC) - timedelta(hours=district.schedule.overlap_hours)
     asked = {name: since for name in district.wanted() if name not in ALWAYS_FULL}
-    return replace(planned, since=asked, kind="refetch", reason=f"what was modified since the night of {night}")
+    return replace(
+        planned, since=asked, kind="refetch", reason=f"what was modified since the night of {format_date(night)}"
+    )
 
 
 def plan_without_warehouse() -> Plan:
@@ -83,7 +86,7 @@ def _reason_for_full(connection: sa.Connection, district: District, requested: s
     if row.full_required:
         return str(row.full_required)
     if now - row.last_full_as_of >= LONGEST_WITHOUT_FULL:
-        return f"the last complete full pull was on {row.last_full_as_of:%Y-%m-%d}"
+        return f"the last complete full pull was on {format_day(row.last_full_as_of, district.schedule.timezone)}"
     zone, day = district.schedule.timezone, district.schedule.full_on
     tonight = night_of(now, zone)
     if f"{tonight:%A}".lower() == day and night_of(row.last_full_as_of, zone) < tonight:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_instant
 from rollcall.errors import ActionRequired, GenerationMoved, RollcallError
 from rollcall.landing.change_set import (
     ALL_NEW_ROWS,
@@ -218,8 +219,8 @@ def _require_current(current: sa.Row | None, changes: ChangeSet, at: datetime) -
     if current is not None and changes.as_of < current.current_as_of:
         raise RollcallError(
             "pull_is_older",
-            f"Another run published {changes.district} as of {current.current_as_of:%Y-%m-%d %H:%M} UTC while "
-            f"this run worked on the roster of {changes.as_of:%Y-%m-%d %H:%M} UTC.",
+            f"Another run published {changes.district} as of {format_instant(current.current_as_of)} while "
+            f"this run worked on the roster of {format_instant(changes.as_of)}.",
             remedy="No action needed.",
             district=changes.district,
         )

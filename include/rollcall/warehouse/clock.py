@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from rollcall.display.dates import format_instant
 from rollcall.errors import ActionRequired
 
 #: The accepted difference between two clocks, and the accepted distance of a roster into the future.
@@ -40,8 +41,8 @@ def require_not_in_future(now: datetime, current_as_of: datetime | None, distric
 
 def describe_future_state(current_as_of: datetime, now: datetime) -> str:
     return (
-        f"The published roster is dated {current_as_of:%Y-%m-%d %H:%M} UTC, but the warehouse's clock "
-        f"shows {now:%Y-%m-%d %H:%M}. A clock was ahead when it was published. Later pulls would count as older."
+        f"The published roster is dated {format_instant(current_as_of)}, but the warehouse's clock "
+        f"shows {format_instant(now)}. A clock was ahead when it was published. Later pulls would count as older."
     )
 
 

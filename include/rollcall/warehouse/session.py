@@ -265,9 +265,12 @@ def _parsed(text: str) -> sa.URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def connect(url: sa.URL) -> sa.Engine:
-    """An engine with these settings. Errors and logs never contain the values of a statement (rule 8)."""
-    args = {"connect_timeout": 10, **CONNECT_ARGS}
+def connect(url: sa.URL, *, seconds: int = 10) -> sa.Engine:
+    """An engine with these settings. Errors and logs never contain the values of a statement (rule 8).
+
+    :param seconds: until a server that does not answer counts as unreachable.
+    """
+    args = {"connect_timeout": seconds, **CONNECT_ARGS}
     engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=args)
     set_up_sessions(engine)
     return engine
