@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +27,6 @@ from rollcall.changes.dependents import (
     with_pending_removals_live,
 )
 from rollcall.changes.published import (
-    DistrictState,
     KeyFilter,
     PublishedRows,
     district_state,
@@ -39,8 +37,6 @@ from rollcall.changes.published import (
 from rollcall.changes.references import REFERENCES, Targets, Verdict, compute_facts, judge_rows
 from rollcall.changes.roster_changes import IN_CLASSES, NONE, RosterChanges, concat_keys
 from rollcall.changes.shares import find_jumps, may_jump, people_with_facts, read_published_shares
-from rollcall.display.dates import format_instant
-from rollcall.errors import RollcallError
 from rollcall.expectations.judge import Judge
 from rollcall.expectations.severities import Severities
 from rollcall.expectations.suites.orphans import reasons_while_unproven
@@ -55,7 +51,7 @@ from rollcall.model.keys import row_keys
 from rollcall.model.tables import COLLECTIONS, Table, tables_of
 from rollcall.runtime.memory import release_free_memory
 from rollcall.settings import RuleChange
-from rollcall.warehouse.clock import require_not_in_future, warehouse_now
+from rollcall.warehouse.clock import require_not_older, warehouse_now
 
 #: Tables whose rows after tonight are needed by mapping or by a rule about another table.
 _NEEDED_LATER = ("orgs", "academic_sessions", "class_terms", "users", "user_roles")
@@ -82,7 +78,7 @@ def propose_changes(
     :raises ActionRequired: `state_in_future` when that is so because a clock was ahead.
     """
     state = district_state(connection, pull.district)
-    refuse_older(state, pull, warehouse_now(connection))
+    require_not_older(warehouse_now(connection), pull.as_of, state.current_as_of, pull.district)
     judge = Judge(Severities(rules, pull.district))
     merged = RosterChanges(connection, pull.district, state, judge, approved, with_enrollments=with_enrollments)
     collections = {collection.collection: collection for collection in validated.collections}
@@ -96,25 +92,6 @@ def propose_changes(
         release_free_memory()
     _judge_shares(merged)
     return merged
-
-
-def refuse_older(state: DistrictState, pull: Pull, now: datetime) -> None:
-    """A pull older than the published roster must not overwrite it; the very pull that is published may be repeated.
-
-    :param now: the warehouse's.
-    """
-    current = state.current_as_of
-    if current is None or pull.as_of >= current:
-        return
-    if pull.as_of <= now:
-        require_not_in_future(now, current, pull.district)
-    raise RollcallError(
-        "pull_is_older",
-        f"The published roster of {pull.district} is from {format_instant(current)}; this pull is from "
-        f"{format_instant(pull.as_of)}.",
-        remedy="Nothing needs to be done. For a newer roster, run a sync now.",
-        district=pull.district,
-    )
 
 
 def _merge_table(

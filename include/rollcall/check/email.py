@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 
 from rollcall.check.steps import OTHER_COPY, CheckReport, Diagnosis, Step, step_title
+from rollcall.display.dates import format_date
 
 _WIDTH = 78
 
@@ -50,9 +51,7 @@ def _title(checked: CheckReport, state: str) -> str:
 
 def _findings(checked: CheckReport, steps: list[Step]) -> str:
     lines = [_wrapped(f"{step_title(step.name)}: {step.message}", "- ", "  ") for step in steps]
-    return "\n".join(
-        [f"What we found on {checked.checked_at:%B} {checked.checked_at.day}, {checked.checked_at:%Y}:", *lines]
-    )
+    return "\n".join([f"What we found on {format_date(checked.checked_at)}:", *lines])
 
 
 def _instructions(checked: CheckReport, diagnoses: list[Diagnosis]) -> list[str]:

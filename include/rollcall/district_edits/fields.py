@@ -210,7 +210,7 @@ class Collision:
 
 @dataclass(frozen=True)
 class Renamed:
-    """A person whose username would be another than readers have."""
+    """A person whose username would change."""
 
     person: Person
     old: str

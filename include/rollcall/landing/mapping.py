@@ -84,7 +84,7 @@ class MappingInput:
     :param orgs: sourced_id, name, type.
     :param users: the columns of the table that accounts depend on, or more.
     :param user_roles: all columns of the table.
-    :param accounts: the accounts readers have now.
+    :param accounts: the published accounts.
     :param in_classes: who is in which class; None unless `filters.require_class` asks for it, for it is much to read.
     :param birth_dates: in `BIRTH_DATES_SCHEMA`, where the district shares demographics.
     """

@@ -114,7 +114,7 @@ def _watermarks(connection: sa.Connection, district: District) -> dict[str, date
 
 
 def _school_years(connection: sa.Connection, district: District) -> frozenset[str]:
-    """The school years readers know, by sourcedId."""
+    """The published school years, by sourcedId."""
     sessions = staging["academic_sessions"]
     where = (
         sessions.c.district_id == district.district,

@@ -1,8 +1,8 @@
-"""Applying a changed mapping to what is published, asking no provider.
+"""Applies a changed mapping to the published roster, with no SIS requests.
 
-A remap is a run like any other, of a pull that brought nothing: merge finds no record, mapping does all accounts anew,
-the guard looks at it, publish applies it. Its content is as of the roster it maps again, so it is to history what a
-replay of the newest night would be; readers find its changes under the instant at which they were made.
+A remap is a run with an empty pull: the change set has no records, all accounts are mapped again, the guard judges them,
+and publish applies them. Its content is as of the roster that it maps again, so for history it is a replay of the newest
+night. In staging, `_changed_at` is the time of the remap.
 """
 
 from __future__ import annotations

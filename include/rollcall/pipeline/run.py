@@ -107,8 +107,7 @@ def require_no_dry_run(district: District, *, is_dry_run: bool) -> None:
         raise ActionRequired(
             "dry_run_of_past",
             "There is no dry run of a past night.",
-            remedy="Run it without dry_run: a replay changes no table readers have, unless its pull is newer than "
-            "their roster.",
+            remedy="Run it without dry_run: a replay does not change the published roster, unless its pull is newer.",
             district=district.district,
         )
 

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from rollcall.display.dates import format_instant
-from rollcall.errors import ActionRequired, GenerationMoved, RollcallError
+from rollcall.errors import ActionRequired, GenerationMoved
 from rollcall.landing.change_set import (
     ALL_NEW_ROWS,
     COMPARED_ACCOUNT_COLUMNS,
@@ -35,7 +34,7 @@ from rollcall.publish.apply import apply_changes, renew_digests, write_left_out,
 from rollcall.publish.invariants import Scope, check_accounts, check_counts, check_roster
 from rollcall.settings import District, Nights
 from rollcall.warehouse import holds, ledger
-from rollcall.warehouse.clock import require_not_in_future, warehouse_now
+from rollcall.warehouse.clock import require_not_older, warehouse_now
 from rollcall.warehouse.history import Interval, write_changed, write_published
 from rollcall.warehouse.models import staging, timestamp
 from rollcall.warehouse.ops_models import runs, state, watermarks
@@ -213,17 +212,9 @@ def _require_current(current: sa.Row | None, changes: ChangeSet, at: datetime) -
 
     :raises ActionRequired: `state_in_future`.
     """
-    if current is not None and changes.as_of < current.current_as_of and changes.as_of <= at:
-        require_not_in_future(at, current.current_as_of, changes.district)
+    if current is not None:
+        require_not_older(at, changes.as_of, current.current_as_of, changes.district)
     generation = current.generation if current is not None else 0
-    if current is not None and changes.as_of < current.current_as_of:
-        raise RollcallError(
-            "pull_is_older",
-            f"Another run published {changes.district} as of {format_instant(current.current_as_of)} while "
-            f"this run worked on the roster of {format_instant(changes.as_of)}.",
-            remedy="No action needed.",
-            district=changes.district,
-        )
     if generation != changes.generation:
         raise GenerationMoved(
             "generation_moved",

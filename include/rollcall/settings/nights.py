@@ -37,7 +37,7 @@ class Night:
     """One night of a schedule.
 
     :param date: the local date of the morning it publishes for.
-    :param begins: when its run starts; `due` by when readers must have its roster. Both in UTC.
+    :param begins: when its run starts; `due` is the time by which its roster must be published. Both in UTC.
     """
 
     date: date

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from rollcall.display.dates import format_instant
-from rollcall.errors import ActionRequired
+from rollcall.errors import ActionRequired, RollcallError
 
 #: The accepted difference between two clocks, and the accepted distance of a roster into the future.
 TOLERANCE = timedelta(minutes=10)
@@ -37,6 +37,26 @@ def require_not_in_future(now: datetime, current_as_of: datetime | None, distric
             remedy=clock_remedy(district),
             district=district,
         )
+
+
+def require_not_older(now: datetime, as_of: datetime, current_as_of: datetime | None, district: str) -> None:
+    """Refuse a pull that is older than the published roster. The published pull itself is not older.
+
+    :param now: the warehouse's clock.
+    :raises RollcallError: `pull_is_older`.
+    :raises ActionRequired: `state_in_future` if the pull only seems older, because a clock was ahead.
+    """
+    if current_as_of is None or as_of >= current_as_of:
+        return
+    if as_of <= now:
+        require_not_in_future(now, current_as_of, district)
+    raise RollcallError(
+        "pull_is_older",
+        f"The published roster of {district} is from {format_instant(current_as_of)}. This pull is older: "
+        f"{format_instant(as_of)}.",
+        remedy="No action needed. For a newer roster, sync now.",
+        district=district,
+    )
 
 
 def describe_future_state(current_as_of: datetime, now: datetime) -> str:

@@ -79,10 +79,9 @@ def write_interval(
 
 
 def live_rows(table: Table) -> str:
-    """Staging as history has it: without who is removed, without who is missing, and without what belongs to them.
+    """Staging as history has it: without removed and missing rows, and without what belongs to them.
 
-    Readers keep a missing row until a second complete pull confirms that it is gone; history is written as if it were
-    known already, and who is found again was there all the time only as far as pulls say so.
+    A missing row stays published until a second complete pull confirms its absence. History ends it at the first one.
     """
     owners = (
         f' AND NOT EXISTS (SELECT FROM {STAGING}.{owner} o WHERE o.district_id = r.district_id AND o.sourced_id = r."'
