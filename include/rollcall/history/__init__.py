@@ -1,1 +1,1 @@
-"""A district's past: the published rosters, and the roster at a time as computed from all kept pulls by today's rules."""
+"""A district's past: published rosters, and the roster at a time, computed from all kept pulls by today's rules."""

@@ -1,8 +1,8 @@
 """Applies a changed mapping to the published roster, with no SIS requests.
 
-A remap is a run with an empty pull: the change set has no records, all accounts are mapped again, the guard judges them,
-and publish applies them. Its content is as of the roster that it maps again, so for history it is a replay of the newest
-night. In staging, `_changed_at` is the time of the remap.
+A remap is a run with an empty pull: the change set has no records, all accounts are mapped again, the guard judges
+them, and publish applies them. Its content is as of the roster that it maps again, so for history it is a replay of the
+newest night. In staging, `_changed_at` is the time of the remap.
 """
 
 from __future__ import annotations
