@@ -36,8 +36,8 @@ docs: setup ## build the documentation site into site/ and check every link
 bench: setup ## compare speed with dlt, a script, and the floor, in one table (BENCH="--only rollcall" for a part)
 	@$(BIN)/python -m bench $(BENCH)
 
-test: setup ## run all tests on two cores
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+test: setup ## run all tests on two cores (TESTS="-m unit" for those without servers)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 lint: setup ## check style, types, import rules, and wording
 	@$(BIN)/ruff check .

@@ -16,8 +16,11 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 warnings.filterwarnings("ignore", message="GitWildMatchPattern", category=DeprecationWarning)
 
 if {"scheduler", "worker"} & set(sys.argv[1:]):
+    import alembic.command  # noqa: F401
     import great_expectations  # noqa: F401
     import pandas  # noqa: F401
+    import psycopg  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
 
 #: Nothing here replaces a setting of Airflow's.
 __all__: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -28,10 +29,16 @@ from rollcall.pipeline import run
 from rollcall.settings import District, Schedule
 from rollcall.warehouse import ledger
 from rollcall.warehouse.models import staging
+from rollcall_local import screen as demo_screen
 from rollcall_local.postgres import EmbeddedPostgres, temporary_postgres
+from rollcall_local.sessions import session_members
+from rollcall_local.stack import Stack
 from tests.warehouses import Warehouses
 
 ROOT = Path(__file__).resolve().parents[1]
+
+#: The districts of `include/districts`, which the stack syncs.
+DISTRICTS = ("maple", "cedar")
 
 # a shell that sourced .rollcall/env names a running warehouse and a running Airflow, which are not the tests'
 for _name in set(os.environ):
@@ -78,9 +85,35 @@ PROVEN = Proof(kind="total", expected=None, received=0, unique=0, pages=1, rows_
 UNPROVEN = Proof(kind="unproven", expected=9, received=5, unique=5, pages=1, rows_per_page=5, reason="5 of 9 came.")
 
 
+#: Rooms whose tests start servers or programs of their own, without the fixtures below.
+_WITH_SERVERS = {
+    "bench",
+    "dags",
+    "dbt",
+    "flow",
+    "oneroster_provider",
+    "providers",
+    "rollcall_local",
+    "rollcall_sandbox",
+    "web",
+    "whole",
+}
+_SERVERS = {"postgres", "airflow_database", "sandbox"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest first, so that of two workers none waits for it at the end."""
-    long = [Path(__file__).parent / name for name in ("flow", "whole")]
+    """Mark unit tests. Keep a file's tests on one worker, and those of a real Airflow, which share one.
+
+    What takes longest comes first, so that neither of two workers waits for it at the end.
+    """
+    for item in items:
+        path = item.path.relative_to(ROOT / "tests")
+        room = path.parts[0]
+        item.add_marker(pytest.mark.xdist_group("airflow" if item.get_closest_marker("scheduler") else str(path)))
+        if room not in _WITH_SERVERS and not _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.unit)
+    long = [ROOT / "tests" / name for name in ("flow", "whole")]
     items.sort(key=lambda item: (item.get_closest_marker("scheduler") is None, item.path.parent not in long))
 
 
@@ -92,6 +125,54 @@ def airflow_database() -> Iterator[None]:
     initdb()
     yield
     shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)
+
+
+#: A DAG whose log lists the libraries that its task found loaded.
+_WARM = """
+import sys
+
+from airflow.sdk import dag, task
+
+
+@dag(schedule=None, is_paused_upon_creation=False)
+def warm():
+    @task
+    def loaded_before_the_fork():
+        return sorted({"pandas", "great_expectations", "psycopg"} & set(sys.modules))
+
+    loaded_before_the_fork()
+
+
+warm()
+"""
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything that `make up` starts, after two nights of both districts. Nothing of it is left afterwards.
+
+    All tests marked `scheduler` share it, because starting Airflow's components takes 20 processor seconds.
+    """
+    screen = demo_screen.Screen()
+    dags = tmp_path_factory.mktemp("airflow") / "dags"
+    shutil.copytree(ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    (dags / "warm.py").write_text(_WARM)
+    with Stack("test", fresh=True, say=screen.say, dags=dags) as running:
+        leaders = component_leaders(running.airflow.home)
+        nights = demo_screen.Nights(running.airflow.api, DISTRICTS, screen, running.check)
+        nights.wait_until_parsed()
+        nights.first()
+        for district in DISTRICTS:
+            running.pass_night(district)
+        nights.next(2, {"mode": "full"})
+        yield running
+    assert len(leaders) == 4
+    assert [session_members(leader) for leader in leaders.values()] == [[], [], [], []]
+
+
+def component_leaders(home: Path) -> dict[str, int]:
+    """Process IDs of a running Airflow's components by name."""
+    return {entry["name"]: entry["pid"] for entry in json.loads((home / "processes.json").read_text())}
 
 
 @pytest.fixture(scope="session")

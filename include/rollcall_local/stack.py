@@ -42,12 +42,14 @@ class Stack:
     :param purpose: `demo` or `up`. Each has its own state in `.rollcall/<purpose>` and its own PostgreSQL.
     :param fresh: start empty. Otherwise, keep the warehouse, landing zone, and Airflow's history between starts.
     :param say: called with each progress message.
+    :param dags: Airflow's DAGs folder.
     """
 
-    def __init__(self, purpose: str, *, fresh: bool, say: Callable[[str], None]) -> None:
+    def __init__(self, purpose: str, *, fresh: bool, say: Callable[[str], None], dags: Path = PROJECT / "dags") -> None:
         self.state = PROJECT / ".rollcall" / purpose
         self.landing = self.state / "landing"
         self._fresh = fresh
+        self._dags = dags
         self._say = say
         self._parent = Parent()
         self._programs = Programs(self.state, f"`make {purpose}` of this checkout")
@@ -155,6 +157,7 @@ class Stack:
             self.state / "airflow",
             self.postgres.url(_METADATA),
             env=self._airflow_env(),
+            dags=self._dags,
             prepare=lambda api: self._settings().apply(api),
             progress=self._say,
         )

@@ -19,10 +19,9 @@ from rollcall.model.tables import TABLES
 from rollcall.settings import night_of
 from rollcall.warehouse.publish_lock import acquire_publish_lock
 from rollcall_local.airflow_env import PROJECT
-from rollcall_local.screen import Nights, Screen
 from rollcall_local.stack import Stack
+from tests.conftest import DISTRICTS
 
-DISTRICTS = ("maple", "cedar")
 NAMES = {
     "orgs": "orgs",
     "academicSessions": "academic_sessions",
@@ -33,20 +32,6 @@ NAMES = {
 }
 
 pytestmark = pytest.mark.scheduler
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """Everything, with two nights behind it."""
-    screen = Screen()
-    with Stack("test", fresh=True, say=screen.say) as running:
-        nights = Nights(running.airflow.api, DISTRICTS, screen, running.check)
-        nights.wait_until_parsed()
-        nights.first()
-        for district in DISTRICTS:
-            running.pass_night(district)
-        nights.next(2, {"mode": "full"})
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -17,30 +17,14 @@ from rollcall.doctor.checkup import examine
 from rollcall.errors import RollcallError
 from rollcall_local.airflow import AirflowComponents
 from rollcall_local.airflow_env import AirflowSettings
-from rollcall_local.postgres import EmbeddedPostgres
 from rollcall_local.sessions import session_members
+from rollcall_local.stack import Stack
 from rollcall_sandbox import Sandbox, SandboxDistrict
+from tests.conftest import component_leaders
 from tests.rollcall_local.conftest import wait_until
 
 pytestmark = pytest.mark.scheduler
 
-_DAG = """
-import sys
-
-from airflow.sdk import dag, task
-
-
-@dag(schedule=None, is_paused_upon_creation=False)
-def warm():
-    @task
-    def loaded_before_the_fork():
-        return sorted({"pandas", "great_expectations"} & set(sys.modules))
-
-    loaded_before_the_fork()
-
-
-warm()
-"""
 _SETTINGS = """
 airflow:
   connections:
@@ -52,22 +36,8 @@ airflow:
 
 
 @pytest.fixture(scope="module")
-def airflow(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowComponents]:
-    folder = tmp_path_factory.mktemp("airflow")
-    (folder / "dags").mkdir()
-    (folder / "dags" / "warm.py").write_text(_DAG)
-    postgres.create_database("components")
-    components = AirflowComponents(folder / "home", postgres.url("components"), dags=folder / "dags", port=18080)
-    with components:
-        leaders = list(_leaders(components.home).values())
-        yield components
-    assert len(leaders) == 4
-    assert [session_members(leader) for leader in leaders] == [[], [], [], []]
-
-
-def _leaders(home: Path) -> dict[str, int]:
-    """Process ids of the components by name."""
-    return {entry["name"]: entry["pid"] for entry in json.loads((home / "processes.json").read_text())}
+def airflow(stack: Stack) -> AirflowComponents:
+    return stack.airflow
 
 
 def test_settings_applied_twice_are_there_once(airflow: AirflowComponents, tmp_path: Path) -> None:
@@ -79,11 +49,10 @@ def test_settings_applied_twice_are_there_once(airflow: AirflowComponents, tmp_p
         seen.append([airflow.api.listed(kind) for kind in ("connections", "pools", "variables")])
     assert seen[0] == seen[1]
     connections, pools, variables = seen[1]
-    assert [(made["connection_id"], made["port"], made["password"]) for made in connections] == [
-        ("oneroster_elm", 0, "***")
-    ]
+    [elm] = [made for made in connections if made["connection_id"] == "oneroster_elm"]
+    assert (elm["port"], elm["password"]) == (0, "***")
     assert {made["name"]: made["slots"] for made in pools}["elms"] == 5
-    assert [(made["key"], made["value"]) for made in variables] == [("leaf", "green")]
+    assert {made["key"]: made["value"] for made in variables}["leaf"] == "green"
 
 
 @pytest.fixture(scope="module")
@@ -154,17 +123,17 @@ def test_the_doctor_finds_airflow_and_the_connection_types(
     assert {check.name: check.outcome for check in examine(None, str(tmp_path))}["Airflow"] == "failed"
 
 
-def test_a_task_starts_with_pandas_and_great_expectations_loaded(airflow: AirflowComponents) -> None:
+def test_a_task_starts_with_the_heavy_libraries_loaded(airflow: AirflowComponents) -> None:
     wait_until(lambda: airflow.api.dag("warm") is not None)
     run = airflow.api.trigger("warm", note="are they?")
     wait_until(lambda: airflow.api.run_state("warm", run) in ENDED)
     assert airflow.api.task_states("warm", run) == {"loaded_before_the_fork": "success"}
     log = airflow.api.task_log("warm", run, "loaded_before_the_fork")
-    assert "['great_expectations', 'pandas']" in log
+    assert "['great_expectations', 'pandas', 'psycopg']" in log
 
 
 def test_they_listen_on_loopback_only(airflow: AirflowComponents) -> None:
-    ours = {pid for leader in _leaders(airflow.home).values() for pid in session_members(leader)}
+    ours = {pid for leader in component_leaders(airflow.home).values() for pid in session_members(leader)}
     listening = [
         connection.laddr
         for connection in psutil.net_connections(kind="inet")
@@ -186,7 +155,7 @@ def test_a_second_launcher_of_the_same_home_is_refused(airflow: AirflowComponent
 
 
 def test_a_component_that_is_killed_is_named(airflow: AirflowComponents) -> None:
-    """Last, for it leaves the others without a triggerer."""
-    os.kill(_leaders(airflow.home)["triggerer"], signal.SIGKILL)
+    """Last of all tests with a real Airflow, because it leaves the others without a triggerer."""
+    os.kill(component_leaders(airflow.home)["triggerer"], signal.SIGKILL)
     with pytest.raises(RollcallError, match="triggerer ended unexpectedly"):
         wait_until(lambda: bool(airflow.check()))
