@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -125,6 +126,13 @@ def airflow_database() -> Iterator[None]:
     initdb()
     yield
     shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage collection skip the libraries and the collected tests: a twentieth of the tests' time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 #: A DAG whose log lists the libraries that its task found loaded.

@@ -13,8 +13,8 @@ from rollcall.settings import RuleChange
 
 def _findings(nights, collection=None):
     where = f"run_id = 'run{nights.count}'" + (f" AND collection = '{collection}'" if collection else "")
-    told = "json_object_agg(collection || '.' || rule, severity || ' ' || count)"
-    return nights.scalar(f"SELECT {told} FROM roster_ops.findings WHERE {where}") or {}
+    listed = "json_object_agg(collection || '.' || rule, severity || ' ' || count)"
+    return nights.scalar(f"SELECT {listed} FROM roster_ops.findings WHERE {where}") or {}
 
 
 def _rejects(nights):

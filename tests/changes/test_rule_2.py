@@ -15,15 +15,15 @@ on_each_pull = pytest.mark.parametrize("delta", [False, True], ids=["full", "del
 
 
 def _rejects(nights):
-    told = "string_agg(sourced_id || ' ' || rule, ', ' ORDER BY sourced_id)"
-    return nights.scalar(f"SELECT {told} FROM roster_ops.rejects WHERE run_id = 'run{nights.count}'")
+    listed = "string_agg(sourced_id || ' ' || rule, ', ' ORDER BY sourced_id)"
+    return nights.scalar(f"SELECT {listed} FROM roster_ops.rejects WHERE run_id = 'run{nights.count}'")
 
 
-def _told(nights):
-    """What is told about removed owners."""
-    told = "string_agg(concat_ws(' ', collection, rule, severity, count), ', ' ORDER BY collection)"
+def _findings(nights):
+    """Findings of tonight about removed owners."""
+    listed = "string_agg(concat_ws(' ', collection, rule, severity, count), ', ' ORDER BY collection)"
     of_run = f"run_id = 'run{nights.count}' AND rule LIKE '%_removed'"
-    return nights.scalar(f"SELECT {told} FROM roster_ops.findings WHERE {of_run}")
+    return nights.scalar(f"SELECT {listed} FROM roster_ops.findings WHERE {of_run}")
 
 
 def _tonight(rows, delta, **changed):
@@ -112,18 +112,18 @@ def test_enrollments_of_a_removed_person_go_along_and_are_no_reject_while_they_c
     rows["users"][1] = {"sourced_id": "ben", **TOMBSTONE}
     rows["user_roles"] = rows["user_roles"][:1]
     done = pulled(rows, delta=delta)
-    assert (_rejects(nights), _told(nights)) == (None, _BOTH)
+    assert (_rejects(nights), _findings(nights)) == (None, _BOTH)
     assert (done.counts["enrollments"].removed, done.counts["enrollments"].rejected) == (1, 0)
     assert (nights.live("enrollments", "sourced_id"), nights.live("demographics", "sourced_id")) == (["e-ada"], [])
     kept = {"enrollments": rows["enrollments"], "demographics": rows["demographics"]}
     again = pulled(_tonight(rows, delta, users=rows["users"][:1], **kept), delta=delta)
-    assert (_rejects(nights), _told(nights)) == (None, _BOTH)
+    assert (_rejects(nights), _findings(nights)) == (None, _BOTH)
     assert (again.counts["enrollments"].removed, again.counts["enrollments"].missing) == (0, 0)
 
 
 @on_each_pull
 def test_enrollments_of_somebody_who_is_held_are_taken_like_any_other(pulled, nights, roster, delta):
-    """Nobody is removed, so nothing says that somebody was, and what comes for them is published."""
+    """No one is removed, so no finding says so, and their records are published."""
     nights.settings(guards=Guards(floor=Floor(people=0)))
     pulled({**roster("ada", "ben"), "demographics": [{"sourced_id": "ben", "sex": "male"}]})
     rows = {**roster("ada", "ben"), "demographics": [{"sourced_id": "ben", "sex": "female"}]}
@@ -133,7 +133,7 @@ def test_enrollments_of_somebody_who_is_held_are_taken_like_any_other(pulled, ni
     rows["enrollments"].append({**rows["enrollments"][1], "sourced_id": "e-ben-2"})
     done = pulled(rows, delta=delta)
     assert [(hold.collection, hold.rows) for hold in done.holds] == [("users", 1)]
-    assert (_rejects(nights), _told(nights)) == (None, None)
+    assert (_rejects(nights), _findings(nights)) == (None, None)
     found = done.counts["enrollments"]
     assert (found.changed, found.added, found.removed, found.rejected, found.held) == (1, 1, 0, 0, 0)
     assert done.counts["demographics"].changed == 1

@@ -1,4 +1,4 @@
-"""Shares of people without e-mail, class or school are told where they jump, over the roster as it will be."""
+"""A jump in the share of people without email, class, or school is reported, measured on the roster as it will be."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ NAMES = [f"child{number:02}" for number in range(40)]
 
 
 def _jumps(nights):
-    told = "json_object_agg(rule, count)"
+    counts = "json_object_agg(rule, count)"
     return nights.scalar(
-        f"SELECT {told} FROM roster_ops.findings WHERE run_id = 'run{nights.count}' AND rule LIKE 'share%'"
+        f"SELECT {counts} FROM roster_ops.findings WHERE run_id = 'run{nights.count}' AND rule LIKE 'share%'"
     )
 
 
@@ -40,7 +40,7 @@ def test_a_first_night_has_nothing_to_jump_from(nights, without):
     assert _jumps(nights) is None
 
 
-def test_what_jumps_is_told_with_both_shares(nights, without):
+def test_a_jump_is_reported_with_both_shares(nights, without):
     nights.publish(without(email=2))
     nights.publish(without(email=13, school=11))
     assert _jumps(nights) == {"share_without_email": 13, "share_without_school": 11}

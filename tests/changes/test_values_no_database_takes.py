@@ -79,7 +79,7 @@ VALUES: dict[str, str] = {
 _BASE = {"status": '"active"', "dateLastModified": '"2026-08-01T10:00:00Z"'}
 _DATES = {"startDate": '"2026-08-15"', "endDate": '"2027-06-01"'}
 
-#: The fields of a good record beside its sourcedId; references lead to good records.
+#: The fields of a good record without its sourcedId. Its references resolve.
 GOOD: dict[str, dict[str, str]] = {
     "orgs": {"name": '"Elm"', "type": '"school"'},
     "academic_sessions": {"title": '"Fall"', "type": '"term"', **_DATES},

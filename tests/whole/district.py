@@ -1,4 +1,4 @@
-"""A district beside its model: whatever is done to the one is done to the other, and both have to agree."""
+"""A district and its model: every action is done to both, and both must agree after it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """How a pull is made, beside that people changed before it."""
+class PullOptions:
+    """How a pull is made."""
 
     delta: bool = False
     unproven: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Generation:
 
 
 @dataclass
-class Watched:
+class ModeledDistrict:
     """:param marks: per collection since when the next delta asks: the provider's tick and the instant."""
 
     nights: Nights
@@ -103,31 +103,33 @@ class Watched:
         return f"{what}{self._count}"
 
     def pull(
-        self, changes: list[Change], asked: Asked, *, as_of: datetime | None = None, run_id: str | None = None
+        self, changes: list[Change], options: PullOptions, *, as_of: datetime | None = None, run_id: str | None = None
     ) -> Pulled:
         """Changes at the provider, then a pull of it; a delta as soon as every collection has a watermark."""
         self.provider.change(changes)
         # of what readers have nothing of, an unproven pull is held: tests/guard/test_first_roster.py
-        asked = replace(asked, unproven=tuple(name for name in asked.unproven if self.nights.live(name, "_run_id")))
-        is_delta = asked.delta and set(NAMES) <= self.marks.keys()
+        options = replace(
+            options, unproven=tuple(name for name in options.unproven if self.nights.live(name, "_run_id"))
+        )
+        is_delta = options.delta and set(NAMES) <= self.marks.keys()
         sent = self.provider.pull(
             as_of or self.tick(),
             since={name: mark for name, (mark, _) in self.marks.items()} if is_delta else None,
-            unproven=asked.unproven,
-            refused=asked.refused,
-            without=asked.without,
+            unproven=options.unproven,
+            refused=options.refused,
+            without=options.without,
         )
         began = {name: at for name, (_, at) in self.marks.items()} if is_delta else None
         ref = self.nights.prepare(
             as_rows(sent),
             delta=is_delta,
             since=min(began.values()) if began else None,
-            unproven=tuple(name for name in asked.unproven if name in sent.records),
+            unproven=tuple(name for name in options.unproven if name in sent.records),
             rejected={name: sorted(keys) for name, keys in sent.refused.items() if keys},
             run_id=run_id or self.name("run"),
             as_of=sent.as_of,
         )
-        proven = frozenset(sent.records) - set(asked.unproven)
+        proven = frozenset(sent.records) - set(options.unproven)
         self.pulls.append(Pulled(ref, sent, proven, self.provider.tick, began))
         return self.pulls[-1]
 
@@ -135,10 +137,10 @@ class Watched:
         run.map_night(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
 
     def publish(self, pulled: Pulled) -> Published:
-        told = run.publish_night(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
-        if told.status == "published":
-            self._published(pulled, told)
-        return told
+        published = run.publish_night(self.nights.engine, self.nights.district, pulled.ref, self.nights.landing)
+        if published.status == "published":
+            self._published(pulled, published)
+        return published
 
     def whole_night(self, pulled: Pulled) -> Published:
         self.map(pulled)
@@ -189,10 +191,10 @@ class Watched:
         self.marks.clear()
         self.current, self.current_as_of = ("", ""), _NEVER
         self.is_history_plain = self.is_left_out_known = True
-        assert self.whole_night(self.pull([], Asked())).status == "published"
+        assert self.whole_night(self.pull([], PullOptions())).status == "published"
 
     def back_fill(self, pulled: Pulled) -> None:
-        """A past night written anew: newer state is not touched, unless there is none."""
+        """Write a past night again. Newer state stays, if there is any."""
         before = self._history()
         ref = begin_replay(
             self.nights.engine, self.nights.district, self.nights.landing, self.name("past"), pulled.sent.as_of.date()
@@ -200,10 +202,10 @@ class Watched:
         assert isinstance(ref, PullRef)
         is_newest = pulled.sent.as_of == max(one.sent.as_of for one in self.pulls)
         is_newer = is_newest and pulled.sent.as_of > self.current_as_of and self._fits(pulled)
-        told = replay(self.nights.engine, self.nights.district, ref, self.nights.landing)
-        assert told.status == ("published" if is_newer else "replayed")
+        published = replay(self.nights.engine, self.nights.district, ref, self.nights.landing)
+        assert published.status == ("published" if is_newer else "replayed")
         if is_newer:
-            self._published(Pulled(ref, pulled.sent, pulled.proven, pulled.tick, pulled.since), told)
+            self._published(Pulled(ref, pulled.sent, pulled.proven, pulled.tick, pulled.since), published)
         if self._is_ordinary():
             assert is_newer or self._history() == before
         else:
@@ -240,15 +242,15 @@ class Watched:
                 for name, table in TABLES.items():
                     assert _rows(rows_at(connection, "elm", table, number)) == seen.tables[name], (number, name)
 
-    def _published(self, pulled: Pulled, told: Published) -> None:
+    def _published(self, pulled: Pulled, published: Published) -> None:
         done = self.roster.publish(pulled.sent)
         self.accounts = {(who, self.site) for who in self.roster.live("users") - {NO_EMAIL, GUARDIAN}}
         for name in pulled.proven:
             self.marks[name] = max(self.marks.get(name, (0, pulled.sent.as_of)), (pulled.tick, pulled.sent.as_of))
         self.is_left_out_known = True
-        self._counts_add_up(pulled, done, told)
+        self._counts_add_up(pulled, done, published)
         self._is_now(pulled.ref.run_id, pulled.ref.pull_id, pulled.sent.as_of)
-        assert told.generation == len(self.generations)
+        assert published.generation == len(self.generations)
 
     def _is_now(self, run_id: str, pull_id: str, as_of: datetime) -> None:
         self.current, self.current_as_of = (pull_id, run_id), as_of
@@ -264,7 +266,7 @@ class Watched:
         self.generations.append(Generation(self.roster.copy(), set(self.accounts), as_of, tables))
         self.runs[run_id] = len(self.generations)
 
-    def _counts_add_up(self, pulled: Pulled, done: Night, told: Published) -> None:
+    def _counts_add_up(self, pulled: Pulled, done: Night, published: Published) -> None:
         query = sa.text("SELECT * FROM roster_ops.run_counts WHERE run_id = :run")
         with self.nights.engine.connect() as connection:
             rows = connection.execute(query, {"run": pulled.ref.run_id}).mappings()
@@ -275,17 +277,17 @@ class Watched:
                 assert name not in pulled.sent.records
                 assert not expected.total(), (name, expected)
                 continue
-            found = Counter({kind: ledger[name][kind] for kind in _TOLD})
-            assert +found == Counter({kind: expected[kind] for kind in _TOLD if expected[kind]}), name
-            assert told.counts[name].received == found["received"]
+            found = Counter({kind: ledger[name][kind] for kind in _COUNTED})
+            assert +found == Counter({kind: expected[kind] for kind in _COUNTED if expected[kind]}), name
+            assert published.counts[name].received == found["received"]
             before = self.generations[-1].roster.live(name) if self.generations else set()
             grown = found["added"] + found["returned"] - found["removed"]
             assert len(self.roster.live(name)) == len(before) + grown
         query = sa.text("SELECT (accounts, left_out, status)::text FROM roster_ops.runs WHERE run_id = :run")
         with self.nights.engine.connect() as connection:
-            told_of_run = connection.execute(query, {"run": pulled.ref.run_id}).scalar_one()
+            run_row = connection.execute(query, {"run": pulled.ref.run_id}).scalar_one()
         left_out = len(self.roster.live("users")) - len(self.accounts)
-        assert told_of_run == f"({len(self.accounts)},{left_out},published)"
+        assert run_row == f"({len(self.accounts)},{left_out},published)"
 
     def _refusal(self, pulled: Pulled) -> str:
         try:
@@ -328,7 +330,7 @@ class Watched:
             }
 
 
-_TOLD = ("received", "rejected", "added", "changed", "returned", "missing", "removed")
+_COUNTED = ("received", "rejected", "added", "changed", "returned", "missing", "removed")
 _SPAN = ("_digest", "_valid_from", "_valid_to")
 
 LOST_OWNERS = " + ".join(

@@ -1,4 +1,4 @@
-"""A provider whose people come, leave, return and change, told as what a pull of it brings."""
+"""A provider whose people come, leave, return, and change, and what a pull of it brings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.whole.rules import NAMES, Content, Sent
 
-#: People besides `u0`, who never leaves, like `c0` and `e-u0-c0`: a collection without any row is always held.
+#: The numbers of people and classes. `u0`, `c0`, and `e-u0-c0` never leave, because a collection without rows is always
+#: held.
 PEOPLE, CLASSES = 5, 3
 
 #: Who has no account: one without an e-mail, and a guardian.

@@ -128,7 +128,7 @@ class _Collection:
         return all(whose in self.roster.live(owner) for owner, whose in owners(self.name, content))
 
     def _goes_along(self, content: Content) -> bool:
-        """Whether it belongs to somebody who was there and is gone: it is not taken, and no mistake."""
+        """Whether it belongs to a record that was there and is gone. It is then left out, and it is no reject."""
         return any(self._is_gone(owner, whose) for owner, whose in owners(self.name, content))
 
     def _is_gone(self, owner: str, whose: str) -> bool:
@@ -151,7 +151,7 @@ class _Collection:
 
     def _is_not_there(self, key: str, row: Row, *, is_tombstone: bool, is_excused: bool) -> None:
         if not row.is_live:
-            if is_tombstone:  # whoever is marked as deleted meanwhile does not come back with anybody
+            if is_tombstone:  # a record marked as deleted meanwhile does not return with its owner
                 row.removed_reason = TOMBSTONE
             return
         gone = [owner for owner, whose in owners(self.name, row.content) if (owner, whose) in self.night.removed]

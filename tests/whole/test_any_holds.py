@@ -1,4 +1,4 @@
-"""People leave and return in any sequence, with the guard on: nobody is lost unless somebody agreed, or few are.
+"""People leave and return in any sequence, with the guard on. No one is lost without an approval, unless few are.
 
 Approvals, rejections, remaps, nights of some collections, rollbacks and purges come between. No model of the guard,
 only what it promises; and after every step the roster does not contradict itself and everybody has their account.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -40,9 +41,9 @@ _NAMED = """
 
 
 class Holding(RuleBasedStateMachine):
-    """:param agreed: whom a person let go, and who has not gone yet.
+    """:param agreed: people whose removal was approved, and who have not left yet.
     :param is_rolled_back: whether readers have an earlier roster: the next pull is a full one, holds are about another
-        roster, and whom somebody let go may be missing for the first time again.
+        roster, and approved people may be missing for the first time again.
     """
 
     def __init__(self, warehouses: Warehouses, folder: Path) -> None:
@@ -182,11 +183,12 @@ class Holding(RuleBasedStateMachine):
             return list(connection.execute(sa.text(_LIVING)).scalars())
 
     def _named(self) -> dict[str, Any]:
-        """People living holds name, and whether somebody has agreed."""
+        """People that open holds name, and whether a person approved."""
         with self.nights.engine.connect() as connection:
             return {row[0]: bool(row[1]) for row in connection.execute(sa.text(_NAMED))}
 
 
+@pytest.mark.hypothesis
 def test_any_sequence_of_leaving_and_returning_loses_nobody_unasked(warehouses: Warehouses, tmp_path: Path) -> None:
     folders = (tmp_path / str(number) for number in itertools.count())
     run_state_machine_as_test(

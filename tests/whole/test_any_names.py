@@ -1,4 +1,4 @@
-"""Usernames wander between people in any sequence, and somebody agrees to some of it: no name changes hands unasked.
+"""Usernames move between people in any sequence, and some moves are approved. None moves without an approval.
 
 No model of the guard or of mapping, only what they promise (rule 10).
 """
@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -35,7 +36,7 @@ _NAMED = "SELECT split_part(row_key, chr(31), 1), because, is_approved FROM rost
 
 
 class Wandering(RuleBasedStateMachine):
-    """People all of whom want some name of a few; changes of name that take nobody's flow, however many.
+    """People who all want one of a few names.
 
     :param agreed: per person, what was agreed to when it was agreed to; what a hold says later is no agreement.
     """
@@ -182,6 +183,7 @@ class Wandering(RuleBasedStateMachine):
                 self.agreed[who] = because
 
 
+@pytest.mark.hypothesis
 def test_any_sequence_of_wandering_names_gives_nobody_anothers_unasked(warehouses: Warehouses, tmp_path: Path) -> None:
     folders = (tmp_path / str(number) for number in itertools.count())
     run_state_machine_as_test(

@@ -1,4 +1,4 @@
-"""A delta maps whom tonight concerns and nobody else; what it comes to is what mapping everybody would."""
+"""A delta maps only the users it affects, with the result of mapping everyone."""
 
 from __future__ import annotations
 
@@ -130,12 +130,14 @@ def test_a_decision_ends_on_its_day_though_the_delta_brings_nothing(elm, nights)
         ({}, "ext:coach@north"),
     ],
 )
-def test_what_nobody_has_decided_is_told_of_everybody(elm, nights, settings, persons):
+def test_what_is_undecided_is_counted_over_everyone(elm, nights, settings, persons):
     tonight = elm({"ada": persons, "ben": persons}, **settings)
-    told = "SELECT string_agg(count::text, ' ' ORDER BY run_id) FROM roster_ops.findings WHERE rule LIKE '%undecided:%'"
-    assert nights.scalar(told) == "2"
+    counts = (
+        "SELECT string_agg(count::text, ' ' ORDER BY run_id) FROM roster_ops.findings WHERE rule LIKE '%undecided:%'"
+    )
+    assert nights.scalar(counts) == "2"
     tonight(cid=persons)
-    assert nights.scalar(told) == "2 3"
+    assert nights.scalar(counts) == "2 3"
 
 
 def test_a_school_that_changes_concerns_everybody(elm, nights):
@@ -219,8 +221,8 @@ def test_a_birth_date_that_changes_alone_makes_two_persons_of_one(elm, nights):
         "ada zoe: birth date, zoe ada: birth date"
     )
     nights.publish(rows_of({"b01": {"roles": "student@north", "family_name": "Married"}}), delta=True)
-    told = "SELECT string_agg(count::text, ' ' ORDER BY run_id) FROM roster_ops.findings WHERE rule = '{}'"
-    assert nights.scalar(told.format("person_key_contradicted")) == "2 2"
+    counts = "SELECT string_agg(count::text, ' ' ORDER BY run_id) FROM roster_ops.findings WHERE rule = '{}'"
+    assert nights.scalar(counts.format("person_key_contradicted")) == "2 2"
     born(zoe=date(1980, 1, 2))
     assert _left_out(nights) == "zoe same_person"
     assert nights.scalar(found) is None
