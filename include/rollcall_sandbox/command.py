@@ -56,8 +56,9 @@ def sandbox(
     seed: int | None,
     quirks: tuple[str, ...],
 ) -> None:
-    """Serve made-up school districts as OneRoster providers on 127.0.0.1, until Ctrl-C.
+    """Serve made-up districts to practice with, until Ctrl-C.
 
+    They are OneRoster providers on 127.0.0.1.
     By default, it serves the demo's two districts: maple (OneRoster 1.2, OAuth 2) and cedar (OneRoster 1.1, Consumer
     Key and Secret). Any other name, such as birch, creates a OneRoster 1.2 district. The same name always creates the
     same district. The command prints what each district would send to a vendor. The sandbox's page shows it too.

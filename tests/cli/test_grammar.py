@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from rollcall.cli.main import rollcall
+from rollcall.cli.main import COMMANDS, SECTIONS, rollcall
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +71,37 @@ def test_the_district_is_the_first_argument_of_every_command_about_one():
         arguments = [param.name for param in command.params if isinstance(param, click.Argument)]
         assert "district" not in arguments[1:], path
         assert not arguments or arguments[0] in ("district", "districts"), path
+
+
+def _resolved(words: list[str]) -> tuple[click.Command, list[str]]:
+    context, found = click.Context(rollcall, info_name="rollcall"), rollcall
+    while isinstance(found, click.Group):
+        name, found, words = found.resolve_command(context, words)
+        context = click.Context(found, info_name=name, parent=context)
+    return found, words
+
+
+@pytest.mark.parametrize(("path", "command"), list(_commands(rollcall)))
+def test_the_help_of_every_command_has_an_example_that_works(path, command):
+    result = CliRunner().invoke(rollcall, [*path, "--help"], prog_name="rollcall")
+    assert result.exit_code == 0
+    examples = re.findall(rf"^ +rollcall ({' '.join(path)}\b.*)$", result.stdout, re.MULTILINE)
+    assert examples
+    for example in examples:
+        found, words = _resolved(shlex.split(re.sub(r"\s+[|>].*|…", "", example)))
+        assert found is command
+        assert {word for word in words if word.startswith("--")} <= {
+            option for param in found.params for option in param.opts
+        }
+
+
+@pytest.mark.parametrize("path", [[], ["districts"], ["sites"], ["usernames"], ["people"], ["holds"], ["db"]])
+def test_the_list_of_commands_is_whole_on_80_columns(path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = CliRunner().invoke(rollcall, [*path, "--help"], prog_name="rollcall").stdout
+    assert "..." not in text.split("\n", 1)[1]
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_list_of_commands_has_every_command():
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(COMMANDS)

@@ -14,6 +14,7 @@ _COMMAND = re.compile(
 
 #: Words after `rollcall` in ordinary sentences and file names.
 _NOT_COMMANDS = {
+    "settings",
     "and",
     "as",
     "has",

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
+import re
 
 import pytest
 from click.testing import CliRunner, Result
 
 from rollcall.cli.holds import holds as command
 from rollcall.errors import ActionRequired
+from rollcall.holds import queries
+from rollcall.holds.table import print_hold, print_holds
 from rollcall.orchestration import required_actions
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 class Warehouse:
@@ -75,7 +83,6 @@ def test_an_answer_to_a_question_that_is_none_any_more_changes_nothing(held, ros
 
 
 def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
-    os.environ["COLUMNS"] = "160"
     hold_id = held.one().hold_id
     listed = run("list")
     assert hold_id in listed.output
@@ -100,6 +107,21 @@ def test_approve_says_what_it_approved_what_stays_and_the_next_command(held, run
     assert "To publish it now: rollcall sync elm --remap" in told
     [living] = json.loads(run("list", "elm", "--json").output)
     assert (living["status"], living["approved_rows"], living["reason"]) == ("approved", 1, "moved away")
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_terminal_of_80_columns_shows_everything(held, run, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    with held.engine.connect() as connection:
+        active = queries.active_holds(connection)
+        where = queries.rows_by_school(connection, active[0])
+    file = Terminal()
+    print_holds(active, file)
+    print_hold(active[0], where, ["ben (Ben Planted-Okonkwo)"], file)
+    printed = re.sub("\x1b\\[[0-9;]*m", "", file.getvalue())
+    assert max(len(line) for line in printed.splitlines() if "rollcall holds" not in line) <= width
+    assert printed.count(active[0].hold_id) >= 4
+    assert "November 3, 2026" in printed
 
 
 def test_a_hold_is_named_after_its_district(held, run):

@@ -23,8 +23,9 @@ from rollcall.display.echo import echo, echo_json, echo_text
 )
 @warehouse_option
 def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, warehouse: str | None) -> None:
-    """Check the connection of DISTRICT (an ID, or a path to its YAML file) step by step.
+    """Check the connection of DISTRICT step by step.
 
+    DISTRICT is an ID, or a path to its YAML file.
     Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format, or from Airflow's metadata
     database if the environment names one. If both are different, the check warns. Exit code 0: passed, warnings
     allowed; 1: failed. Without a warehouse, the result is not stored.

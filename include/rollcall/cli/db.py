@@ -9,7 +9,7 @@ from rollcall.cli.options import open_warehouse, warehouse_option
 from rollcall.display.echo import echo, echo_text
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, subcommand_metavar="VERB ...")
 def db() -> None:
     """Manage the warehouse's schemas."""
 
@@ -17,7 +17,7 @@ def db() -> None:
 @db.command(epilog=examples("db upgrade"))
 @warehouse_option
 def upgrade(warehouse: str | None) -> None:
-    """Create Rollcall's schemas in the warehouse, or upgrade them to the latest version."""
+    """Create or upgrade Rollcall's schemas in the warehouse."""
     from rollcall.warehouse import migrate
     from rollcall.warehouse.session import require_reachable
 
@@ -34,7 +34,10 @@ def upgrade(warehouse: str | None) -> None:
 
 @db.command(epilog=examples("db describe"))
 def describe() -> None:
-    """Print the reference of the roster's tables (docs/staging-schema.md), generated from the models."""
+    """Print the reference of the roster's tables.
+
+    This is docs/staging-schema.md, generated from the models.
+    """
     from rollcall.warehouse.describe import page
 
     echo_text(page())

@@ -30,17 +30,18 @@ _CONNECT = (
 )
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, subcommand_metavar="VERB [DISTRICT] ...")
 def districts() -> None:
-    """List districts, add one, show its settings, store its connection, or delete its data."""
+    """List and add districts; show, connect, and delete one."""
 
 
 @districts.command("list", epilog=examples("districts list"))
 @json_option
 @warehouse_option
 def list_(as_json: bool, warehouse: str | None) -> None:
-    """List every district file: ID, name, sites, connection, next night, and published roster.
+    """List every district file, with its next night.
 
+    Each line has ID, name, state, sites, connection, next night, and published roster.
     Pauses and published rosters come from the warehouse. Without one, the rest is listed.
     """
     from rollcall.settings import load_districts
@@ -65,7 +66,7 @@ def list_(as_json: bool, warehouse: str | None) -> None:
 
 @districts.command(epilog=examples("districts schema > district.schema.json"))
 def schema() -> None:
-    """Print the JSON Schema of a district's file, for use in an editor."""
+    """Print the JSON Schema of a district's file, for editors."""
     echo_json(json_schema())
 
 
@@ -106,8 +107,9 @@ def add(
     warehouse: str | None,
     landing: str,
 ) -> None:
-    """Add DISTRICT (its new ID) from the text it sent: FILE, or standard input.
+    """Add DISTRICT (its new ID) from the email it sent.
 
+    FILE is that email. Without FILE, the command reads standard input.
     The text is a saved email or pasted text with Client ID, Client Secret, Token URL, and Base URL, or with Consumer
     Key, Consumer Secret, and OneRoster URL. The command prints what it recognized and checks the connection. If the
     check passes, it pulls schools and people for your first decisions (nothing is published), stores the connection in
@@ -220,8 +222,9 @@ def connect(
 @district_argument
 @json_option
 def show(district: str, as_json: bool) -> None:
-    """Print the effective settings of DISTRICT (an ID, or a path to its YAML file) and where each comes from.
+    """Print the settings of DISTRICT and where each comes from.
 
+    DISTRICT is an ID, or a path to its YAML file.
     A comment marks each setting from _defaults.yaml and each built-in default.
     """
     from rollcall.onboarding.effective import effective
@@ -240,8 +243,9 @@ def show(district: str, as_json: bool) -> None:
 @warehouse_option
 @landing_option
 def purge(district: str, yes_delete: str | None, as_json: bool, warehouse: str | None, landing: str) -> None:
-    """Permanently delete all data of DISTRICT (its ID) from the warehouse and the landing zone.
+    """Permanently delete all data of DISTRICT, with a receipt.
 
+    The command deletes it from the warehouse and the landing zone.
     Use it when a district's contract has ended. You confirm by typing the ID. The receipt lists what was deleted and
     what this command cannot reach. It is stored in roster_ops.purges.
     """

@@ -17,8 +17,9 @@ from rollcall.display.echo import echo_json
 @warehouse_option
 @landing_option
 def doctor(as_json: bool, warehouse: str | None, landing: str) -> None:
-    """Check this installation: Python, packages, district files, warehouse, landing zone, and Airflow.
+    """Check this installation, with a remedy for each failure.
 
+    It checks Python, packages, district files, the warehouse, the landing zone, and Airflow.
     Run it when something does not work. Each line is ok, failed (with what to do), or skipped. Exit code 1: something
     failed.
     """

@@ -43,8 +43,9 @@ def diff(
     warehouse: str | None,
     landing: str,
 ) -> None:
-    """Show what the latest pull of DISTRICT changes: each person, with the reason, before or after it is published.
+    """Show what the latest pull of DISTRICT changes, per person.
 
+    Each change has its reason. It works before and after the pull is published.
     After `rollcall sync DISTRICT --dry-run`, it shows what the next run would publish. It only reads, and sends no SIS
     requests.
     """
@@ -74,7 +75,7 @@ def diff(
 @json_option
 @warehouse_option
 def explain(district: str, who: tuple[str, ...], forward: bool, as_json: bool, warehouse: str | None) -> None:
-    """Explain why WHO is in the roster of DISTRICT or not, and since when.
+    """Explain why a person is, or is not, in the roster of DISTRICT.
 
     WHO is a sourcedId, a username, an email address, a student or staff number, part of a name in any order and without
     accents, or a school. If several people match, it lists them; if no one matches, it lists the closest names. It only

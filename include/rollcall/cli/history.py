@@ -47,8 +47,9 @@ def backfill(
     warehouse: str | None,
     landing: str,
 ) -> None:
-    """Replay past nights of DISTRICT: each night's pull goes through today's rules and mapping into history.
+    """Replay past nights of DISTRICT into history.
 
+    Each night's pull goes through today's rules and mapping.
     By default, only nights that are missing or failed. A night is the date of its morning. Newer nights do not change.
     A pull newer than the published roster is published. If a night's pull was not kept, the command fetches the records
     modified since then, in their current state, and reports that.
@@ -115,7 +116,9 @@ def resume(district: str, clock: bool, as_json: bool, warehouse: str | None) -> 
 @warehouse_option
 @landing_option
 def rollback(district: str, to_run: str, as_json: bool, warehouse: str | None, landing: str) -> None:
-    """Restore the tables of DISTRICT exactly as RUN published them, and pause publishing.
+    """Restore DISTRICT as an earlier run published it, and pause.
+
+    The tables become exactly what RUN published. Publishing pauses.
 
     Runs keep pulling, but publish nothing until `rollcall resume`. The next pull is full.
     """
@@ -158,8 +161,9 @@ def roster(
     out: Path | None,
     warehouse: str | None,
 ) -> None:
-    """Write a table of DISTRICT's roster for a past night, as CSV, JSON (one object per line), or Parquet.
+    """Write a table of DISTRICT's roster for a past night.
 
+    The format is CSV, JSON (one object per line), or Parquet.
     A night is the date of its morning. The command sends no SIS requests. CSV puts an apostrophe before any text that a
     spreadsheet could read as a formula. JSON and Parquet keep every value unchanged.
     """

@@ -24,7 +24,7 @@ _SHOWN_PEOPLE = 5
 _APPROVE_PART = 'holds approve maple users --reason "moved away" --school "Maple High" --except 68d5a7c0'
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, subcommand_metavar="VERB [DISTRICT] ...")
 def holds() -> None:
     """Show and decide holds: changes that wait for your decision.
 
@@ -38,7 +38,7 @@ def holds() -> None:
 @json_option
 @warehouse_option
 def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
-    """List the open holds of DISTRICT or of all districts, those that need a decision first."""
+    """List open holds, those that need a decision first."""
     from rollcall.holds import queries
     from rollcall.holds.table import print_holds
 
@@ -56,7 +56,10 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
 @json_option
 @warehouse_option
 def show(district: str, hold: str, as_json: bool, warehouse: str | None) -> None:
-    """Show the details of a hold of DISTRICT; with --json, also every row it names."""
+    """Show everything about a hold of DISTRICT.
+
+    With --json, also every row it names.
+    """
     from rollcall.holds import queries
     from rollcall.holds.table import print_hold
 

@@ -45,8 +45,24 @@ COMMANDS = {
 }
 
 
+#: The sections of `rollcall --help`.
+SECTIONS = {
+    "Districts": ("districts", "check", "sites", "usernames", "people"),
+    "Nights": ("sync", "status", "holds", "diff", "explain"),
+    "The past": ("roster", "rollback", "resume", "backfill"),
+    "This installation": ("db", "doctor", "sandbox"),
+}
+
+
 class Commands(CommandGroup):
-    """Finds commands by name."""
+    """Finds commands by name, and lists them in sections."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            found = [(name, command) for name in names if (command := self.get_command(context, name)) is not None]
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), command.get_short_help_str(62)) for name, command in found])
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return [name for name in COMMANDS if self.get_command(_context, name) is not None]

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rollcall.district_edits.persons import Person
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, subcommand_metavar="VERB DISTRICT ...")
 def people() -> None:
-    """Decide about single people: exclude a person, or set a username by hand.
+    """Decide about one person: no account, or a username by hand.
 
     WHO is a sourcedId, a username, or an email address. Decisions are stored in the district's YAML file. These
     commands send no SIS requests.
@@ -112,7 +112,7 @@ def set_username(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Give WHO the username NAME, regardless of the username fields."""
+    """Give WHO the username NAME, set by hand."""
     from rollcall.district_edits.persons import decide
 
     person = _person(asked, who)

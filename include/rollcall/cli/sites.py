@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rollcall.district_edits.sites import Schools
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, subcommand_metavar="VERB DISTRICT ...")
 def sites() -> None:
     """Map the schools of a district to sites.
 
@@ -33,7 +33,10 @@ def sites() -> None:
 @json_option
 @warehouse_option
 def list_(asked: DistrictContext, as_json: bool) -> None:
-    """List the schools of DISTRICT with their people and sites, undecided schools first."""
+    """List the schools of DISTRICT, undecided ones first.
+
+    Each has its people, its site, and a suggestion.
+    """
     from rollcall.district_edits.render import print_schools
 
     found = _schools(asked)
@@ -64,7 +67,10 @@ def set_(asked: DistrictContext, school: str, site: str, yes: bool, as_json: boo
 @json_option
 @warehouse_option
 def exclude(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> None:
-    """Leave SCHOOL out: its people are in staging and have no account there."""
+    """Exclude SCHOOL: its people get no account there.
+
+    They stay in the staging tables.
+    """
     found = _schools(asked)
     _decide(asked, found, {found.find(school).sourced_id: EXCLUDE}, yes=yes, as_json=as_json)
 
@@ -88,8 +94,9 @@ def undecide(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> N
 @json_option
 @warehouse_option
 def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> None:
-    """Suggest a site for every undecided school: by equal identifier, or by equivalent name.
+    """Suggest a site for every undecided school.
 
+    A site matches by equal identifier, or by equivalent name.
     If two sites match, it names both and suggests neither.
     """
     found = _schools(asked)
@@ -118,8 +125,9 @@ def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> 
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
 @warehouse_option
 def export(asked: DistrictContext, file: Path) -> None:
-    """Write all schools to FILE as CSV (- for standard output), to decide in a spreadsheet.
+    """Write all schools to FILE (CSV), to decide in a spreadsheet.
 
+    FILE - is standard output.
     Fill the column `site` with a site's id or name, or exclude; empty is undecided.
     """
     from rollcall.district_edits import worksheet

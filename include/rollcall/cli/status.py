@@ -18,7 +18,10 @@ from rollcall.status.status import DistrictStatus
 @json_option
 @warehouse_option
 def status(every: bool, as_json: bool, warehouse: str | None) -> None:
-    """Show the districts that need action, worst first, with the next command for each."""
+    """Show the districts that need action, worst first.
+
+    Each has the next command.
+    """
     from rollcall.settings import load_districts
     from rollcall.status.airflow_dags import holds_notes
     from rollcall.status.digest import totals

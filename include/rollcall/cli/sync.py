@@ -42,8 +42,9 @@ def sync(
     warehouse: str | None,
     landing: str,
 ) -> None:
-    """Pull DISTRICT (an ID, or a path to its YAML file) and publish it now.
+    """Pull DISTRICT and publish it now.
 
+    DISTRICT is an ID, or a path to its YAML file.
     Credentials come from AIRFLOW_CONN_ONEROSTER_<DISTRICT>, in Airflow's JSON format, or from Airflow's metadata
     database if the environment names one. --remap needs none.
     """

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(
     cls=CommandGroup,
+    subcommand_metavar="VERB DISTRICT ...",
     help="Choose the field that a district's usernames come from.\n\n"
     f"FIELD is one of {', '.join(FORMS)}. The choice is stored in the district's YAML file. These commands send no SIS "
     "requests.",
@@ -80,7 +81,7 @@ def _choice(command: F) -> F:
 def preview(
     asked: DistrictContext, field: str, role: Role | None, transforms: Sequence[str], pattern: str | None, as_json: bool
 ) -> None:
-    """Preview usernames from FIELD: coverage, collisions, and changed usernames."""
+    """Preview usernames from FIELD: coverage, collisions, changes."""
     from rollcall.district_edits.render import print_moves, print_preview
 
     source = _source(field, transforms, pattern)
