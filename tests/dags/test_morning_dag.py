@@ -240,8 +240,9 @@ def test_a_dag_of_holds_that_does_not_run_is_said_in_the_digest(
         session.add(DagModel(dag_id="roster_holds", is_paused=is_paused, bundle_name="dags-folder"))
     assert digest().state == "success"
     ((_, body),) = posted
-    last = body["text"].splitlines()[-1]
-    assert (f"The DAG roster_holds {said}" in last) if said else ("roster_holds" not in body["text"])
+    note, address = body["text"].splitlines()[-2:]
+    assert address.endswith("/rosters/")
+    assert (f"The DAG roster_holds {said}" in note) if said else ("roster_holds" not in body["text"])
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ starts_on: 2026-11-01
 schedule: {timezone: UTC}
 """
 
+PEOPLE = [f"p{number:02}" for number in range(1, 31)]
+
 #: A client with the rights of a role; None is a browser without a session.
 Browse = Callable[[str | None], httpx.Client]
 
@@ -50,9 +52,6 @@ def api_server(airflow_database: None) -> Iterator[object]:
 @pytest.fixture
 def browse(api_server: object, monkeypatch: pytest.MonkeyPatch, nights: Nights, tmp_path: Path) -> Browse:
     """Makes clients. The warehouse is the test's own, and the district `elm` has a file."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
     folder = tmp_path / "districts"
     folder.mkdir()
     (folder / "elm.yaml").write_text(ELM)
@@ -71,14 +70,33 @@ def browse(api_server: object, monkeypatch: pytest.MonkeyPatch, nights: Nights, 
     def client(role: str | None = "admin") -> httpx.Client:
         made = TestClient(api_server, follow_redirects=False, headers={"sec-fetch-site": "same-origin"})  # type: ignore[arg-type]
         if role is not None:
-            user = SimpleAuthManagerUser(username=USERS[role], role=role.upper())
-            made.cookies.set("_token", get_auth_manager().generate_jwt(user))
+            made.cookies.set("_token", token_of(role))
         return made
 
     yield client
     from rollcall.web.engines import engine_of
 
     engine_of(url_in_airflow()).dispose()
+
+
+def token_of(role: str) -> str:
+    """A session token of the user with this role."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    token: str = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=USERS[role], role=role.upper()))
+    return token
+
+
+@pytest.fixture
+def held(nights: Nights, roster: Callable[..., dict]) -> str:
+    """A third of the students is gone: the ID of a hold about removals."""
+    nights.publish(roster(*PEOPLE))
+    nights.publish(roster(*PEOPLE[:18]))
+    nights.publish(roster(*PEOPLE[:18]))
+    hold = nights.scalar("SELECT hold_id FROM roster_ops.holds WHERE status = 'open' AND collection = 'users'")
+    assert hold
+    return str(hold)
 
 
 def url_in_airflow():

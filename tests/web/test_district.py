@@ -6,10 +6,6 @@ import csv
 import io
 from datetime import date
 
-import pytest
-
-PEOPLE = [f"p{number:02}" for number in range(1, 31)]
-
 
 def audit_log() -> list[tuple[str, str, str]]:
     """Event, user, and DAG of the newest entries. Airflow's API shows those of DAGs it has parsed only."""
@@ -109,17 +105,6 @@ def test_rollback_needs_the_id_and_is_recorded_and_resume_goes_on(browse, nights
         ("rosters.resumed", "ursula", "roster_elm"),
         ("rosters.rolled_back", "ursula", "roster_elm"),
     ]
-
-
-@pytest.fixture
-def held(nights, roster):
-    """A third of the students is gone: a hold about removals."""
-    nights.publish(roster(*PEOPLE))
-    nights.publish(roster(*PEOPLE[:18]))
-    nights.publish(roster(*PEOPLE[:18]))
-    hold = nights.scalar("SELECT hold_id FROM roster_ops.holds WHERE status = 'open' AND collection = 'users'")
-    assert hold
-    return hold
 
 
 def test_a_hold_is_approved_except_one_person(browse, nights, held):
