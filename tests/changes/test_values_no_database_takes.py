@@ -21,6 +21,7 @@ from rollcall.landing import manifests
 from rollcall.landing.change_set import Published
 from rollcall.landing.pull import Pull, PullRef
 from rollcall.landing.validated import Validated
+from rollcall.model.tables import ROSTERING_COLLECTIONS
 from rollcall.oneroster import COLLECTIONS
 from rollcall.oneroster.decode import decode_page
 from rollcall.oneroster.pages import Page, Proof
@@ -131,7 +132,8 @@ def published(nights: Nights) -> Callable[[str], tuple[Published, Validated, dic
         ref = PullRef(district="elm", pull_id=f"pull{nights.count}", run_id=f"run{nights.count}")
         folder = ref.folder(nights.landing)
         landed, rejects, sent = [], [], {}
-        for name, collection in COLLECTIONS.items():
+        for name in ROSTERING_COLLECTIONS:
+            collection = COLLECTIONS[name]
             rows = dict(records(name, title))
             body = f'{{"{collection.envelope}":[{",".join(rows.values())}]}}'.encode()
             decoded = decode_page(collection, body)

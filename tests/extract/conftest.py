@@ -17,7 +17,7 @@ from rollcall.extract.pull import extract
 from rollcall.landing.manifests import load, read_rows
 from rollcall.landing.pull import LandedCollection, Pull, PullRef, landed_schema
 from rollcall.landing.zone import Landing
-from rollcall.model.tables import COLLECTIONS, TABLES
+from rollcall.model.tables import ROSTERING_COLLECTIONS, TABLES
 from rollcall.oneroster import OneRosterClient, OneRosterConnection, Retry
 from rollcall.settings import District
 from rollcall_sandbox import Sandbox, SandboxDistrict
@@ -85,7 +85,8 @@ class Trial:
     def truth(self) -> dict[str, int]:
         counts = self.sandbox.truth(self.app.app)["collections"]
         return {
-            name: counts["academicSessions" if name == "academic_sessions" else name]["total"] for name in COLLECTIONS
+            name: counts["academicSessions" if name == "academic_sessions" else name]["total"]
+            for name in ROSTERING_COLLECTIONS
         }
 
     def seen(self) -> dict[str, Any]:

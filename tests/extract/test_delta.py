@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from rollcall.extract.pull import ALWAYS_FULL, Plan
-from rollcall.model.tables import COLLECTIONS
+from rollcall.model.tables import ROSTERING_COLLECTIONS
 from rollcall.oneroster.http import Response
 from rollcall.oneroster.source import Source
 
 #: Elm's first night passes in the small hours of 23 November, its second a day later.
 BEFORE_THE_FIRST = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BEFORE_THE_SECOND = BEFORE_THE_FIRST + timedelta(days=1)
-OTHERS = [name for name in COLLECTIONS if name not in ALWAYS_FULL]
+OTHERS = [name for name in ROSTERING_COLLECTIONS if name not in ALWAYS_FULL]
 
 
 def delta(since: datetime, **rest: Any) -> Plan:

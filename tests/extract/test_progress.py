@@ -13,7 +13,7 @@ from rollcall.extract import progress
 from rollcall.extract.progress import summary
 from rollcall.extract.pull import extract
 from rollcall.landing.pull import LandedCollection, Proof
-from rollcall.model.tables import COLLECTIONS
+from rollcall.model.tables import ROSTERING_COLLECTIONS
 from rollcall.oneroster import Retry
 from rollcall.orchestration.terminal import Terminal
 
@@ -24,7 +24,7 @@ def test_progress_is_told_page_by_page(maple: Any) -> None:
     reported: Recorder = []
     maple.pull(page_size=50, progress=lambda *page: reported.append(page))
     there = maple.truth()
-    for name in COLLECTIONS:
+    for name in ROSTERING_COLLECTIONS:
         pages = [(received, total) for collection, received, total, *_ in reported if collection == name]
         assert pages == [(min(50 * (page + 1), there[name]), there[name]) for page in range(-(-there[name] // 50))]
     assert all(0 <= now <= 5 for *_, now, _, _ in reported)

@@ -17,7 +17,7 @@ from rollcall.errors import RollcallError
 from rollcall.extract import collection as collection_module
 from rollcall.landing.manifests import read_rows
 from rollcall.landing.rejects import REJECT_SCHEMA
-from rollcall.model.tables import COLLECTIONS
+from rollcall.model.tables import ROSTERING_COLLECTIONS
 from rollcall.oneroster.errors import PermissionRefused
 
 
@@ -31,7 +31,7 @@ def test_everything_there_is_lands_with_its_proof(either: Any) -> None:
     pulled = either.pull()
     there = either.truth()
     assert pulled.counts() == there
-    assert list(pulled.collections) == list(COLLECTIONS)
+    assert list(pulled.collections) == list(ROSTERING_COLLECTIONS)
     assert {name: (one.proof.kind, one.proof.expected) for name, one in pulled.collections.items()} == {
         name: ("total", total) for name, total in there.items()
     }

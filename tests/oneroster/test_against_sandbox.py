@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from rollcall.model.tables import ROSTERING_COLLECTIONS
 from rollcall.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, Retry, columns
 from rollcall.oneroster.errors import CredentialsRefused, PermissionRefused
 from rollcall_sandbox import Sandbox, SandboxDistrict
@@ -90,7 +91,7 @@ def total(sandbox, app, collection):
 
 @pytest.mark.parametrize("page_size", [5000, 97])
 @pytest.mark.parametrize("app", ["maple", "cedar"])
-@pytest.mark.parametrize("collection", COLLECTIONS)
+@pytest.mark.parametrize("collection", ROSTERING_COLLECTIONS)
 def test_every_collection_is_read_to_the_last_row(sandbox, client, app, collection, page_size):
     tables, unreadable, proof = read(client(app, page_size=page_size), collection)
     true = total(sandbox, app, collection)
@@ -126,7 +127,7 @@ def test_every_way_to_sign_in(sandbox, client, app, fields):
 def test_what_refers_to_something_refers_to_something_that_was_read(client, app):
     reading = client(app)
     tables = {}
-    for collection in COLLECTIONS:
+    for collection in ROSTERING_COLLECTIONS:
         tables |= read(reading, collection)[0]
 
     def ids(table):
@@ -179,14 +180,14 @@ def test_collections_in_threads_keep_to_the_budget_with_one_token(sandbox, clien
     def pull(collection):
         proofs[collection] = read(reading, collection)[2]
 
-    threads = [threading.Thread(target=pull, args=(collection,)) for collection in COLLECTIONS]
+    threads = [threading.Thread(target=pull, args=(collection,)) for collection in ROSTERING_COLLECTIONS]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
     assert all(proof.kind == "total" for proof in proofs.values())
-    assert len(proofs) == len(COLLECTIONS)
+    assert len(proofs) == len(ROSTERING_COLLECTIONS)
     assert reading.usage.most_at_once == 3
     assert sandbox.seen("maple")["most_at_once"] <= 3
     assert sandbox.seen("maple")["token_requests"] == reading.usage.token_requests == 1

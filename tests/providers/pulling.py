@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from rollcall.model.tables import ROSTERING_COLLECTIONS
 from rollcall.oneroster import COLLECTIONS, OneRosterClient, OneRosterConnection, OneRosterError, Proof, Retry, columns
 from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.providers.expectations import Row
@@ -100,8 +101,9 @@ def _pull(sandbox: Sandbox, way: Way, quirk: str, row: Row) -> Pulled:
         if row.begins_later:
             sandbox.set_quirks(app, [quirk])
         before = sandbox.seen(app)
-        with ThreadPoolExecutor(len(COLLECTIONS) if row.at_the_same_time else 1) as threads:
-            read = dict(zip(COLLECTIONS, threads.map(lambda name: _read(client, name), COLLECTIONS), strict=True))
+        with ThreadPoolExecutor(len(ROSTERING_COLLECTIONS) if row.at_the_same_time else 1) as threads:
+            names = ROSTERING_COLLECTIONS
+            read = dict(zip(names, threads.map(lambda name: _read(client, name), names), strict=True))
         usage = client.usage
         after = sandbox.seen(app)
     made = Counter(after["requests"])
@@ -109,7 +111,7 @@ def _pull(sandbox: Sandbox, way: Way, quirk: str, row: Row) -> Pulled:
     truth = sandbox.truth(app)["collections"]
     return Pulled(
         {name: Came(*each, requests=made[f"/{COLLECTIONS[name].path}"]) for name, each in read.items()},
-        {name: truth[COLLECTIONS[name].path] for name in COLLECTIONS},
+        {name: truth[COLLECTIONS[name].path] for name in ROSTERING_COLLECTIONS},
         (usage.most_at_once, after["most_at_once"]),
         usage.token_requests,
         refused_at_once,

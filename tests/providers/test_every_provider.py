@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rollcall.oneroster import COLLECTIONS
+from rollcall.model.tables import ROSTERING_COLLECTIONS
 from rollcall_sandbox import Sandbox, SandboxDistrict
 from rollcall_sandbox.quirks import BUNDLES
 from tests.providers.checks import check_collection, check_politeness
@@ -40,7 +40,7 @@ def test_every_provider_has_its_row():
     assert PROVIDERS.keys() == BUNDLES.keys()
 
 
-@pytest.mark.parametrize("collection", COLLECTIONS)
+@pytest.mark.parametrize("collection", ROSTERING_COLLECTIONS)
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_a_collection_comes_as_the_table_says(pulled, name, collection):
     check_collection(pulled(name), WAYS[name], PROVIDERS[name], collection)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from rollcall.model.tables import ROSTERING_COLLECTIONS
 from rollcall.oneroster import COLLECTIONS
 from rollcall_sandbox import QUIRKS, Sandbox
 from tests.providers.checks import check_collection, check_politeness
@@ -23,7 +24,7 @@ def districts(quirk: str) -> list[str]:
 
 
 PULLS = [(quirk, district) for quirk in QUIRKS if quirk in TABLE for district in districts(quirk)]
-CASES = [(quirk, district, collection) for quirk, district in PULLS for collection in COLLECTIONS]
+CASES = [(quirk, district, collection) for quirk, district in PULLS for collection in ROSTERING_COLLECTIONS]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_a_token_of_three_requests_costs_one_request_for_each_new_one(pulled):
 
 
 @pytest.mark.parametrize("district", ["new", "old"])
-@pytest.mark.parametrize("collection", COLLECTIONS)
+@pytest.mark.parametrize("collection", ROSTERING_COLLECTIONS)
 def test_a_filter_that_is_ignored_shows_in_one_request(sandbox, collection, district):
     path = f"/{COLLECTIONS[collection].path}"
     with client_of(sandbox, WAYS[district], TABLE["filter-ignored"]) as client:

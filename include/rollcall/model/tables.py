@@ -286,6 +286,9 @@ TABLES: dict[str, Table] = {
 #: The OneRoster collections, in the order in which references resolve.
 COLLECTIONS: tuple[str, ...] = tuple(table.name for table in TABLES.values() if table.name == table.collection)
 
+#: The collections of the rostering service. A district pulls these unless its setting `collections` names others.
+ROSTERING_COLLECTIONS: tuple[str, ...] = tuple(name for name in COLLECTIONS if TABLES[name].service == "rostering")
+
 
 def tables_of(collection: str) -> list[Table]:
     """The tables of one collection: the record's own first, then its parts."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from rollcall.model.tables import COLLECTIONS, TABLES
+from rollcall.model.tables import COLLECTIONS, ROSTERING_COLLECTIONS
 from rollcall.model.vocabularies import token
 from rollcall.settings.base import Problem, Settings, nearest
 from rollcall.settings.schedule import ExtractSettings, Schedule
@@ -100,7 +100,7 @@ class District(Settings, frozen=True):
 
     def wanted(self) -> list[str]:
         """The collections of a full pull, in the order in which references resolve."""
-        chosen = self.collections or [name for name in COLLECTIONS if TABLES[name].service == "rostering"]
+        chosen = self.collections or ROSTERING_COLLECTIONS
         return [name for name in COLLECTIONS if name in chosen and (name != "demographics" or self.demographics)]
 
     def username_sources(self, role: Literal["student", "staff"]) -> list[UsernameSource]:
