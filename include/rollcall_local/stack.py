@@ -43,14 +43,24 @@ class Stack:
     :param fresh: start empty. Otherwise, keep the warehouse, landing zone, and Airflow's history between starts.
     :param say: called with each progress message.
     :param dags: Airflow's DAGs folder.
+    :param districts: the folder of district files. By default the one of this checkout.
     """
 
-    def __init__(self, purpose: str, *, fresh: bool, say: Callable[[str], None], dags: Path = PROJECT / "dags") -> None:
+    def __init__(
+        self,
+        purpose: str,
+        *,
+        fresh: bool,
+        say: Callable[[str], None],
+        dags: Path = PROJECT / "dags",
+        districts: Path | None = None,
+    ) -> None:
         self.state = PROJECT / ".rollcall" / purpose
         self.landing = self.state / "landing"
         self._fresh = fresh
         self._dags = dags
         self._say = say
+        self._districts = districts
         self._parent = Parent()
         self._programs = Programs(self.state, f"`make {purpose}` of this checkout")
         self.postgres = EmbeddedPostgres(checkout_folder(purpose), fresh=fresh, durable=not fresh)
@@ -205,7 +215,8 @@ class Stack:
         return {"AIRFLOW_CONN_WAREHOUSE": self.postgres.airflow_connection(WAREHOUSE)}
 
     def _airflow_env(self) -> dict[str, str]:
-        return self._warehouse_env() | {"ROLLCALL_LANDING": str(self.landing)}
+        districts = {} if self._districts is None else {"ROLLCALL_DISTRICTS": str(self._districts)}
+        return self._warehouse_env() | {"ROLLCALL_LANDING": str(self.landing)} | districts
 
     def _write_shell_env(self) -> None:
         values = self._airflow_env() | {

@@ -22,7 +22,7 @@ def _schools(*schools: School) -> Schools:
 
 
 ELM = _schools(
-    School("a", "1", "=Peña, East", "school", 10, 2, "undecided", suggestion="N", note="a name 90 % alike"),
+    School("a", "1", "=Peña, East", "school", 10, 2, "undecided", suggestion="N", note="name 90% similar"),
     School("-b", "2", "Twelve", "school", 20, 3, "mapped", "0012", "Twelve"),
     School("c", "3", "Gone", "school", 0, 0, "exclude", life="gone"),
 )

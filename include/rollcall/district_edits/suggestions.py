@@ -143,7 +143,7 @@ def _by_name(
             listed = ", ".join(names[rival] for rival in rivals)
             made[key] = Suggestion("", f"like {site} ({targets[site]}), and so is {listed}")
         else:
-            made[key] = Suggestion(site, f"a name {score:.0f} % alike")
+            made[key] = Suggestion(site, "same name" if score >= 100 else f"name {score:.0f}% similar")
     return made
 
 

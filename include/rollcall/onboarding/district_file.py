@@ -99,6 +99,8 @@ def _sites(district: str, schools: Sequence[School], targets: Mapping[str, str])
     names = dict.fromkeys(name for school in schools if (name := _one_line(school.name)) not in (EXCLUDE, UNDECIDED))
     whose = "Your sites, ID to name." if targets else "The schools' own names. Change them to the names of your sites."
     own = [f"    {written(key)}: {written(name)}" for key, name in targets.items()]
+    if all(key == name for key, name in targets.items()):
+        own = [f"    - {written(name)}" for name in targets]
     return [
         "sites:",
         f"  # {whose}",

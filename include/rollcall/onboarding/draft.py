@@ -25,11 +25,12 @@ Status = Literal["entered", "testing", "passed", "failed"]
 
 
 class FoundSchool(msgspec.Struct, frozen=True, kw_only=True):
-    """A school of the connection. Head-counts are None if they are not known."""
+    """A school of the connection, or another org with people. Head-counts are None if they are not known."""
 
     sourced_id: str
     name: str
     identifier: str = ""
+    is_school: bool = True
     students: int | None = None
     staff: int | None = None
 
@@ -38,7 +39,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """What a person decided about a new district.
 
     :param student: the username field of students; `staff` likewise.
-    :param targets: the sites, ID to name; empty if every school is its own site.
+    :param site_list: the sites in their order, ID and name; empty if every school is its own site.
     :param sites: the decision per school: sourcedId to a site's ID, `exclude`, or `undecided`.
     """
 
@@ -48,8 +49,13 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     student: str = "email"
     staff: str = "email"
     demographics: bool = False
-    targets: dict[str, str] = {}
+    site_list: list[tuple[str, str]] = []
     sites: dict[str, str] = {}
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """The sites, ID to name."""
+        return dict(self.site_list)
 
 
 class DraftState(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,9 +226,16 @@ def described(state: DraftState, now: datetime) -> tuple[str, District]:
         raise ActionRequired(
             "district_exists", f"There is a district {state.district} already.", remedy="Choose another ID."
         )
+    usual = read_as(path, district_text(_in_zone(state, ""), now.date(), now.date())).schedule.timezone
+    if state.choices.timezone == usual:
+        state = _in_zone(state, "")
     tonight = starts_on_for_tonight(read_as(path, district_text(state, now.date(), now.date())), now)
     text = district_text(state, now.date(), tonight)
     return text, read_as(path, text)
+
+
+def _in_zone(state: DraftState, timezone: str) -> DraftState:
+    return msgspec.structs.replace(state, choices=msgspec.structs.replace(state.choices, timezone=timezone))
 
 
 def _sentence(text: str) -> str:

@@ -109,6 +109,7 @@ class DraftTest:
                 sourced_id=school.sourced_id,
                 name=school.name,
                 identifier=school.identifier,
+                is_school=school.type == "school",
                 students=school.students,
                 staff=school.staff,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -10,7 +11,8 @@ from starlette.responses import Response
 
 from rollcall.district_edits.fields import ROLES
 from rollcall.errors import ActionRequired
-from rollcall.onboarding.draft import Choices, described, parse_sites, suggested_sites
+from rollcall.explain.formatting import pluralize
+from rollcall.onboarding.draft import Choices, FoundSchool, described, parse_sites, suggested_sites
 from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
 from rollcall.web.access import Right
@@ -208,8 +210,16 @@ def _sites_form(
         decided=decided,
         suggestions=suggested_sites(schools, targets, decided) if targets else {},
         lines="\n".join(key if key == name else f"{key} = {name}" for key, name in targets.items()),
-        names="\n".join(dict.fromkeys(school.name for school in schools)),
+        names="\n".join(dict.fromkeys(school.name for school in schools if school.is_school)),
+        heading=_heading(schools),
     )
+
+
+def _heading(schools: Sequence[FoundSchool]) -> str:
+    """`4 schools, 2 offices`."""
+    number = sum(school.is_school for school in schools)
+    others = len(schools) - number
+    return ", ".join([pluralize(number, "school"), *([pluralize(others, "office")] if others else [])])
 
 
 @router.action("/add/{draft}/sites", right=Right.ADD)
@@ -236,7 +246,7 @@ def choose_sites(page: Opened) -> Response:
 
 
 def _take_sites(page: Page, opened: OpenDraft, targets: dict[str, str], decided: dict[str, str]) -> Response:
-    chosen = msgspec.structs.replace(opened.state.choices, targets=targets, sites=decided)
+    chosen = msgspec.structs.replace(opened.state.choices, site_list=list(targets.items()), sites=decided)
     state = msgspec.structs.replace(opened.state, choices=chosen)
     try:
         described(state, page.now)
@@ -274,12 +284,12 @@ def _review(page: Page, opened: OpenDraft, problem: Any = None, status: int = 20
     )
 
 
-def _undecided(opened: OpenDraft) -> int:
-    """Schools whose people get no account until a person decides."""
+def _undecided(opened: OpenDraft) -> str:
+    """Schools and offices without a decision, such as `1 school, 2 offices`; empty if there are none."""
     chosen = opened.state.choices
-    if not chosen.targets:
-        return 0
-    return sum(chosen.sites.get(school.sourced_id, UNDECIDED) == UNDECIDED for school in opened.state.schools)
+    decided = chosen.sites if chosen.targets else {school.sourced_id: "" for school in opened.state.schools}
+    found = [one for one in opened.state.schools if decided.get(one.sourced_id, UNDECIDED) == UNDECIDED]
+    return _heading(found) if found else ""
 
 
 @router.action("/add/{draft}/review", right=Right.ADD)

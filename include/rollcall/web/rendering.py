@@ -6,6 +6,7 @@ override must not turn the text after it around.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from rollcall.display.dates import format_date, format_instant
@@ -86,6 +87,14 @@ def capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def marked(text: str) -> Markup:
+    """A sentence with its first letter in upper case, and what is in backticks as code."""
+    parts = re.split(r"`([^`]*)`", capitalize_first(printable_lines(text)))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+
+
 def added(line: str) -> str:
     """A line of a new file, as a diff shows it."""
     return f"+ {line}"
@@ -109,6 +118,7 @@ def _environment() -> jinja2.Environment:
         capitalize_first,
         short_instant,
         short_date,
+        marked,
         pluralize,
         format_date,
         format_instant,
