@@ -12,10 +12,10 @@ import pytest
 import requests
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
-from tests.browser import browser, open_page, signed_in
 
 from rollcall_local.airflow_env import PROJECT
 from rollcall_local.stack import Stack
+from tests.browser import browser, open_page, signed_in
 from tests.web.credentials_text import sent_text
 
 __all__ = ["browser"]
