@@ -28,7 +28,7 @@ from rollcall_local.shell_env import ShellEnv
 
 #: The sandbox's port in airflow_settings.yaml.
 SANDBOX_PORT = 8480
-#: The sandbox's districts: the two in `include/districts`, and one to served onboarding.
+#: The sandbox's districts: the two in `include/districts`, and one to practice onboarding with.
 SANDBOX_DISTRICTS = ("maple", "cedar", "birch")
 WAREHOUSE = "warehouse"
 _METADATA = "airflow"
@@ -185,7 +185,7 @@ class Stack:
         self.sandbox_port = free_port(SANDBOX_PORT)
         if self.sandbox_port != SANDBOX_PORT:
             self._say(f"Port {SANDBOX_PORT} is in use. The sandbox uses {self.sandbox_port}.")
-        self._say(f"Sandbox: school districts to served with at {self.sandbox_url}")
+        self._say(f"Sandbox: school districts to practice with at {self.sandbox_url}")
         command = [_rollcall(), "sandbox", *SANDBOX_DISTRICTS, "--port", str(self.sandbox_port)]
         self._programs.start("sandbox", command, env=own_environment())
 

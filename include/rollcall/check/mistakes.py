@@ -87,7 +87,8 @@ MISTAKES = {
     "classic_key_undated": Mistake(
         "warning",
         f"This is a classic Consumer Key (OAuth 1) without a recorded expiration date: {_OLD_KEYS}.",
-        "Ask the district for the Token Expiration Date. Store it as `expires_on` in the extra of {title}.",
+        "Ask the district for the Token Expiration Date. Add the line `Token Expiration Date: …` to its text and run "
+        "`rollcall districts add` with --replace, or store it as `expires_on` in the extra of {title}.",
         (_OPEN, 'Under "Token Information", find the Token Expiration Date.'),
         "Please reply with the Token Expiration Date.",
     ),

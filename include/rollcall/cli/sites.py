@@ -99,25 +99,19 @@ def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> 
     A site matches by equal identifier, or by equivalent name.
     If two sites match, it names both and suggests neither.
     """
+    from rollcall.district_edits.render import print_suggestions
+
     found = _schools(asked)
     found.require_targets()
-    near = {school.sourced_id: school.suggestion for school in found.schools if school.suggestion}
-    doubtful = [school for school in found.schools if school.note and not school.suggestion]
     if applies:
+        near = {school.sourced_id: school.suggestion for school in found.schools if school.suggestion}
         _decide(asked, found, near, yes=yes, as_json=as_json)
         return
     if as_json:
         rows = [asdict(school) for school in found.schools if school.state == "undecided"]
         echo_json(rows)
         return
-    for school in found.schools:
-        if school.suggestion:
-            site = f"{school.suggestion} ({found.targets[school.suggestion]})"
-            echo(f"{school.name} ({school.sourced_id}) → {site}: {school.note}")
-    for school in doubtful:
-        echo(f"{school.name} ({school.sourced_id}): {school.note}")
-    rest = sum(school.state == "undecided" and not school.note for school in found.schools)
-    echo(f"{len(near)} suggested, {len(doubtful)} ambiguous, {rest} without a match. Add --apply to apply them.")
+    print_suggestions(found)
 
 
 @sites.command(epilog=examples("sites export maple schools.csv"))

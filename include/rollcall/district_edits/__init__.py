@@ -1,5 +1,5 @@
-"""Decisions a person makes about a district: which school is which site, where usernames come from, one person.
+"""Decisions about a district: which school is which site, which field usernames come from, single people.
 
-They stand in the district's YAML and nowhere else. Each is shown first as what it would do to the published roster, by
-the real mapping, and the file is then changed in the places it is about and nowhere else.
+They are in the district's YAML file and nowhere else. Each decision is first previewed with the real mapping of the
+current roster. Then only the affected lines of the file change.
 """

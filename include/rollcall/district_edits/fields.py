@@ -1,4 +1,4 @@
-"""The fields a username can come from, side by side as the published roster fills them."""
+"""Compares the fields that usernames can come from, and previews and writes the choice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from rollcall.warehouse.schemas import HISTORY
 Role = Literal["student", "staff"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-#: A field that fewer people can use is no username.
+#: A field that fewer people can use is not a username.
 _LEAST_SHARE = 0.5
 
 _READ = tuple(dict.fromkeys(["sourced_id", *(field.column for field in USERNAME_FIELDS.values())]))
@@ -36,12 +36,12 @@ _READ = tuple(dict.fromkeys(["sourced_id", *(field.column for field in USERNAME_
 
 @dataclass(frozen=True)
 class FieldFacts:
-    """How one field would do as the username of one role.
+    """How one field would work as the username of one role.
 
-    :param people: people of this role; `filled` of them have something in the field.
-    :param distinct: different values, without regard to case.
+    :param people: people with this role; `filled` of them have a value.
+    :param distinct: different values, ignoring case.
     :param collisions: people who share their value with another person.
-    :param changed: people whose value changed with the newest pull that was published; None before the second one.
+    :param changed: people whose value changed with the newest published pull; None before the second one.
     :param example: one value, masked.
     """
 
@@ -57,23 +57,23 @@ class FieldFacts:
 
     @property
     def usable(self) -> int:
-        """People who have a value that nobody else has."""
+        """People with a value of their own."""
         return self.filled - self.collisions
 
     @property
     def verdict(self) -> str:
-        """What speaks against it, in words."""
+        """The disadvantages in words."""
         against = [
             f"{self.people - self.filled:,} without" if self.filled < self.people else "",
             f"{self.collisions:,} share it" if self.collisions else "",
             f"{self.changed:,} changed" if self.changed else "",
         ]
-        said = ", ".join(part for part in against if part)
-        return said or "filled by all, no collisions" + ("" if self.changed is None else ", stable")
+        problems = ", ".join(part for part in against if part)
+        return problems or "all have a value, no collisions" + ("" if self.changed is None else ", stable")
 
 
 def compare(roster: CurrentRoster) -> list[FieldFacts]:
-    """Every field somebody has something in, per role, the best first."""
+    """All fields with values, per role, best first."""
     users = roster.users.assign(user=range(roster.people.users.num_rows))
     users["role"] = users["sourced_id"].map(person_roles(roster))
     before = _before(roster)
@@ -129,7 +129,7 @@ def _scalar_keys(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[str]
 
 
 def mask(value: str) -> str:
-    """The first letter, and of an e-mail the domain: `a••••@elm.example`; never how long the rest is."""
+    """The first letter, and the domain of an email address: `a••••@elm.example`. The length is hidden."""
     name, at, domain = value.partition("@")
     return f"{name[:1]}••••{at}{domain}"
 
@@ -159,9 +159,9 @@ def _facts(users: pd.DataFrame, field: str, role: Role, person_key: str, before:
 
 
 def _best_first(facts: list[FieldFacts]) -> list[FieldFacts]:
-    """Most people who can use it, then fewest changes, then the order of the fields.
+    """Sorted by the most people who can use it, then the fewest changes, then the order of the fields.
 
-    A sourcedId, which nobody can remember, only where nothing else will do.
+    A sourcedId cannot be remembered, so it is best only if no other field works.
     """
 
     def tier(fact: FieldFacts) -> int:
@@ -174,7 +174,7 @@ def _best_first(facts: list[FieldFacts]) -> list[FieldFacts]:
 
 
 def _before(roster: CurrentRoster) -> pd.DataFrame | None:
-    """The users that the newest pull changed as they were before it; None where nothing was published before it."""
+    """The users that the newest pull changed, as before it. None if nothing was published before it."""
     if not roster.is_published:
         return None
     params = {"district": roster.district.district, "as_of": roster.as_of}
@@ -190,9 +190,7 @@ def _before(roster: CurrentRoster) -> pd.DataFrame | None:
     return frame(copy_out(roster.connection, query, params, schema))
 
 
-# A choice of the field usernames come from: what it would do, and writing it into the district's file.
-
-#: What the short form `usernames: email` does to a field.
+#: The transforms of the short form `usernames: email`.
 USUAL_TRANSFORM = ("trim", "lower")
 
 _REASONS = ("no_username", "username_pattern", "username_collision")
@@ -200,7 +198,7 @@ _REASONS = ("no_username", "username_pattern", "username_collision")
 
 @dataclass(frozen=True)
 class Collision:
-    """Two people who would have one username: who would go without, because of whom, and whether `neither` gets it."""
+    """Two people with one username: the one without it, the other one, and whether `neither` gets it."""
 
     username: str
     without: Person
@@ -210,7 +208,7 @@ class Collision:
 
 @dataclass(frozen=True)
 class Renamed:
-    """A person whose username would change."""
+    """A person whose published username would change."""
 
     person: Person
     old: str
@@ -219,7 +217,7 @@ class Renamed:
 
 @dataclass(frozen=True)
 class RoleCoverage:
-    """How many people of a role at a site would have a username, and why the others would not."""
+    """People of a role at a site: with a username, and without, by reason."""
 
     role: Role
     with_username: int
@@ -230,10 +228,10 @@ class RoleCoverage:
 
 @dataclass(frozen=True)
 class UsernamePreview:
-    """What a choice would do to the published roster.
+    """The impact of a choice on the current roster.
 
-    :param published: people who have an account now and would have one then; the usernames of `renamed` would change.
-    :param as_if_own_sites: nobody is at a site yet, so all this is as if every school were its own.
+    :param published: people with an account before and after. The usernames of `renamed` would change.
+    :param as_if_own_sites: no school is mapped yet, so the preview treats every school as its own site.
     """
 
     coverage: list[RoleCoverage]
@@ -245,15 +243,15 @@ class UsernamePreview:
 
 
 def chosen(district: District, source: UsernameSource, roles: Sequence[Role]) -> District:
-    """The district with this one source for these roles; the others keep theirs."""
+    """The district with this source for these roles. Other roles keep their sources."""
     sources = {role: [source] if role in roles else district.username_sources(role) for role in ROLES}
     return msgspec.structs.replace(district, usernames=Usernames(**sources))
 
 
 def preview(roster: CurrentRoster, choice: District, roles: Sequence[Role]) -> UsernamePreview:
-    """Map the published roster by the choice.
+    """Map the roster with the choice.
 
-    :param roles: those the choice is about.
+    :param roles: the roles that the choice is for.
     """
     made = compute_impact(roster, roster.district, choice)
     nobody = choice.sites is not None and not made.after.coverage["with_site"]
@@ -291,7 +289,7 @@ def preview(roster: CurrentRoster, choice: District, roles: Sequence[Role]) -> U
 
 
 def decide(file: DistrictFile, source: UsernameSource, roles: Sequence[Role]) -> Edit:
-    """The file with this one source for these roles, in the short form where that says it all."""
+    """The file with this source for these roles, in the short form if possible."""
     said = yaml_text.load(file.text)
     stands = said.get("usernames") if isinstance(said, dict) else None
     is_usual = tuple(source.transform) == USUAL_TRANSFORM and source.pattern is None
@@ -311,7 +309,7 @@ def decide(file: DistrictFile, source: UsernameSource, roles: Sequence[Role]) ->
 
 
 def _plain(source: UsernameSource) -> dict[str, Any]:
-    """A source as the file has it, without what it does not say."""
+    """A source as in the file, without empty settings."""
     said: dict[str, Any] = {"field": source.field}
     if source.transform:
         said["transform"] = list(source.transform)
@@ -336,7 +334,7 @@ def _coverage(role: Role, after: pd.DataFrame, left_out: pd.DataFrame, role_of: 
 
 
 def _wanted(roster: CurrentRoster, choice: District, role_of: pd.Series, keys: list[str]) -> dict[str, str]:
-    """The usernames these people would have had, had nobody else wanted them."""
+    """The usernames that these people would have without the collision."""
     users = roster.users[roster.users["sourced_id"].isin(keys)]
     made: dict[str, str] = {}
     for role in ROLES:

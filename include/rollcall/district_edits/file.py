@@ -1,4 +1,4 @@
-"""A change to a district's file: made, checked, shown as a diff, and only then written."""
+"""A change to a district's file: made, checked, shown as a diff, and then written."""
 
 from __future__ import annotations
 
@@ -19,25 +19,24 @@ import yaml
 from rollcall.errors import ActionRequired
 from rollcall.settings import District, districts_folder, find_district, load_district, yaml_text
 
-# Changing one setting in a YAML text, and nothing else in it.
+# Changes one setting in a YAML text and nothing else.
 #
-# The parser says where a setting stands, from which character to which; only those characters are exchanged. So
-# comments, order, quotes and spacing of everything else stay as somebody wrote them, which a load and a dump cannot
-# promise.
+# The parser gives the first and the last character of a setting, and only these are replaced. Comments, order, quotes,
+# and spacing of everything else stay as written, which loading and dumping cannot guarantee.
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-#: Texts that need no quotes, if YAML does not read them as something else, such as `on`. One that begins with a digit
-#: has quotes in any case: for some parsers `626891e9` is a number.
+#: Texts that need no quotes, unless YAML reads them as something else, such as `on`. A text that begins with a digit
+#: always has quotes: for some parsers `626891e9` is a number.
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.@/+-]*( [A-Za-z0-9_(][A-Za-z0-9_.@/+()-]*)*")
 
 
 def with_setting(text: str, path: Sequence[str], value: Any, *, remark: str = "") -> str:
-    """The text with `value` at `path`; maps on the way are made where they are missing.
+    """The text with `value` at `path`. Missing maps on the way are created.
 
     :param path: the keys from the top of the file.
     :param value: text, number, boolean, date, or lists and maps of them.
-    :param remark: a comment beside the setting, where it is new and has a line of its own.
+    :param remark: a comment after the setting, if it is new and has its own line.
     """
     root = yaml.compose(text, Loader=_Loader)
     if root is None:
@@ -49,12 +48,12 @@ def with_setting(text: str, path: Sequence[str], value: Any, *, remark: str = ""
     rest = path[found:]
     if isinstance(node, yaml.MappingNode) and rest:
         return _added(text, node, rest, value, remark)
-    # the whole setting is exchanged, or a scalar (nothing, or the short form) becomes a map
-    return _exchanged(text, parent, key, node, _nested(rest, value))
+    # the whole setting is replaced, or a scalar (nothing, or the short form) becomes a map
+    return _replaced(text, parent, key, node, _nested(rest, value))
 
 
 def without_setting(text: str, path: Sequence[str]) -> str:
-    """The text without the setting at `path`; a map that would be left empty goes with it."""
+    """The text without the setting at `path`, and without a map that it would leave empty."""
     node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     chain: list[tuple[yaml.MappingNode, yaml.Node, yaml.Node]] = []
     for name in path:
@@ -76,7 +75,7 @@ def without_setting(text: str, path: Sequence[str]) -> str:
 
 
 def written(value: Any) -> str:
-    """A value in YAML's flow style; texts are quoted unless YAML would read them as just that text."""
+    """A value in YAML's flow style. A text is quoted unless YAML reads it as that text."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{written(key)}: {written(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -105,7 +104,7 @@ def _added(text: str, parent: yaml.MappingNode, path: Sequence[str], value: Any,
     return text[: parent.start_mark.index] + "{" + inner + "}" + text[parent.end_mark.index :]
 
 
-def _exchanged(text: str, parent: yaml.MappingNode, key: yaml.Node, node: yaml.Node, value: Any) -> str:
+def _replaced(text: str, parent: yaml.MappingNode, key: yaml.Node, node: yaml.Node, value: Any) -> str:
     start, end = node.start_mark.index, _end(node)
     is_block = isinstance(node, yaml.CollectionNode) and not node.flow_style
     opens = isinstance(value, dict) and not parent.flow_style and not is_block
@@ -123,7 +122,7 @@ def _exchanged(text: str, parent: yaml.MappingNode, key: yaml.Node, node: yaml.N
 
 
 def _block(path: Sequence[str], value: Any, column: int, remark: str) -> list[str]:
-    """The lines of a new setting, maps on the way each on a line of their own."""
+    """The lines of a new setting. Each map on the way has its own line."""
     lines = [f"{' ' * (column + 2 * depth)}{written(name)}:" for depth, name in enumerate(path)]
     lines[-1] += f" {written(value)}"
     if remark:
@@ -159,7 +158,7 @@ def _newline(text: str) -> str:
 
 
 def _line_end(text: str, at: int) -> int:
-    """Where the line of a place ends, its line break included; a block scalar ends there already."""
+    """The end of the line of a position, including its line break. A block scalar already ends there."""
     if at and text[at - 1] == "\n":
         return at
     found = text.find("\n", at)
@@ -167,7 +166,7 @@ def _line_end(text: str, at: int) -> int:
 
 
 def _end(node: yaml.Node) -> int:
-    """Where a node's last character is; the parser's mark of a block lies behind the comments that follow it."""
+    """The end of a node. The parser's mark of a block is after the comments that follow it."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
         return _end(node.value[-1][1])
     if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:
@@ -192,9 +191,9 @@ def read_as(path: Path, text: str) -> District:
 
 @dataclass(frozen=True)
 class DistrictFile:
-    """One district's file as it is now.
+    """One district's file.
 
-    :param text: with the line breaks it has.
+    :param text: with its own line breaks.
     """
 
     path: Path
@@ -203,7 +202,7 @@ class DistrictFile:
 
     @classmethod
     def of(cls, name: str) -> DistrictFile:
-        """The file of a district named by id or path.
+        """The file of a district, by ID or path.
 
         :raises ActionRequired: `district_unknown`, `district_file`.
         """
@@ -213,10 +212,10 @@ class DistrictFile:
         return cls(path.resolve(), _read(path), district)
 
     def edited(self, change: Callable[[str], str]) -> Edit:
-        """What the file would be; it is read as a district before anything is written.
+        """The changed file, which is checked before anything is written.
 
-        :param change: from the file's text to another.
-        :raises ActionRequired: `district_file` when the district would not be one any more.
+        :param change: from the file's text to the new text.
+        :raises ActionRequired: `district_file` if the new text is not a valid district.
         """
         text = change(self.text)
         return Edit(self, text, read_as(self.path, text))
@@ -224,10 +223,10 @@ class DistrictFile:
 
 @dataclass(frozen=True)
 class Edit:
-    """A change that was checked and not yet written.
+    """A change that was checked and is not written yet.
 
-    :param text: the whole file as it would be.
-    :param district: what it would say.
+    :param text: the new text of the whole file.
+    :param district: the district that it describes.
     """
 
     file: DistrictFile
@@ -239,42 +238,42 @@ class Edit:
         return yaml_text.load(self.text) == yaml_text.load(self.file.text)
 
     def diff(self) -> str:
-        """The lines that differ, as `diff -u` has them."""
+        """The lines that differ, like `diff -u`."""
         name = self.file.path.name
         before, after = (text.splitlines() for text in (self.file.text, self.text))
         return "\n".join(difflib.unified_diff(before, after, name, name, lineterm="", n=1))
 
     def require_unchanged(self) -> None:
-        """:raises ActionRequired: `district_file_changed` if another person has written the file since it was read."""
+        """:raises ActionRequired: `district_file_changed` if the file was changed since it was read."""
         path = self.file.path
         if _read(path) != self.file.text:
             raise ActionRequired(
                 "district_file_changed",
-                f"{path.name} was changed while this was being decided.",
+                f"{path.name} was changed in the meantime.",
                 remedy="Nothing was written. Run the command again.",
                 district=self.file.district.district,
             )
 
     def write(self) -> None:
-        """Replace the file at once: a reader sees the old text or the new one.
+        """Replace the file in one step: a reader sees the old text or the new one.
 
-        :raises ActionRequired: `district_file_changed` if another person has written the file since it was read;
+        :raises ActionRequired: `district_file_changed` if the file was changed since it was read,
             `district_file_readonly`.
         """
         self.require_unchanged()
         path = self.file.path
-        beside = path.with_name(f".{path.name}.new")
+        temporary = path.with_name(f".{path.name}.new")
         try:
-            _write(beside, self.text)
-            shutil.copymode(path, beside)
-            beside.replace(path)
+            _write(temporary, self.text)
+            shutil.copymode(path, temporary)
+            temporary.replace(path)
         except OSError as exc:
             with suppress(OSError):
-                beside.unlink()
+                temporary.unlink()
             raise ActionRequired(
                 "district_file_readonly",
                 f"{path.name} cannot be written here ({exc.strerror}).",
-                remedy="Make the change shown above where the districts' files are kept, and deploy it.",
+                remedy="Make the change above in the repository of the district files, and deploy it.",
                 district=self.file.district.district,
             ) from None
 

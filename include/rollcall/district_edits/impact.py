@@ -1,4 +1,4 @@
-"""What a decision would do to people: the real mapping of the published roster, before and after."""
+"""The impact of a decision on people: the real mapping of the current roster, before and after."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rollcall.warehouse.site_targets import resolve_site_targets
 
 @dataclass(frozen=True)
 class Impact:
-    """People by what happens to their accounts; nobody is counted twice.
+    """People by what happens to their accounts. Each person is counted once.
 
-    :param gain: people who have none before and at least one after; `lose` the other way round.
-    :param move: people who keep an account but at other sites.
-    :param rename: people who stay where they are under another username.
+    :param gain: people with no account before and at least one after; `lose` is the reverse.
+    :param move: people who keep an account, but at other sites.
+    :param rename: people with another username at the same sites.
     :param is_published: whether people already have the accounts that change.
-    :param ways: (sites before, sites after) to how many people go that way; sites by name, empty for none.
-    :param after: what mapping makes of everybody then.
+    :param ways: (sites before, sites after) to the number of people; sites by name, empty for none.
+    :param after: the mapping with the decision.
     """
 
     before: MappingResult
@@ -38,7 +38,7 @@ class Impact:
 
     @property
     def people(self) -> int:
-        """Everybody something happens to."""
+        """The number of people whose accounts change."""
         return self.gain + self.lose + self.move + self.rename
 
     def plain(self) -> dict[str, object]:
@@ -49,7 +49,7 @@ class Impact:
 
 
 def compute_impact(roster: CurrentRoster, before: District, after: District) -> Impact:
-    """Map the published roster by both and compare."""
+    """Map the roster with both settings and compare."""
     was, will = (
         map_accounts(resolve_site_targets(roster.connection, district), roster.people, roster.night)
         for district in (before, after)
@@ -73,7 +73,7 @@ def compute_impact(roster: CurrentRoster, before: District, after: District) -> 
 
 
 def _by_person(mapped: MappingResult) -> pd.DataFrame:
-    """Per person with an account: ids and names of the sites as one text each, and the username."""
+    """Per person with an account: IDs and names of the sites, each as one text, and the username."""
     accounts = frame(mapped.accounts.select(["user_sourced_id", "site_id", "site_name", "username"]))
     grouped = accounts.sort_values(["user_sourced_id", "site_id"]).groupby("user_sourced_id", sort=False)
     first = accounts.drop_duplicates("user_sourced_id").set_index("user_sourced_id")

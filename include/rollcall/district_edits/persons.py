@@ -1,4 +1,4 @@
-"""Finds a person by sourcedId, username, or email, and describes the person so that a school secretary knows them."""
+"""Single people: found by sourcedId, username, or email, and described in a school secretary's words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rollcall.settings import PersonDecision
 class Person:
     """One record of the roster.
 
-    :param role: what their roles become: student or staff; empty for everybody else.
+    :param role: student or staff; empty for all other roles.
     """
 
     sourced_id: str
@@ -39,7 +39,7 @@ class Person:
 
 
 def described(roster: CurrentRoster, keys: Iterable[str]) -> dict[str, Person]:
-    """People by sourcedId; who is not in the roster is not in the answer."""
+    """People by sourcedId, without those who are not in the roster."""
     wanted = set(keys)
     users = roster.users
     users = users[users["sourced_id"].isin(wanted)]
@@ -67,7 +67,7 @@ def described(roster: CurrentRoster, keys: Iterable[str]) -> dict[str, Person]:
 
 
 def person_roles(roster: CurrentRoster) -> pd.Series:
-    """Student or staff by sourcedId, of everybody with such a role: the primary one, else staff before student."""
+    """Student or staff by sourcedId, for people with such a role: the primary role, else staff before student."""
     roles = roster.roles
     targets = {role: roster.district.role_target(role) for role in roles["role"].dropna().unique()}
     rows = pd.DataFrame(
@@ -82,7 +82,7 @@ def person_roles(roster: CurrentRoster) -> pd.Series:
 
 
 def matching(roster: CurrentRoster, who: str) -> list[Person]:
-    """Everybody it could be, by sourcedId, else by username or e-mail, those without regard to case."""
+    """All matching people: by sourcedId, else by username or email, ignoring case."""
     users = roster.users
     accounts = frame(roster.people.accounts.select(["user_sourced_id", "username_key"]))
     wanted = username_key(who)
@@ -96,10 +96,10 @@ def matching(roster: CurrentRoster, who: str) -> list[Person]:
 
 @dataclass(frozen=True)
 class Decided:
-    """A decision of the district's file and whom it is about.
+    """A decision in the district's file about one person.
 
-    :param person: None for somebody who is not in the roster.
-    :param is_over: its last night has passed; `is_yet_to_begin`: its first has not come.
+    :param person: None if the person is not in the roster.
+    :param is_over: its last night has passed. `is_yet_to_begin`: its first night is in the future.
     """
 
     sourced_id: str
@@ -122,7 +122,7 @@ class Decided:
 
 
 def decisions_made(roster: CurrentRoster) -> list[Decided]:
-    """Every decision about one person, in the file's order."""
+    """All decisions about single people, in the order of the file."""
     made = roster.district.people
     people = described(roster, made)
     return [
@@ -141,17 +141,17 @@ def decide(
     first: date | None = None,
     until: date | None = None,
 ) -> Edit:
-    """The file with a decision about one person, in place of an older one.
+    """The file with a decision about one person. It replaces an older one.
 
-    :param first: the first night it holds, `until` the last.
-    :raises ActionRequired: `district_file` when the decision says nothing or not why; `username_unusable` when the
-        username has an invisible character, a blank or a control character in it.
+    :param first: its first night. `until`: its last night.
+    :raises ActionRequired: `district_file` if the decision is empty or has no reason; `username_unusable` if the
+        username contains an invisible character, a space, or a control character.
     """
     if username is not None and (visible(username) != username or is_refused(username)):
         raise ActionRequired(
             "username_unusable",
-            "The username has an invisible character, a blank or a control character in it; nothing was written.",
-            remedy="Type it again instead of pasting it, without blanks.",
+            "The username contains an invisible character, a space, or a control character. Nothing was written.",
+            remedy="Type it instead of pasting it, without spaces.",
             district=file.district.district,
         )
     decision: dict[str, Any] = {"exclude": True} if exclude else {"username": username}
@@ -172,7 +172,7 @@ def clear(file: DistrictFile, sourced_id: str) -> Edit:
         raise ActionRequired(
             "person_not_decided",
             f"{file.path.name} has no decision about this person.",
-            remedy=f"See what it decides with: rollcall people list {file.district.district}",
+            remedy=f"To list its decisions: rollcall people list {file.district.district}",
             district=file.district.district,
         )
     return file.edited(lambda text: without_setting(text, ("people", sourced_id)))

@@ -1,4 +1,4 @@
-"""Schools, fields and what a decision would do, for a terminal."""
+"""Schools, fields, and the impact of a decision, for a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollcall.district_edits.impact import Impact
 from rollcall.district_edits.persons import Decided
 from rollcall.district_edits.sites import Schools
 
-#: So many people are named; `--json` has all.
+#: The number of people named. `--json` has all.
 _NAMED = 10
 
 
@@ -27,7 +27,7 @@ def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
         console.print(schools.basis)
     grid = _grid("school", "sourcedId", "identifier", "students", "staff", "state", "suggestion")
     for school in schools.schools:
-        site = f"{school.suggestion} ({schools.targets[school.suggestion]}), " if school.suggestion else ""
+        site = f"{_site(school.suggestion, schools)}, " if school.suggestion else ""
         near = f"{site}{school.note}"
         heads = (f"{school.students:,}", f"{school.staff:,}")
         grid.add_row(school.name, school.sourced_id, school.identifier, *heads, school.state_text, near)
@@ -47,16 +47,37 @@ def print_schools(schools: Schools, file: IO[str] | None = None) -> None:
         console.print(f"{key}.yaml names no sites, so every school is its own.")
 
 
+def _site(site: str, schools: Schools) -> str:
+    """`ME (Maple Elementary)`; a site whose name is its ID is named once."""
+    name = schools.targets[site]
+    return site if name == site else f"{site} ({name})"
+
+
+def print_suggestions(schools: Schools, file: IO[str] | None = None) -> None:
+    """A suggestion per undecided school, or why there is none, and the totals."""
+    console = open_console(file)
+    suggested = [school for school in schools.schools if school.suggestion]
+    ambiguous = [school for school in schools.schools if school.note and not school.suggestion]
+    rest = sum(school.state == "undecided" and not school.note for school in schools.schools)
+    for school in suggested:
+        console.print(f"{school.name} ({school.sourced_id}) → {_site(school.suggestion, schools)}: {school.note}")
+    for school in ambiguous:
+        console.print(f"{school.name} ({school.sourced_id}): {school.note}")
+    console.print(f"{len(suggested)} suggested, {len(ambiguous)} ambiguous, {rest} without a match.")
+    if suggested:
+        console.print(f"To apply them: rollcall sites suggest {schools.district.district} --apply")
+
+
 def print_moves(moved: Impact, file: IO[str] | None = None) -> None:
-    """How many people a decision gives or takes accounts, and the ways they go."""
+    """How many people get, lose, or change accounts, and between which sites."""
     console = open_console(file)
     if not moved.people:
-        console.print("Nobody's accounts change.")
+        console.print("0 people: no account changes.")
         return
     parts = (
         (moved.gain, "get an account"),
-        (moved.lose, "lose theirs"),
-        (moved.move, "move from site to site"),
+        (moved.lose, "lose their account"),
+        (moved.move, "change sites"),
         (moved.rename, "get another username"),
     )
     changes = ", ".join(f"{count:,} {what}" for count, what in parts if count)
@@ -97,36 +118,37 @@ def print_fields(facts: Sequence[FieldFacts], basis: str = "", file: IO[str] | N
 
 
 def print_preview(shown: UsernamePreview, file: IO[str] | None = None) -> None:
-    """Coverage, collisions with both people, whose published username would change."""
+    """Coverage, collisions with both people, and changed usernames."""
     console = open_console(file)
-    grid = _grid("role", "with a username", "nothing in the field", "wrong form", "collide")
+    grid = _grid("role", "with a username", "no value", "wrong format", "collisions")
     for part in shown.coverage:
         counts = (part.with_username, part.no_username, part.username_pattern, part.username_collision)
         grid.add_row(part.role, *(f"{count:,}" for count in counts))
     console.print(grid)
     if shown.as_if_own_sites:
-        console.print("No school is mapped yet; this is as if every school were its own site.")
+        console.print("No school is mapped yet. This preview treats every school as its own site.")
     for collision in shown.collisions[:_NAMED]:
         without, other = collision.without.description, collision.other.description
-        who = f"{without}, and {other}: neither gets it" if collision.neither else f"{other} has it, not {without}"
+        who = f"{without}, and {other}: neither gets it" if collision.neither else f"{other} keeps it, not {without}"
         console.print(f"  {collision.username}: {who}")
     _more(console, len(shown.collisions), "collision")
-    console.print(f"{len(shown.renamed):,} of {shown.published:,} published usernames would change.")
+    if shown.moves.is_published:
+        console.print(f"{len(shown.renamed):,} of {shown.published:,} published usernames would change.")
     for renamed in shown.renamed[:_NAMED]:
         console.print(f"  {renamed.old} → {renamed.new}  ({renamed.person.description})")
     _more(console, len(shown.renamed), "change")
 
 
 def print_decisions(made: Sequence[Decided], file: IO[str] | None = None) -> None:
-    """Decisions about single people."""
+    """The decisions about single people."""
     console = open_console(file)
     if not made:
-        console.print("Nothing is decided about single people.")
+        console.print("0 decisions about single people.")
         return
     grid = _grid("sourcedId", "who", "decision", "from", "until", "reason")
     for one in made:
-        who = one.person.description if one.person else "nobody in the roster"
-        what = "left out" if one.decision.exclude else f"username {one.decision.username}"
+        who = one.person.description if one.person else "not in the roster"
+        what = "excluded" if one.decision.exclude else f"username {one.decision.username}"
         first = f"{_date(one.decision.from_)}{' (not yet)' if one.is_yet_to_begin else ''}"
         until = f"{_date(one.decision.until)}{' (over)' if one.is_over else ''}"
         grid.add_row(one.sourced_id, who, what, first, until, one.decision.reason)
@@ -135,7 +157,7 @@ def print_decisions(made: Sequence[Decided], file: IO[str] | None = None) -> Non
 
 def _more(console: TextConsole, count: int, what: str) -> None:
     if count > _NAMED:
-        console.print(f"  and {_count(count - _NAMED, f'more {what}')}; --json has them all")
+        console.print(f"  and {_count(count - _NAMED, f'more {what}')}. --json has all.")
 
 
 def _count(count: int, one: str, many: str = "") -> str:

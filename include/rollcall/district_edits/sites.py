@@ -17,11 +17,11 @@ from rollcall.settings.base import nearest
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
 from rollcall.warehouse.site_targets import resolve_site_targets
 
-#: `own_site`: the district says nothing about sites, so every school is its own. `no_school`: an office or department
-#: nobody mapped; its people are at no school.
+#: `own_site`: the file names no sites, so every school is its own. `no_school`: an office or department that is not
+#: mapped; its people are at no school.
 State = Literal["undecided", "mapped", "exclude", "own_site", "no_school"]
 
-#: In the SIS; absent from the newest complete pull; gone, but held until somebody decides; gone, or never seen.
+#: In the SIS; missing from the newest complete pull; gone, but held until a decision; gone, or never received.
 Life = Literal["there", "missing", "held", "gone"]
 
 _LIVES: dict[Life, str] = {
@@ -38,9 +38,9 @@ _ORDER: tuple[State, ...] = ("undecided", "mapped", "own_site", "exclude", "no_s
 class School:
     """One school, or another org that has people or a decision.
 
-    :param students: people with a role here that becomes student; `staff` likewise. Roles that ended do not count.
+    :param students: people with a student role here; `staff` likewise. Ended roles do not count.
     :param life: whether the SIS still has it.
-    :param note: why nothing is suggested although something is near.
+    :param note: why a similar site is not suggested.
     """
 
     sourced_id: str
@@ -62,7 +62,7 @@ class School:
         words = {
             "undecided": "undecided",
             "mapped": f"{self.site_id} ({self.site_name})" if self.site_name != self.site_id else self.site_id,
-            "exclude": "left out",
+            "exclude": "excluded",
             "own_site": "its own site",
             "no_school": f"no school ({self.type or 'unknown type'})",
         }[self.state]
@@ -71,11 +71,11 @@ class School:
 
 @dataclass(frozen=True)
 class Schools:
-    """All of a district's schools, those that wait for a decision first.
+    """A district's schools, undecided ones first.
 
-    :param targets: site id to name; empty where every school is its own site.
+    :param targets: site ID to name; empty if every school is its own site.
     :param basis: what the numbers are based on, if it is not the published roster.
-    :param waiting: how many different people have a role at a school that is undecided.
+    :param waiting: the number of people with a role at an undecided school.
     """
 
     district: District
@@ -87,7 +87,7 @@ class Schools:
     def find(self, wanted: str) -> School:
         """A school by sourcedId, identifier or name.
 
-        :raises ActionRequired: `school_unknown`; `school_ambiguous`, naming all it could be.
+        :raises ActionRequired: `school_unknown`; `school_ambiguous`, with all matches.
         """
         for attribute in ("sourced_id", "identifier", "name"):
             found = [school for school in self.schools if _same(getattr(school, attribute), wanted)]
@@ -101,11 +101,11 @@ class Schools:
         raise self._error(
             "school_unknown",
             f"{self.district.name} has no school {wanted!r}{near}",
-            f"See them all with: rollcall sites list {self.district.district}",
+            f"To list the schools: rollcall sites list {self.district.district}",
         )
 
     def site(self, wanted: str) -> str:
-        """A site's id by id or name, or `exclude` or `undecided`.
+        """A site's ID by ID or name, or `exclude` or `undecided`.
 
         :raises ActionRequired: `no_sites`, `site_unknown`, `site_ambiguous`.
         """
@@ -117,13 +117,13 @@ class Schools:
             return found[0]
         if found:
             raise self._error(
-                "site_ambiguous", f"{wanted!r} is the name of {', '.join(found)}", "Give the id of the site."
+                "site_ambiguous", f"{wanted!r} is the name of {', '.join(found)}", "Give the ID of the site."
             )
         near = nearest(wanted, [*self.targets, *self.targets.values()])
         raise self._error("site_unknown", f"There is no site {wanted!r}{near}", "The sites are those of sites.targets.")
 
     def require_targets(self) -> None:
-        """Without `sites` every school is its own site, and there is nothing to map to.
+        """Require sites. Without `sites`, every school is its own site, and there is nothing to map to.
 
         :raises ActionRequired: `no_sites`.
         """
@@ -189,7 +189,7 @@ def _school(
 
 
 def _never_seen(org: str, site: str, targets: dict[str, str]) -> School:
-    """A decision about an org that no pull has brought: a misspelt sourcedId, or one outside the connection's scope."""
+    """A decision about an org that was never received: a typo, or an org outside the connection's scope."""
     state: State = "mapped" if site in targets else "exclude" if site == EXCLUDE else "undecided"
     name = targets.get(site, "")
     return School(org, "", org, "", 0, 0, state, site if name else "", name, life="gone")
@@ -202,7 +202,7 @@ def _with_suggestion(school: School, near: Suggestion | None) -> School:
 
 
 def _heads(district: District, roster: CurrentRoster) -> pd.DataFrame:
-    """Who is where as what: `org`, `user`, `becomes` (student, staff), each once."""
+    """The different combinations of `org`, `user`, and `becomes` (student, staff)."""
     roles = roster.roles
     becomes = roles["role"].map({role: district.role_target(role) for role in roles["role"].dropna().unique()})
     counted = pd.DataFrame({"org": roles["org_sourced_id"], "user": roles["user_sourced_id"], "becomes": becomes})
@@ -213,11 +213,8 @@ def _same(one: str, other: str) -> bool:
     return bool(one) and one.casefold().strip() == other.casefold().strip()
 
 
-# Which school is which site, written into the district's file.
-
-
 def decided(school: School) -> str:
-    """What the file says of a school: a site's id, `exclude` or `undecided`."""
+    """A school's entry in the file: a site's ID, `exclude`, or `undecided`."""
     return school.site_id or (EXCLUDE if school.state == "exclude" else UNDECIDED)
 
 

@@ -1,6 +1,6 @@
-"""Which of the vendor's sites a school probably is: by an equal identifier, else by a name that means the same.
+"""Suggests a site for each school: by an equal identifier, or by an equivalent name.
 
-A suggestion that may be wrong is worse than none, so one that could be two things is not made, and both are named.
+A wrong suggestion is worse than none. If two sites match, neither is suggested, and both are named.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Protocol
 
 from rapidfuzz import fuzz
 
-#: How alike two names must be, of 100, once abbreviations are written out; and by how much better than the next.
+#: How similar two names must be, of 100, after abbreviations are expanded; and the lead over the next site.
 _ALIKE = 88
 _AHEAD = 5
-#: What is left of it where one name does not say its level: `Roosevelt` and `Roosevelt Elementary`.
+#: The factor if one name has no level: `Roosevelt` and `Roosevelt Elementary`.
 _WITHOUT_LEVEL = 0.94
 
 _WRITTEN_OUT = {
@@ -45,9 +45,9 @@ _WRITTEN_OUT = {
     "st": "saint",
     "tech": "technical",
 }
-#: Words that say nothing about which school it is.
+#: Words that do not identify a school.
 _SAY_NOTHING = frozenset({"school", "schools", "sch", "the", "of", "at", "and"})
-#: Words of which two schools of one name differ; where both names have some, they must be the same.
+#: Words that tell two schools of one name apart. If both names have such words, they must be equal.
 _LEVELS = frozenset(
     {
         "academy",
@@ -68,12 +68,12 @@ _LEVELS = frozenset(
         "virtual",
     }
 )
-#: Likewise, but these are part of the name.
+#: The same for words that are part of the name.
 _SIDES = frozenset({"north", "south", "east", "west", "central", "upper", "lower"})
 
 
 class Place(Protocol):
-    """A school, as far as its name goes."""
+    """What a suggestion needs of a school."""
 
     @property
     def sourced_id(self) -> str: ...
@@ -89,17 +89,17 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The site a school probably is; without a `site_id` only `why` none is suggested."""
+    """A suggested site. Without a `site_id`: why none is suggested."""
 
     site_id: str
     why: str
 
 
 def suggestions(schools: Sequence[Place], targets: dict[str, str]) -> dict[str, Suggestion]:
-    """For each undecided school, by sourcedId, what it probably is; schools with nothing near are left out.
+    """The suggestions by sourcedId, for undecided schools with a similar site.
 
-    :param schools: decided ones too: a site that has its school already is suggested by an equal identifier only.
-    :param targets: site id to name.
+    :param schools: all schools. A site that already has a school is suggested by an equal identifier only.
+    :param targets: site ID to name.
     """
     taken = {school.site_id: school.name for school in schools if school.state == "mapped"}
     waiting = [school for school in schools if school.state == "undecided"]
@@ -108,7 +108,7 @@ def suggestions(schools: Sequence[Place], targets: dict[str, str]) -> dict[str, 
     for school in waiting:
         for wanted in (school.identifier, school.sourced_id):
             if wanted and (site := by_id.get(wanted.strip().casefold())):
-                found[school.sourced_id] = Suggestion(site, "the same identifier")
+                found[school.sourced_id] = Suggestion(site, "same identifier")
                 break
     rest = [school for school in waiting if school.sourced_id not in found]
     claimed = {suggestion.site_id for suggestion in found.values()}
@@ -148,13 +148,13 @@ def _by_name(
 
 
 def _near(name: str, targets: dict[str, str]) -> list[tuple[float, str]]:
-    """Score and id of the sites whose names mean the same, the likest first."""
+    """Score and ID of the sites with equivalent names, best first."""
     scored = [(_alike(name, other), site) for site, other in targets.items()]
     return sorted(((score, site) for score, site in scored if score >= _ALIKE), key=lambda pair: (-pair[0], pair[1]))
 
 
 def plain_name(name: str) -> str:
-    """A school's name without case, accents and punctuation, its abbreviations written out: `lincoln elementary`."""
+    """A name without case, accents, and punctuation, with expanded abbreviations: `lincoln elementary`."""
     text = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     text = re.sub(r"['’.]", "", text)
     words = (_WRITTEN_OUT.get(word, word) for word in re.findall(r"[a-z]+|\d+", text))
@@ -163,7 +163,7 @@ def plain_name(name: str) -> str:
 
 
 def _alike(one: str, other: str) -> float:
-    """0 to 100; two names that differ in a number, a side or the level are two schools, however alike they look."""
+    """0 to 100. Names that differ in a number, a direction, or the level are different schools."""
     first, second = one.split(), other.split()
     if any(_only(first, kind) != _only(second, kind) for kind in (str.isdigit, _SIDES.__contains__)):
         return 0
@@ -174,7 +174,7 @@ def _alike(one: str, other: str) -> float:
         return 0
     bare = [" ".join(word for word in words if word not in _LEVELS) for words in (first, second)]
     without = fuzz.token_sort_ratio(*bare) * _WITHOUT_LEVEL if all(bare) else 0
-    # one of them may be a level misspelt
+    # one of the words may be a misspelled level
     return max(fuzz.token_sort_ratio(one, other), without)
 
 

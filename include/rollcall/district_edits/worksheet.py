@@ -1,6 +1,6 @@
-"""A district's schools as a CSV file, for the one who decides about 150 of them in a spreadsheet.
+"""A district's schools as a CSV file, to decide about many of them in a spreadsheet.
 
-Only `sourced_id` and `site` are read again; the other columns are there to decide by.
+Only `sourced_id` and `site` are read back. The other columns help to decide.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ COLUMNS = pa.schema(
     ]
 )
 
-#: So many mistakes are told at once.
-_TOLD = 20
+#: The number of mistakes listed at once.
+_LISTED = 20
 
 
 def write(schools: Schools) -> str:
-    """The worksheet; `site` is empty for a school nobody has decided about."""
+    """The worksheet. `site` is empty for an undecided school."""
     return to_csv(pa.Table.from_pylist([_row(school) for school in schools.schools], schema=COLUMNS)).decode()
 
 
 def save(schools: Schools, path: Path) -> None:
-    """Write it with the mark by which spreadsheets know UTF-8."""
+    """Write it with the byte order mark that tells spreadsheets it is UTF-8."""
     write_private(path, write(schools).encode("utf-8-sig"))
 
 
 def read(schools: Schools, path: Path) -> dict[str, str]:
-    """The decisions of a worksheet: sourcedId to a site's id, `exclude` or `undecided`.
+    """The decisions of a worksheet: sourcedId to a site's ID, `exclude`, or `undecided`.
 
-    :raises ActionRequired: `worksheet` with every line that is wrong and why; then nothing of it is taken.
+    :raises ActionRequired: `worksheet` with every wrong line. Nothing of it is applied.
     """
     schools.require_targets()
     rows = csv.reader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
     header = [name.strip().lower() for name in next(rows, [])]
     if missing := {"sourced_id", "site"} - set(header):
-        raise _wrong(schools, path, [f"line 1: there is no column {' and no column '.join(sorted(missing))}"])
+        raise _wrong(schools, path, [f"line 1: missing column {', '.join(sorted(missing))}"])
     at, site_at = header.index("sourced_id"), header.index("site")
     known = {school.sourced_id for school in schools.schools}
     decisions: dict[str, str] = {}
@@ -69,9 +69,9 @@ def read(schools: Schools, path: Path) -> dict[str, str]:
         key, site = _sourced_id(cells[at], known), unescape_cell(cells[site_at].strip())
         line = f"line {rows.line_num}"
         if key not in known:
-            problems.append(f"{line}: there is no school with the sourcedId {key!r}")
+            problems.append(f"{line}: no school has the sourcedId {key!r}")
         elif key in decisions:
-            problems.append(f"{line}: the school {key!r} stands here a second time")
+            problems.append(f"{line}: the school {key!r} is listed twice")
         else:
             try:
                 decisions[key] = schools.site(site) if site else UNDECIDED
@@ -87,11 +87,11 @@ def _text(path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")  # what a spreadsheet on Windows saves as plain CSV
+        return content.decode("cp1252", errors="replace")  # how a spreadsheet on Windows saves plain CSV
 
 
 def _delimiter(path: Path) -> str:
-    """Spreadsheets of many countries write semicolons."""
+    """Spreadsheets in many countries write semicolons."""
     header = _text(path).partition("\n")[0]
     return max(",;\t", key=header.count)
 
@@ -104,16 +104,16 @@ def _row(school: School) -> dict[str, object]:
 
 
 def _sourced_id(cell: str, known: set[str]) -> str:
-    """A spreadsheet, or the one who uses it, may have put blanks around a sourcedId; or the district has."""
+    """The sourcedId of a cell. A spreadsheet or a person may have added spaces around it, or the district has them."""
     return key if (key := unescape_cell(cell)) in known else unescape_cell(cell.strip()).strip()
 
 
 def _wrong(schools: Schools, path: Path, problems: list[str]) -> ActionRequired:
-    listed = "; ".join(problems[:_TOLD])
-    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+    listed = "; ".join(problems[:_LISTED])
+    more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
     return ActionRequired(
         "worksheet",
-        f"{path.name} cannot be taken: {listed}{more}.",
-        remedy="Nothing was changed. Mend these lines and import it again.",
+        f"{path.name} has mistakes: {listed}{more}.",
+        remedy="Nothing was changed. Correct these lines and import the file again.",
         district=schools.district.district,
     )

@@ -93,11 +93,15 @@ def _print_next_steps(taken: Onboarded, district: District, console: TextConsole
         console.print(f"{schools} undecided. Nobody at an undecided school gets an account.")
     console.print("Next, before the first night:")
     steps = [] if taken.people is not None else [(f"rollcall sync {key} --dry-run", "pull schools and people")]
-    steps += [(f"rollcall sites list {key}", "schools, people, suggestions")] if taken.undecided else []
-    steps += [(f"rollcall sites suggest {key} --apply", "apply the suggestions, then: rollcall sites exclude")]
-    steps = steps if taken.undecided else steps[:-1]
+    if taken.undecided:
+        steps += [
+            (f"rollcall sites list {key}", "schools, people, suggestions"),
+            (f"rollcall sites suggest {key} --apply", "apply all suggestions"),
+            (f"rollcall sites exclude {key} SCHOOL", "leave a school out"),
+        ]
     steps += [
-        (f"rollcall usernames compare {key}", "which field usernames come from"),
+        (f"rollcall usernames compare {key}", "compare the fields usernames can come from"),
+        (f"rollcall usernames set {key} FIELD", "choose one"),
         (f"rollcall sync {key} --dry-run", "the first night, without publishing"),
         (f"rollcall sync {key}", "publish now, or let the first night do it"),
     ]
