@@ -155,16 +155,16 @@ def test_another_sis_than_infinite_campus(checked, paste, provide):
 
     server = provide(lambda _: Said({}), lambda _: Said({"error": "invalid_client"}, status=401))
     pasted = paste("maple", host=server.base_url, login="elm", extra={"auth_url": server.token_url})
-    told = email_text(checked("maple", pasted))
-    assert "What to do on the page of our OneRoster connection in your student information\nsystem:" in told
-    assert "Infinite Campus" not in told
+    shown = email_text(checked("maple", pasted))
+    assert "What to do on the page of our OneRoster connection in your student information\nsystem:" in shown
+    assert "Infinite Campus" not in shown
 
 
 def test_no_output_contains_a_secret_or_a_person(checked, paste, sandbox, caplog, capsys):
     caplog.set_level("DEBUG")
     sandbox.pass_night("cedar")
     secrets = [MAPLE.client_secret, CEDAR.client_secret, "planted", "Bearer ", "oauth_signature"]
-    told = []
+    shown = []
     for app, changed in (
         ("maple", {}),
         ("cedar", {}),
@@ -176,8 +176,8 @@ def test_no_output_contains_a_secret_or_a_person(checked, paste, sandbox, caplog
         pasted = paste(app, **changed)
         found = checked(app, pasted, described={"demographics": app == "cedar"}, count_people=True)
         print_checked(found)
-        told += [email_text(found), str(as_plain(found)), repr(found), repr(pasted), capsys.readouterr().out]
-    text = "\n".join([*told, caplog.text])
+        shown += [email_text(found), str(as_plain(found)), repr(found), repr(pasted), capsys.readouterr().out]
+    text = "\n".join([*shown, caplog.text])
     assert [secret for secret in secrets if secret in text] == []
     assert [word for word in personal_values(sandbox, paste) if word in text] == []
 

@@ -1,4 +1,4 @@
-"""The mistakes people make: each is named by its own step, word for word, and the right people are told what to do."""
+"""The mistakes people make: each is named by its own step, word for word, and the right people are shown what to do."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def test_a_classic_connection_that_takes_sha1_only(checked, paste, sandbox):
 
 def test_the_test_button_names_the_setting_too(paste, sandbox):
     sandbox.set_quirks("cedar", ["sha1-only"])
-    works, told = quick_check(lambda: paste("cedar"))
+    works, shown = quick_check(lambda: paste("cedar"))
     assert not works
-    assert '"signature": "HMAC-SHA1"' in told
+    assert '"signature": "HMAC-SHA1"' in shown
 
 
 def test_a_connection_set_to_sha1_where_the_provider_takes_sha256(checked, paste, provide):
@@ -297,10 +297,10 @@ def test_the_wrong_port_of_a_host_that_is_there(checked, paste):
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_each_sentence_is_one(name: str):
-    told = MISTAKES[name].message
-    assert told.endswith(".")
-    assert ". " not in told
-    assert CEDAR.client_secret not in told
+    shown = MISTAKES[name].message
+    assert shown.endswith(".")
+    assert ". " not in shown
+    assert CEDAR.client_secret not in shown
 
 
 def test_the_half_token_url(checked, paste, sandbox):

@@ -165,11 +165,11 @@ def test_a_failure_is_exit_code_1_and_says_what_to_do(run):
 def test_json(run, engine):
     url = engine.url.render_as_string(hide_password=False)
     done = run("--json", "--warehouse", url)
-    told = json.loads(done.stdout)
-    assert (done.exit_code, told["passed"], told["kept"]) == (0, True, True)
-    assert told["profile"]["page_cap"] is None
-    assert told["rows"]["enrollments"] == 1084
-    assert [taken["outcome"] for taken in told["steps"] if taken["name"] == "tls"] == ["skipped"]
+    shown = json.loads(done.stdout)
+    assert (done.exit_code, shown["passed"], shown["kept"]) == (0, True, True)
+    assert shown["profile"]["page_cap"] is None
+    assert shown["rows"]["enrollments"] == 1084
+    assert [taken["outcome"] for taken in shown["steps"] if taken["name"] == "tls"] == ["skipped"]
     assert _row(engine).passed
 
 

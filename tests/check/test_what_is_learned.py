@@ -258,7 +258,7 @@ BEFORE = ProviderProfile(
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "shown"),
     [
         ({}, ()),
         ({"page_cap": 500}, ("page cap 5,000 → 500",)),
@@ -278,8 +278,8 @@ BEFORE = ProviderProfile(
         ),
     ],
 )
-def test_a_change_is_said_in_words(now: dict[str, Any], told: tuple[str, ...]):
-    assert profile_changes(BEFORE, dataclasses.replace(BEFORE, **now)) == told
+def test_a_change_is_said_in_words(now: dict[str, Any], shown: tuple[str, ...]):
+    assert profile_changes(BEFORE, dataclasses.replace(BEFORE, **now)) == shown
 
 
 def test_a_profile_survives_json_and_keeps_what_could_not_be_seen_again():

@@ -13,8 +13,8 @@ from tests.district_edits.conftest import ELM, roster
 def test_somebody_is_left_out_found_by_username_until_the_decision_is_taken_back(elm, command):
     elm.publish()
     why = ("--reason", "Asked for: by the family", "--until", "2030-06-30")
-    told = json.loads(command("people", "exclude", "elm", "ADA7", *why, "--yes", "--json").stdout)
-    assert (told["moves"]["lose"], told["moves"]["people"]) == (1, 1)
+    shown = json.loads(command("people", "exclude", "elm", "ADA7", *why, "--yes", "--json").stdout)
+    assert (shown["moves"]["lose"], shown["moves"]["people"]) == (1, 1)
     decision = 'people:\n  ada: {exclude: true, reason: "Asked for: by the family", until: 2030-06-30}\n'
     assert elm.text == ELM + decision
     elm.publish()

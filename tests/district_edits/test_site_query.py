@@ -80,10 +80,10 @@ def test_a_site_the_query_stops_yielding_is_named_with_what_to_do_and_nobody_los
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "shown"),
     [
         ("SELECT code FROM vendor.nowhere", 'relation "vendor.nowhere" does not exist'),
-        ("SELEKT", "syntax error"),
+        ("SELEKT", "syntax error"),  # codespell:ignore
         ("SELECT code, label FROM vendor.sites WHERE false", "returns no rows"),
         ("SELECT code, label, 1 FROM vendor.sites", "at most one more column"),
         ("SELECT NULL", "every row must have an ID"),
@@ -96,7 +96,7 @@ def test_a_site_the_query_stops_yielding_is_named_with_what_to_do_and_nobody_los
         ("SELECT code FROM vendor.sites) AS s; DELETE FROM vendor.sites; SELECT (1", "cannot insert multiple commands"),
     ],
 )
-def test_a_query_that_cannot_be_used_says_why_and_has_done_nothing(vendor, query, told):
+def test_a_query_that_cannot_be_used_says_why_and_has_done_nothing(vendor, query, shown):
     _run(vendor, "CREATE SEQUENCE vendor.counter")
     sites = Sites(query=query, map={"north": "L"})
     district = District(district="elm", name="Elm", version="1.2", usernames="email", sites=sites)
@@ -105,7 +105,7 @@ def test_a_query_that_cannot_be_used_says_why_and_has_done_nothing(vendor, query
             resolve_site_targets(connection, district)
         connection.exec_driver_sql("CREATE TEMP TABLE may_still_write (it text)")
     assert caught.value.code == "sites_query"
-    assert told in caught.value.message
+    assert shown in caught.value.message
     assert "Lincoln" not in str(caught.value)
     with vendor.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM vendor.sites").scalar() == 2

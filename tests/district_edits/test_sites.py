@@ -21,13 +21,13 @@ sites:   # agreed in October
 
 
 def _schools(command: Any) -> dict[str, dict[str, Any]]:
-    told = json.loads(command("sites", "list", "elm", "--json").stdout)
-    return {school["sourced_id"]: school for school in told["schools"]}
+    shown = json.loads(command("sites", "list", "elm", "--json").stdout)
+    return {school["sourced_id"]: school for school in shown["schools"]}
 
 
 def _moves(command: Any, verb: str, *arguments: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(command("sites", verb, "elm", *arguments, "--json").stdout)
-    return told
+    shown: dict[str, Any] = json.loads(command("sites", verb, "elm", *arguments, "--json").stdout)
+    return shown
 
 
 def test_without_sites_every_school_is_its_own(elm, command):
@@ -53,8 +53,8 @@ def test_undecided_schools_come_first_with_their_people_and_a_suggestion(elm, co
         for school in _schools(command).values()
     ]
     assert rows == [
-        ("annex", 1, 1, "undecided", "103", "the same identifier"),
-        ("north", 2, 1, "undecided", "L", "same name"),
+        ("annex", 1, 1, "undecided", "103", "same identifier"),
+        ("north", 2, 1, "undecided", "L", "a name 100 % alike"),
         ("south", 1, 1, "undecided", "", ""),
         ("office", 0, 1, "no_school", "", ""),
     ]
@@ -75,6 +75,7 @@ def test_a_decision_says_whom_it_moves_and_changes_its_own_lines_only(elm, comma
         "move": 0,
         "rename": 0,
         "ways": [{"from": "", "to": "Lincoln Elementary School", "people": 3}],
+        "published": True,
     }
     assert elm.text == ELM + SITES
     said = command("sites", "set", "elm", "Lincoln elem", "Lincoln Elementary School", "--yes").stdout
@@ -113,7 +114,7 @@ def test_suggestions_are_applied_together(elm, command):
     elm.says(SITES)
     elm.publish()
     shown = command("sites", "suggest", "elm").stdout
-    assert "Grant Elementary (annex) → 103 (Grant): the same identifier" in shown
+    assert "Grant Elementary (annex) → 103 (Grant): same identifier" in shown
     assert "2 suggested, 0 ambiguous, 1 without a match" in shown
     assert elm.text == ELM + SITES
     assert _moves(command, "suggest", "--apply", "--yes")["moves"]["gain"] == 4
@@ -123,7 +124,7 @@ def test_suggestions_are_applied_together(elm, command):
 def test_what_cannot_be_found_names_the_nearest(elm, command):
     elm.says(SITES)
     elm.publish()
-    for (verb, *arguments), code, told in (
+    for (verb, *arguments), code, shown in (
         (("set", "nrth", "L"), "school_unknown", "did you mean 'north'"),
         (("set", "north", "Lincon Elementary School"), "site_unknown", "did you mean 'Lincoln Elementary School'"),
         (("exclude", "Lincoln"), "school_unknown", "did you mean"),
@@ -131,7 +132,7 @@ def test_what_cannot_be_found_names_the_nearest(elm, command):
         with pytest.raises(ActionRequired) as caught:
             command("sites", verb, "elm", *arguments, "--yes")
         assert caught.value.code == code
-        assert told in caught.value.message
+        assert shown in caught.value.message
     assert elm.text == ELM + SITES
 
 

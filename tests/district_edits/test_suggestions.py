@@ -29,7 +29,7 @@ def _school(key: str, name: str, identifier: str = "", site: str = "") -> School
     [
         ("Lincoln Elem", "T1"),
         ("LINCOLN ES", "T1"),
-        ("Lincoln Elementry School", "T1"),
+        ("Lincoln Elementry School", "T1"),  # codespell:ignore
         ("Lincoln MS", "T2"),
         ("Lincoln Middle", "T2"),
         ("PS 7", "T3"),
@@ -50,8 +50,8 @@ def test_abbreviations_are_the_same_and_levels_numbers_and_sides_are_not(name, s
 def test_equal_identifiers_come_first():
     schools = [_school("a", "Lincoln Elem", "0042"), _school("t2", "Grant")]
     assert suggestions(schools, TARGETS) == {
-        "a": Suggestion("0042", "the same identifier"),
-        "t2": Suggestion("T2", "the same identifier"),
+        "a": Suggestion("0042", "same identifier"),
+        "t2": Suggestion("T2", "same identifier"),
     }
 
 

@@ -31,7 +31,7 @@ def test_fields_are_compared_per_role_and_the_best_is_marked(elm, command):
     assert shown("staff", "email") == (3, 3, 3, 0, 0, True)
     assert ("staff", "userIds.LDAP") not in facts
     assert facts["student", "email"]["verdict"] == "1 without, 2 share it, 2 changed"
-    assert facts["staff", "email"]["verdict"] == "filled by all, no collisions, stable"
+    assert facts["staff", "email"]["verdict"] == "all have a value, no collisions, stable"
     # an example shows neither a whole name nor how long it is
     assert facts["staff", "email"]["example"] == "e••••@elm.example"
     assert "Planted" not in command("usernames", "compare", "elm").output

@@ -62,12 +62,12 @@ def test_every_wrong_line_is_named_and_nothing_is_taken(tmp_path: Path):
     with pytest.raises(ActionRequired) as caught:
         worksheet.read(ELM, path)
     assert caught.value.code == "worksheet"
-    for told in (
+    for shown in (
         "line 2: There is no site 'Nort' (did you mean 'North'?)",
-        "line 3: there is no school with the sourcedId 'nobody'",
-        "line 5: the school 'c' stands here a second time",
+        "line 3: no school has the sourcedId 'nobody'",
+        "line 5: the school 'c' is listed twice",
     ):
-        assert told in caught.value.message
+        assert shown in caught.value.message
     assert "line 4" not in caught.value.message
     assert "line 6" not in caught.value.message
 
@@ -75,5 +75,5 @@ def test_every_wrong_line_is_named_and_nothing_is_taken(tmp_path: Path):
 def test_a_missing_column_is_named(tmp_path):
     path = tmp_path / "elm.csv"
     path.write_text("sourced_id,sites\na,N\n", encoding="utf-8")
-    with pytest.raises(ActionRequired, match="no column site"):
+    with pytest.raises(ActionRequired, match="missing column site"):
         worksheet.read(ELM, path)

@@ -1,4 +1,4 @@
-"""Changing one setting of a YAML text leaves every other line, comment and space as somebody wrote it."""
+"""Changing one setting of a YAML text leaves every other line, comment and space as a person wrote it."""
 
 from __future__ import annotations
 

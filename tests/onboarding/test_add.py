@@ -35,9 +35,9 @@ def test_a_classic_connection_is_written_with_the_signature_its_provider_takes(f
     sandbox.set_quirks("cedar", ["sha1-only"])
     added = run("districts", "add", "cedar", "--json", text=mail("classic.txt"))
     assert added.exit_code == 0, added.output
-    told = json.loads(added.stdout)
-    assert (told["check"]["passed"], told["written"]["signature"]) == (True, "HMAC-SHA1")
-    stored = _in_a_shell(told["written"]["command"], CEDAR.client_secret, "AIRFLOW_CONN_ONEROSTER_CEDAR")
+    shown = json.loads(added.stdout)
+    assert (shown["check"]["passed"], shown["written"]["signature"]) == (True, "HMAC-SHA1")
+    stored = _in_a_shell(shown["written"]["command"], CEDAR.client_secret, "AIRFLOW_CONN_ONEROSTER_CEDAR")
     assert json.loads(stored)["extra"]["signature"] == "HMAC-SHA1"
     monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_CEDAR", stored)
     assert run("check", "cedar").exit_code == 0
@@ -65,8 +65,8 @@ def test_every_school_is_listed_undecided_with_the_head_counts_of_the_roster(
         schools = connection.execute(sa.text(query)).all()
     assert len(schools) == len(written)
     for school in schools:
-        told = f"undecided  # {school.name}: {school.students} students, {school.teachers} teachers"
-        assert written[school.sourced_id].endswith(told)
+        shown = f"undecided  # {school.name}: {school.students} students, {school.teachers} teachers"
+        assert written[school.sourced_id].endswith(shown)
 
 
 def test_a_check_that_fails_writes_nothing_anywhere(warehouse, folder, mail, run):

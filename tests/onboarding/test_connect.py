@@ -113,8 +113,8 @@ def test_taking_in_stores_it_where_airflow_is_reachable(folder, airflow_api, mai
 def test_a_connection_airflow_has_can_be_given_to_the_shell_too(folder, airflow_api, mail, run, monkeypatch):
     """Else the next command that is printed, `rollcall sync maple --dry-run`, has no connection."""
     monkeypatch.delenv("AIRFLOW_CONN_ONEROSTER_MAPLE", raising=False)
-    told = run("districts", "add", "maple", text=mail("plain.txt")).stdout
-    [command] = [line for line in told.splitlines() if line.startswith("  eval ")]
+    shown = run("districts", "add", "maple", text=mail("plain.txt")).stdout
+    [command] = [line for line in shown.splitlines() if line.startswith("  eval ")]
     asked = len(airflow_api)
     rollcall = f'rollcall() {{ {shlex.quote(sys.executable)} -m rollcall.cli.main "$@"; }}'
     script = f"{rollcall}\n{command}\nprintenv AIRFLOW_CONN_ONEROSTER_MAPLE"

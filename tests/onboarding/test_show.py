@@ -35,9 +35,9 @@ def test_each_setting_says_where_it_comes_from(elm, run):
 
 def test_misspelled_roles_and_grades_are_remarked_on(elm, run):
     elm.write_text(elm.read_text() + 'filters: {grades: ["9", "10", "ext:Z"], roles: [student]}\n')
-    elm.write_text(elm.read_text().replace("guardian: exclude", "techer: staff"))
+    elm.write_text(elm.read_text().replace("guardian: exclude", "techer: staff"))  # codespell:ignore
     lines = run("districts", "show", "elm").stdout.splitlines()
-    assert any("techer: staff" in line and "(did you mean 'teacher'?)" in line for line in lines)
+    assert any("techer: staff" in line and "(did you mean 'teacher'?)" in line for line in lines)  # codespell:ignore
     [grades] = [line for line in lines if "grades:" in line]
     assert "OneRoster has no grade '9' (did you mean '09'?)" in grades
     assert "'10' (" not in grades
@@ -52,10 +52,10 @@ def test_what_is_shown_describes_the_same_district(elm, run, tmp_path):
 
 
 def test_json_has_the_same_with_the_sources(elm, run):
-    told = json.loads(run("districts", "show", str(elm), "--json").stdout)
-    assert told["settings"]["sites"]["map"] == {"68": "E", "69": "undecided"}
-    assert told["sources"]["sites.map.68"] == "file"
-    assert told["sources"]["owner"] == "_defaults.yaml"
-    assert told["sources"]["retention.landing_days"] == "built in"
-    assert told["connection_id"] == "oneroster_elm"
-    assert set(yaml.safe_load(run("districts", "show", "elm").stdout)) == set(told["settings"])
+    shown = json.loads(run("districts", "show", str(elm), "--json").stdout)
+    assert shown["settings"]["sites"]["map"] == {"68": "E", "69": "undecided"}
+    assert shown["sources"]["sites.map.68"] == "file"
+    assert shown["sources"]["owner"] == "_defaults.yaml"
+    assert shown["sources"]["retention.landing_days"] == "built in"
+    assert shown["connection_id"] == "oneroster_elm"
+    assert set(yaml.safe_load(run("districts", "show", "elm").stdout)) == set(shown["settings"])

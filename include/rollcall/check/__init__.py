@@ -1,6 +1,5 @@
-"""Is a district's connection alive, does it belong to that district, and what does its provider do: step by step.
+"""Checks a district's connection step by step: whether it works, whose it is, and what the provider supports.
 
-A person pastes four fields and wants to know what is wrong in the words of the district's screen; a DAG asks the same
-every night. Nothing here names a person, a secret or a token, and at most one record per collection is looked at
-beside one page.
+A person sees what is wrong in the words of the district's screen. A DAG runs the same check every afternoon. Nothing
+here names a person, a secret, or a token. A check reads at most one record per collection, and one page.
 """

@@ -1,6 +1,6 @@
-"""A check with the warehouse around it: what was known before, the shared budget, and the profile that is kept.
+"""A check with the warehouse: the last profile, the shared request budget, and the new profile.
 
-A connection can be checked without a warehouse, or while it is down; then that is said in a line and nothing is kept.
+A connection can be checked without a warehouse, or while it is down. Then nothing is stored, and a line says so.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def check_and_record(
     watch: Watch | None = None,
     accept: Callable[[CheckReport], None] = lambda _: None,
 ) -> Recorded:
-    """Check a district's connection and keep the provider's profile.
+    """Check a district's connection and store the provider's profile.
 
-    :param engine: of the warehouse; None where there is none.
-    :param replace_pin: take the district org the connection shows now for the right one.
+    :param engine: the warehouse; None for none.
+    :param replace_pin: pin the district org that the connection shows now.
     :param keep_failure: store the result of a failed check too. A district that is not added yet has nothing to store.
     :param keep: store the result; False for a caller that stores it later.
     :param accept: called with the result before it is stored; may raise.
@@ -120,26 +120,26 @@ def _profile_to_store(
     return StoredProfile(checked.checked_at, checked.passed, org.sourced_id if org else None, profile)
 
 
-# Every district's connection: what the DAG `roster_connections` does, with nothing of Airflow inside.
+# Every district's connection: what the DAG `roster_connections` does, without Airflow.
 
 log = logging.getLogger(__name__)
 
-#: Districts at once; of one host only as many requests as its budget has.
+#: Districts checked at once. The requests to one host stay within its budget.
 _PARALLEL_CHECKS = 4
 
 
 def check_connections(
     only: str | None, warehouse: ConnectionFields, find: Callable[[str], RawConnection], file: IO[str] | None = None
 ) -> None:
-    """Check all districts that are switched on, or one, and print each one's steps.
+    """Check all enabled districts, or one, and print the steps of each.
 
-    :param only: a district's id; empty for all.
-    :param find: gets the fields of a connection by its id.
-    :raises ActionRequired: `connections_failing`, when all were checked, naming those that failed and their steps.
+    :param only: a district's ID; empty for all.
+    :param find: returns the fields of a connection by its ID.
+    :raises ActionRequired: `connections_failing` after all checks, with the districts that failed and their steps.
     """
     districts = [find_district(only)] if only else [each for each in load_districts()[0] if each.enabled]
     engine = connect(url_of(warehouse))
-    # Connections are got one after the other, before anything is asked: Airflow hands them out to one thread.
+    # Connections are read one after the other, before any request: Airflow gives them to one thread only.
     finders = [_fields_or_error(find, district.connection_id) for district in districts]
     failing = []
     try:
@@ -160,7 +160,7 @@ def check_connections(
 
 
 def _fields_or_error(find: Callable[[str], RawConnection], conn_id: str) -> Callable[[], RawConnection]:
-    """The fields, or their absence: one district's missing connection is a step of its own check."""
+    """The fields, or the error: a missing connection is a step of its district's check."""
     try:
         pasted = find(conn_id)
     except RollcallError as error:
@@ -174,7 +174,7 @@ def _fields_or_error(find: Callable[[str], RawConnection], conn_id: str) -> Call
 
 
 def _check_one(district: District, find: Callable[[], RawConnection], engine: sa.Engine) -> Recorded | RollcallError:
-    """A check, or what kept it from being made: no district stands in another's way."""
+    """A check, or the error that prevented it. No district stops another."""
     try:
         with redact_errors("check", district=district.district):
             return check_and_record(district, find, engine)
@@ -183,7 +183,7 @@ def _check_one(district: District, find: Callable[[], RawConnection], engine: sa
 
 
 def _print_outcome(district: District, outcome: Recorded | RollcallError, file: IO[str] | None) -> str:
-    """Print it; the steps that failed, empty where none did."""
+    """Print it, and return the failed steps; empty if none failed."""
     if isinstance(outcome, RollcallError):
         log.error("%s: %s", district.name, outcome)
         return outcome.code
@@ -193,14 +193,14 @@ def _print_outcome(district: District, outcome: Recorded | RollcallError, file: 
     return ", ".join(step.name for step in outcome.checked.failed)
 
 
-# The short check behind the Test button of an Airflow connection: it knows no district's settings and has seconds.
+# The short check behind the Test button of an Airflow connection. It knows no district settings and has only seconds.
 
 
 def quick_check(find: Callable[[], RawConnection]) -> tuple[bool, str]:
-    """Whether the service answers and whose it is: fields, token, Base URL, the orgs, how many people.
+    """Whether the service responds and whose it is: fields, token, Base URL, orgs, and the number of people.
 
-    :param find: gets the connection's fields; may raise what keeps them from being read.
-    :returns: whether it works, and what to tell; warnings are told too.
+    :param find: returns the connection's fields, or raises the reason they cannot be read.
+    :returns: whether it works, and the message, with warnings.
     """
     with ExitStack() as opened:
         quick = _Quick(opened)
@@ -210,8 +210,8 @@ def quick_check(find: Callable[[], RawConnection]) -> tuple[bool, str]:
             failed = quick.steps.done[-1]
             return False, f"{failed.message} {failed.remedy}".strip()
     warned = [step for step in quick.steps.done if step.outcome == "warning"]
-    told = [quick.introduction, *(f"{step.message} {step.remedy}" for step in warned)]
-    return True, " ".join(told)
+    sentences = [quick.introduction, *(f"{step.message} {step.remedy}" for step in warned)]
+    return True, " ".join(sentences)
 
 
 class _Quick:
@@ -227,13 +227,13 @@ class _Quick:
 
     def _read_fields(self, find: Callable[[], RawConnection]) -> StepResult:
         pasted = find()
-        seen = tuple(pasted.recognised(datetime.now(UTC).date()))
+        seen = tuple(pasted.recognized(datetime.now(UTC).date()))
         if not any(mistake.outcome == "fail" for mistake in seen):
             self._connection: OneRosterConnection = pasted.connection()
         return StepResult(diagnoses=seen)
 
     def _reach(self) -> StepResult:
-        """The first version that answers; else why the one that came further does not."""
+        """The first version that responds; otherwise, why the version that got further does not."""
         explain = Explainer(self._connection, None, "", None)
         refused: StepResult | None = None
         for version in self._versions():
@@ -271,7 +271,7 @@ class _Quick:
         return StepResult()
 
     def _versions(self) -> tuple[Version, ...]:
-        """The one the connection names; 1.2 knows OAuth 2 only."""
+        """The version in the Base URL, or both. OneRoster 1.2 has OAuth 2 only."""
         base_url = self._connection.base_url
         if self._connection.auth == "oauth1" or "v1p1" in base_url:
             return ("1.1",)

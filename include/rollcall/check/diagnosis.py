@@ -1,4 +1,4 @@
-"""An error of the client as the mistake it comes from, where it comes from one of those people make."""
+"""Turns an error of the client into the known mistake behind it, if there is one."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from rollcall.oneroster.http import Budget
 
 
 class Explainer:
-    """Knows the connection, and may ask once more to be sure.
+    """Explains errors of one connection. It may send another request to be sure.
 
-    :param version: the one that was chosen, where somebody chose.
+    :param version: the version in the district's settings; None if there are none.
     :param file: the district's YAML file, for remedies.
     """
 
@@ -50,7 +50,7 @@ class Explainer:
         return unexplained(error)
 
     def no_service(self, error: OneRosterError, session: CheckSession) -> StepResult:
-        """The Base URL refuses, or nothing of ours is there."""
+        """The Base URL refuses us, or has no OneRoster service."""
         if isinstance(error, BlockedByFirewall):
             return self._blocked("Base URL", self._connection.base_url)
         if isinstance(error, CredentialsRefused):

@@ -1,4 +1,4 @@
-"""The check itself: from the fields somebody pasted to the district they belong to, one step after the other."""
+"""The check itself: from the fields as entered to the district they belong to, step by step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rollcall.oneroster.errors import OneRosterError, PermissionRefused
 from rollcall.oneroster.http import Budget
 from rollcall.settings import District
 
-# The way to the provider's hosts: their names, and the certificates they prove themselves with.
+# The provider's hosts: their names and certificates.
 
 _TIMEOUT = 5.0
 _EXPIRY_WARNING_DAYS = 14
@@ -48,7 +48,7 @@ def resolve_hosts(connection: OneRosterConnection) -> StepResult:
 
 
 def check_certificates(connection: OneRosterConnection) -> StepResult:
-    """Whether the hosts prove by a certificate who they are, and how long it is good for."""
+    """Whether the hosts have valid certificates, and until when."""
     hosts = [(label, url) for label, url in _hosts(connection) if url.scheme == "https"]
     if not hosts:
         return StepResult("plain HTTP on this machine", "skipped")
@@ -81,7 +81,7 @@ def check_certificates(connection: OneRosterConnection) -> StepResult:
 
 
 def _hosts(connection: OneRosterConnection) -> Iterator[tuple[str, SplitResult]]:
-    """Label and address, each host once."""
+    """Label and URL, each host once."""
     seen = set()
     for label, text in (("Base URL", connection.base_url), ("Token URL", connection.auth_url)):
         url = urlsplit(text or "")
@@ -95,7 +95,7 @@ def _behind_proxy(connection: OneRosterConnection) -> bool:
 
 
 def _certificate_end(host: str, port: int) -> datetime:
-    """Until when the host's certificate is good; the same authorities are trusted as for every request."""
+    """The end of the host's certificate. It trusts the same authorities as every request."""
     trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
     context = ssl.create_default_context(cafile=trusted)
     with (
@@ -126,11 +126,11 @@ def check(
 ) -> CheckReport:
     """Check a district's connection, one request at a time.
 
-    :param find: gets the connection's fields; may raise what keeps them from being read.
-    :param before: what is known of the provider, to say what has changed.
-    :param pinned: the org the connection belonged to when it first passed; another one fails the check.
-    :param budget: shared with everybody who asks this host; without one, requests of this process are counted.
-    :param count_people: ask how many students and teachers each school has, where schools are few.
+    :param find: returns the connection's fields, or raises the reason they cannot be read.
+    :param before: the last profile, to report changes.
+    :param pinned: the org the connection belonged to when it first passed. Another one fails the check.
+    :param budget: the host's shared budget. Without one, requests of this process are counted.
+    :param count_people: count students and teachers per school, if there are few schools.
     :param watch: called after each step.
     """
     with ExitStack() as opened:
@@ -210,7 +210,7 @@ class _Examination:
 
     def _read_fields(self, find: Callable[[], RawConnection]) -> StepResult:
         self._pasted = find()
-        seen = tuple(self._pasted.recognised(self._now.date()))
+        seen = tuple(self._pasted.recognized(self._now.date()))
         if fatal := tuple(mistake for mistake in seen if mistake.outcome == "fail"):
             return StepResult(diagnoses=fatal)
         self._connection: OneRosterConnection = self._pasted.connection()
@@ -225,7 +225,7 @@ class _Examination:
         )
 
     def _sign_in(self, explain: Explainer) -> StepResult:
-        """A client with a token. Where only the scope of demographics is refused, a client without it."""
+        """A client with a token. If only the scope of demographics is refused, a client without it."""
         self._session = self._ask(demographics=self._settings.demographics)
         if self._auth != "oauth2":
             return StepResult(f"no token needed: every request uses the {_CREDENTIALS[self._auth]}", "skipped")
@@ -256,7 +256,7 @@ class _Examination:
             base_url = self._session.base_url
         except OneRosterError as error:
             return explain.no_service(error, self._session)
-        # The Base URL itself is tried first, and a service of the other version may stand there.
+        # The Base URL itself is tried first, and it may be a service of the other version.
         found = "1.1" if "/v1p1" in base_url else "1.2" if "/v1p2" in base_url else self._settings.version
         if found != self._settings.version:
             return explain.version_is(found)

@@ -26,16 +26,16 @@ class Org:
 
 @dataclass(frozen=True)
 class ProviderProfile:
-    """A provider, as one check saw it; None is "could not be seen".
+    """A provider as one check saw it. None means not seen.
 
-    :param page_cap: rows of the longest page it serves, at most what was asked for.
-    :param largest_limit: rows per page it accepts at most, where it refuses more; 0 where it refused none.
-    :param totals: whether it says how many records there are.
+    :param page_cap: rows of its longest page, at most the requested number.
+    :param largest_limit: the most rows per page that it accepts, if it refuses more; 0 if it refused none.
+    :param totals: whether it sends totals.
     :param links: whether it links to the next page.
-    :param filter_obeyed: whether `dateLastModified` filters; without, every pull has to be a full one.
-    :param tombstones: whether a deleted record was ever seen marked as such.
-    :param demographics: whether they are shared; not looked at where they are not wanted.
-    :param envelopes: per collection the member its records come in.
+    :param filter_obeyed: whether the filter on `dateLastModified` works. Without it, every pull is a full pull.
+    :param tombstones: whether a record marked as deleted was ever seen.
+    :param demographics: whether they are shared; None if the district does not request them.
+    :param envelopes: the member that contains the records, per collection.
     :param schools: sourcedId to name.
     :param district_org: the org the connection belongs to.
     """
@@ -59,11 +59,11 @@ class ProviderProfile:
         return msgspec.convert(plain, cls) if "base_url" in plain else None
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """For JSON."""
         return dataclasses.asdict(self)
 
     def merged_with(self, before: ProviderProfile | None) -> ProviderProfile:
-        """This one, with what could not be seen this time taken from before."""
+        """This profile, completed with the last one where nothing was seen."""
         if before is None:
             return self
         unseen = {item.name: getattr(before, item.name) for item in _fields() if getattr(self, item.name) is None}
@@ -71,9 +71,9 @@ class ProviderProfile:
 
 
 def profile_changes(before: ProviderProfile | None, now: ProviderProfile) -> tuple[str, ...]:
-    """What is different, in words; what could not be seen on either side is no change.
+    """The differences in words. What was not seen in either profile is not a difference.
 
-    The district org is not among it: another one is a failed check, not a change.
+    The district org is not among them: another org is a failed check.
     """
     if before is None:
         return ()
@@ -103,7 +103,7 @@ def _fields() -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(ProviderProfile)
 
 
-#: What is compared: the field, what people call it, and the words for no and yes.
+#: What is compared: the field, its name, and the words for no and yes.
 _COMPARED: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
     ("version", "OneRoster version", None),
     ("base_url", "Base URL", None),

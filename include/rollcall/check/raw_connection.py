@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from rollcall.check.steps import Diagnosis
 from rollcall.oneroster.connection import OneRosterConnection, environment_fields
 
-#: What all Client IDs and Consumer Keys of Infinite Campus begin with, and no secret does.
+#: The beginning of all Client IDs and Consumer Keys of Infinite Campus, and of no secret.
 CAMPUS_ID = "InfiniteCampus_"
 
 #: The application, that is the district, in the path of a Base URL of Infinite Campus.
@@ -46,10 +46,10 @@ class RawConnection:
         return cls(conn_id, *environment_fields(conn_id))
 
     def connection(self) -> OneRosterConnection:
-        """:raises ConnectionInvalid: if they make no usable connection."""
+        """:raises ConnectionInvalid: if a field is not valid."""
         return OneRosterConnection.from_airflow_fields(self.conn_id, self.host, self.login, self.password, self.extra)
 
-    def recognised(self, today: date) -> Iterator[Diagnosis]:
+    def recognized(self, today: date) -> Iterator[Diagnosis]:
         """The mistakes that are visible without a request. Those that prevent a request come first."""
         yield from self._in_each_others_place()
         yield from self._line_breaks()

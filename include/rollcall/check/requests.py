@@ -1,6 +1,6 @@
-"""A provider, asked one small thing at a time: the client's own requests, tokens and retries, with what they show.
+"""Small requests to a provider, with the client's own tokens and retries.
 
-Single answers are looked at here and nowhere else, for they tell what pages hide: the envelope, the total, the links.
+Only here single responses are inspected, because they show what pages hide: the envelope, the total, and the links.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from rollcall.oneroster.records import COLLECTIONS, Collection, OrgSummary
 from rollcall.oneroster.requester import Retry
 from rollcall.oneroster.source import has_next, parse_total
 
-#: A person waits: few more tries, and less time for them.
+#: A person waits, so there are fewer and shorter retries.
 _IMPATIENT = Retry(attempts=4, first_wait=0.5, patience=15)
 _SOON = (5.0, 30.0)
 
-#: The specification's default; a district has few orgs, and no provider finds so many heavy.
+#: The default of the specification. A district has few orgs, and no provider finds this many too heavy.
 _ORGS_A_PAGE = 100
 
 _DELETED = ("tobedeleted", "inactive")
@@ -34,9 +34,9 @@ _DELETED = ("tobedeleted", "inactive")
 
 @dataclass(frozen=True)
 class Peek:
-    """What one answer shows of its records: how many there are, and their sourcedIds to compare.
+    """What one response shows of its records: their number, and their sourcedIds to compare.
 
-    :param total: of the collection, where the provider states it.
+    :param total: the total of the collection, if the provider sends it.
     :param links: whether it links to the next page.
     :param deleted: whether one of the records is marked as deleted.
     """
@@ -50,9 +50,9 @@ class Peek:
 
 
 class CheckSession:
-    """One client, one request at once, little patience.
+    """One client with one request at a time and short retries.
 
-    :param demographics: whether they are wanted, which takes a scope of its own.
+    :param demographics: request the extra scope that demographics need.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class CheckSession:
         )
 
     def sign_in(self) -> None:
-        """Get a token, where that is how one signs in.
+        """Get a token, if the connection uses tokens.
 
-        :raises OneRosterError: it was refused, or nobody answers.
+        :raises OneRosterError: it was refused, or there is no response.
         """
         try:
             self._client.sign_in()
@@ -87,16 +87,16 @@ class CheckSession:
 
     @property
     def base_url(self) -> str:
-        """:raises OneRosterError: no service answers under the Base URL, or it refuses us."""
+        """:raises OneRosterError: no service responds at the Base URL, or it refuses us."""
         return self._client.base_url
 
     def peek(
         self, collection: str, *, limit: int = 1, offset: int = 0, filter: str | None = None, path: str = ""
     ) -> Peek:
-        """Look at one answer.
+        """Inspect one response.
 
-        :param path: of another list of the same kind of records, below the service's address.
-        :raises OneRosterError: refused, or no list in it.
+        :param path: another list of the same records, below the service's URL.
+        :raises OneRosterError: it was refused, or contains no list.
         """
         known = COLLECTIONS[collection]
         query = {"limit": str(limit), "offset": str(offset)} | ({"filter": filter} if filter else {})
@@ -105,7 +105,7 @@ class CheckSession:
         return self._client.get(url, lambda answer: _read(known, answer, is_filtered=filter is not None))
 
     def longest_page(self, collection: str, limit: int) -> Peek:
-        """Look at a page of so many records, or of the largest limit that is not refused.
+        """Inspect a page of this many records, or of the largest limit that is accepted.
 
         :raises OneRosterError: as `peek`.
         """
@@ -121,11 +121,11 @@ class CheckSession:
         return self._client.filter_support(collection)
 
     def has_scope(self, scope: str) -> bool:
-        """Whether a scope is ours. Without OAuth 2 there are none, and where nobody can tell, asking shows it."""
+        """Whether we have a scope. Without OAuth 2 there are no scopes. If it is unknown, a request shows it."""
         return self._client.has_scope(scope) is not False
 
     def orgs(self) -> list[OrgSummary]:
-        """The district's orgs, of which there are few, without the deleted ones."""
+        """The district's orgs, without deleted ones."""
         return [
             OrgSummary(str(org.sourced_id), _type(org.type), _parent(org.parent_sourced_id), _text(org.name))
             for page in self._client.pages("orgs")
@@ -134,7 +134,7 @@ class CheckSession:
         ]
 
     def shows_web_page(self, url: str) -> bool:
-        """Whether a page for people stands at an address."""
+        """Whether a URL opens a web page."""
         try:
             return self._client.get(url, _is_html)
         except OneRosterError:
@@ -192,8 +192,8 @@ def _parent(reference: Any) -> str | None:
 
 def _type(value: Any) -> str | None:
     """The type as a pull reads it, so that check and sync know the same schools."""
-    said = _text(value)
-    return said and token("org_type", said)
+    text = _text(value)
+    return text and token("org_type", text)
 
 
 def _text(value: Any) -> str | None:

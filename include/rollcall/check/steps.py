@@ -38,10 +38,10 @@ def step_title(name: str) -> str:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A mistake people make, seen here.
+    """A known mistake in this connection.
 
     :param mistake: a key of `MISTAKES`.
-    :param values: what its sentences leave open; never a secret or a person.
+    :param values: the values in its sentences; never a secret or a person.
     """
 
     mistake: str
@@ -64,9 +64,9 @@ class Diagnosis:
         return MISTAKES[self.mistake].reply_request.format_map(self.values)
 
     def actions(self, connection: str) -> tuple[str, ...]:
-        """What the district does on its screen; none where it is ours to put right.
+        """What the district does on its screen; empty if we fix it.
 
-        :param connection: how the district finds ours among others.
+        :param connection: how the district finds our connection.
         """
         values = {**self.values, "connection": connection}
         return tuple(action.format_map(values) for action in MISTAKES[self.mistake].actions)
@@ -74,13 +74,13 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that was tried.
+    """One step of a check.
 
-    :param name: of the step, the same in every check: `token`, `base_url`, a collection's name, …
-    :param ms: milliseconds it took, 0 where nothing was asked.
-    :param said: what came, in a sentence.
-    :param remedy: what to do about it, and who can do it.
-    :param recognised: the mistakes behind it, where they are known ones.
+    :param name: the same in every check: `token`, `base_url`, a collection's name, …
+    :param ms: milliseconds; 0 without a request.
+    :param message: the result, in a sentence.
+    :param remedy: what to do, and who can do it.
+    :param diagnoses: the known mistakes behind it.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Step:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a look brought, before it has a name and a time. With `recognised` mistakes their sentences come first."""
+    """The result of a step, before it has a name and a time. The sentences of its diagnoses come first."""
 
     message: str = ""
     outcome: Outcome = "pass"
@@ -109,7 +109,7 @@ class StepResult:
 
 
 class CheckStopped(Exception):
-    """After the step taken last nothing else can be tried."""
+    """Nothing else can be tried after the last step."""
 
 
 #: Called after each step with all steps so far.
@@ -129,8 +129,8 @@ class StepRunner:
     def take(self, name: str, look: Callable[[], StepResult], *, needed: bool = False) -> None:
         """Take a step.
 
-        :param needed: all that follows rests on it.
-        :raises Stopped: it failed and is needed, or the provider does not answer at all.
+        :param needed: the steps that follow depend on it.
+        :raises CheckStopped: it failed and is needed, or the provider does not respond.
         """
         began = time.perf_counter()
         found, is_away = _run_step(look)
@@ -142,14 +142,14 @@ class StepRunner:
             raise CheckStopped
 
     def skip_remaining(self, names: list[str]) -> None:
-        """Name what could not be tried any more."""
+        """Record the steps that could not be tried."""
         done = {step.name for step in self.done}
         why = f"not tried: {self.done[-1].name.replace('_', ' ')} failed"
         self.done += [StepResult(why, "skipped").step(name, 0) for name in names if name not in done]
 
 
 def _run_step(look: Callable[[], StepResult]) -> tuple[StepResult, bool]:
-    """What was found, or why not; and whether it is because the provider does not answer."""
+    """The result, and whether the provider does not respond."""
     try:
         return look(), False
     except RollcallError as error:
@@ -158,7 +158,7 @@ def _run_step(look: Callable[[], StepResult]) -> tuple[StepResult, bool]:
 
 @dataclass(frozen=True)
 class School:
-    """A school the connection shares; `students` and `teachers` where asking was cheap and the provider counts."""
+    """A school that the connection shares. `students` and `teachers` are None if they were not counted."""
 
     sourced_id: str
     name: str
@@ -168,15 +168,15 @@ class School:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """A check from beginning to end.
+    """The result of a check.
 
-    :param district: its id; `name` is what people call it.
+    :param district: the ID. `name` is the display name.
     :param source: where the connection was found; empty in Airflow.
-    :param client_id: shown in letters, so that a district finds the connection; empty unless it certainly is one.
-    :param is_classic: whether it is a Consumer Key of Infinite Campus's classic screen, `is_campus` whether Campus.
-    :param rows: per collection how many records the provider counts, None where it does not count.
-    :param profile: what was learned; None where the service was not reached.
-    :param changes: what is different from the profile before, in words.
+    :param client_id: for the email, so that the district finds it; empty unless it certainly is not a secret.
+    :param is_classic: whether it is a Consumer Key. `is_campus`: whether it is Infinite Campus.
+    :param rows: the provider's total per collection; None if it sends no totals.
+    :param profile: what was learned; None if the service was not reached.
+    :param changes: differences from the last profile, in words.
     """
 
     district: str

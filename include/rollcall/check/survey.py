@@ -1,4 +1,4 @@
-"""What there is behind a connection that works: collections, the longest page, the filter, schools, the district."""
+"""The steps after a connection works: collections, the longest page, the filter, schools, and the district."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from rollcall.oneroster.errors import (
 from rollcall.oneroster.records import OrgSummary as FoundOrg
 from rollcall.oneroster.records import district_org
 
-#: Counting a school's people takes two requests, so it is done for few schools only.
+#: Counting the people of a school takes two requests, so only a few schools are counted.
 _FEW_SCHOOLS = 12
 
-#: What a provider does with the delta filter, when it does not obey it.
+#: What a provider does with the delta filter, if it does not support it.
 _FILTER_PROBLEMS: Mapping[FilterSupport, str] = {
     "ignored": "The provider ignores dateLastModified: it returned records for a date in the far future.",
     "refused": "The provider refuses the dateLastModified filter.",
@@ -33,16 +33,16 @@ _FILTER_PROBLEMS: Mapping[FilterSupport, str] = {
     "nothing changed, or it does not support the filter.",
 }
 
-#: Schools that are named in one line.
+#: Schools named in one line.
 _MAX_NAMED_SCHOOLS = 6
 
 
 class Survey:
-    """Looks around, one step at a time, and keeps what it learns for the provider's profile.
+    """Inspects the provider step by step, for its profile.
 
-    :param page_size: rows that pulls ask for per page.
+    :param page_size: rows per page that pulls request.
     :param pinned: the org the connection belonged to when it first passed.
-    :param count_people: whether to ask how many people the schools have.
+    :param count_people: count students and teachers per school.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Survey:
 
     @property
     def rows(self) -> Mapping[str, int | None]:
-        """Per collection how many records the provider counts; None where it does not count."""
+        """The provider's total per collection; None if it sends no totals."""
         return {name: peek.total if peek.rows else 0 for name, peek in self._peeks.items()}
 
     def profile(self, version: Version, base_url: str) -> ProviderProfile:
@@ -116,12 +116,12 @@ class Survey:
         return StepResult(f"{count}, {where}{links}{at_once}")
 
     def demographics_without_scope(self) -> StepResult:
-        """The Token URL grants everything but them."""
+        """The Token URL grants no access to demographics."""
         self._demographics = False
         return self._explain.no_demographics("the token has no scope for them")
 
     def page_size(self) -> StepResult:
-        """Paging, tried on the longest collection: how long a page may be, and whether `offset` moves it."""
+        """Paging, tried on the longest collection: the page size, and whether `offset` works."""
         name = max(self._peeks, key=self._length, default="")
         if not name or not self._peeks[name].rows:
             return StepResult("nothing to read", "skipped")
@@ -152,7 +152,7 @@ class Survey:
         return StepResult(f"{page.rows:,} records per page; {asked:,} requested")
 
     def delta_filter(self) -> StepResult:
-        """Whether the provider can tell what was modified, and marks what was deleted."""
+        """Whether the provider filters modified records and marks deleted ones."""
         name = "users" if self._has("users") else "orgs"
         if not self._has(name):
             return StepResult("nothing to filter", "skipped")
@@ -187,7 +187,7 @@ class Survey:
         return StepResult(f"{number}: {', '.join(names)}{more}")
 
     def find_district(self) -> StepResult:
-        """Which district the connection belongs to, and whether it is the one it was."""
+        """The district of the connection, and whether it is the pinned one."""
         found = district_org(self._orgs, self._pinned.sourced_id if self._pinned else None)
         if found is None:
             return StepResult("unknown without orgs", "skipped")
@@ -208,12 +208,12 @@ class Survey:
         return name in self._peeks and self._peeks[name].rows > 0
 
     def _length(self, name: str) -> tuple[int, bool]:
-        """How long a collection is; where nobody counts, enrollments are the longest."""
+        """The length of a collection. Without totals, enrollments are the longest."""
         peek = self._peeks[name]
         return (peek.total if peek.total is not None else peek.rows, name == "enrollments")
 
     def _ignores_offset(self, name: str, page: Peek) -> bool:
-        """Whether a page begins with the same record wherever it is asked to begin."""
+        """Whether a page begins with the same record at every offset."""
         if len(set(page.ids)) < 2:
             return False
         return all(self._first_at(name, offset) == page.ids[0] != page.ids[offset] for offset in (1, len(page.ids) - 1))
@@ -254,7 +254,7 @@ class Survey:
                 )
                 for school in plain
             )
-        except OneRosterError:  # lists per school are not for everybody, and only a kindness here
+        except OneRosterError:  # not every provider has lists per school, and the counts are optional
             return plain
 
     def _people(self, school: School, kind: str) -> int | None:

@@ -1,4 +1,4 @@
-"""A check for people: a table on a terminal, plain lines everywhere else, so that a log can be searched."""
+"""Prints a check: a table on a terminal, and plain lines elsewhere, so that a log can be searched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STYLES: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "warning": "
 
 
 def print_checked(checked: CheckReport, file: IO[str] | None = None) -> None:
-    """The steps, what has changed, and the verdict."""
+    """The steps, the changes, and the result."""
     console = open_console(file)
     source = f", {checked.source}" if checked.source else ""
     console.print(f"{checked.name} ({checked.conn_id}{source})", style="bold")
@@ -53,7 +53,7 @@ def as_plain(checked: CheckReport) -> dict[str, object]:
 
 
 def plain_step(step: Step) -> dict[str, object]:
-    """A step as JSON has it."""
+    """A step for `--json`."""
     return {
         "name": step.name,
         "outcome": step.outcome,

@@ -23,13 +23,13 @@ _WRITTEN_OUT = {
     "acad": "academy",
     "alt": "alternative",
     "ctr": "center",
-    "centre": "center",
+    "centre": "center",  # codespell:ignore
     "el": "elementary",
     "elem": "elementary",
     "es": "elementary",
     "hs": "high",
     "int": "intermediate",
-    "interm": "intermediate",
+    "interm": "intermediate",  # codespell:ignore
     "intl": "international",
     "jh": "junior high",
     "jhs": "junior high",
@@ -40,7 +40,7 @@ _WRITTEN_OUT = {
     "mt": "mount",
     "prim": "primary",
     "sec": "secondary",
-    "shs": "senior high",
+    "shs": "senior high",  # codespell:ignore
     "sr": "senior",
     "st": "saint",
     "tech": "technical",

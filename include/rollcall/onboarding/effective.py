@@ -1,4 +1,4 @@
-"""A district's settings as they count: its own file over the defaults over what is built in, and which is which."""
+"""A district's effective settings and where each comes from: its file, the defaults, or Rollcall."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rollcall.district_edits.file import written
 from rollcall.settings import District, Nights, districts_folder, find_district, yaml_text
 from rollcall.settings.vocabulary import doubts
 
-#: Where a setting comes from: the district's file, the defaults beside it, or Rollcall itself.
+#: The source of a setting: the district's file, the defaults in its folder, or Rollcall itself.
 Source = Literal["file", "_defaults.yaml", "built in"]
 
 
 @dataclass(frozen=True)
 class Effective:
-    """Everything that counts for one district.
+    """All effective settings of one district.
 
-    :param settings: what `District` holds, plain.
-    :param sources: by the setting's path, joined with dots, where it comes from; a map's own entries each have a path.
+    :param settings: plain values.
+    :param sources: the source by the setting's path, joined with dots. Each entry of a map has its own path.
     """
 
     path: Path
@@ -51,11 +51,11 @@ class Effective:
         return Nights(self.district).next_night(datetime.now(UTC)).begins if self.district.enabled else None
 
     def yaml(self) -> str:
-        """As a district's file; where a setting is not from the file itself, a comment says where it is from."""
+        """As a district's file. A comment gives the source of a setting that is not from the file."""
         return "\n".join(_lines(self.settings, self.sources, self._remarks(), ())) + "\n"
 
     def _remarks(self) -> dict[str, str]:
-        """What a value stands for where it does not say so itself."""
+        """What a short value means."""
         district = self.district
         remarks = {} if district.connection else {"connection": district.connection_id}
         if district.schedule.nightly == "spread":
@@ -68,7 +68,7 @@ class Effective:
 
 
 def effective(name: str) -> Effective:
-    """A district's settings, by its id or the path to its file.
+    """A district's settings, by its ID or the path to its file.
 
     :raises ActionRequired: `district_unknown`, `district_file`.
     """

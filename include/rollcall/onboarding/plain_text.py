@@ -1,7 +1,7 @@
-"""What a district sent, as plain lines: mail decoded, HTML taken off, quoting and what typesetting adds undone.
+"""Turns what a district sent into plain lines: decodes email, removes HTML, and undoes quoting and typography.
 
-Nothing here knows what is looked for. A character is only exchanged where the original is certain: a zero-width space
-was never typed, and a typographic quote or dash was made from the plain one by a mail program.
+Nothing here knows the fields. A character is replaced only if the original is certain: nobody types a zero-width space,
+and an email program made a typographic quote or dash from the plain one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from email.message import EmailMessage
 from html.parser import HTMLParser
 
-#: What nobody can see: soft hyphens, zero-width characters, marks of direction, the byte order mark, variation marks.
+#: Invisible characters: soft hyphens, zero-width characters, direction marks, the byte order mark, variation marks.
 _UNSEEN = re.compile(r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe0f\ufeff]")
 _SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -36,13 +36,13 @@ _MAIL_HEADER = re.compile(
 )
 _HTML = re.compile(r"<(?:html|body|div|table|tr|td|p|br|span)\b[^>]*>", re.IGNORECASE)
 
-#: Quoted-printable says every `=` as `=3D`; and it ends no line behind column 76, which quoting may push on a little.
+#: Quoted-printable writes `=` as `=3D` and ends lines at column 76 at most; quoting may add a few columns.
 _ENCODED = re.compile(r"=3D|=20$|=C2=A0|=E2=80", re.MULTILINE)
 _SOFT_BREAK = re.compile(r"^(.{68,})=\n", re.MULTILINE)
 
 
 def plain_lines(content: bytes) -> list[str]:
-    """The lines of a text or a saved mail, in reading order."""
+    """The lines of a text or a saved email, in reading order."""
     text = _LINE_ENDS.sub("\n", _decoded(content))
     if _MAIL_HEADER.match(text):
         text = _LINE_ENDS.sub("\n", _body(content, text))
@@ -55,7 +55,7 @@ def plain_lines(content: bytes) -> list[str]:
 
 
 def _decoded(content: bytes) -> str:
-    """UTF-8, or UTF-16 with its mark, or what Windows saved."""
+    """UTF-8, UTF-16 with its mark, or the encoding of Windows."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", "replace")
     try:
@@ -65,7 +65,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _body(content: bytes, text: str) -> str:
-    """The text of a saved mail; the plain part where it has both."""
+    """The text of a saved email; the plain part if it has both."""
     message = email.message_from_bytes(content, policy=email.policy.default)
     part = message.get_body(("plain", "html")) if isinstance(message, EmailMessage) else None
     if part is None:
@@ -77,9 +77,9 @@ def _body(content: bytes, text: str) -> str:
 
 
 def _without_soft_breaks(text: str) -> str:
-    """Quoted-printable that came through undecoded."""
+    """Text in quoted-printable that was not decoded."""
     if _ENCODED.search(text):
-        # what is not encoded but should be, typographic quotes for one, must survive the way through bytes
+        # characters that should be encoded but are not, such as typographic quotes, must survive the bytes
         return quopri.decodestring(text.encode()).decode("utf-8", "replace")
     return _SOFT_BREAK.sub(r"\1", text)
 
@@ -92,7 +92,7 @@ def _without_tags(text: str) -> str:
 
 
 class _Reader(HTMLParser):
-    """HTML as lines: a row of a table is a line, its cells are parted by tabs."""
+    """HTML as lines: a row of a table is a line, and tabs separate its cells."""
 
     _LINES = ("p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "pre")
     _SKIPPED = ("style", "script", "head", "title")

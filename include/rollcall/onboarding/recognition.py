@@ -1,7 +1,7 @@
-"""What a district's text says about its connection: ids, secret, addresses, version, when it ends.
+"""Reads a district's text: ID, secret, URLs, version, and expiration date of its connection.
 
-Values are found by the names beside them; where a table has the names in one row and the values in the next, by their
-order; and an address or a Campus id that can be nothing else is found without a name. Nothing is asked of anybody.
+A value is found by the name next to it. In a table with a row of names and a row of values, it is found by its order. A
+URL or a Campus ID that is unmistakable is found without a name. No request is sent.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Auth = Literal["oauth2", "oauth1", ""]
 
 @dataclass(frozen=True)
 class ParsedCredentials:
-    """A connection as far as it was recognised; what was not is empty.
+    """The recognized values of a connection. Others are empty.
 
-    :param auth: empty while nothing says which.
-    :param version: `1.1` or `1.2`, where an address or the text says so.
-    :param name: what the text calls the district.
-    :param signature: the OAuth 1 signature the provider turned out to take, where it is not the usual one.
-    :param notes: what was put right on the way, in sentences without any value.
+    :param auth: empty if unknown.
+    :param version: `1.1` or `1.2`, from a URL or the text.
+    :param name: the district's name in the text.
+    :param signature: the OAuth 1 signature that the provider accepts, if it is not the default.
+    :param notes: what was corrected, in sentences without values.
     """
 
     client_id: str = ""
@@ -44,7 +44,7 @@ class ParsedCredentials:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What the district's screen calls the fields, by ours."""
+        """The names on the district's screen, by our field names."""
         if self.auth == "oauth1":
             return {"base_url": "OneRoster URL", "client_id": "Consumer Key", "secret": "Consumer Secret"}
         return {
@@ -56,17 +56,17 @@ class ParsedCredentials:
 
     @property
     def missing(self) -> list[str]:
-        """The fields without which there is no connection, as ours."""
+        """The required fields without a value, by our names."""
         return [name for name in self.labels if not getattr(self, name)]
 
     @property
     def shown_secret(self) -> str:
-        """Four characters and a length; of a short one the length alone."""
+        """Four characters and the length; only the length of a short secret."""
         shown = f"{self.secret[:4]}… " if len(self.secret) >= 12 else ""
         return f"{shown}({len(self.secret)} characters)" if self.secret else ""
 
     def completed(self, given: Mapping[str, str]) -> ParsedCredentials:
-        """With fields somebody typed in, by our names."""
+        """With fields that a person typed, by our names."""
         return replace(self, **{name: value.strip() for name, value in given.items()})  # type: ignore[arg-type]
 
     def raw_connection(self, conn_id: str) -> RawConnection:
@@ -80,17 +80,17 @@ class ParsedCredentials:
 
 
 def parse_credentials(content: bytes) -> ParsedCredentials:
-    """Read what a district sent."""
+    """Read the text that a district sent."""
     text = "\n".join(plain_lines(content))
     found = _Found(text)
     found.read(labels(text))
     found.without_names()
     found.put_right()
-    return found.recognised()
+    return found.recognized()
 
 
 class _Found:
-    """Values by kind, in the making; the first one of a kind counts."""
+    """Collects values by kind. The first value of a kind counts."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -100,7 +100,7 @@ class _Found:
         self._says_client = False
 
     def read(self, found: list[Label]) -> None:
-        """Take what stands behind each name; for names without anything between them, what stands behind the last."""
+        """Take the value after each name. If names follow each other, take the values after the last one in order."""
         waiting: list[Label] = []
         for label, after in zip(found, [*found[1:], None], strict=False):
             region = self._text[label.end : after.start if after else len(self._text)]
@@ -114,7 +114,7 @@ class _Found:
             self._take(label, _value(label, region))
 
     def without_names(self) -> None:
-        """What is unmistakable by itself."""
+        """Take values that are unmistakable without a name."""
         for url in values.every_url(self._text):
             kind: Kind | None = (
                 "token_url" if values.is_token_url(url) else "base_url" if values.is_service_url(url) else None
@@ -127,23 +127,23 @@ class _Found:
             self._values |= {"client_id": campus} if campus and campus != self._values.get("secret") else {}
 
     def put_right(self) -> None:
-        """Exchange what certainly stands in each other's place."""
+        """Swap values that are certainly in the wrong field."""
         base, token = self._values.get("base_url", ""), self._values.get("token_url", "")
         if values.is_token_url(base) and (not token or values.is_service_url(token)):
             self._values |= {"base_url": token, "token_url": base}
-            self._notes.append("Base URL and Token URL stood in each other's place; they were exchanged.")
+            self._notes.append("Base URL and Token URL were swapped. We corrected this.")
         login, secret = self._values.get("client_id", ""), self._values.get("secret", "")
         if secret.startswith(CAMPUS_ID) and login and not login.startswith(CAMPUS_ID):
             self._values |= {"client_id": secret, "secret": login}
-            self._notes.append("The id and the secret stood in each other's place; they were exchanged.")
+            self._notes.append("The ID and the secret were swapped. We corrected this.")
         if values.is_masked(self._values.get("secret", "")):
             del self._values["secret"]
-            self._notes.append("In the secret's place are the dots that the screen shows, and not the secret.")
+            self._notes.append("The text contains the dots that the screen shows, not the secret.")
 
-    def recognised(self) -> ParsedCredentials:
+    def recognized(self) -> ParsedCredentials:
         has_token_url = bool(self._values.get("token_url"))
         version = self._version()
-        # without a Token URL, and called neither Client ID nor Consumer Key, it is what a connection takes it for
+        # without a Token URL and without the name Client ID or Consumer Key, the version decides
         is_classic = self._is_classic or version == "1.1"
         auth: Auth = "oauth2" if has_token_url or self._says_client else "oauth1" if is_classic else ""
         return ParsedCredentials(
@@ -155,19 +155,19 @@ class _Found:
         )
 
     def _version(self) -> str:
-        """The addresses know better than the words around them."""
+        """The version in the URLs counts more than the version in the words."""
         urls = " ".join(self._values.get(kind, "") for kind in ("base_url", "token_url"))
         said = self._values.get("version") or values.version(self._without_addresses())
         found = values.version(" ".join(urls.split("/")))
         if found and said and found != said:
-            self._notes.append(f"The text says OneRoster {said}, its addresses are those of {found}; these count.")
+            self._notes.append(f"The text says OneRoster {said}, but its URLs are OneRoster {found}. The URLs count.")
         return found or said
 
     def _without_addresses(self) -> str:
         return " ".join(word for word in self._text.split() if "/" not in word)
 
     def _in_order(self, names: list[Label], region: str) -> bool:
-        """Values of a table whose names all came before them; False where there are not as many."""
+        """Take the values of a table whose names all come first. False if there are too few values."""
         cells = [cell.strip(" |*`") for cell in _cells(region)]
         if len(cells) < len(names):
             return False
@@ -184,8 +184,8 @@ class _Found:
             return
         before = self._values.setdefault(label.kind, value)
         if before != value and label.kind in ("client_id", "secret", "token_url", "base_url"):
-            what = {"client_id": "An id", "secret": "A secret", "token_url": "A Token URL", "base_url": "A Base URL"}
-            self._notes.append(f"{what[label.kind]} came twice and not the same; the first one counts.")
+            what = {"client_id": "ID", "secret": "secret", "token_url": "Token URL", "base_url": "Base URL"}
+            self._notes.append(f"The text has two different values for the {what[label.kind]}. The first one counts.")
 
 
 def _value(label: Label, region: str) -> Any:
@@ -203,7 +203,7 @@ def _value(label: Label, region: str) -> Any:
 
 
 def _cells(region: str) -> Iterable[str]:
-    """A table's row where there is one, else a word each; up to the first empty line behind them."""
+    """The cells of a table's row, or single words; up to the next empty line."""
     body = region.strip("\n |\t").split("\n\n")[0]
     if "\t" in body or "|" in body:
         return [cell for cell in body.replace("|", "\t").replace("\n", "\t").split("\t") if cell.strip(" -")]

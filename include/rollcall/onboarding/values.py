@@ -1,4 +1,4 @@
-"""Values out of the text behind a label: addresses put together again, ids and secrets without what surrounds them."""
+"""Reads the value after a label: URLs joined over broken lines, IDs and secrets without what surrounds them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import date, datetime
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-# The names districts use for what they send, and where they stand in a text.
+# The names that districts use, and where they are in a text.
 #
-# The names of Infinite Campus's two screens come first; the others are what people write when they type them off.
+# The names of Infinite Campus's two screens come first. The others are what people type.
 
 Kind = Literal["client_id", "secret", "token_url", "base_url", "expires_on", "version", "name"]
 
-#: Names that are certain wherever they stand.
+#: Names that are certain anywhere in a text.
 _NAMES: dict[Kind, tuple[str, ...]] = {
     "client_id": ("client id", "client identifier", "client key", "consumer key", "consumer id", "api key", "app id"),
     "secret": ("client secret", "consumer secret", "shared secret", "secret key", "api secret", "client password"),
@@ -49,7 +49,7 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
     "name": ("district name", "name of district", "school district"),
 }
 
-#: Names that mean something only in front of a colon, a tab or a line of their own.
+#: Names that count only before a colon, before a tab, or on their own line.
 _SHORT: dict[Kind, tuple[str, ...]] = {
     "client_id": ("key", "id"),
     "secret": ("secret",),
@@ -60,19 +60,19 @@ _SHORT: dict[Kind, tuple[str, ...]] = {
     "name": ("district",),
 }
 
-#: What may stand between a name and its value: a colon, an equals sign, a dash, an arrow, the lines of a table, the end
-#: of the line, two blanks, `is`; and around them the marks of Markdown. A value's own first character is none of it.
+#: What may be between a name and its value: a colon, an equals sign, a dash, an arrow, the lines of a table, the end of
+#: the line, two spaces, `is`, and the marks of Markdown around them. The first character of a value is none of these.
 _BETWEEN = (
     r"""[*_`"']* ?(?P<sign> *(?:[:=]+>?(?: ?-+(?=\s))?|-+>|\||\t|-+(?=\s)|(?=\n|\Z))|  +|is:?(?=\s))?"""
     r"""(?:\*\*|__)?[ \t|]*"""
 )
 
-#: In front of a short name.
+#: What may precede a short name.
 _OWNER = r"(?:(?:one ?roster|infinite campus|campus|api|oauth ?2?(?:\.0)?|vendor)[ _-])?"
 
 
 def _pattern(names: tuple[str, ...]) -> str:
-    """The names with any or no blank, hyphen or underscore between their words, longest first."""
+    """The names, longest first, with any or no space, hyphen, or underscore between their words."""
     joined = [r"[ \t_-]*".join(map(re.escape, name.split())) for name in sorted(names, key=len, reverse=True)]
     return "|".join(joined)
 
@@ -85,7 +85,7 @@ def _compiled(table: dict[Kind, tuple[str, ...]], before: str = "") -> re.Patter
 _CERTAIN = _compiled(_NAMES)
 _SHORT_ONES = _compiled(_SHORT, _OWNER)
 
-#: What may stand in front of a name where a line or a table's cell begins: bullets, numbers, marks of Markdown.
+#: What may precede a name at the beginning of a line or a cell: bullets, numbers, marks of Markdown.
 _OPENING = re.compile(
     r"(?:^|[\t|;])[ \t>|*#`_\"'\u2022\u00b7\u25cf\u25aa-]*(?:(?:[0-9]{1,2}|[a-z])[.)])?[ \t*`_\"'|-]*$"
 )
@@ -95,9 +95,9 @@ _OPENING = re.compile(
 class Label:
     """A name found in a text.
 
-    :param end: behind the name and the sign after it.
-    :param signed: whether a colon, a tab, a line's end or the like follows, so that what comes is a value.
-    :param is_classic: whether it is a name of the classic screen, whose keys are of OAuth 1.
+    :param end: the position after the name and the sign that follows it.
+    :param signed: whether a colon, a tab, a line end, or the like follows, so that a value comes next.
+    :param is_classic: whether it is a name of the classic screen, whose keys are OAuth 1.
     """
 
     kind: Kind
@@ -108,7 +108,7 @@ class Label:
 
 
 def labels(text: str) -> list[Label]:
-    """Every name in a text, in its order; a short one only where it cannot be prose."""
+    """All names in a text, in order. A short name counts only if it cannot be prose."""
     found = [*_certain(text), *_short(text)]
     found.sort(key=lambda label: (label.start, -label.end))
     apart: list[Label] = []
@@ -139,20 +139,20 @@ def _label(match: re.Match[str]) -> Label:
 
 
 def _opens(text: str, start: int) -> bool:
-    """Whether a place is where a line or a table's cell begins."""
+    """Whether a line or a cell begins at a position."""
     return _OPENING.search(text[text.rfind("\n", 0, start) + 1 : start]) is not None
 
 
-#: Lines of mail are broken at some 70 columns or more; a shorter line ended because its writer ended it.
+#: Emails break lines at about 70 columns or more. A shorter line was ended by its writer.
 _BROKEN_FROM = 60
 
 _URL_CHARACTERS = r"[A-Za-z0-9\-._~:/?#\[\]@!$&()*+,;=%]"
 _URL = re.compile(rf"https?://{_URL_CHARACTERS}*", re.IGNORECASE)
 _HOST = re.compile(rf"(?:[a-z0-9-]+\.)+[a-z]{{2,}}(?::\d+)?/{_URL_CHARACTERS}+", re.IGNORECASE)
 _URL_LINE = re.compile(rf"[ \t>]*({_URL_CHARACTERS}+)[>\"'|]?[ \t|]*")
-#: Words in the paths of services, which may stand alone on the second line of a broken address.
+#: Words in the paths of services, which may be alone on the second line of a broken URL.
 _IN_PATHS = frozenset(("ims", "oneroster", "rostering", "token", "v1p1", "v1p2"))
-#: Words a mail goes on with behind an address.
+#: Words that follow a URL in an email.
 _CLOSINGS = frozenset(("and", "best", "cheers", "note", "regards", "sent", "sincerely", "thanks"))
 _MASKED = re.compile(r"[*\u2022\u25cf\u00b7.xX#]{4,}")
 _DAY = re.compile(r"\d{1,2}[/-]\d{1,2}[/-]\d{2,4}|\d{4}/\d{2}/\d{2}|[A-Za-z]+ \d{1,2},? \d{4}|\d{1,2} [A-Za-z]+ \d{4}")
@@ -160,7 +160,7 @@ _DATES = ("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%B %d, %Y", "%b %d, %Y", "%B %d %
 
 
 def url(region: str) -> str:
-    """The first address, over as many lines as it was broken into; empty where there is none."""
+    """The first URL, joined over broken lines; empty if there is none."""
     found = _URL.search(region) or _HOST.search(region)
     if found is None:
         return ""
@@ -184,12 +184,12 @@ def url(region: str) -> str:
 
 
 def token(region: str, *, signed: bool) -> str:
-    """The id or the secret; empty where what stands there is prose.
+    """The ID or the secret; empty if the text is prose.
 
-    :param signed: whether a colon or the like was in front of it; without one it has to look like a credential.
+    :param signed: whether a colon or the like precedes it. Without one, it must look like a credential.
     """
     lines = region.split("\n")
-    # a table's cell or a label's line may be followed by one or two empty lines
+    # one or two empty lines may follow a cell or a label
     at = next((number for number, line in enumerate(lines[:4]) if line.strip(" \t|")), None)
     if at is None:
         return ""
@@ -205,12 +205,12 @@ def token(region: str, *, signed: bool) -> str:
 
 
 def is_masked(value: str) -> bool:
-    """Whether it is the dots a screen shows in a secret's place."""
+    """Whether it is the dots that a screen shows instead of a secret."""
     return _MASKED.fullmatch(value) is not None
 
 
 def day(region: str) -> date | None:
-    """A date, the American way where it is ambiguous."""
+    """A date; month first if it is ambiguous."""
     line = next((line.strip(" \t|*`\"'") for line in region.split("\n")[:3] if line.strip(" \t|")), "")
     if iso := re.match(r"\d{4}-\d{2}-\d{2}", line):
         line = iso[0]
@@ -225,36 +225,36 @@ def day(region: str) -> date | None:
 
 
 def words(region: str) -> str:
-    """The rest of the line, or the next line where this one is empty."""
+    """The rest of the line, or the next line if this one is empty."""
     line = next((line for line in region.split("\n")[:2] if line.strip(" \t|")), "")
     return re.split(r"\t|\|| {3,}", line.strip(" \t|"))[0].strip(" *`\"'.,;")
 
 
 def version(text: str) -> str:
-    """`1.1` or `1.2` where a text names exactly one of them."""
+    """`1.1` or `1.2` if a text names exactly one of them."""
     named = set(re.findall(r"\b(?:v(?:ersion)? ?)?(1[.p][12])(?![\d.]\d)", text, re.IGNORECASE))
     found = {name.replace("p", ".").replace("P", ".") for name in named}
     return found.pop() if len(found) == 1 else ""
 
 
 def is_token_url(given: str) -> bool:
-    """Whether an address is certainly the one of the tokens."""
+    """Whether a URL is certainly a Token URL."""
     return urlsplit(given).path.rstrip("/").endswith("/token") or "appName=" in given
 
 
 def is_service_url(given: str) -> bool:
-    """Whether an address is certainly the one of the service."""
+    """Whether a URL is certainly a Base URL."""
     path = urlsplit(given).path.lower()
     return not is_token_url(given) and ("oneroster" in path or re.search(r"/v1p[12]\b", path) is not None)
 
 
 def every_url(text: str) -> list[str]:
-    """All addresses in a text, put together, in order."""
+    """All URLs in a text, joined over broken lines, in order."""
     return [url(text[match.start() :]) for match in _URL.finditer(text)]
 
 
 def _continued(line: str, piece: str, width: int, is_bracketed: bool) -> str:
-    """What a line adds to an address broken before it; empty where it is something else."""
+    """What a line adds to a broken URL; empty if it is something else."""
     match = _URL_LINE.fullmatch(line) if not is_bracketed else re.match(rf"[ \t]*({_URL_CHARACTERS}+)", line)
     if match is None or "://" in match[1]:
         return ""
@@ -270,7 +270,7 @@ def _continued(line: str, piece: str, width: int, is_bracketed: bool) -> str:
 
 
 def _rest_of_token(line: str, following: list[str]) -> str:
-    """What long ids and secrets go on with in the next line."""
+    """The continuation of a long ID or secret in the next lines."""
     rest = ""
     for next_line in following:
         added = next_line.strip(" \t")
@@ -283,7 +283,7 @@ def _rest_of_token(line: str, following: list[str]) -> str:
 
 
 def _bare(value: str) -> str:
-    """Without quotes, brackets and the punctuation of the sentence around it."""
+    """Without quotes, brackets, and the punctuation around it."""
     value = value.strip("`*").strip("\"'").rstrip(",;")
     if value[:1] + value[-1:] in ("<>", "[]", "()", "{}"):
         value = value[1:-1]
@@ -300,14 +300,14 @@ def _is_prose(first: str, rest: str, *, signed: bool) -> bool:
     return is_word or not re.search(r"[\d_]", bare)
 
 
-#: What people write in a secret's place.
+#: What people write instead of a secret.
 _WORDS = frozenset(
     ("attached", "below", "enclosed", "follows", "hidden", "later", "none", "pending", "sent", "separately", "unknown")
 )
 
 
 def _unwrapped(given: str) -> str:
-    """The address that a mail filter put inside one of its own."""
+    """The original of a URL that an email filter rewrote."""
     parts = urlsplit(given)
     if parts.netloc.lower().endswith("safelinks.protection.outlook.com"):
         return parse_qs(parts.query).get("url", [given])[0]

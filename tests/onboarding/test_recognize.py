@@ -1,4 +1,4 @@
-"""Mails as districts send them, and exactly what is recognised in each."""
+"""Mails as districts send them, and exactly what is recognized in each."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ CEDAR = {
     "notes": (),
 }
 EXCHANGED = (
-    "Base URL and Token URL stood in each other's place; they were exchanged.",
-    "The id and the secret stood in each other's place; they were exchanged.",
+    "Base URL and Token URL were swapped. We corrected this.",
+    "The ID and the secret were swapped. We corrected this.",
 )
-DOTS = ("In the secret's place are the dots that the screen shows, and not the secret.",)
+DOTS = ("The text contains the dots that the screen shows, not the secret.",)
 
 EXPECTED = {
     "plain.txt": MAPLE,
@@ -129,14 +129,14 @@ def test_the_newest_mail_of_a_thread_counts_and_that_is_said():
     older = newest.replace("maple-sandbox-secret", "older-secret").replace("\n", "\n> ")
     found = parse_credentials(f"{newest}\n> {older}".encode())
     assert found.secret == MAPLE["secret"]
-    assert found.notes == ("A secret came twice and not the same; the first one counts.",)
+    assert found.notes == ("The text has two different values for the secret. The first one counts.",)
 
 
 def test_addresses_know_the_version_better_than_words():
     text = (MAILS / "plain.txt").read_text(encoding="utf-8")
     found = parse_credentials(f"OneRoster 1.1 with OAuth 2.0\n{text}".encode())
     assert found.version == "1.2"
-    assert found.notes == ("The text says OneRoster 1.1, its addresses are those of 1.2; these count.",)
+    assert found.notes == ("The text says OneRoster 1.1, but its URLs are OneRoster 1.2. The URLs count.",)
 
 
 def test_words_know_the_version_where_addresses_do_not():
