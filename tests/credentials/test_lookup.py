@@ -37,6 +37,7 @@ def stored(airflow_database, tmp_path_factory):
     home = tmp_path_factory.mktemp("airflow")
     with sqlite3.connect(Path(AIRFLOW_HOME, "airflow.db")) as original, sqlite3.connect(home / "airflow.db") as copy:
         original.backup(copy)
+        copy.execute("DELETE FROM connection")  # those of other tests, with other keys
     environment = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),

@@ -54,7 +54,7 @@ def test_undecided_schools_come_first_with_their_people_and_a_suggestion(elm, co
     ]
     assert rows == [
         ("annex", 1, 1, "undecided", "103", "same identifier"),
-        ("north", 2, 1, "undecided", "L", "a name 100 % alike"),
+        ("north", 2, 1, "undecided", "L", "same name"),
         ("south", 1, 1, "undecided", "", ""),
         ("office", 0, 1, "no_school", "", ""),
     ]
