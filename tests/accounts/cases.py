@@ -94,7 +94,7 @@ def mapped(case: dict[str, Any]) -> MappingResult:
     return map_accounts(district(**case.get("settings", {})), roster, NIGHT)
 
 
-def told(made: MappingResult) -> dict[str, Any]:
+def outcome(made: MappingResult) -> dict[str, Any]:
     """What mapping made, in the words of a case; `*` marks the primary site."""
     return {
         "accounts": [

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rollcall.landing.mapping import LEFT_OUT_REASONS
-from tests.accounts.cases import mapped, told
+from tests.accounts.cases import mapped, outcome
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
 
@@ -22,11 +22,11 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_comes_out_as_the_table_says(case: dict[str, Any]) -> None:
-    made = told(mapped(case))
+    made = outcome(mapped(case))
     expected = {name: case.get(name, type(made[name])()) for name in made}
     assert made == expected
 
 
 def test_every_reason_has_a_case() -> None:
-    told_by = {reason.split()[0] for case in CASES for reason in case.values[0].get("left_out", {}).values()}
-    assert told_by == set(LEFT_OUT_REASONS)
+    reasons = {reason.split()[0] for case in CASES for reason in case.values[0].get("left_out", {}).values()}
+    assert reasons == set(LEFT_OUT_REASONS)

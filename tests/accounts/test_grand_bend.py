@@ -31,7 +31,9 @@ ELEMENTARY, HIGH = "1bd08d499d05760713d62a617894b78f", "5643e68db2cfe9bf142de280
 #: A day in the school year of the answers.
 IN_TERM = date(2022, 1, 15)
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the Grand Bend answers are not beside this checkout")
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the Grand Bend answers are not in the folder next to this checkout"
+)
 
 
 @pytest.fixture(scope="module")

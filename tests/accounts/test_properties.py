@@ -121,7 +121,7 @@ def test_the_order_in_which_rows_come_makes_no_difference(before, tonight, said,
 @_nights
 @given(_persons, _persons, _settings)
 def test_a_roster_that_stays_comes_to_rest(before, tonight, said) -> None:
-    """The second night may give away a name that somebody gave up in the first; the third changes nothing any more."""
+    """The second night may assign a username that a person gave up in the first. The third night changes nothing."""
     elm = district(**said)
     classes = in_classes({"ada": "maths", "ben": "maths"}, {"maths": "year"})
     accounts = map_accounts(elm, replace(people(before), in_classes=classes), NIGHT).accounts

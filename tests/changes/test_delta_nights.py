@@ -172,7 +172,7 @@ def test_after_seven_days_without_a_complete_full_pull_there_is_one(nights, rost
 def test_a_full_pull_that_was_not_proven_is_none(nights, roster):
     nights.publish({"orgs": roster("ada")["orgs"]})
     nights.publish(roster("ada"), unproven=("users",))
-    assert _plan(nights, days=1).reason == "there has been no complete full pull yet"
+    assert _plan(nights, days=1).reason == "no complete full pull yet"
 
 
 def test_a_partial_pull_is_no_full_pull(nights, roster):
@@ -187,7 +187,7 @@ def test_a_full_that_finds_absences_makes_the_next_night_a_full_too(nights, rost
     assert "confirm" in _plan(nights, days=1).reason
     nights.publish(roster("ada"))
     assert nights.live("users", "sourced_id") == ["ada"]
-    assert _plan(nights, days=1).reason == "this provider never marks what it deletes"
+    assert _plan(nights, days=1).reason == "this provider never marks deleted records"
 
 
 def test_a_provider_that_sends_tombstones_is_trusted_with_deltas(nights, roster):

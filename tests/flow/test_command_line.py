@@ -266,7 +266,7 @@ def test_a_mistake_in_the_connection_is_said_in_words_and_loses_nothing(
 
 def test_a_disabled_district_refuses_in_words(ready, district_file):
     district_file(MAPLE, "enabled: false\n")
-    with pytest.raises(ActionRequired, match="switched off"):
+    with pytest.raises(ActionRequired, match="is disabled"):
         _rollcall("sync", "maple")
 
 

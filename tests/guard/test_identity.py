@@ -36,7 +36,7 @@ def test_people_who_come_under_new_ids_are_held_with_the_link_and_the_old_ones_s
     rows = _renumbered(elm.rows, [f"s{i}" for i in range(12)])
     first = nights.publish(rows)
     assert _told(first) == [("users", "identities", "", 24, 40)]
-    assert first.holds[0].looks_like.startswith("12 of 40 people come under another sourcedId")
+    assert first.holds[0].looks_like.startswith("12 of 40 people return with another sourcedId")
     assert (first.exit_code, first.counts["users"].added, first.counts["users"].missing) == (3, 0, 12)
     assert len(nights.live("accounts", "username")) == 40
     assert not [key for key in nights.live("enrollments", "user_sourced_id") if key.startswith("new-")]
@@ -70,13 +70,13 @@ def test_a_person_turned_into_another_stays_as_they_were_with_all_that_is_theirs
     elm = town(12)
     nights.publish(elm.rows)
     rows = town(12).rows
-    rows["users"][3].update(given_name="Somebody", family_name="Else", email="else@town.example")
+    rows["users"][3].update(given_name="Sam", family_name="Else", email="else@town.example")
     rows["enrollments"].append({**rows["enrollments"][3], "sourced_id": "e-else", "class_sourced_id": "north-2026-5"})
     rows["users"][4].update(family_name="Married", email="married@town.example")
     done = nights.publish(rows)
     assert _told(done) == [("users", "identities", "", 1, 12)]
-    assert done.holds[0].looks_like.startswith("1 record turned into another person")
-    assert "Somebody" not in nights.live("users", "given_name")
+    assert done.holds[0].looks_like.startswith("1 record became another person")
+    assert "Sam" not in nights.live("users", "given_name")
     assert "e-else" not in nights.live("enrollments", "sourced_id")
     assert {"s3@town.example", "married@town.example"} <= set(nights.live("accounts", "username"))
     because = nights.scalar("SELECT because FROM roster_ops.hold_rows WHERE row_key = 's3'")
@@ -89,10 +89,10 @@ def test_a_person_turned_into_another_stays_as_they_were_with_all_that_is_theirs
 
 @pytest.mark.parametrize("field", ["given_name", "identifier", "email", "birth_date"])
 def test_an_agreement_to_one_other_person_is_none_to_a_third(nights, town, approve, held, field):
-    """It named whom the record turned into; that it is asked about again, as somebody else, renews nothing."""
+    """An approval is for the person a record became. If the record becomes a third person, it is held again."""
     nights.publish(town(12).rows)
     rows = town(12).rows
-    rows["users"][3].update(given_name="Somebody", family_name="Else", identifier="else", email="else@town.example")
+    rows["users"][3].update(given_name="Sam", family_name="Else", identifier="else", email="else@town.example")
     nights.publish(rows)
     approve()
     third = {
@@ -141,7 +141,7 @@ def test_exchanged_usernames_wait_for_a_person_one_by_one(nights, town, approve,
     assert _told(done) == [("accounts", "usernames", "", 2, 12)]
     schools = "SELECT string_agg(school, ',' ORDER BY school) FROM roster_ops.hold_rows WHERE table_name = 'accounts'"
     assert nights.scalar(schools) == "north,south"  # `Where` of the hold names them
-    assert done.holds[0].looks_like.startswith("2 usernames belonged to another person until tonight")
+    assert done.holds[0].looks_like.startswith("2 usernames belonged to another person before tonight")
     names = dict(nights.live("accounts", "user_sourced_id", "username"))
     assert (names["s0"], names["s1"], names["s2"]) == ("s0@town.example", "s1@town.example", "renamed@town.example")
     approve()
@@ -190,8 +190,8 @@ def test_a_published_person_keeps_the_field_their_username_came_from_until_someb
     nights.settings(usernames="identifier")
     done = nights.publish(elm.rows)
     assert _told(done) == [("accounts", "usernames", "", 12, 12)]
-    assert "12 usernames are from another field than before" in done.holds[0].looks_like
-    assert "our own mapping or filter change" in done.holds[0].looks_like
+    assert "12 usernames come from a different field than before" in done.holds[0].looks_like
+    assert "our own change of settings" in done.holds[0].looks_like
     assert set(nights.live("accounts", "username_field")) == {"email"}
     approve()
     nights.publish(elm.rows)
@@ -228,7 +228,7 @@ def test_accounts_lost_by_our_own_mapping_are_held_as_such_and_moves_are_none(ni
     nights.settings(sites=Sites(targets=sites, map={**everywhere, "south": "N", "west": "exclude"}))
     done = nights.publish(elm.rows)
     assert _told(done) == [("accounts", "removals", "west", 20, 60)]
-    assert done.holds[0].looks_like.startswith("our own mapping or filter change")
+    assert done.holds[0].looks_like.startswith("our own change of settings")
     assert len(nights.live("accounts", "username")) == 60
     assert nights.scalar("SELECT count(*) FROM roster_ops.left_out") == 0
     approve()

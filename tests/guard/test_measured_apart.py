@@ -1,7 +1,7 @@
 """Students, staff and others are measured apart, and accounts: in the district, at each school, at each site.
 
 A table: what goes, how much of it and where, diluted by everybody else. Each case is worked out over one published
-roster and none is published, so that it costs one night's judgement.
+roster and none is published, so that it costs one night's judgment.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ def test_a_year_rollover_is_judged_by_the_students_however_many_guardians_there_
 
     hold = next(hold for hold in judged(change, {}) if hold.kind == "removals" and hold.collection == "users")
     assert hold.looks_like.startswith("a year rollover")
-    assert "45 of 150 students go, 105 were promoted" in hold.looks_like
+    assert "45 of 150 students leave, 105 were promoted" in hold.looks_like
 
 
 def test_the_accounts_of_one_grade_are_measured_though_its_students_are_few(nights: Nights) -> None:

@@ -24,8 +24,8 @@ def test_a_third_of_the_students_is_announced_then_held_while_all_else_flows_and
     assert (first.counts["users"].missing, first.counts["users"].held) == (27, 0)
     assert first.holds[0].looks_like == "unexplained; 27 of 90 students"
     assert "one school (they are at 3 of 3 schools)" in first.holds[0].looks_not_like
-    assert "an id migration (0 of 27 come under another sourcedId)" in first.holds[0].looks_not_like
-    assert "0 of 24 classes go and 0 are new, 27 of 90 students go" in first.holds[0].looks_not_like
+    assert "an ID migration (0 of 27 return with another sourcedId)" in first.holds[0].looks_not_like
+    assert "0 of 24 classes leave and 0 are new, 27 of 90 students leave" in first.holds[0].looks_not_like
 
     second = nights.publish(elm.without(*gone))
     assert (second.holds[0].is_announced, second.exit_code) == (False, 3)
@@ -170,7 +170,7 @@ def test_the_turn_of_the_year_is_named_and_flows_where_the_district_expects_it(n
         ("users", "removals", True),
     ]
     words = (
-        "a year rollover (a new school year began, 24 of 24 classes go and 24 are new, 15 of 60 students go, 45 "
+        "a year rollover (a new school year began, 24 of 24 classes leave and 24 are new, 15 of 60 students leave, 45 "
         "were promoted, 15 graduated)"
     )
     assert [hold.looks_like for hold in first.holds] == [words, f"{words}; 15 of 60 students"]

@@ -70,7 +70,7 @@ def test_a_past_night_is_written_through_todays_mapping(nights, roster, replayed
 
 
 def test_a_username_stays_in_history_with_whoever_had_it_first(nights, roster, replayed):
-    """Two want one name: in the past as in the present the holder keeps it, whoever readers have today."""
+    """Two people want one username: the past holder keeps it in the past, no matter who has it today."""
     nights.prepare(roster("ada"))
     both = roster("ada", "ben")
     both["users"][1]["email"] = "ADA@elm.example"

@@ -1,4 +1,4 @@
-"""A rollback gives readers the exact tables of a run back, and nothing is published until somebody resumes."""
+"""A rollback restores the exact tables of a run, and nothing is published until publishing resumes."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def find_name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFra
 
 
 def _had_other_owner(changed: pd.DataFrame, rows: pd.DataFrame, old: pd.DataFrame) -> pd.Series:
-    """Whether another person has the new username until tonight."""
+    """Whether another person had the new username before tonight."""
     if changed.empty:
         return pd.Series(False, index=changed.index)
     person = rows.drop_duplicates("user").set_index("user")["person"]

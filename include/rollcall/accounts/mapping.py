@@ -36,7 +36,7 @@ from rollcall.landing.validated import accepted_schema
 from rollcall.model.tables import TABLES
 from rollcall.settings import District, PersonDecision
 
-#: The columns, besides a birth date, that prove or contradict that two records are one person.
+#: The columns, in addition to a birth date, that prove or contradict that two records are one person.
 _PERSON_COLUMNS = ("sourced_id", "identifier", "given_name", "family_name", "grades", "email", "username")
 
 

@@ -1,4 +1,4 @@
-"""What a hold looks like, and what not: the causes that numbers at hand speak for and against (rule 4)."""
+"""What a hold looks like and what it does not look like: the likely causes, with their numbers (rule 4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rollcall.guard.removals import graduated, only_school, promoted, schools_wi
 UNEXPLAINED = "unexplained"
 
 
-#: Tables whose rows are a person's, each of students, staff or others.
+#: Tables whose rows belong to a person: a student, staff, or another.
 _PERSON_TABLES = ("users", "enrollments", "accounts")
 
 _SCHOOL_TABLES = ("users", "classes", "enrollments")
@@ -23,14 +23,14 @@ _SCHOOL_TABLES = ("users", "classes", "enrollments")
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a cause is judged by: all that goes of what the hold names, not only the rows of this hold.
+    """The numbers that causes are judged by. They cover everything that leaves of a kind, not only the hold's rows.
 
-    :param rows: what the hold names of its collection; `kinds` the same per kind, with the live rows of that kind.
-    :param going: all rows of these kinds that go tonight, whatever hold names them.
-    :param turn: `school year` or `terms` where one gives way to the next, else empty.
-    :param schools: at how many schools what goes is, 0 if at none; `of_schools` schools have published rows.
-    :param same_people: how many of those who go come back under another sourcedId.
-    :param moved: accounts that go from one site to another.
+    :param rows: the hold's rows of its collection. `kinds` has them per kind, with the live rows of that kind.
+    :param leaving: all rows of these kinds that leave tonight, in any hold or none.
+    :param new_period: `school year` or `terms` if one ends and the next begins, else empty.
+    :param schools: the number of schools with leaving rows; `of_schools` schools have published rows.
+    :param same_people: how many of the people who leave return with another sourcedId.
+    :param moved: accounts that move from one site to another.
     """
 
     rows: int
@@ -40,10 +40,10 @@ class Numbers:
     classes_gone: int
     classes_new: int
     kinds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    going: int = 0
+    leaving: int = 0
     promoted: int = 0
     graduated: int = 0
-    turn: str = ""
+    new_period: str = ""
     schools: int = 0
     of_schools: int = 0
     same_people: int = 0
@@ -57,7 +57,7 @@ class Numbers:
 
 
 def weigh_causes(collection: str, kind: str, numbers: Numbers) -> tuple[str, str]:
-    """What it looks like and what it does not look like, each with its numbers."""
+    """What a hold looks like and what it does not look like, each with its numbers."""
     if kind == "additions":
         return UNEXPLAINED, ""
     causes = [_rollover(collection, numbers), _migration(collection, numbers), _one_school(numbers)]
@@ -75,13 +75,18 @@ def _rollover(collection: str, n: Numbers) -> tuple[bool, str]:
     classes_turn = n.classes_new > 0 and n.classes_gone * 2 >= n.classes
     own, _ = n.kinds.get("students", (0, 0))
     by_students = own > 0 and (n.graduated * 2 >= own or n.promoted * 2 >= n.students)
-    is_so = bool(n.turn) and students_stay and (by_students if collection == "users" else classes_turn)
+    is_so = bool(n.new_period) and students_stay and (by_students if collection == "users" else classes_turn)
     begun = (
-        f"a new {n.turn} began" if n.turn == "school year" else "new terms began" if n.turn else "no school year began"
+        f"a new {n.new_period} began"
+        if n.new_period == "school year"
+        else "new terms began"
+        if n.new_period
+        else "no school year began"
     )
     numbers = (
-        f"{begun}, {n.classes_gone:,} of {n.classes:,} classes go and {n.classes_new:,} are new, {n.students_gone:,} "
-        f"of {n.students:,} students go, {n.promoted:,} were promoted, {n.graduated:,} graduated"
+        f"{begun}, {n.classes_gone:,} of {n.classes:,} classes leave and {n.classes_new:,} are new, "
+        f"{n.students_gone:,} of {n.students:,} students leave, {n.promoted:,} were promoted, "
+        f"{n.graduated:,} graduated"
     )
     return is_so, f"a year rollover ({numbers})"
 
@@ -91,7 +96,7 @@ def _migration(collection: str, n: Numbers) -> tuple[bool, str]:
         return False, ""
     return (
         n.same_people * 2 >= n.rows,
-        f"an id migration ({n.same_people:,} of {n.rows:,} come under another sourcedId)",
+        f"an ID migration ({n.same_people:,} of {n.rows:,} return with another sourcedId)",
     )
 
 
@@ -99,22 +104,22 @@ def _one_school(n: Numbers) -> tuple[bool, str]:
     if not n.schools or n.of_schools < 2:
         return False, ""
     is_so = n.schools == 1
-    where = f"all {n.going:,} are at one of" if is_so else f"they are at {n.schools:,} of"
+    where = f"all {n.leaving:,} are at one of" if is_so else f"they are at {n.schools:,} of"
     return is_so, f"one school ({where} {n.of_schools:,} schools)"
 
 
 def _own_change(n: Numbers) -> tuple[bool, str]:
-    moved = f"{n.moved:,} accounts move from site to site"
+    moved = f"{n.moved:,} accounts move to another site"
     if n.rules_changed:
         return (
             True,
-            f"our own mapping or filter change (the district's rules are not those of the last publication, {moved})",
+            f"our own change of settings (they changed since the last publication, {moved})",
         )
-    return False, "our own mapping or filter change (the district's rules are those of the last publication)"
+    return False, "our own change of settings (they did not change since the last publication)"
 
 
 def counts_by_kind(collection: str, numbers: Numbers) -> str:
-    """`288 of 960 students, 3 of 40 staff`; empty where rows belong to no person."""
+    """`288 of 960 students, 3 of 40 staff`; empty for rows that belong to no person."""
     of = {"users": "{}", "accounts": "accounts of {}", "enrollments": "enrollments of {}"}.get(collection)
     if of is None:
         return ""
@@ -126,21 +131,21 @@ _KIND_NAMES = {"students": "students", "staff": "staff", "others": "guardians an
 
 
 def collect_numbers(draft: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, moved: int = 0) -> Numbers:
-    """The numbers at hand about what a hold names."""
+    """The numbers for a hold."""
     table = draft.collection
     keys = draft.of(table)["row_key"]
     kinds, places = _by_kind(draft, evidence, keys)
     at_schools = table in _SCHOOL_TABLES
     is_school = evidence.roster.schools() if at_schools else set()
     per_key = places[places["school"].isin(is_school)]
-    # of people who are at several schools the nearest counts, so that a teacher of two makes no second school
+    # a person at several schools counts at the main one, so that one teacher does not add a second school
     schools = per_key.drop_duplicates("key")["school"].nunique() if at_schools else 0
     gone = evidence.departing("users")["key"] if at_schools else pd.Series(dtype="object")
     students_gone = _among_kind(evidence, gone, "students")
     return Numbers(
         rows=len(keys),
         kinds=kinds,
-        going=places["key"].nunique(),
+        leaving=places["key"].nunique(),
         students=evidence.roster.live_by_kind("users").get("students", 0) if at_schools else 0,
         students_gone=students_gone,
         classes=evidence.published("classes"),
@@ -148,7 +153,7 @@ def collect_numbers(draft: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, m
         classes_new=len(evidence.rows("classes", "added", "returned")),
         promoted=len(promoted(evidence)) if at_schools else 0,
         graduated=len(graduated(evidence, gone)) if at_schools else 0,
-        turn=_new_period(evidence) if at_schools else "",
+        new_period=_new_period(evidence) if at_schools else "",
         schools=1 if at_schools and only_school(evidence, table, places) else int(schools),
         of_schools=len(schools_with(evidence, table) & is_school) if at_schools else 0,
         same_people=int(keys.isin(pairs["old"]).sum()),
@@ -158,16 +163,16 @@ def collect_numbers(draft: HoldDraft, evidence: Evidence, pairs: pd.DataFrame, m
 
 
 def _by_kind(draft: HoldDraft, evidence: Evidence, keys: pd.Series) -> tuple[dict[str, tuple[int, int]], pd.DataFrame]:
-    """What a hold names per kind, and where all that goes of these kinds is."""
+    """The hold's rows per kind, and the places of everything that leaves of these kinds."""
     table = draft.collection
     if table not in (*_SCHOOL_TABLES, *_PERSON_TABLES) or draft.kind == "additions":
         return {}, pd.DataFrame({"key": keys, "kind": "all", "school": None})
-    goes = (
+    leaving = (
         evidence.going(table, with_approved=True)["key"]
         if draft.kind == "removals" and table in _SCHOOL_TABLES
         else keys
     )
-    every = pd.concat([keys, goes]).drop_duplicates()
+    every = pd.concat([keys, leaving]).drop_duplicates()
     places = evidence.roster.places_of(table, pa.array(every, pa.string())).to_pandas().astype("object")
     own = places[places["key"].isin(keys)].groupby("kind")["key"].nunique()
     live = evidence.roster.live_by_kind(table)
@@ -186,8 +191,8 @@ def _among_kind(evidence: Evidence, keys: pd.Series, kind: str) -> int:
 
 
 def _new_period(evidence: Evidence) -> str:
-    """Whether a school year gives way to the next, or terms do: a session comes, or the new classes are in other terms
-    than those that go."""
+    """`school year` or `terms` if a new one begins: a session is new, or the new classes are in other terms than the
+    leaving ones."""
     sessions = evidence.rows("academic_sessions", "added", "returned", columns=("type",))
     if (sessions["type"] == "schoolYear").any():
         return "school year"

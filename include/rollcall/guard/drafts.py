@@ -8,7 +8,7 @@ import pandas as pd
 
 from rollcall.landing.change_set import HoldKind
 
-#: A held row: its table and key, its change and the cause, its nearest school, and what else a decision depends on.
+#: A held row: its table and key, its change and the cause, its main school, and what else a decision depends on.
 ROW = ("table_name", "row_key", "change", "because", "row_school", "about")
 
 
@@ -16,9 +16,9 @@ ROW = ("table_name", "row_key", "change", "because", "row_school", "about")
 class HoldDraft:
     """One hold's rows.
 
-    :param explanations: what the rule that made it says, before causes are weigh_causes.
-    :param is_real: held even if all that happens is that rows are missed for the first time.
-    :param count: how many rows it is about, where it does not name each.
+    :param explanations: the texts of the rules that made it, before causes are weighed.
+    :param is_real: held even if its rows are only missing for the first time.
+    :param count: the number of rows, if it does not list each.
     """
 
     collection: str
@@ -31,7 +31,7 @@ class HoldDraft:
 
     @property
     def is_announced(self) -> bool:
-        """Nothing would be lost yet: the second complete pull would remove them."""
+        """Whether nothing is lost yet: only a second complete pull would remove the rows."""
         return self.kind == "removals" and not self.is_real and bool((self.rows["change"] == "missing").all())
 
     def of(self, table: str) -> pd.DataFrame:

@@ -102,12 +102,12 @@ class Evidence:
 
     @cached_property
     def complete(self) -> frozenset[str]:
-        """Collections of which everything was seen tonight."""
+        """Collections that were read in full tonight."""
         return frozenset(one.collection for one in self.collections if one.proves_absence)
 
     @cached_property
     def waiting(self) -> pd.DataFrame:
-        """Held rows that are not approved. Announced rows are not among them: they are judged again."""
+        """Held rows that are not approved. Announced rows are not included: they are judged again."""
         living = self.living.to_pandas()
         return living[~living["is_approved"].astype(bool) & (living["change"] != "missing")]
 

@@ -1,4 +1,4 @@
-"""The same people under other sourcedIds, and other people under the same one (rules 4 and 10)."""
+"""People whose sourcedId changes, and sourcedIds whose person changes (rules 4 and 10)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _ARRIVALS = ("added", "returned")
 _NAME_COLUMNS = ("given_name", "family_name", "identifier", "email")
 _IDENTIFYING_COLUMNS = (*_NAME_COLUMNS, "birth_date")
 
-#: Infinite Campus' 1.2 records carry the id of 1.1, without the letter its role had in front.
+#: In Infinite Campus, a 1.2 record has the ID of 1.1 without the leading letter of the role.
 _LEGACY = r'"legacysourceId"\s*:\s*"?(?P<id>[^",}\s]+)'
 
 
 def same_people(evidence: Evidence) -> pd.DataFrame:
     """People who are removed or missing, each paired with the new record of the same person.
 
-    The same by the old id in the new record's metadata, by name with identifier, by name with birth date, or by e-mail;
-    only where exactly one on each side has it.
+    Two records match by the old ID in the new record's metadata, by name and identifier, by name and birth date, or by
+    email. The value must be unique on both sides.
 
     :returns: `old`, `new` (sourcedIds).
     """
@@ -60,7 +60,7 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
 
 
 def judge_migration(district: District, evidence: Evidence, drafts: HoldDrafts, pairs: pd.DataFrame) -> None:
-    """Hold the new ids as well as the removal of the old ones, where too many people change theirs."""
+    """Hold the new IDs and the removal of the old ones if too many people change theirs."""
     departing = evidence.departing("users").set_index("key")["change"]
     _keep_held(evidence, drafts, departing)
     pairs = pairs[~pairs["new"].isin(drafts.keys("identities", "users"))]
@@ -72,11 +72,11 @@ def judge_migration(district: District, evidence: Evidence, drafts: HoldDrafts, 
             drafts.add("users", "identities", as_rows("users", rows), school=found.school)
     for draft in drafts.by_hold.values():
         coming = int((draft.rows["change"] == "added").sum())
-        draft.explanations.append(f"{coming:,} of {evidence.published('users'):,} people come under another sourcedId")
+        draft.explanations.append(f"{coming:,} of {evidence.published('users'):,} people return with another sourcedId")
 
 
 def _keep_held(evidence: Evidence, drafts: HoldDrafts, departing: pd.Series) -> None:
-    """What a hold names stays in it, also on a night on which only one side of it is seen."""
+    """A hold keeps its rows, even on a night with only one side of them."""
     living = evidence.living.to_pandas()
     living = living[(living["kind"] == "identities") & ~living["is_approved"].astype(bool)]
     seen = living["row_key"].isin(departing.index) | living["row_key"].isin(evidence.rows("users", *_ARRIVALS)["key"])
@@ -87,12 +87,12 @@ def _keep_held(evidence: Evidence, drafts: HoldDrafts, departing: pd.Series) -> 
 
 
 def detect_identity_changes(evidence: Evidence, drafts: HoldDrafts) -> None:
-    """Hold, one by one, records whose names change together with what else tells a person apart.
+    """Hold, one by one, records whose name changes together with another value that identifies a person.
 
-    A family name and an e-mail that change together are a marriage, as long as given name, identifier and birth date
-    stay; a given name does not change with the e-mail unless it belongs to another person.
+    A family name that changes with the email is a marriage if the given name, identifier, and birth date stay. A given
+    name changes with the email only if the record became another person's.
     """
-    # also of approved records: an approval is for this one person and no other
+    # approved records too: an approval is for this person only
     changed = evidence.rows("users", "changed", columns=("_changed_fields", *_NAME_COLUMNS), with_approved=True)
     names = changed["_changed_fields"].fillna("").str.contains(r"(?:^|,)(?:given|family)_name(?:,|$)")
     suspects = changed[names.astype(bool)]
@@ -117,7 +117,7 @@ def detect_identity_changes(evidence: Evidence, drafts: HoldDrafts) -> None:
     at = evidence.roster.schools_of("users", pa.array(rows["key"], pa.string())).to_pandas().drop_duplicates("key")
     made = as_rows("users", rows, row_school=rows["key"].map(at.set_index("key")["school"]).astype("object").fillna(""))
     made["because"] = "changed together: " + rows["key"].map(words)
-    explanation = f"{len(rows):,} record{'s' if len(rows) > 1 else ''} turned into another person"
+    explanation = f"{len(rows):,} record{'s' if len(rows) > 1 else ''} became another person"
     drafts.add("users", "identities", made, explanation=explanation)
 
 
@@ -132,7 +132,7 @@ def _person_digests(people: pd.DataFrame) -> pd.Series:
 
 
 def _birth_dates(evidence: Evidence) -> pd.Series:
-    """Birth dates that come tonight, by person."""
+    """Birth dates received tonight, by person."""
     if "demographics" not in evidence.changes:
         return pd.Series(dtype="object", name="birth_date")
     rows = evidence.changes["demographics"].select([KEY, "birth_date"]).to_pandas()
@@ -140,7 +140,7 @@ def _birth_dates(evidence: Evidence) -> pd.Series:
 
 
 def _joined(people: pd.DataFrame, other: str) -> pd.Series:
-    """Name and something else as one text; null where any of it is."""
+    """The name and another value as one text; null if any part is null."""
     parts = [
         _folded(people[name].astype("str").where(people[name].notna())) for name in ("given_name", "family_name", other)
     ]
@@ -159,6 +159,6 @@ def _unique_values(people: pd.DataFrame, done: pd.Series, who: str) -> pd.DataFr
 
 
 def _differs(then: pd.Series, now: pd.Series) -> pd.Series:
-    """Both have a value, and the values differ in more than case and blanks."""
+    """Whether both have a value and the values differ in more than case and spaces."""
     then, now = _folded(then), _folded(now)
     return then.notna() & now.notna() & (then != now).fillna(False)

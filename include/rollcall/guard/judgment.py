@@ -26,16 +26,16 @@ from rollcall.model.keys import join_series
 from rollcall.model.tables import TABLES
 from rollcall.settings import District
 
-# A first roster, or a collection's first rows, of which it is not proven that all of it was received (rule 1).
+# A first roster, or a collection's first rows, without a proof that all of it was received (rule 1).
 #
-# On later nights an unproven pull only adds and takes nothing away. On the first one a third of a district's people
-# would be published as if they were all.
+# On later nights, an unproven pull only adds rows. On the first night, it would publish a third of a district's people
+# as if they were all.
 
 
 def judge_first_rows(evidence: Evidence, drafts: HoldDrafts) -> frozenset[str]:
     """Hold what would be published for the first time without proof.
 
-    If no roster is published yet, nothing is published: no part of a roster is of use without the others. Otherwise
+    If no roster is published yet, nothing is published: a part of a roster is of no use. Otherwise
     only the collection and the records that refer to it wait.
 
     :returns: the tables of which nothing may be published.
@@ -70,7 +70,7 @@ def render_received(landed: LandedCollection) -> str:
 
 
 def _is_approved(landed: LandedCollection, evidence: Evidence) -> bool:
-    """Whether a person approved publishing as much as tonight received; less needs another decision."""
+    """Whether publishing this many rows is approved. Fewer rows need another decision."""
     living = evidence.living.to_pandas()
     mine = (living["kind"] == "additions") & (living["table_name"] == landed.collection)
     approved = living.loc[mine & living["is_approved"].astype(bool), "about"]
@@ -110,7 +110,7 @@ class Judgment:
 def require_a_roster(district: District, evidence: Evidence) -> None:
     """An empty roster is not a first roster.
 
-    :raises ActionRequired: `no_orgs` or `no_people` when a district that has never been published brings none.
+    :raises ActionRequired: `no_orgs` or `no_people` if a district that was never published sends none.
     """
     for one in evidence.collections:
         if one.accepted - one.tombstones > 0 or one.collection not in _NOTHING_YET:
@@ -126,7 +126,7 @@ def require_a_roster(district: District, evidence: Evidence) -> None:
 
 
 def judge(district: District, evidence: Evidence) -> Judgment:
-    """What has to be withheld of the records tonight brings and takes.
+    """Judge tonight's records, and withhold what looks like a mistake.
 
     :raises ActionRequired: see :func:`require_a_roster`.
     """
@@ -144,7 +144,7 @@ def judge(district: District, evidence: Evidence) -> Judgment:
 
 
 def judge_accounts(district: District, evidence: Evidence, mapped: MappingResult) -> Judgment:
-    """What has to be withheld of the accounts that are mapped from what may be published."""
+    """Judge the accounts that are mapped from the allowed records."""
     drafts = HoldDrafts()
     judge_usernames(district, evidence, drafts, mapped.name_changes)
     judge_lost_accounts(district, evidence, drafts, mapped)
@@ -158,7 +158,7 @@ def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
     received; a row to be added is no longer received, or is published as received (only a complete pull proves that).
     """
     living = evidence.living.to_pandas()
-    living = living[living["kind"] != "additions"]  # a publication tells that something was published at last
+    living = living[living["kind"] != "additions"]  # a publication resolves it
     is_received = evidence.is_received(living)
     is_leaving = living["change"].isin(["removed", "missing"])
     changes_still = pd.Series(False, index=living.index)
@@ -188,7 +188,7 @@ def _judgment(drafts: HoldDrafts, evidence: Evidence, numbers: Callable[[HoldDra
         found = numbers(draft)
         like, unlike = weigh_causes(draft.collection, draft.kind, found)
         explanation = "; ".join(draft.explanations)
-        # a rule that explains what it found needs no unexplained cause
+        # a rule with its own explanation needs no unexplained cause
         parts = [explanation, "" if explanation and like == UNEXPLAINED else like]
         if draft.kind in ("removals", "updates"):
             parts.append(counts_by_kind(draft.collection, found))
@@ -214,14 +214,14 @@ def _judgment(drafts: HoldDrafts, evidence: Evidence, numbers: Callable[[HoldDra
 
 
 def _all_changes(evidence: Evidence, table: str) -> pa.Table:
-    """All that happens to a table, as rows to withhold."""
+    """All changes of a table, as rows to withhold."""
     rows = evidence.changes[table]
     names = pa.array([table] * rows.num_rows, pa.string())
     return pa.table({"table_name": names, "row_key": rows[KEY], "change": rows["_change"]})
 
 
 def _withheld_rows(rows: pa.Table, evidence: Evidence) -> pa.Table:
-    """What the holds name, and of people turned into others whatever else came for them."""
+    """The rows of the holds; and for people who became another person, everything received for them."""
     made = rows.select(["table_name", "row_key", "change"])
     frame = rows.to_pandas()
     turned = frame.loc[(frame["kind"] == "identities") & (frame["change"] == "changed"), "row_key"]

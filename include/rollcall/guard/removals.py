@@ -1,4 +1,4 @@
-"""Too much goes at once: a whole collection, an org with all that hangs on it, a share of a collection or a school."""
+"""Too much leaves at once: a whole collection, an org with its dependents, a share of a collection or a school."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rollcall.model.keys import first_parts
 from rollcall.model.tables import COLLECTIONS, TABLES, tables_of
 from rollcall.settings import District
 
-# How much is too much: of each kind of row in the whole district, at each school and at each site.
+# How much is too much, for each kind of row: in the whole district, at each school, and at each site.
 #
-# Students, staff and others are measured apart: a hundred guardians must not hide that a third of the students is gone.
+# Students, staff, and others are measured apart: a hundred guardians must not hide that a third of the students left.
 
 Share = Literal["people", "accounts", "classes", "enrollments", "updates", "usernames", "identity"]
 
-#: Which floor holds for a table; small collections have that of classes.
+#: The floor of each table; small collections use that of classes.
 _FLOOR = {"users": "people", "accounts": "people", "demographics": "people", "enrollments": "enrollments"}
 
 
@@ -39,9 +39,9 @@ class Limit:
 class Excess:
     """All rows of one kind, because there are too many of them somewhere.
 
-    :param kind: `students`, `staff`, `others`, or `all` where rows belong to no person.
-    :param school: the school all of them are at; empty where they are at several, or there is only one.
-    :param rows: `key`, and `row_school`, the nearest school.
+    :param kind: `students`, `staff`, `others`, or `all` if rows belong to no person.
+    :param school: the school of all of them; empty if they are at several, or if there is only one school.
+    :param rows: `key`, and `row_school`, the main school.
     """
 
     kind: str
@@ -52,17 +52,17 @@ class Excess:
 def limit(district: District, share: Share, table: str, kind: str) -> Limit:
     """The district's limit for a kind of row.
 
-    :param share: what is measured; for people who leave each kind has a share of its own.
+    :param share: what is measured. People who leave have a share per kind.
     """
     floor: int = getattr(district.guards.floor, _FLOOR.get(table, "classes"))
     return Limit(district.guards.share(kind if share == "people" else share), floor)
 
 
 def too_many(district: District, evidence: Evidence, share: Share, table: str, keys: pd.Series) -> list[Excess]:
-    """The kinds of which too many rows are among these: in the whole district, at one school or at one site.
+    """The kinds with too many of these rows: in the whole district, at one school, or at one site.
 
-    Whatever passed its limit first, all rows of the kind are named, since what is wrong at one school is seldom wrong
-    there only. A row that is of two kinds is named once.
+    Then all rows of the kind are listed, because a mistake at one school is seldom limited to it. A row of two kinds is
+    listed once.
     """
     if len(keys) <= limit(district, share, table, "students").floor:
         return []
@@ -85,7 +85,7 @@ def too_many(district: District, evidence: Evidence, share: Share, table: str, k
 
 
 def only_school(evidence: Evidence, table: str, places: pd.DataFrame) -> str:
-    """The school at which all these rows are, if other schools have published rows too; else empty.
+    """The school of all these rows, if other schools have published rows too; else empty.
 
     :param places: `key` and `school`.
     """
@@ -100,7 +100,7 @@ def schools_with(evidence: Evidence, table: str) -> set[str]:
 
 
 def _is_passed(evidence: Evidence, table: str, kind: str, limit: Limit, places: pd.DataFrame) -> bool:
-    """Whether rows of a kind are too many in the whole district, at a school or at a site."""
+    """Whether there are too many rows of a kind in the whole district, at a school, or at a site."""
     if limit.is_passed(places["key"].nunique(), evidence.roster.live_by_kind(table).get(kind, 0)):
         return True
     counts = {
@@ -115,11 +115,11 @@ def _is_passed(evidence: Evidence, table: str, kind: str, limit: Limit, places: 
 
 _SHARES: dict[str, Share] = {"users": "people", "classes": "classes", "enrollments": "enrollments"}
 
-NONE_AT_ALL = "the provider sent none at all"
+NONE_AT_ALL = "the provider sent no records"
 
 
 def judge_removals(district: District, evidence: Evidence, drafts: HoldDrafts) -> None:
-    """Name what goes and should not go unseen. What holds that live already name stays with them."""
+    """Draft holds for removals that need a decision. Rows of living holds stay in them."""
     _keep_held(evidence, drafts)
     _judge_orgs(evidence, drafts)
     _judge_empty_collections(evidence, drafts)
@@ -129,7 +129,7 @@ def judge_removals(district: District, evidence: Evidence, drafts: HoldDrafts) -
 
 
 def _keep_held(evidence: Evidence, drafts: HoldDrafts) -> None:
-    """A hold never becomes a removal by waiting: what it names stays in it, however much goes tonight."""
+    """Keep the rows of living holds: waiting never turns a hold into a removal."""
     waiting = evidence.waiting[evidence.waiting["kind"] == "removals"]
     for table in waiting["table_name"].unique():
         if TABLES[str(table)].collection is None:
@@ -142,7 +142,7 @@ def _keep_held(evidence: Evidence, drafts: HoldDrafts) -> None:
 
 
 def _judge_orgs(evidence: Evidence, drafts: HoldDrafts) -> None:
-    """An org that goes is always held, and the people, roles, classes and enrollments that would go with it."""
+    """Always hold an org that leaves, with its people, roles, classes, and enrollments."""
     gone = evidence.departing("orgs")
     gone = gone[~gone["key"].isin(drafts.keys("removals", "orgs"))]
     living = [draft.school for draft in drafts.by_hold.values() if draft.collection == "orgs"]
@@ -179,7 +179,7 @@ def _approved_orgs(evidence: Evidence) -> frozenset[str]:
 
 
 def _nearest_only_at(evidence: Evidence, table: str, keys: pd.Series, orgs: frozenset[str]) -> pd.Series:
-    """Of those rows that are at these orgs and nowhere else, the nearest, by key."""
+    """The main org of each row that is only at these orgs, by key."""
     if keys.empty:
         return pd.Series(dtype="object")
     at = evidence.roster.schools_of(table, pa.array(keys, pa.string())).to_pandas()
@@ -215,7 +215,7 @@ def _judge_shares(district: District, evidence: Evidence, drafts: HoldDrafts, ta
 
 
 def _accounts_that_go_along(district: District, evidence: Evidence, drafts: HoldDrafts, people: pd.DataFrame) -> None:
-    """Too many accounts may go with few people: where one grade has accounts, and that grade goes."""
+    """Many accounts may leave with few people: if only one grade has accounts, and that grade leaves."""
     people = people[~people["key"].isin(drafts.keys("removals", "users"))]
     if len(people) <= district.guards.floor.people:
         return
@@ -226,14 +226,14 @@ def _accounts_that_go_along(district: District, evidence: Evidence, drafts: Hold
 
 
 def _not_held_yet(evidence: Evidence, table: str, drafts: HoldDrafts) -> pd.DataFrame:
-    """Departures that are in no hold yet. Enrollments that go with their person or class are not counted."""
+    """Rows that leave and are in no hold yet. Enrollments that leave with their person or class do not count."""
     rows = evidence.going(table)
     taken = drafts.keys("removals", table) | drafts.keys("identities", table)
     return rows[~rows["key"].isin(taken)]
 
 
 def _keep_unseen(evidence: Evidence, drafts: HoldDrafts) -> None:
-    """What a hold names of a collection that was not read in full stays named, unless it came back."""
+    """Keep a hold's rows of a collection that was not read in full, unless they were received again."""
     waiting = evidence.waiting[evidence.waiting["kind"] == "removals"]
     for (collection, school), theirs in waiting.groupby(["collection", "school"]):
         if (collection, "removals", school) not in drafts.by_hold:
@@ -248,7 +248,7 @@ def _keep_unseen(evidence: Evidence, drafts: HoldDrafts) -> None:
 
 
 def _nearest(evidence: Evidence, table: str, keys: pd.Series) -> pd.Series:
-    """Per row its nearest school, empty where there is none."""
+    """The main school of each row; empty if it has none."""
     if keys.empty:
         return pd.Series(dtype="object")
     if table == "orgs":

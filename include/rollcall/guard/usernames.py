@@ -1,4 +1,4 @@
-"""Accounts: names that change, and people who lose theirs while they stay in the roster (rule 10)."""
+"""Accounts: usernames that change, and people who stay in the roster but lose their account (rule 10)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rollcall.landing.mapping import MappingResult
 from rollcall.model.keys import join_series
 from rollcall.settings import District
 
-#: Held one by one, however few: a person has to confirm a new source or a username that was another person's.
+#: Held one by one, whatever their number: a person must confirm a new source, or a username of another person.
 _ONE_BY_ONE = {
-    "field_changed": "are from another field than before",
-    "exchanged": "belonged to another person until tonight",
+    "field_changed": "come from a different field than before",
+    "exchanged": "belonged to another person before tonight",
 }
 
 
 def judge_usernames(district: District, evidence: Evidence, drafts: HoldDrafts, name_changes: pa.Table) -> None:
-    """Hold usernames whose source changes or that change hands, and all changes of name where they are too many."""
+    """Hold usernames with a new source or a new owner, and all changes of usernames if there are too many."""
     rows = _username_rows(evidence, name_changes)
     living = evidence.living.to_pandas()
     living = living[living["kind"] == "usernames"]
     approved = living[living["is_approved"].astype(bool)]
-    # an approval is for this username and no other
+    # an approval is for this username only
     rows = rows[~(rows["key"] + rows["because"]).isin(approved["row_key"] + approved["because"].fillna(""))]
     waiting = living[~living["is_approved"].astype(bool)]
     still = rows[rows["key"].isin(waiting["row_key"])]
@@ -49,7 +49,7 @@ def judge_usernames(district: District, evidence: Evidence, drafts: HoldDrafts, 
 
 
 def judge_lost_accounts(district: District, evidence: Evidence, drafts: HoldDrafts, mapped: MappingResult) -> None:
-    """Hold accounts that go though their people stay, where they are too many. A move to another site is no loss."""
+    """Hold accounts of people who stay, if too many would be removed. A move to another site is not a loss."""
     rows = _lost_accounts(evidence, mapped)
     waiting = evidence.waiting[
         (evidence.waiting["kind"] == "removals") & (evidence.waiting["table_name"] == "accounts")
@@ -64,7 +64,7 @@ def judge_lost_accounts(district: District, evidence: Evidence, drafts: HoldDraf
 
 
 def moved_accounts(evidence: Evidence, mapped: MappingResult) -> int:
-    """How many accounts go whose people have one elsewhere."""
+    """The number of removed accounts whose people have one at another site."""
     rows = evidence.rows("accounts", "removed", columns=("user_sourced_id",))
     return int(_is_among(rows["user_sourced_id"], mapped.accounts["user_sourced_id"]).sum())
 

@@ -158,9 +158,9 @@ def digest_schema(table: Table) -> pa.Schema:
 COMPARED_ACCOUNT_COLUMNS = ("user_sourced_id", "site_id", "account_id", "role", "is_primary_site", "username", "email")
 
 
-#: The rows a hold names: which hold (collection, kind, school), which row (table and its key as one text, see
-#: `rollcall.model.keys.row_keys`), what would happen to it and because of what, the school it belongs to, and what a
-#: decision about it is about beside all that: a digest of whom a record turned into.
+#: The rows of a hold: which hold (collection, kind, school), which row (table and its key as one text, see
+#: `rollcall.model.keys.row_keys`), its change and the cause, its school, and `about`, the last thing a decision depends
+#: on: a digest of the person that a record became.
 HELD_ROWS_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("collection", "kind", "school", "table_name", "row_key", "change")),

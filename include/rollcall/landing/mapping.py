@@ -42,7 +42,7 @@ PERSON_FINDINGS_SCHEMA = pa.schema([(name, pa.string()) for name in ("user_sourc
 
 #: Accounts whose username differs from the published one, or is from another field (rule 10). `kind` is `renamed` (same
 #: field, other value), `field_changed` (the username may be the same), or `exchanged` (the new username was another
-#: person's until tonight). Usernames that a person decided are not included.
+#: person's before tonight). Usernames that a person decided are not included.
 NAME_CHANGES_SCHEMA = pa.schema(
     [
         (name, pa.string())

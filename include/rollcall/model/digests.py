@@ -1,9 +1,8 @@
-"""A number for a row's content, so that an unchanged row is recognized without reading it back.
+"""A number for a row's content. It shows that a row did not change, without reading the row.
 
-The encoding is ours, so that no version of a library changes what is compared, and the number carries its version in
-the highest byte. A null is not part of it: a column that is added changes no digest of a row that has nothing in it.
-Equal digests mean equal content. Different ones only say that the fields have to be compared: a
-row without a changed field is no update, whatever its digest.
+The encoding is Rollcall's own, so a new version of a library changes nothing. The highest byte is the encoding's
+version. Nulls are left out, so a new column does not change the digests of rows without a value in it. Equal digests
+mean equal content. With different digests the fields must be compared, because the digest may be of an older version.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ import pyarrow.compute as pc
 
 from rollcall.model.tables import Table
 
-#: Of the encoding below; another encoding gets another number. At most 127, the sign stays free.
+#: The version of the encoding below. At most 127, because the highest bit is the sign.
 VERSION = 1
 
-#: Stands between names and values: the one character a PostgreSQL text cannot hold.
+#: Separates names and values. PostgreSQL texts cannot contain it.
 _SEPARATOR = "\x00"
-#: Rows that are text, and then Python's bytes, at a time: a row takes a kilobyte until it is a number.
+#: Rows encoded at once. A row takes a kilobyte until it is a number.
 _AT_ONCE = 32_768
 
 
 def row_digests(table: Table, rows: pa.Table) -> pa.Array:
-    """A 64-bit digest per row: BLAKE2b over the names and values of its columns, 56 bits of it below the version."""
+    """A 64-bit digest per row: the version, and 56 bits of BLAKE2b over the names and values of its columns."""
     slices = (rows.slice(start, _AT_ONCE) for start in range(0, rows.num_rows, _AT_ONCE))
     return pa.array(np.concatenate([np.empty(0, np.int64), *(_digests(table, some) for some in slices)]))
 
@@ -39,7 +38,7 @@ def _digests(table: Table, rows: pa.Table) -> np.ndarray:
 
 
 def encoded(table: Table, rows: pa.Table) -> pa.ChunkedArray:
-    """What is digested of each row: `name NUL value NUL name NUL value …`, sorted by name, without what is null.
+    """The encoding of each row: `name NUL value NUL name NUL value …`, sorted by name, without nulls.
 
     Dates are days and instants microseconds since 1970; booleans are `true` and `false`.
     """

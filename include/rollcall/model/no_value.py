@@ -1,7 +1,7 @@
-"""Texts that say that there is no value: what an export writes where its database has nothing (`NULL`, `N/A`).
+"""Placeholders: texts that an export writes where its database has no value (`NULL`, `N/A`).
 
-UK servers of 1.1 send `NULL` as an e-mail. Taken for a value it is an address that many people share, or the username
-of one of them.
+UK servers of 1.1 send `NULL` as an email. If it counted as a value, many people would share an address, or one of them
+would get it as a username.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _WORDS = r"null|nil|none|undefined|n/a|n\.a\.?|not (?:available|applicable|provided|set)|no (?:e-?mail|value|data)"
-#: In brackets or without, with blanks around it; as MySQL (`\N`), Excel (`#N/A`) and Arrow (`<NA>`) write it; a dash.
+#: With or without brackets and spaces; in the forms of MySQL (`\N`), Excel (`#N/A`), and Arrow (`<NA>`); or a dash.
 _NO_VALUE = rf"(?i)^\s*(?:[(<\[{{]?\s*(?:{_WORDS})\s*[)>\]}}]?|<na>|<nan>|#n/a|#null!?|\\n|[-–—]+)\s*$"
-#: What has no @ is no address, so these need not be somebody's name.
+#: An address needs an @, so these words cannot be a person's address.
 _NO_ADDRESS = r"(?i)^\s*(?:na|nan|nat|unknown|tbd|tba|empty|blank|missing|false|0|x+|\?+|\.+)\s*$"
 
 _one = re.compile(_NO_VALUE)
 
 
 def is_no_value(text: str) -> bool:
-    """Whether one text says that there is no value."""
+    """Whether a text is a placeholder."""
     return bool(_one.match(text))
 
 
 def says_no_value(texts: pa.Array | pa.ChunkedArray, *, address: bool = False) -> pa.Array | pa.ChunkedArray:
-    """True where a text says that there is no value; false for null.
+    """True where a text is a placeholder; false for null.
 
-    :param address: these are e-mail addresses, which some more words cannot be.
+    :param address: the texts are email addresses. Then more words are placeholders.
     """
     found = pc.match_substring_regex(texts, _NO_VALUE)
     if address:
@@ -38,6 +38,6 @@ def says_no_value(texts: pa.Array | pa.ChunkedArray, *, address: bool = False) -
 
 
 def without_no_value(texts: pd.Series, *, address: bool = False) -> pd.Series:
-    """The texts, null where one says that there is no value."""
+    """The texts, with null in place of placeholders."""
     found = says_no_value(pa.array(texts, pa.string(), from_pandas=True), address=address)
     return texts.mask(found.to_numpy(zero_copy_only=False)) if pc.any(found).as_py() else texts

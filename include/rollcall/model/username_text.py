@@ -1,6 +1,6 @@
-"""Usernames as text: what may be published, when two spellings are one username, and letters written in ASCII.
+"""Usernames as text: which are allowed, when two spellings are the same username, and letters in ASCII.
 
-Texts of printable ASCII without a space, which is nearly all of them, never reach a Python loop.
+Nearly all texts are printable ASCII without a space. They never reach a Python loop.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: Characters nobody sees, whose removal leaves what everybody reads: soft hyphen, joiners, marks of direction,
+#: Invisible characters that can be removed without changing what people read: soft hyphen, joiners, direction marks,
 #: byte order mark, variation selectors, tags.
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-#: White space, control characters and what looks like a blank: taken away around a username, refused inside it.
+#: Spaces, control characters, and characters that look like spaces: removed around a username, refused inside it.
 _BLANK = "\\s\x00-\x1f\x7f-\x9f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0"
-#: Changes of direction turn around what a reader sees, so no removal is safe; U+FFFD is a letter that was lost.
+#: A change of direction reverses what people see, so it cannot be removed safely. U+FFFD stands for a lost letter.
 _REFUSED = f"{_BLANK}\u202a-\u202e\u2066-\u2069\ufff0-\ufffd"
 
 _invisible = re.compile(f"[{_INVISIBLE}]")
@@ -31,40 +31,40 @@ _refused = re.compile(f"[{_REFUSED}]")
 _not_compared = re.compile(f"[{_INVISIBLE}\x00-\x1f\x7f-\x9f]")
 _words = re.compile(r"[^\W\d_]+")
 
-#: Everything else is printable ASCII, where a username is its own spelling. The warehouse's index says the same.
+#: All other characters are printable ASCII, which needs no conversion. The warehouse's index has the same pattern.
 UNUSUAL = "[^!-~]"
 
-#: Scripts whose letters can be taken for each other's.
+#: Scripts with letters that look alike.
 _ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "COPTIC", "ARMENIAN", "CHEROKEE"})
 
 
 def visible(text: str) -> str:
-    """A text without invisible characters and without blanks around it, in Unicode's composed form (NFC)."""
+    """A text without invisible characters and without spaces around it, in Unicode's composed form (NFC)."""
     return unicodedata.normalize("NFC", _around.sub("", _invisible.sub("", text)))
 
 
 def is_refused(text: str) -> bool:
-    """Whether a text holds what no username may: a blank, a control character, a turned direction."""
+    """Whether a text has a character that no username may contain: a space, a control or direction character."""
     return bool(_refused.search(text)) or any(unicodedata.category(letter) in ("Cn", "Co", "Cs") for letter in text)
 
 
 def username_key(text: str) -> str:
-    """A username as it is compared: compatibility forms (NFKC) and case folded, nothing invisible, no blanks around."""
+    """A username as it is compared: NFKC, case folded, without invisible characters and spaces around it."""
     folded = unicodedata.normalize("NFKC", _not_compared.sub("", text)).casefold()
     return _around.sub("", unicodedata.normalize("NFKC", folded).casefold())
 
 
 def looks_like_other_letters(text: str) -> bool:
-    """Whether a word of the text can be taken for another one: it mixes scripts that look alike, such as Latin and
-    Cyrillic, or is written in one of them with nothing but letters that look like Latin ones.
+    """Whether a word of the text looks like a different word: it mixes scripts that look alike, such as Latin and
+    Cyrillic, or it is in another script with only letters that look like Latin ones.
     """
     return not text.isascii() and any(map(_is_ambiguous, _words.findall(text)))
 
 
 def to_ascii(text: str) -> str:
-    """A text in ASCII letters: accents go, other letters become what they are written as (ø o, ß ss, þ th, Ж Zh).
+    """A text in ASCII letters: accents are removed, other letters are transliterated (ø o, ß ss, þ th, Ж Zh).
 
-    :returns: with U+FFFD in place of what has no ASCII letters, such as an emoji; no letter is ever left away.
+    :returns: U+FFFD stands for a character without ASCII letters, such as an emoji. No letter is dropped.
     """
     composed = unicodedata.normalize("NFC", text)
     written = "".join(map(_letter, composed))
@@ -94,7 +94,7 @@ def _is_ambiguous(word: str) -> bool:
     return all(confusables.is_confusable(letter, preferred_aliases=["latin"]) for letter in word)
 
 
-# -- of many -----------------------------------------------------------------------------------------------------------
+# -- columns -----------------------------------------------------------------------------------------------------------
 
 
 def visible_texts(values: pd.Series) -> pd.Series:
@@ -114,16 +114,16 @@ def key_column(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def unusual(values: pd.Series) -> pd.Series:
-    """Which texts hold anything but printable ASCII."""
+    """Which texts contain anything other than printable ASCII."""
     texts = pa.array(values, pa.string(), from_pandas=True)
     found = pc.fill_null(pc.match_substring_regex(texts, UNUSUAL), False)
     return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index, dtype=bool)
 
 
 def changed_where_unusual(values: pd.Series, change: Callable[[str], str], of: pd.Series | None = None) -> pd.Series:
-    """The values, the unusual ones changed.
+    """The values, with the unusual ones changed.
 
-    :param of: what is looked at and changed; the values themselves by default.
+    :param of: the texts to examine and change; the values themselves by default.
     """
     source = values if of is None else of
     rows = unusual(source)
@@ -134,11 +134,11 @@ def changed_where_unusual(values: pd.Series, change: Callable[[str], str], of: p
     return made.astype("str")
 
 
-def where_unusual(values: pd.Series, holds: Callable[[str], bool]) -> pd.Series:
-    """For each value whether something holds that can hold of unusual ones only."""
+def where_unusual(values: pd.Series, predicate: Callable[[str], bool]) -> pd.Series:
+    """Whether each value meets a predicate that only unusual values can meet."""
     rows = unusual(values)
     if not rows.any():
         return rows
     made = rows.copy()
-    made[rows] = [holds(text) for text in values[rows]]
+    made[rows] = [predicate(text) for text in values[rows]]
     return made

@@ -1,7 +1,7 @@
 """The vocabularies of OneRoster rostering, per version where they differ (information models 1.1 and 1.2).
 
-Some providers write the tokens in another case: `School`, `STUDENT`, `gradingperiod` (a vendor's importer names its
-roles with a capital). They mean the specification's tokens and are read as these.
+Some providers write the tokens in a different case: `School`, `STUDENT`, `gradingperiod`. They are read as the
+specification's tokens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROLE_TYPES = ("primary", "secondary")
 
 _ROLES_1_1 = ("administrator", "aide", "guardian", "parent", "proctor", "relative", "student", "teacher")
 
-#: What a person is at an org.
+#: Roles of a person at an org.
 USER_ROLES: dict[Version, tuple[str, ...]] = {
     "1.1": _ROLES_1_1,
     "1.2": (
@@ -44,7 +44,7 @@ USER_ROLES: dict[Version, tuple[str, ...]] = {
     ),
 }
 
-#: What a person is in a class; 1.1's REST binding takes the whole list of user roles.
+#: Roles of a person in a class. The REST binding of 1.1 allows all user roles.
 ENROLLMENT_ROLES: dict[Version, tuple[str, ...]] = {
     "1.1": _ROLES_1_1,
     "1.2": ("administrator", "proctor", "student", "teacher"),
@@ -55,13 +55,13 @@ SEXES: dict[Version, tuple[str, ...]] = {
     "1.2": ("male", "female", "unspecified", "other"),
 }
 
-#: Roles of people who are in the roster because of somebody else.
+#: Roles of people who are in the roster because of another person.
 RELATIVES = ("guardian", "parent", "relative")
 
 #: Grades of CEDS, which OneRoster recommends. Providers send others too.
 GRADES = ("IT", "PR", "PK", "TK", "KG", *(f"{number:02}" for number in range(1, 14)), "PS", "UG", "Other")
 
-#: Per column with a vocabulary, the tokens of all versions; roles of one version are sent by providers of the other.
+#: The tokens of all versions, per column with a vocabulary. Providers of one version also send roles of the other.
 TOKENS: Mapping[str, tuple[str, ...]] = {
     "org_type": ORG_TYPES["1.2"],
     "session_type": SESSION_TYPES["1.2"],
@@ -78,7 +78,7 @@ def _by_lower_case(vocabulary: str) -> dict[str, str]:
 
 
 def token(vocabulary: str, value: str) -> str:
-    """The specification's token if the value is one but for case and white space around it, else the value as it is.
+    """The specification's token if the value differs from it only in case and spaces around it; else the value.
 
     :param vocabulary: a key of `TOKENS`.
     """
@@ -86,5 +86,5 @@ def token(vocabulary: str, value: str) -> str:
 
 
 def tokens(vocabulary: str, values: Iterable[str]) -> list[str]:
-    """The same for each of several values."""
+    """The tokens of several values."""
     return [token(vocabulary, value) for value in values]

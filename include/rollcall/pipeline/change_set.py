@@ -47,13 +47,13 @@ def build_change_set(
     *,
     run_id: str,
 ) -> ChangeSet:
-    """Work out what to publish of a pull, and write it to the pull's folder.
+    """Build the change set of a pull, and write it to the pull's folder.
 
-    Each step makes a new value from the one before and changes nothing. The rows are large: every step but the last
-    lets go of what it no longer needs.
+    Each step makes a new value from the one before and changes nothing. The rows are large, so each step but the last
+    frees what it no longer needs.
 
-    :param connection: in a transaction with one unmoving snapshot (repeatable read).
-    :param run_id: the run that publishes it. A replay is another run than the one that pulled.
+    :param connection: in a transaction with one stable snapshot (repeatable read).
+    :param run_id: the run that publishes it. A replay is a different run than the one that pulled.
     """
     write = partial(write_rows, folder, ChangeSet.STAGE)
     living = active_hold_rows(connection, pull.district)
@@ -168,9 +168,9 @@ def _published_roster(connection: sa.Connection, district: District) -> Publishe
 
 
 def approved_removals(living: pa.Table) -> pa.Table:
-    """The removals that a person approved: they need no pull that repeats them.
+    """The approved removals. They need no pull that repeats them.
 
-    A first absence is not among them, because the second may never come. Old ids are not among them either: they are
+    First absences are not included, because the second may never come. Old IDs are not included either: they are
     removed when the new ones are published.
 
     :param living: in `OPEN_HOLD_ROWS_SCHEMA`.
@@ -186,17 +186,17 @@ def _full_required(pull: Pull, changes: RosterChanges, holds: list[Hold], living
     """
     kinds = {hold.kind for hold in holds} | set(living["kind"].unique().to_pylist())
     if kinds & set(_NEEDS_FULL):
-        return "what a hold keeps back has to come again"
+        return "a hold waits for records that must be received again"
     if changes.lacks_targets:
-        return "records came whose people or classes were not pulled with them"
+        return "records refer to people or classes that were not pulled with them"
     if pull.mode != "full":
         return changes.state.full_required
     missing = any(one.counts.missing for one in changes.tables.values())
-    return "the last full pull missed some whom a second one has to confirm" if missing else ""
+    return "the last full pull has absences that a second one must confirm" if missing else ""
 
 
 def _unproven(pull: Pull) -> list[Finding]:
-    """Collections whose completeness is not proven: none of their records counts as missing tonight."""
+    """Findings for collections that are not proven complete. None of their records counts as missing tonight."""
     return [
         Finding(
             collection=landed.collection,

@@ -1,7 +1,7 @@
-"""Full or delta: what a night asks the provider for, and why.
+"""Full or delta: what a night requests from the provider, and why.
 
-Infinite Campus asks its consumers for full syncs weekly and differential ones nightly. A delta is only as good as the
-provider's stamps and tombstones, so a full pull comes whenever there is reason to doubt them.
+Infinite Campus asks for full syncs weekly and differential syncs nightly. A delta is only as good as the provider's
+modification dates and tombstones. If there is a reason to doubt them, the next pull is full.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from rollcall.warehouse.models import staging
 from rollcall.warehouse.ops_models import districts, state, watermarks
 from rollcall.warehouse.profiles import last_profile
 
-#: After so long without a full pull the next one is full, whatever day it is.
+#: After this long without a full pull, the next one is full on any day.
 LONGEST_WITHOUT_FULL = timedelta(days=7)
 
 
 def plan_night(connection: sa.Connection, district: District, requested: str, now: datetime) -> Plan:
     """What to pull.
 
-    :param requested: `auto`, `full` or `delta`; a delta that cannot be is a full pull.
+    :param requested: `auto`, `full` or `delta`. If a delta is not possible, the pull is full.
     """
     profile = last_profile(connection, district.district)
     pinned = profile.pinned_org if profile else None
@@ -50,14 +50,14 @@ def plan_night(connection: sa.Connection, district: District, requested: str, no
         pinned_org=pinned,
         base_url=base_url,
         largest_limit=limit,
-        reason="what was modified since the last pull",
+        reason="records modified since the last pull",
     )
 
 
 def plan_refetch(connection: sa.Connection, district: District, night: date) -> Plan:
-    """What was modified since a night whose pull is not kept, as it is now.
+    """A pull of what was modified since a night whose pull is not kept.
 
-    A district that was never published has nothing a delta could be laid on, and is pulled in full.
+    A district that was never published is pulled in full, because a delta needs a published roster.
     """
     now = warehouse_now(connection)
     planned = replace(plan_night(connection, district, "delta", now), clock_ahead=now - datetime.now(UTC))
@@ -65,15 +65,15 @@ def plan_refetch(connection: sa.Connection, district: District, night: date) -> 
         return replace(planned, kind="refetch")
     evening = datetime.combine(night - timedelta(days=1), EVENING, ZoneInfo(district.schedule.timezone))
     since = evening.astimezone(UTC) - timedelta(hours=district.schedule.overlap_hours)
-    asked = {name: since for name in district.wanted() if name not in ALWAYS_FULL}
+    requested_since = {name: since for name in district.wanted() if name not in ALWAYS_FULL}
     return replace(
-        planned, since=asked, kind="refetch", reason=f"what was modified since the night of {format_date(night)}"
+        planned, since=requested_since, kind="refetch", reason=f"records modified since the night of {format_date(night)}"
     )
 
 
 def plan_without_warehouse() -> Plan:
-    """Extract works while the warehouse is down; without watermarks everything is asked for."""
-    return Plan("full", reason=f"the warehouse does not answer, so {FULL_PULL.reason}", clock_ahead=None)
+    """The plan while the warehouse is down. Without watermarks, everything is requested."""
+    return Plan("full", reason="the warehouse does not answer, so no watermark is known", clock_ahead=None)
 
 
 def _reason_for_full(connection: sa.Connection, district: District, requested: str, now: datetime) -> str:
@@ -82,7 +82,7 @@ def _reason_for_full(connection: sa.Connection, district: District, requested: s
     columns = (state.c.full_required, state.c.last_full_as_of)
     row = connection.execute(sa.select(*columns).where(state.c.district_id == district.district)).one_or_none()
     if row is None or row.last_full_as_of is None:
-        return "there has been no complete full pull yet"
+        return "no complete full pull yet"
     if row.full_required:
         return str(row.full_required)
     if now - row.last_full_as_of >= LONGEST_WITHOUT_FULL:
@@ -92,19 +92,19 @@ def _reason_for_full(connection: sa.Connection, district: District, requested: s
     if f"{tonight:%A}".lower() == day and night_of(row.last_full_as_of, zone) < tonight:
         return f"{day.title()} is the day of the full pull"
     if _never_marks_deletions(connection, district):
-        return "this provider never marks what it deletes"
+        return "this provider never marks deleted records"
     return ""
 
 
 def _never_marks_deletions(connection: sa.Connection, district: District) -> bool:
-    """Whether people have gone for good, and not one of them by a tombstone (Ed-Fi: every record is `active`)."""
+    """Whether people were removed, and none of them by a tombstone (Ed-Fi marks every record `active`)."""
     users = staging["users"]
 
-    def seen(because: str) -> bool:
-        where = (users.c.district_id == district.district, users.c._removed_reason == because)
+    def has_removed(reason: str) -> bool:
+        where = (users.c.district_id == district.district, users.c._removed_reason == reason)
         return connection.execute(sa.select(sa.exists().where(*where))).scalar_one()
 
-    return seen(ABSENT_TWICE) and not seen(TOMBSTONE)
+    return has_removed(ABSENT_TWICE) and not has_removed(TOMBSTONE)
 
 
 def _watermarks(connection: sa.Connection, district: District) -> dict[str, datetime]:

@@ -1,8 +1,8 @@
-"""Applies a changed mapping to the published roster, with no SIS requests.
+"""Applies changed district settings to the published roster, without SIS requests.
 
-A remap is a run with an empty pull: the change set has no records, all accounts are mapped again, the guard judges
-them, and publish applies them. Its content is as of the roster that it maps again, so for history it is a replay of the
-newest night. In staging, `_changed_at` is the time of the remap.
+A remap is a normal run with an empty pull: merge finds no records, all accounts are mapped, the guard judges them, and
+publish applies them. Its instant is that of the roster it maps, so history records it like a replay of the newest
+night. `_changed_at` has the time of the remap.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from rollcall.warehouse.ops_models import districts, state
 
 
 def prepare_remap(engine: sa.Engine, district: District, run_id: str, landing: Landing) -> PullRef:
-    """Enter the run and leave what extract and validate would, empty.
+    """Start the run, and write the empty manifests that extract and validate would write.
 
-    :raises ActionRequired: `not_published` where there is nothing to map again, `district_disabled`,
-    `warehouse_version`. :raises RollcallError: `warehouse_unreachable`.
+    :raises ActionRequired: `not_published` before the first publication, `district_disabled`, `warehouse_version`.
+    :raises RollcallError: `warehouse_unreachable`.
     """
     key, now = district.district, datetime.now(UTC)
     run.enter_run(engine, district, run_id, night_of(now, district.schedule.timezone), "remap")
@@ -38,8 +38,8 @@ def prepare_remap(engine: sa.Engine, district: District, run_id: str, landing: L
     if published is None:
         raise ActionRequired(
             "not_published",
-            f"{district.name} has not been published yet, so there is nothing to map again.",
-            remedy=f"Sync it first: rollcall sync {key}",
+            f"{district.name} has not been published yet, so there is nothing to remap.",
+            remedy=f"Publish it first: rollcall sync {key}",
             district=key,
         )
     ref = PullRef(district=key, pull_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", run_id=run_id, kind="remap")

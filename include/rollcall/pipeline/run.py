@@ -1,6 +1,6 @@
-"""A district's night: the five stages with the warehouse and the ledger around them.
+"""A district's night: the five stages, with the warehouse and the ledger.
 
-The DAG's tasks and the command line call the same functions. Each takes and returns small values; what it made lies in
+The DAG's tasks and the command line call the same functions. They take and return small values. Their results are in
 the landing zone and in the warehouse.
 """
 
@@ -45,18 +45,17 @@ log = logging.getLogger(__name__)
 
 limit_memory_retention()
 
-#: How often publish lets merge, map and guard be done again because another run came first.
+#: How often the change set is built again because another run published first.
 _TURNS = 5
 
 
 def start_run(
     engine: sa.Engine, district: District, run_id: str, requested: str, *, without_warehouse: bool = False
 ) -> Plan:
-    """Enter the run into the ledger and decide what to pull.
+    """Start the run in the ledger and decide what to pull.
 
     :param requested: `auto`, `full` or `delta`.
-    :param without_warehouse: pull all the same while the warehouse is down, as a night does; a person at a terminal
-        would rather know at once.
+    :param without_warehouse: pull even while the warehouse is down, as a scheduled night does. A command fails instead.
     :raises ActionRequired: `district_disabled`, `warehouse_version`.
     :raises RollcallError: `warehouse_unreachable`.
     """
@@ -66,7 +65,7 @@ def start_run(
     except RollcallError as error:
         if not without_warehouse:
             raise
-        log.warning("%s Pulling all the same; publishing has to wait.", error.message)
+        log.warning("%s Pulling anyway; publishing waits.", error.message)
         return plan_without_warehouse()
     with engine.begin() as connection:
         require_version(connection)
@@ -77,18 +76,21 @@ def start_run(
         current = district_state(connection, district.district).current_as_of
     try:
         require_not_in_future(now, current, district.district)
-    except RollcallError as error:  # the provider is not asked for what could not be published
+    except RollcallError as error:  # no SIS requests for a pull that could not be published
         with engine.begin() as connection:
             ledger.fail_run(connection, district.district, run_id, "extract", error)
         raise
     if abs(plan.clock_ahead or timedelta()) > TOLERANCE:
-        log.warning("This machine's clock and the warehouse's are %s apart; the warehouse's counts.", plan.clock_ahead)
-    log.info("%s: %s pull, because of this: %s", district.name, plan.mode, plan.reason)
+        log.warning(
+            "This machine's clock and the warehouse's clock differ by %s. The warehouse's clock counts.",
+            plan.clock_ahead,
+        )
+    log.info("%s: %s pull. Reason: %s.", district.name, plan.mode, plan.reason.rstrip("."))
     return plan
 
 
 def enter_run(engine: sa.Engine, district: District, run_id: str, night: date, kind: RunKind) -> None:
-    """Enter a run into the ledger that is no pull of tonight.
+    """Start a run in the ledger that is not tonight's pull.
 
     :raises ActionRequired: `district_disabled`, `warehouse_version`.
     :raises RollcallError: `warehouse_unreachable`.
@@ -99,15 +101,16 @@ def enter_run(engine: sa.Engine, district: District, run_id: str, night: date, k
 
 
 def require_no_dry_run(district: District, *, is_dry_run: bool) -> None:
-    """A past night is written or left as it is.
+    """Refuse a dry run of a past night.
 
     :raises ActionRequired: `dry_run_of_past`.
     """
     if is_dry_run:
         raise ActionRequired(
             "dry_run_of_past",
-            "There is no dry run of a past night.",
-            remedy="Run it without dry_run: a replay does not change the published roster, unless its pull is newer.",
+            "A past night has no dry run.",
+            remedy="Run it without dry_run. A replay writes history only, unless its pull is newer than the published "
+            "roster.",
             district=district.district,
         )
 
@@ -117,8 +120,8 @@ def _require_enabled(district: District) -> None:
         return
     raise ActionRequired(
         "district_disabled",
-        f"{district.name} is switched off (enabled: false in {district.district}.yaml).",
-        remedy="What is published stays as it is. To sync again, set enabled: true.",
+        f"{district.name} is disabled (enabled: false in {district.district}.yaml).",
+        remedy="The published roster does not change. To sync again, set enabled: true.",
         district=district.district,
     )
 
@@ -148,7 +151,7 @@ def extract_night(
 
 
 def validate_night(district: District, ref: PullRef, landing: Landing) -> None:
-    """Judge each record by itself, without the warehouse.
+    """Check each record by itself, without the warehouse.
 
     A remap has no records, and a replay validates again what today's rules require.
     """
@@ -160,12 +163,12 @@ def validate_night(district: District, ref: PullRef, landing: Landing) -> None:
 
 
 def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> ChangeSet:
-    """Work out the change set, and write it to the landing zone only."""
+    """Build the change set, and write it to the landing zone only."""
     folder = ref.folder(landing)
     pull, validated = load(folder, Pull), load(folder, Validated)
     with warehouse_transaction(engine, "map_roster", district=district.district) as connection:
         if pull.is_by_own_clock and pull.as_of > (now := warehouse_now(connection)):
-            # it was pulled before now, whatever that machine's clock said
+            # the pull is older than now, even if that machine's clock was ahead
             pull = msgspec.structs.replace(pull, as_of=now)
             save(folder, pull)
         ledger.ensure_run(connection, ref.district, ref.run_id, night_of(pull.as_of, district.schedule.timezone))
@@ -180,7 +183,7 @@ def map_night(engine: sa.Engine, district: District, ref: PullRef, landing: Land
 def publish_night(
     engine: sa.Engine, district: District, ref: PullRef, landing: Landing, *, dry_run: bool = False
 ) -> Published:
-    """Apply the change set in one transaction. If another run published first, build it again and apply that.
+    """Apply the change set in one transaction. If another run published first, rebuild it and try again.
 
     :param dry_run: only record what would be published.
     """
@@ -201,14 +204,14 @@ def publish_night(
         return published
     raise RollcallError(
         "publication_crowded",
-        f"{_TURNS} other runs published {district.name} while this one was trying to.",
-        remedy="What they published is in place. Run this one again when they are done.",
+        f"{_TURNS} other runs published {district.name} during this publication.",
+        remedy="Their results are published. Run this one again when they are done.",
         district=district.district,
     )
 
 
 def finish_dry_run(engine: sa.Engine, district: District, ref: PullRef, landing: Landing) -> Published:
-    """Close a dry run in the ledger with what it would have done; no table of the roster is touched."""
+    """Finish a dry run in the ledger with what it would have done. No table of the roster changes."""
     folder = ref.folder(landing)
     changes, validated = load(folder, ChangeSet), load(folder, Validated)
     left_out = sum(part.rows for part in changes.left_out)

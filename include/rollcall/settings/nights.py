@@ -1,9 +1,9 @@
-"""The nights a district's schedule has: when each begins, by when its roster is due, and what is late.
+"""The nights of a district's schedule: when each begins, when its roster is due, and what is late.
 
-Everything here is a function of the schedule and an instant. A cron expression is read on the district's own clock.
-Where that clock is changed, a night begins when Airflow's timetable lets it begin: a time that does not exist is an
-hour later, of a time that exists twice the second one counts. A deadline does not wait for that: it has passed once the
-clock shows it, or something later, after the begin of the night.
+Everything here depends only on the schedule and an instant. A cron expression means the district's local time. On days
+with a clock change, a night begins when Airflow's timetable begins it: a time that does not exist is an hour later, and
+of a time that exists twice the second one counts. A deadline has passed as soon as the local clock shows it or a later
+time, after the night began.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rollcall.settings.schedule import EVENING, night_of
 if TYPE_CHECKING:
     from rollcall.settings.district import District
 
-#: Without `publish_by` a night has so long: longer no run may take.
+#: Without `publish_by`, a night has this long: no run may take longer.
 LONGEST_RUN = timedelta(hours=6)
 
 _A_MINUTE = timedelta(minutes=1)
@@ -37,7 +37,7 @@ class Night:
     """One night of a schedule.
 
     :param date: the local date of the morning it publishes for.
-    :param begins: when its run starts; `due` is the time by which its roster must be published. Both in UTC.
+    :param begins: when its run starts. Its roster must be published by `due`. Both are in UTC.
     """
 
     date: date
@@ -57,7 +57,7 @@ class Nights:
         self._starts_on = district.starts_on
 
     def after(self, moment: datetime) -> Iterator[Night]:
-        """The nights that begin after an instant; several begins of the same date are several."""
+        """The nights that begin after an instant. A date with several starts has several nights."""
         clock = max(self._on_the_clock(moment), self._first)
         for begins in self._begins(clock):
             if (night := self._night(begins)).begins > moment:
@@ -79,7 +79,7 @@ class Nights:
         return (self._first - _A_MINUTE).replace(tzinfo=self._zone)
 
     def later_than(self, date: date) -> Iterator[Night]:
-        """The nights of later dates than this one, each date once."""
+        """The nights of later dates, each date once."""
         evening = datetime.combine(date, EVENING) - _A_MINUTE
         newest = date
         for begins in self._begins(max(evening, self._first)):
@@ -89,25 +89,25 @@ class Nights:
                 yield night
 
     def late_from(self, as_of: datetime) -> datetime:
-        """The instant from which a roster is late: when that of the next night is due."""
+        """The instant at which a roster is late: when the roster of the next night is due."""
         return next(self.later_than(night_of(as_of, self._timezone))).due
 
     def missed_two(self, as_of: datetime, now: datetime) -> bool:
-        """Whether two nights have begun since the one a roster is of."""
+        """Whether two nights have begun since the night of a roster."""
         later = self.later_than(night_of(as_of, self._timezone))
         next(later)
         return next(later).begins <= now
 
     def time_to_publish(self, moment: datetime) -> timedelta | None:
-        """From the begin of the newest night that has begun to its deadline; None without `publish_by`."""
+        """The time from the start of the newest night that has begun to its deadline. None without `publish_by`."""
         if self._by is None:
             return None
         begins = self._croniter(self._on_the_clock(moment) + _A_MINUTE).get_prev(datetime)
         return self._time_of(self._night(begins))
 
     def times_to_publish(self) -> list[timedelta]:
-        """All that :meth:`time_to_publish` may come to, the shortest first: on a night on which the clock is changed it
-        is longer or shorter than on the others. Empty without `publish_by`, or where the cron has no single time.
+        """All possible values of :meth:`time_to_publish`, the shortest first. A night with a clock change is longer or
+        shorter than the others. Empty without `publish_by`, or if the cron expression has no single time.
         """
         return self._times
 
@@ -126,14 +126,14 @@ class Nights:
         return sorted(times)
 
     def is_alert_of(self, moment: datetime, allowed: timedelta) -> bool:
-        """Whether of the times a night may have this is the one that the newest night has."""
+        """Whether this is the length of the newest night, of all lengths that a night can have."""
         exact = self.time_to_publish(moment)
         if exact is None:
             return False
         return allowed == min((one for one in self.times_to_publish() if one >= exact), default=None)
 
     def _night(self, begins: datetime) -> Night:
-        """The night that begins at a reading of the clock."""
+        """The night that begins at a local time."""
         starts = max(self._instants(begins))
         if self._by is None:
             due = starts + LONGEST_RUN
@@ -147,14 +147,14 @@ class Nights:
         return max(night.due - night.begins, _A_MINUTE)
 
     def _shown(self, reading: datetime) -> datetime:
-        """The first instant at which the clock shows a time or a later one of that day."""
+        """The first instant at which the local clock shows a time, or a later one of that day."""
         shown = min(self._instants(reading))
         while self._on_the_clock(shown) < reading:
             shown += _A_MINUTE
         return shown
 
     def _instants(self, reading: datetime) -> list[datetime]:
-        """The two instants that a reading of the clock may stand for; nearly always they are one."""
+        """The two instants that a local time can mean. Nearly always they are equal."""
         return [reading.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
 
     def _on_the_clock(self, moment: datetime) -> datetime:
@@ -174,7 +174,7 @@ class Nights:
         return before
 
     def _begins(self, clock: datetime) -> Iterator[datetime]:
-        """The readings of the clock after this one at which nights begin."""
+        """The local times after this one at which nights begin."""
         cron = self._croniter(clock)
         while True:
             yield cron.get_next(datetime)
@@ -196,14 +196,14 @@ def starts_on_for_tonight(district: District, now: datetime) -> date:
 
 
 def _next(shown: time, clock: datetime) -> datetime:
-    """The next reading of a clock that shows a time."""
+    """The next local date and time with this time of day."""
     by = datetime.combine(clock, shown)
     return by if by > clock else by + timedelta(days=1)
 
 
 @lru_cache
 def _clock_changes(timezone: str) -> list[datetime]:
-    """When a zone's clock is changed, within two years that are always the same ones, to the hour."""
+    """A zone's clock changes within two fixed years, to the hour."""
     zone = ZoneInfo(timezone)
 
     def offset(moment: datetime) -> timedelta | None:

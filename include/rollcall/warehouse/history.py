@@ -25,9 +25,9 @@ from rollcall.warehouse.session import temp_table, temp_table_like, update_stati
 class Interval:
     """From one instant to the next.
 
-    :param run_id: the run that made what begins at `since`.
-    :param until: None: open, nothing is known that came after it.
-    :param next_run_id: the run that made what begins at `until`.
+    :param run_id: the run whose content begins at `since`.
+    :param until: None: open; nothing later is known.
+    :param next_run_id: the run whose content begins at `until`.
     """
 
     since: datetime
@@ -39,12 +39,12 @@ class Interval:
 def write_interval(
     connection: sa.Connection, district: str, table: Table, wanted: str, interval: Interval, *, among: str = ""
 ) -> int:
-    """Set a table's history on an interval within the connection's transaction.
+    """Write one interval of a table's history within the connection's transaction.
 
     :param wanted: the rows that were live then, each key once: a table's name or a query in parentheses, with the
-        table's columns and `_digest`; it may use the parameter `district`.
-    :param among: a table of keys; history of all others is as it should be already.
-    :returns: how many keys had another history there.
+        table's columns and `_digest`. It may use the parameter `district`.
+    :param among: a table of keys. The history of all other keys is already correct.
+    :returns: how many keys had a different history.
     """
     name = table.name
     typed = ", ".join(f'"{key}" text' for key in table.key)
@@ -79,9 +79,10 @@ def write_interval(
 
 
 def live_rows(table: Table) -> str:
-    """Staging as history has it: without removed and missing rows, and without what belongs to them.
+    """Staging as history records it: without removed and missing rows, and without their dependents.
 
-    A missing row stays published until a second complete pull confirms its absence. History ends it at the first one.
+    A missing row stays published until a second complete pull confirms it. History ends it at the first one. If the row
+    is received again, history begins it again at that pull.
     """
     owners = (
         f' AND NOT EXISTS (SELECT FROM {STAGING}.{owner} o WHERE o.district_id = r.district_id AND o.sourced_id = r."'
@@ -95,7 +96,7 @@ def live_rows(table: Table) -> str:
 
 
 def write_published(connection: sa.Connection, district: str, interval: Interval) -> int:
-    """Set the history of all tables from `since` on to what staging has now."""
+    """Write what staging has now as the history of all tables from `since` on."""
     return sum(write_interval(connection, district, table, live_rows(table), interval) for table in TABLES.values())
 
 
@@ -109,7 +110,7 @@ def write_changed(connection: sa.Connection, district: str, interval: Interval) 
 
 
 def touched_table(table: Table) -> str:
-    """The temporary table of what a publication wrote in this table, made if nothing was."""
+    """The temporary table of the keys a publication wrote in this table; created if it wrote none."""
     typed = ", ".join(f'"{key}" text' for key in table.key)
     return temp_table(f"touched_{table.name}", f"{typed}, _change text")
 
@@ -126,7 +127,7 @@ def _write_touched(
         return connection.execute(sa.text(_first(table, is_whole=is_whole)), params).rowcount
     listed_keys = ", ".join(f'"{key}"' for key in table.key)
     for column, owner in table.owners.items():
-        # who goes missing, comes or goes takes what belongs to them along, though its own rows are as they were
+        # a person or class that is added, missing or removed takes its dependents along, whose own rows did not change
         connection.execute(
             sa.text(f"""
                 INSERT INTO touched_{name} ({listed_keys}, _change) SELECT {_columns(table.key, "r")}, 'owner'
@@ -167,7 +168,7 @@ def _some_are_away(connection: sa.Connection, district: str, name: str) -> bool:
 def _first(table: Table, *, is_whole: bool) -> str:
     """A district's first history of a table: everything is new.
 
-    :param is_whole: whether all rows of the table and of its owners are live, so that owners need not be looked for.
+    :param is_whole: whether all rows of the table and of its owners are live, so that owners need no check.
     """
     listed = ", ".join(f'"{name}"' for name in table.names)
     rows = f"{STAGING}.{table.name}" if is_whole else live_rows(table)
@@ -204,7 +205,7 @@ def _differing(table: Table, wanted: str, among: str) -> str:
 
 
 def _take_over_digests(table: Table, wanted: str) -> str:
-    """Where only the digest differs, which then is one of another version, the row is the same: it gets today's."""
+    """If only the digest differs, it is of an older version, and the row did not change: store the current digest."""
     content = table.content
     return f"""
         UPDATE {HISTORY}.{table.name} h SET _digest = w._digest
@@ -221,7 +222,7 @@ def _no_longer_differing(table: Table, wanted: str) -> str:
 
 
 def _truncate_at(table: Table) -> Iterator[str]:
-    """Take away everything from `since` on."""
+    """Delete everything from `since` on."""
     past, match = f"{HISTORY}.{table.name}", _same(table, "h", "d")
     yield f"""
         UPDATE {past} h SET _valid_to = :since, _closed_run_id = :run_id FROM differing_{table.name} d
@@ -232,16 +233,16 @@ def _truncate_at(table: Table) -> Iterator[str]:
 
 
 def _split_at_end(table: Table) -> Iterator[str]:
-    """Take away what lies between `since` and `until`; what goes on after that begins again at `until`."""
+    """Delete what is between `since` and `until`. A row that continues after `until` begins again there."""
     past, match = f"{HISTORY}.{table.name}", _same(table, "h", "d")
     reaches_over = f"h.district_id = :district AND {match} AND h._valid_from < {_UNTIL} AND {_ENDS} > {_UNTIL}"
-    yield temp_table_like(f"going_on_{table.name}", past)
+    yield temp_table_like(f"continuing_{table.name}", past)
     yield f"""
-        INSERT INTO going_on_{table.name} SELECT h.* FROM {past} h, differing_{table.name} d WHERE {reaches_over}"""
-    yield f"UPDATE going_on_{table.name} SET _valid_from = {_UNTIL}, _run_id = :next_run_id"
+        INSERT INTO continuing_{table.name} SELECT h.* FROM {past} h, differing_{table.name} d WHERE {reaches_over}"""
+    yield f"UPDATE continuing_{table.name} SET _valid_from = {_UNTIL}, _run_id = :next_run_id"
     yield from _truncate_at(table)
-    yield f"INSERT INTO {past} SELECT * FROM going_on_{table.name}"
-    yield f"DROP TABLE going_on_{table.name}"
+    yield f"INSERT INTO {past} SELECT * FROM continuing_{table.name}"
+    yield f"DROP TABLE continuing_{table.name}"
 
 
 def _insert_interval(table: Table, wanted: str) -> Iterator[str]:
