@@ -58,7 +58,7 @@ def test_nothing_of_a_first_roster_is_published_while_any_of_it_is_unproven(nigh
     assert set(_live(nights).values()) == {0}
     assert nights.scalar("SELECT count(*) FROM roster_history.users") == 0
     assert nights.scalar("SELECT count(*) FROM roster_ops.watermarks") == 0
-    assert "come again" in nights.scalar("SELECT full_required FROM roster_ops.state")
+    assert "received again" in nights.scalar("SELECT full_required FROM roster_ops.state")
 
     done = nights.publish(roster("ada", "ben"))
     assert (done.exit_code, done.accounts, done.holds) == (0, 2, [])

@@ -42,7 +42,7 @@ def test_people_who_come_under_new_ids_are_held_with_the_link_and_the_old_ones_s
     assert not [key for key in nights.live("enrollments", "user_sourced_id") if key.startswith("new-")]
     link = "SELECT count(*) FROM roster_ops.hold_rows WHERE because = 's3 -> new-s3' AND row_key IN ('s3', 'new-s3')"
     assert nights.scalar(link) == 2
-    assert "come again" in nights.scalar("SELECT full_required FROM roster_ops.state")
+    assert "received again" in nights.scalar("SELECT full_required FROM roster_ops.state")
 
     delta = elm.tombstones() | {
         name: [row for row in rows[name] if "new-s0" in row.values()] for name in ("users", "user_roles")
@@ -122,7 +122,7 @@ def test_most_of_a_collection_changing_its_content_is_held_and_stays_as_publishe
     assert _told(done) == [("users", "updates", "", 32, 40)]
     assert (done.counts["users"].changed, done.counts["users"].held) == (0, 32)
     assert "Scrambled" not in nights.live("users", "family_name")
-    assert "come again" in nights.scalar("SELECT full_required FROM roster_ops.state")
+    assert "received again" in nights.scalar("SELECT full_required FROM roster_ops.state")
     assert nights.publish(elm.rows).holds == []
     assert held() == []
     nights.publish(rows)
