@@ -67,7 +67,10 @@ def plan_refetch(connection: sa.Connection, district: District, night: date) -> 
     since = evening.astimezone(UTC) - timedelta(hours=district.schedule.overlap_hours)
     requested_since = {name: since for name in district.wanted() if name not in ALWAYS_FULL}
     return replace(
-        planned, since=requested_since, kind="refetch", reason=f"records modified since the night of {format_date(night)}"
+        planned,
+        since=requested_since,
+        kind="refetch",
+        reason=f"records modified since the night of {format_date(night)}",
     )
 
 
