@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from rollcall.cli.holds import holds as command
@@ -107,6 +109,18 @@ def test_approve_says_what_it_approved_what_stays_and_the_next_command(held, run
     assert "To publish it now: rollcall sync elm --remap" in told
     [living] = json.loads(run("list", "elm", "--json").output)
     assert (living["status"], living["approved_rows"], living["reason"]) == ("approved", 1, "moved away")
+
+
+def test_a_school_is_text_in_the_markdown_of_airflow(held, warehouse):
+    name = "![x](https://evil.example/p.png) <b>Elm</b> www.evil.example"
+    with held.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE roster_staging.orgs SET name = :name"), {"name": name})
+    [asked] = required_actions.open_questions("elm", warehouse).values()
+    _, body = required_actions.render_question(asked, warehouse)
+    where = next(line for line in body.splitlines() if line.startswith("- **Where:**"))
+    assert html.unescape(where) == f"- **Where:** {name} 2"
+    for markup in ("![", "](", "<b>", "https:", "www."):
+        assert markup not in where
 
 
 @pytest.mark.parametrize("width", [80, 60])

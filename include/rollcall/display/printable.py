@@ -37,6 +37,15 @@ def _sign(match: re.Match[str]) -> str:
     return "␡" if code == 0x7F else "�"
 
 
+#: What Markdown, also GitHub's, reads as markup, and where it makes links by itself.
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~#!&]|(?<=https):(?=//)|(?<=http):(?=//)|(?<=www)\.|@")
+
+
+def markdown_text(value: object) -> str:
+    """A value as text in Markdown: no links, images, emphasis, or HTML."""
+    return _MARKUP.sub(lambda match: f"&#{ord(match.group())};", printable(value))
+
+
 def as_json(value: Any) -> str:
     """JSON that a terminal shows as text. A reader gets every value back unchanged."""
     text = json.dumps(value, default=str, indent=1, ensure_ascii=False)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from rollcall.display.dates import format_instant
+from rollcall.display.printable import markdown_text
 from rollcall.holds.queries import HoldDetails
 
 #: How long an approval waits for the publication that uses it.
@@ -141,7 +142,7 @@ def render_subject(hold: HoldDetails) -> str:
 
 def render_body(hold: HoldDetails, schools: Sequence[dict[str, Any]]) -> str:
     """A required action's text in Markdown. Counts and schools only: Airflow stores it (rule 8)."""
-    lines = [f"- **{label}:** {text}" for label, text in render_details(hold, schools)]
+    lines = [f"- **{label}:** {markdown_text(text)}" for label, text in render_details(hold, schools)]
     command = (
         f"`rollcall holds show {hold.command_arguments}` lists the people; `rollcall holds approve` can leave some out."
     )
