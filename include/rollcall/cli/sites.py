@@ -104,14 +104,11 @@ def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> 
     found = _schools(asked)
     found.require_targets()
     if applies:
-        near = {school.sourced_id: school.suggestion for school in found.schools if school.suggestion}
-        _decide(asked, found, near, yes=yes, as_json=as_json)
-        return
-    if as_json:
-        rows = [asdict(school) for school in found.schools if school.state == "undecided"]
-        echo_json(rows)
-        return
-    print_suggestions(found)
+        _decide(asked, found, found.suggestions, yes=yes, as_json=as_json)
+    elif as_json:
+        echo_json([asdict(school) for school in found.schools if school.state == "undecided"])
+    else:
+        print_suggestions(found)
 
 
 @sites.command(epilog=examples("sites export maple schools.csv"))

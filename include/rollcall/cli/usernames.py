@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,6 @@ from rollcall.cli.grammar import CommandGroup, examples
 from rollcall.cli.options import F, json_option, warehouse_option
 from rollcall.display.echo import echo_json
 from rollcall.model.username_fields import FORMS
-from rollcall.settings import yaml_text
 
 if TYPE_CHECKING:
     from rollcall.district_edits.fields import Role, UsernamePreview
@@ -87,7 +86,7 @@ def preview(
     source = _source(field, transforms, pattern)
     shown = _shown(asked, source, role)
     if as_json:
-        echo_json(_plain(shown))
+        echo_json(shown.plain())
     else:
         print_preview(shown)
         print_moves(shown.moves)
@@ -117,18 +116,14 @@ def set_(
     if not as_json:
         print_preview(shown)
     edit = decide(asked.file(), source, _roles(role))
-    settle(edit, shown.moves, yes=yes, as_json=as_json, more=_plain(shown))
+    settle(edit, shown.moves, yes=yes, as_json=as_json, more=shown.plain())
 
 
 def _source(field: str, transforms: Sequence[str], pattern: str | None) -> UsernameSource:
-    from rollcall.district_edits.fields import USUAL_TRANSFORM
-    from rollcall.settings import UsernameSource
+    from rollcall.district_edits.fields import username_source
 
-    steps: list[Any] = [] if list(transforms) == ["none"] else [yaml_text.load(step) for step in transforms]
-    if not transforms:
-        steps = list(USUAL_TRANSFORM)
     try:
-        return UsernameSource(field=field, transform=steps, pattern=pattern)
+        return username_source(field, transforms, pattern)
     except (ValueError, TypeError) as wrong:
         raise click.UsageError(str(wrong)) from None
 
@@ -146,14 +141,3 @@ def _shown(asked: DistrictContext, source: UsernameSource, role: Role | None) ->
     district = asked.file().district
     with current_roster(asked.engine(), district) as roster:
         return preview(roster, chosen(district, source, _roles(role)), _roles(role))
-
-
-def _plain(shown: UsernamePreview) -> dict[str, Any]:
-    return {
-        "coverage": [asdict(part) for part in shown.coverage],
-        "collisions": [asdict(collision) for collision in shown.collisions],
-        "as_if_own_sites": shown.as_if_own_sites,
-        "published": shown.published,
-        "renamed": [asdict(renamed) for renamed in shown.renamed],
-        "moves": shown.moves.plain(),
-    }

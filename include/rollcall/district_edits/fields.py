@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -240,6 +240,27 @@ class UsernamePreview:
     renamed: list[Renamed]
     moves: Impact
     as_if_own_sites: bool
+
+    def plain(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "coverage": [asdict(part) for part in self.coverage],
+            "collisions": [asdict(collision) for collision in self.collisions],
+            "as_if_own_sites": self.as_if_own_sites,
+            "published": self.published,
+            "renamed": [asdict(renamed) for renamed in self.renamed],
+            "moves": self.moves.plain(),
+        }
+
+
+def username_source(field: str, transforms: Sequence[str], pattern: str | None) -> UsernameSource:
+    """A source from what a person typed.
+
+    :param transforms: steps as in the district's file; none means the usual ones, and `none` alone means no step.
+    :raises ValueError: a step, the field, or the pattern is not valid. Also TypeError.
+    """
+    steps: list[Any] = [] if list(transforms) == ["none"] else [yaml_text.load(step) for step in transforms]
+    return UsernameSource(field=field, transform=steps if transforms else list(USUAL_TRANSFORM), pattern=pattern)
 
 
 def chosen(district: District, source: UsernameSource, roles: Sequence[Role]) -> District:

@@ -122,6 +122,11 @@ class Schools:
         near = nearest(wanted, [*self.targets, *self.targets.values()])
         raise self._error("site_unknown", f"There is no site {wanted!r}{near}", "The sites are those of sites.targets.")
 
+    @property
+    def suggestions(self) -> dict[str, str]:
+        """The suggested site of each school that has one, by sourcedId."""
+        return {school.sourced_id: school.suggestion for school in self.schools if school.suggestion}
+
     def require_targets(self) -> None:
         """Require sites. Without `sites`, every school is its own site, and there is nothing to map to.
 
