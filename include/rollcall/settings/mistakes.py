@@ -282,6 +282,14 @@ class _Values:
 
 _WRONG = object()
 
+_KINDS = {
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a decimal number",
+    "timestamp": "a date",
+    "binary": "binary data",
+}
+
 _DAYS = [name.lower() for name in calendar.day_name]
 
 #: A line to add for each key that a file must have.
@@ -365,14 +373,15 @@ def _not_a_text(written: str, tag: str, path: KeyPath) -> tuple[str, str]:
     """A value that YAML does not read as a text."""
     if path[:1] == ("guards",) and written.isdigit():
         return f"must be a share such as 10%, not '{written}'", f"Write {int(written)}%."
+    if path[:1] == ("people",):  # the value may be a person's username (rule 8)
+        return f"must be a text: YAML reads the value as {_KINDS.get(tag, 'something else')}", "Write it in quotes."
     if tag == "bool":
         is_true = written.lower() in ("y", "yes", "on", "true")
         reading = f"YAML reads {written} as {'true' if is_true else 'false'}"
     elif tag == "int":
         reading = yaml_text.explain_integer(written) or f"YAML reads {written} as a number"
     else:
-        kinds = {"float": "a decimal number", "timestamp": "a date", "binary": "binary data"}
-        reading = f"YAML reads {written} as {kinds.get(tag, tag)}"
+        reading = f"YAML reads {written} as {_KINDS.get(tag, 'something else')}"
     return f"must be a text: {reading}", f'Write "{written}" in quotes.'
 
 
