@@ -22,7 +22,7 @@ def describe(folder: Path, app: str, **extract: int) -> Path:
     The current hours are peak hours. No night is due for hours, because a newly started Airflow would run it during a
     measurement. Today is not the day of the full pull, so delta nights stay deltas.
 
-    :param extract: the page size and how many requests at once; what is not said is as everywhere.
+    :param extract: the page size and how many requests at once; others are the defaults.
     """
     now = datetime.now(UTC)
     text = _FILE.format(

@@ -58,7 +58,7 @@ class Verifier:
             raise BadSignature("oauth_version is not 1.0")
         digest_name = parameters.get("oauth_signature_method", "")
         if digest_name not in methods:
-            raise BadSignature(f"oauth_signature_method is none of {', '.join(methods)}")
+            raise BadSignature(f"oauth_signature_method must be one of {', '.join(methods)}")
         given = parameters.pop("oauth_signature", "")
         expected = signature(self._secret, base_string(method, url, parameters), digest_name)
         if not hmac.compare_digest(given.encode(), expected.encode()):
@@ -217,7 +217,7 @@ class TokenIssuer:
     def _granted(self, requested: list[str], *, is_strict: bool) -> list[str]:
         """The requested scopes that are shared. Others are ignored, as RFC 6749 section 3.3 lets a server do.
 
-        :param is_strict: refuse a scope nobody knows.
+        :param is_strict: refuse unknown scopes.
         """
         names = [CORE, ROSTER, DEMOGRAPHICS] if self._settings.demographics else [CORE, ROSTER]
         shared = [self.scope(name) for name in names]

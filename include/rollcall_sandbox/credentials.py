@@ -1,4 +1,4 @@
-"""What a district hands to a vendor so that its data can be fetched, in the words of its own screen."""
+"""What a district sends to a vendor, in the words of its own screen."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def airflow_connection(district: SandboxDistrict, origin: str) -> dict[str, Any]
 
 
 def as_text(provider: Provider) -> str:
-    """The district and its credentials, as they would stand in a mail; `rollcall districts add` reads it."""
+    """The district and its credentials, as in an email; `rollcall districts add` reads it."""
     district = provider.settings
     body = "".join(f"  {label + ':':<17}{value}\n" for label, value in credentials(provider).items())
     return f"{district.name}, OneRoster {district.version}\n{body}"

@@ -81,7 +81,7 @@ class EncodedRoster:
         return [row for row in rows if resource.view in self._renderer.views(row)] if resource.view else rows
 
     def _sorted(self, rows: list[Row], name: str, descending: bool) -> list[Row]:
-        """In Unicode order; rows without the member come last, in either order."""
+        """In Unicode order; rows without the member are last, in either order."""
         values = [(one(self._renderer.fields(row), name), row) for row in rows]
         having = [(value, row) for value, row in values if value is not None]
         having.sort(key=lambda pair: pair[0], reverse=descending)

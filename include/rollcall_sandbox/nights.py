@@ -28,7 +28,7 @@ _Ending = Callable[[Person, list[Person]], None]
 
 @dataclass(slots=True)
 class Group:
-    """The people something happened to, and the guardians who came or went with them."""
+    """The affected people, and the guardians who were added or removed with them."""
 
     people: list[Person] = field(default_factory=list)
     family: list[Person] = field(default_factory=list)
@@ -71,7 +71,7 @@ class _NightWork:
         self._scale = settings.students / _OF_STUDENTS * settings.bustle
         self._guardians = settings.guardians
         self._dice = Dice(settings.app, settings.seed, "night", number)
-        # Records say milliseconds, and a night is never before the moment it was asked for.
+        # Records have milliseconds, and a night is never before the request for it.
         stamp = at.astimezone(UTC) + timedelta(microseconds=999)
         self.night = Night(number, stamp.replace(microsecond=stamp.microsecond // 1000 * 1000))
         self._date = at.date()
@@ -141,7 +141,7 @@ class _NightWork:
         self._roster.demographics.pop(person.number, None)
 
     def _part(self, student: Person, end: _Ending, family: list[Person]) -> None:
-        """Take a student away from their guardians; who has no other child here goes in the same manner."""
+        """Take a student away from their guardians; those without another child here leave too."""
         for number in student.agents:
             guardian = self._roster.people[number]
             guardian.agents.remove(student.number)

@@ -43,7 +43,7 @@ def _lines(providers: Iterable[Provider], origin: str) -> Iterator[str]:
     for provider in providers:
         yield from _district(provider, origin)
     yield "<h2>Add another district</h2>"
-    yield "<p>Any name makes a district, the same for the same name. In a terminal of its own:"
+    yield "<p>Every name makes a district, always the same one. In another terminal:"
     yield "<pre>rollcall sandbox elm --port 8490 | tee elm.txt</pre><p>and then in another:"
     yield "<pre>rollcall districts add elm elm.txt</pre>"
     yield "<h2>Quirks</h2>"

@@ -1,6 +1,6 @@
 """The nested lists of OneRoster, the classes of a school or the students of a class, as joins (reference section 1.2).
 
-A parent nobody knows has an empty list: the specification declares no 404 for these paths.
+An unknown parent has an empty list: the specification declares no 404 for these paths.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _FIRST_STAFF_NUMBER = 2001
 
 
 class Registrar:
-    """Enters people into a roster, each with a GUID, a login nobody else has, and the time `when` says.
+    """Enters people into a roster, each with a GUID, a unique login, and the time from `when`.
 
     :param domain: the district's own, under the reserved top-level domain `example`.
     """
@@ -96,7 +96,7 @@ class Registrar:
         return person
 
     def _login(self, person: Person) -> str:
-        """The part before the @ of a school address, the same for nobody else in the district."""
+        """The part before the @ of a school address, unique in the district."""
         name = f"{plain(person.given)}.{plain(person.family)}"
         count = self._roster.next(f"login {name}", 1)
         return name if count == 1 else f"{name}{count}"
@@ -205,6 +205,6 @@ def share_and_lose_emails(dice: Dice, families: list[Family], people: dict[int, 
 
 
 def _family_email(family: Family, people: dict[int, Person]) -> str | None:
-    """The first address of a guardian who is not employed here: nobody's work address becomes a child's."""
+    """The first address of a guardian who is not employed here: a work address never becomes a child's."""
     guardians = (people[number] for number in family.children[0].agents)
     return next((guardian.email for guardian in guardians if guardian.email and guardian.identifier is None), None)

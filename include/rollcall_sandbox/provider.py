@@ -46,7 +46,7 @@ class Route(NamedTuple):
 
 
 class Provider:
-    """A district as its clients meet it. Nights and quirks may come from another thread than the server's.
+    """A district as its clients see it. Nights and quirks may be set from another thread than the server's.
 
     :param origin: scheme, host and port at which it is served, for the hrefs in its records.
     :param host: the gauge of open requests shared with the sandbox's other districts.

@@ -42,7 +42,7 @@ _OF_LISTS = ("=", "!=", "~")
 
 
 def parse(text: str, members: Members, render: Render) -> Predicate:
-    """The predicate a filter stands for.
+    """The predicate of a filter.
 
     :param members: of the collection, in the provider's version.
     :param render: makes a row's members, for filters on others than `status` and `dateLastModified`.
@@ -99,7 +99,7 @@ def _compared(compare: Callable[[Any, Any], bool], found: str | None, value: str
 
 
 def one(fields: Fields, dotted: str) -> str | None:
-    """A record's text under a name, if it has one; a dotted name may also be a key of `metadata` as it stands."""
+    """A record's text under a name, if it has one; a dotted name may also be a whole key of `metadata`."""
     name, _, rest = dotted.partition(".")
     value = fields.get(name)
     if rest and isinstance(value, dict):
@@ -147,7 +147,7 @@ class PageQuery(NamedTuple):
 def page_query(query_string: str, members: Members, version: str) -> PageQuery:
     """Read a collection's query.
 
-    A field to sort by that is none is ignored, as both versions allow: the order is then the provider's own.
+    An unknown sort field is ignored, as both versions allow: the order is then the provider's own.
 
     :raises Refused: 400 `invaliddata`, for a limit below 1, an offset below 0, one that is not a whole number, or an
         `orderBy` that is neither `asc` nor `desc`; or as :func:`selected` does.
@@ -171,7 +171,7 @@ def page_query(query_string: str, members: Members, version: str) -> PageQuery:
 def selected(query_string: str, members: Members, version: str) -> tuple[str, ...]:
     """The requested members of a single record. Empty: all.
 
-    :raises Refused: 400 `invalid_selection_field` for a blank list, and in 1.2 for a name that is none; 1.1 then gives
+    :raises Refused: 400 `invalid_selection_field` for a blank list, and in 1.2 for an unknown name; 1.1 then gives
         all members.
     """
     query = dict(parse_qsl(query_string, keep_blank_values=True))

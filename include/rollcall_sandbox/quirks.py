@@ -19,7 +19,7 @@ from rollcall_sandbox.quirks_records import RECORDS
 # Providers by name: the switches that make the sandbox behave like one, and how its connections are set up.
 #
 # Sources: rostering practice section 2.1, OneRoster reference section 10. A provider whose only oddities are not seen
-# by a client has no bundle. Blackbaud's cap is known to be silent, its number is not; 1,000 stands for it.
+# by a client has no bundle. Blackbaud's cap is silent and its number unknown; 1,000 is assumed.
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Bundle:
 
 BUNDLES = {
     "campus-1.1": Bundle(
-        "Infinite Campus, OneRoster 1.1: a record per role, people without an account never come",
+        "Infinite Campus, OneRoster 1.1: a record per role, people without an account are not sent",
         ("accounts-only",), "1.1", {"auth": "oauth1"},
     ),
     "campus-1.2": Bundle(
@@ -72,7 +72,7 @@ BUNDLES = {
     "synergy": Bundle(
         "Synergy: credentials in the form, dates without a zone", ("token-wants-body", "naive-dates")
     ),
-    "blackbaud": Bundle("Blackbaud: errors without a word, a silent cap", ("bare-errors", "clamp-1000")),
+    "blackbaud": Bundle("Blackbaud: errors without a message, a silent cap", ("bare-errors", "clamp-1000")),
     "timeback": Bundle(
         "Timeback: 3,000 rows a page, the total in the body, deleted is `inactive`",
         ("clamp-3000", "total-in-body", "status-inactive"), "1.2",
@@ -81,7 +81,7 @@ BUNDLES = {
     "edsembli": Bundle("Edsembli: one address for all, tenant and key in headers", ("headers-required",)),
     "uk-1.1": Bundle("UK servers of 1.1: NULL as text", ("email-null-text",), "1.1"),
     "oneroster-1.0": Bundle(
-        "what is left of 1.0: deleted is `inactive`, the district is `local`",
+        "remains of 1.0: deleted records are `inactive`, the district is `local`",
         ("status-inactive", "district-is-local"), "1.1",
     ),
 }  # fmt: skip
@@ -92,9 +92,9 @@ QUIRKS: Mapping[str, Quirk] = PAGING | RECORDS | FLAWS | FAULTS | ACCESS | HOSTI
 
 
 def known(names: Iterable[str], version: str) -> frozenset[str]:
-    """The single switches that names of switches and of providers stand for.
+    """Resolve names of switches and providers to single switches.
 
-    :raises RollcallError: `sandbox_quirk` for a name that is none, naming the valid ones; for one of another version;
+    :raises RollcallError: `sandbox_quirk` for an unknown name, with the valid ones; for one of another version;
         and for two that contradict each other.
     """
     chosen: set[str] = set()
@@ -120,7 +120,7 @@ def _check_version(name: str, is_right: bool, version: str) -> None:
     if not is_right:
         raise RollcallError(
             "sandbox_quirk",
-            f'"{name}" is nothing a provider of OneRoster {version} does.',
+            f'No provider of OneRoster {version} has the quirk "{name}".',
             remedy="Give the district the other version, or leave the quirk out.",
         )
 

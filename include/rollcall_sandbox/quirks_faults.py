@@ -1,4 +1,4 @@
-"""Quirks of answers that fail: refusals that pass, broken bodies, pages that are not JSON, and slowness.
+"""Quirks of failing responses: temporary refusals, broken bodies, pages that are not JSON, and delays.
 
 What fails "twice" fails for the first two requests of each collection's pages, and is well from the third on.
 """
@@ -28,11 +28,11 @@ ACCESS = {
         group="token ends",
     ),
     "token-403-without-a-word": Quirk(
-        f"a token is good for {TOKEN_REQUESTS} requests; 403 then says nothing about it", "API gateways",
+        f"a token is good for {TOKEN_REQUESTS} requests; 403 does not say why", "API gateways",
         group="token ends",
     ),
     "unknown-scopes-refused": Quirk(
-        "a token request with a scope nobody knows is refused, also next to known ones", "strict token servers"
+        "a token request with an unknown scope is refused, also together with known ones", "strict token servers"
     ),
     "sha1-only": Quirk(
         "signatures of HMAC-SHA1 only are accepted", "classic connections of OneRoster 1.1", versions=V1P1
@@ -52,16 +52,16 @@ ACCESS = {
     "token-wants-scope": Quirk("a token request without a scope is refused", "Aeries"),
     "token-at-base": Quirk("the Token URL is {base}/token", "Aeries", group="token address"),
     "token-at-oauth": Quirk("the Token URL is {base}/oauth/access_token", "PowerSchool", group="token address"),
-    "cookies-required": Quirk("the cookie set with the token has to come with every request", "Infinite Campus"),
-    "headers-required": Quirk("X-Tenant and X-Api-Key have to come with every request", "Edsembli"),
+    "cookies-required": Quirk("every request must carry the cookie that was set with the token", "Infinite Campus"),
+    "headers-required": Quirk("every request must carry X-Tenant and X-Api-Key", "Edsembli"),
     "clock-minutes-off": Quirk(
         f"the provider's clock, and its Date header, are {CLOCK_MINUTES} minutes ahead", "any server without NTP"
     ),
     "expired-connection": Quirk("401: the connection has expired", "Infinite Campus 1.1", versions=V1P1),
-    "bare-errors": Quirk('errors say {"imsx_codeMajor":"failure"} and no more', "Blackbaud"),
-    "orgs-only": Quirk("/schools answers 404, /orgs has the schools", "connections of Infinite Campus"),
+    "bare-errors": Quirk('errors contain only {"imsx_codeMajor":"failure"}', "Blackbaud"),
+    "orgs-only": Quirk("/schools returns 404, /orgs has the schools", "connections of Infinite Campus"),
     "login-page-at-base": Quirk(
-        "every path of the host that is none of the service answers 200 with a login page", "Infinite Campus"
+        "every other path of the host returns 200 with a login page", "Infinite Campus"
     ),
     "service-at-base": Quirk(
         "the Base URL is the service: it ends in /rostering/v1p2", "Infinite Campus before 2235", group="address",
@@ -127,7 +127,7 @@ def _too_many(retry_after: Callable[[], str] | None) -> Callable[[HttpResponse],
 
 
 def _latin_1(reply: HttpResponse) -> None:
-    """In ISO-8859-1, and said so; letters it does not have are JSON's own escapes."""
+    """In ISO-8859-1, as the header says. Other letters are JSON escapes."""
     reply.body = reply.body.decode().encode("iso-8859-1", "backslashreplace")
     reply.media_type = "application/json;charset=ISO-8859-1"
 
@@ -168,36 +168,36 @@ def _past_page_one(request: PageRequest, reply: HttpResponse) -> None:
 
 FAULTS = {
     f"http-{status}": Quirk(
-        f"the first two requests of a collection answer {status}", "any under load", group="refusals",
+        f"the first two requests of a collection return {status}", "any under load", group="refusals",
         changes_response=_first(_TIMES, _page(status)),
     )
     for status in (500, 502, 503, 504)
 } | {
     "http-503-always": Quirk(
-        "every collection answers 503", "any under maintenance", group="refusals", changes_response=_always(_page(503))
+        "every collection returns 503", "any under maintenance", group="refusals", changes_response=_always(_page(503))
     ),
     "http-503-past-page-one": Quirk(
-        "every page but a collection's first answers 503", "any under maintenance", group="refusals",
+        "every page except a collection's first returns 503", "any under maintenance", group="refusals",
         changes_response=_past_page_one,
     ),
     "http-429-seconds": Quirk(
-        "the first two requests of a collection answer 429 with Retry-After in seconds", "ClassLink", group="refusals",
+        "the first two requests of a collection return 429 with Retry-After in seconds", "ClassLink", group="refusals",
         changes_response=_first(_TIMES, _too_many(lambda: str(RETRY_AFTER_SECONDS))),
     ),
     "http-429-date": Quirk(
-        "the first two requests of a collection answer 429 with Retry-After as a date", "any", group="refusals",
+        "the first two requests of a collection return 429 with Retry-After as a date", "any", group="refusals",
         changes_response=_first(_TIMES, _too_many(_date)),
     ),
     "http-429-bare": Quirk(
-        "the first two requests of a collection answer 429 in HTML without Retry-After", "ClassLink", group="refusals",
+        "the first two requests of a collection return 429 in HTML without Retry-After", "ClassLink", group="refusals",
         changes_response=_first(_TIMES, _too_many(None)),
     ),
     "firewall-page": Quirk(
-        "collections answer 403 with the page of a firewall", "any behind a web application firewall",
+        "collections return 403 with the page of a firewall", "any behind a web application firewall",
         group="refusals", changes_response=_always(_page(403, _FIREWALL_PAGE)),
     ),
     "html-200-once": Quirk(
-        "the first request of a collection answers 200 with a login page", "single sign-on before the SIS",
+        "the first request of a collection returns 200 with a login page", "single sign-on before the SIS",
         group="body", changes_response=_first(1, _page(200, LOGIN_PAGE)),
     ),
     "html-200-always": Quirk(
@@ -209,15 +209,15 @@ FAULTS = {
         changes_response=_first(1, _truncated),
     ),
     "latin-1": Quirk(
-        "answers are in ISO-8859-1, as their Content-Type says", "exports in an 8-bit encoding",
+        "responses are in ISO-8859-1, as their Content-Type says", "exports in an 8-bit encoding",
         changes_response=_always(_latin_1),
     ),
     "drop-once": Quirk(
-        "the connection is closed in the middle of a collection's first answer", "any network", group="body",
+        "the connection is closed in the middle of a collection's first response", "any network", group="body",
         changes_response=_first(1, _cut),
     ),
     "drop-always": Quirk(
-        "the connection is closed in the middle of every answer", "any network", group="body",
+        "the connection is closed in the middle of every response", "any network", group="body",
         changes_response=_always(_cut),
     ),
     "slow-answers": Quirk(

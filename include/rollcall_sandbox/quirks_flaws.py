@@ -37,18 +37,18 @@ def _nul(collection: str, fields: Fields) -> bytes:
 
 
 def _lone_surrogate(collection: str, fields: Fields) -> bytes:
-    """JSON can say half of a pair; no UTF-8 text can."""
+    """JSON can contain half of a surrogate pair, UTF-8 cannot."""
     name = _NAMES[collection]
     return _encode(fields | {name: f"{fields[name]}\ue000"}).replace("\ue000".encode(), rb"\ud83d")
 
 
 def _nan(_: str, fields: Fields) -> bytes:
-    """What Python's own encoder writes for a number that is none."""
+    """Python's encoder writes NaN, which JSON does not allow."""
     return json.dumps(fields | {"metadata": {"gpa": float("nan")}}).encode()
 
 
 def _deep_metadata(_: str, fields: Fields) -> bytes:
-    """Deeper than any decoder goes."""
+    """Deeper than any decoder reads."""
     return _encode(fields | {"metadata": "@"}).replace(b'"@"', b'{"a":' * _LEVELS + b"1" + b"}" * _LEVELS)
 
 

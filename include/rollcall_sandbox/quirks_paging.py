@@ -1,4 +1,4 @@
-"""Quirks of paging: how long pages are, what is said about the total, and how rows move while they are read."""
+"""Quirks of paging: page sizes, totals, links, and rows that move while they are read."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _page_one_again(page: PageResponse) -> None:
 
 
 def _row_comes(*, always: bool) -> Callable[[PageRequest, list[Row]], list[Row]]:
-    """The first row was entered after page one had been read: what stood on a page stands one place later."""
+    """The first row was added after page one was read, so every later row moves one place down."""
 
     def arranges(request: PageRequest, rows: list[Row]) -> list[Row]:
         is_missing = request.offset == 0 and (always or request.later_pages == 0)
@@ -93,7 +93,7 @@ def _row_comes(*, always: bool) -> Callable[[PageRequest, list[Row]], list[Row]]
 
 
 def _row_goes(request: PageRequest, rows: list[Row]) -> list[Row]:
-    """A row stood before all others while page one was read: what comes after it stands one place earlier."""
+    """A row before all others disappears after page one was read, so every later row moves one place up."""
     return [*rows[-1:], *rows] if request.offset == 0 and request.later_pages == 0 else rows
 
 
@@ -200,7 +200,7 @@ PAGING = {
         arranges=_row_goes,
     ),
     "cut-off": Quirk(
-        f"people end after {_MOST_PEOPLE} rows, whatever the total says",
+        f"people end after {_MOST_PEOPLE} rows, whatever the total is",
         "servers that cut a list off at 1,000 or 5,000 rows",
         changes_page=_cut_off,
     ),
@@ -211,7 +211,7 @@ PAGING = {
         arranges=_unstable,
     ),
     "duplicate-rows": Quirk(
-        f"the first {_DOUBLED} rows stand at the end once more, and are counted", "any", arranges=_doubled
+        f"the first {_DOUBLED} rows are repeated at the end, and are counted", "any", arranges=_doubled
     ),
     "nothing-left-empty": Quirk(
         "200 with an empty body where a filter leaves nothing", "servers by hand", group="nothing left",
@@ -230,7 +230,7 @@ PAGING = {
     ),
     "filter-ignored": Quirk("the filter is ignored", "HelloID's field notes", changes_request=_filter_ignored),
     "other-envelopes": Quirk(
-        "lists come under other names: users as `students`, orgs as `schools`, academicSessions as `terms`",
+        "lists have other names: users as `students`, orgs as `schools`, academicSessions as `terms`",
         "Masterjx9's server, Microsoft's collection",
         group="envelope",
         changes_page=_other_envelope,
@@ -238,7 +238,7 @@ PAGING = {
     "bare-list": Quirk(
         "a list without an object around it", "servers by hand", group="envelope", changes_page=_bare_list
     ),
-    "missing-envelope": Quirk("/users answers 200 with {}", "ClassLink", group="envelope", changes_page=_no_envelope),
+    "missing-envelope": Quirk("/users returns 200 with {}", "ClassLink", group="envelope", changes_page=_no_envelope),
     "status-block": Quirk(
         "the body has a list `statusInfoSet` next to the records", "RIC One", versions=frozenset({"1.1"}),
         changes_page=_status_block,

@@ -1,4 +1,4 @@
-"""Quirks of records: which of them come, and how their members are written."""
+"""Quirks of records: which are sent, and how their members are written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rollcall_sandbox.versions import VOCABULARY, Members
 #: The members that are dates.
 _DATES = ("beginDate", "endDate", "startDate", "birthDate")
 
-# Rows that come -------------------------------------------------------------------------------------------------------
+# Rows that are sent -----------------------------------------------------------------------------------------------
 
 
 def _no_orgs(_: Roster, row: Row) -> bool:
@@ -45,7 +45,7 @@ def _with_account(_: Roster, row: Row) -> bool:
 
 
 def _accounts_lost(_: Roster, row: Row) -> bool:
-    """Without three in ten students. Not even a tombstone comes of one who has no account."""
+    """Without three in ten students. A student without an account gets no tombstone either."""
     is_student = isinstance(row.record, Person) and row.record.grade is not None
     return not is_student or crc32(row.sourced_id.encode()) % 10 >= 3
 
@@ -268,7 +268,7 @@ def _kebab(collection: str) -> str:
 
 
 def _not_shared(collection: str) -> Quirk:
-    return Quirk(f"{collection} answer 403: the Data to Share does not include them", "Infinite Campus")
+    return Quirk(f"{collection} return 403: Data to Share does not include them", "Infinite Campus")
 
 
 def _writes(what: str, provider: str, writes: Callable[[str, Fields], None], **more: Any) -> Quirk:
@@ -277,29 +277,29 @@ def _writes(what: str, provider: str, writes: Callable[[str, Fields], None], **m
 
 RECORDS = {
     "empty-orgs": Quirk(
-        "orgs answer an empty list", "Infinite Campus with no school in scope", keeps=_no_orgs
+        "orgs return an empty list", "Infinite Campus with no school in scope", keeps=_no_orgs
     ),
     "empty-users": Quirk(
-        "users answer an empty list", "Infinite Campus before scheduling is done", keeps=_no_users
+        "users return an empty list", "Infinite Campus before scheduling is done", keeps=_no_users
     ),
     "school-scope": Quirk(
         "the middle schools are out of scope with all their people, some of them enrolled in classes elsewhere",
         "Infinite Campus", keeps=_in_scope,
     ),
     "accounts-only": Quirk(
-        "users without an enabled account never come, their enrollments do", "Infinite Campus",
+        "users without an enabled account are not sent, but their enrollments are", "Infinite Campus",
         keeps=_with_account,
     ),
     "accounts-lost": Quirk(
-        "three in ten students do not come any more, without a tombstone; their enrollments do", "Infinite Campus",
+        "three in ten students are no longer sent, without a tombstone; their enrollments are", "Infinite Campus",
         keeps=_accounts_lost,
     ),
     "no-tombstones": Quirk(
-        "what is deleted never comes", "Ed-Fi", group="tombstones",
+        "deleted records are not sent", "Ed-Fi", group="tombstones",
         keeps=_no_tombstone,
     ),
     "half-the-tombstones": Quirk(
-        "every second tombstone never comes", "Skyward", group="tombstones", keeps=_half_the_tombstones
+        "every second tombstone is not sent", "Skyward", group="tombstones", keeps=_half_the_tombstones
     ),
     "record-per-school": Quirk("one user record per person and school", "Ed-Fi", versions=V1P2),
     "odd-ids": Quirk("sourcedIds with `/`, `@`, a space, letters outside ASCII, 255 characters", "any"),
@@ -308,7 +308,7 @@ RECORDS = {
         "status is empty where it should be active", "bulk-loaded records", _status({"active": ""}), group="status"
     ),
     "status-inactive": _writes(
-        "what is deleted is `inactive`", "Timeback, OneRoster 1.0", _status({TOBEDELETED: "inactive"}), group="status"
+        "deleted records are `inactive`", "Timeback, OneRoster 1.0", _status({TOBEDELETED: "inactive"}), group="status"
     ),
     "status-mixed-case": _writes(
         "status is `Active` or `ToBeDeleted`", "several", _status({"active": "Active", TOBEDELETED: "ToBeDeleted"}),
@@ -316,12 +316,12 @@ RECORDS = {
     ),
     "json-booleans": _writes("booleans are JSON booleans", "servers after the 1.1 OpenAPI", _json_booleans),
     "nulls-for-absent": _writes("absent members are null", "Aeries", _nulls, group="absent"),
-    "missing-optional": _writes("only required members come", "any", _only_required, group="absent"),
+    "missing-optional": _writes("only required members are sent", "any", _only_required, group="absent"),
     "numbers-for-text": _writes(
-        "text of digits comes as a number", "servers by hand", _numbers, group="numbers"
+        "text of digits is sent as a number", "servers by hand", _numbers, group="numbers"
     ),
     "numbers-with-point": _writes(
-        "text of digits comes as a number with `.0`", "servers built on pandas", _numbers_with_point, group="numbers"
+        "text of digits is sent as a number with `.0`", "servers built on pandas", _numbers_with_point, group="numbers"
     ),
     "tokens-capitalized": _writes(
         "types, roles and other tokens begin with a capital: `School`, `GradingPeriod`", "Microsoft School Data Sync",
@@ -335,13 +335,13 @@ RECORDS = {
         "each role has a second entry that ends two days after it began", "systems that keep registrations",
         _registration_entries, versions=V1P2,
     ),
-    "scalar-for-list": _writes("a list of one text comes as the text", "servers by hand", _scalars),
+    "scalar-for-list": _writes("a list of one text is sent as the text", "servers by hand", _scalars),
     "ext-values": _writes("roles, class types and sexes with `ext:`", "any 1.2", _extended, versions=V1P2),
     "administrator-role": _writes(
         "principals and administrators have the role `administrator`, which 1.2 does not know", "Infinite Campus",
         _administrators, versions=V1P2,
     ),
-    "naive-dates": _writes("dateLastModified says no zone", "Synergy", _naive, group="dates"),
+    "naive-dates": _writes("dateLastModified has no time zone", "Synergy", _naive, group="dates"),
     "offset-dates": _writes("dateLastModified has an offset of six hours", "any", _with_offset, group="dates"),
     "dates-local-midnight": _writes(
         "a date is the midnight of Europe/Oslo, written in UTC", "systems east of UTC",
@@ -354,7 +354,7 @@ RECORDS = {
     "passwords": _writes("users carry a password", "ClassLink", _with_password),
     "empty-usernames": _writes("username is empty without an e-mail", "Ed-Fi", _without_username),
     "email-null-text": _writes("a missing e-mail is the text NULL", "UK 1.1 servers", _email_null, versions=V1P1),
-    "race-flags-when-true": _writes("a race flag comes only where it is true", "any but Ed-Fi", _races_when_true),
+    "race-flags-when-true": _writes("race flags are sent only if true", "any but Ed-Fi", _races_when_true),
     "schools-are-departments": _writes("schools have the type `departments`", "Rediker", _departments),
     "district-is-local": _writes("the district has the type `local`", "OneRoster 1.0", _local),
     "staff-without-identifier": _writes("staff have no identifier", "Skyward", _staff_without_identifier),

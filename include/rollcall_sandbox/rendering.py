@@ -39,7 +39,7 @@ Fields = dict[str, Any]
 class Style(NamedTuple):
     """What a provider does to all its records alike.
 
-    :param base: what stands before `/orgs/…` in hrefs: the absolute URL of the service, or Aeries's `~/ims/…`.
+    :param base: what precedes `/orgs/…` in hrefs: the absolute URL of the service, or Aeries's `~/ims/…`.
     :param odd_ids: sourcedIds hold all that OneRoster allows, and what it does not.
     :param per_school: a person is one record per school (Ed-Fi; 1.2 only).
     """

@@ -24,7 +24,7 @@ class SandboxDistrict:
     :param seed: another seed, another district under the same name.
     :param auth: `oauth2` (client credentials), `oauth1` (OneRoster 1.1 only), or `bearer` (the secret is the token).
     :param demographics: whether the district ticked demographics among the data to share; if not, they answer 403.
-    :param quirks: names of switches and providers, :mod:`rollcall_sandbox.quirks`; kept as the switches they stand for.
+    :param quirks: names of switches and providers, :mod:`rollcall_sandbox.quirks`; stored as single switches.
     :param token_seconds: how long an OAuth 2 token is good for.
     :param nights: how many nights have passed when the sandbox opens.
     :param guardians: whether children's guardians are among the users; else only those employed here.
@@ -80,7 +80,7 @@ class SandboxDistrict:
 
     @property
     def domain(self) -> str:
-        """The district's e-mail domain, under a top-level domain that nobody can own (RFC 2606)."""
+        """The district's email domain, under a reserved top-level domain (RFC 2606)."""
         return f"{self.app.replace('_', '-')}.example"
 
     @property

@@ -1,7 +1,7 @@
 """Courses, classes, who teaches them and who sits in them.
 
 The students of a grade are divided into cohorts of about 24 with the same core classes at different periods; electives
-mix the cohorts. Teachers are hired as classes need them, so that nobody teaches two classes in one period.
+mix the cohorts. Teachers are hired as classes need them, so no one teaches two classes in one period.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class RequestLog:
 
     @contextmanager
     def request(self, path: str) -> Iterator[None]:
-        """Count a request for as long as it is open; an empty path stands for the token endpoint."""
+        """Count a request for as long as it is open; an empty path is the token endpoint."""
         if path:
             self._requests[path] += 1
         else:
@@ -119,7 +119,7 @@ def _orphans(records: EncodedRoster, users: list[Row]) -> int:
 
 
 def _night(records: EncodedRoster, renderer: Renderer, night: Night) -> dict[str, Any]:
-    """`count` is of people; `sourced_ids` and `family` (guardians who came or went with them) are of user records.
+    """`count` is of people; `sourced_ids` and `family` (guardians added or removed with them) are of user records.
 
     `changed` counts, per collection, what is modified at or after the night: what a delta from there shows.
     """
