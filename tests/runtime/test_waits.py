@@ -86,6 +86,12 @@ def test_the_thread_that_reports_ends_with_the_last_wait_and_begins_again():
         assert f"wait {number} for 0 s" in said
 
 
+def test_a_child_that_is_forked_during_a_wait_has_none(waits, clock):
+    with waits.waiting("users: no answer"):
+        waits.reset()  # as the child does
+        assert _after(waits, clock, 60) == []
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (300, "5 min"), (4200, "1 h 10 min"), (3600, "1 h")]
 )

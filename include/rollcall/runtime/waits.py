@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 INTERVAL = 10.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Wait:
     """One thing a thread waits for.
 
@@ -74,9 +74,11 @@ class Waits:
             yield
         finally:
             with self._lock:
-                self._stacks[thread].remove(wait)
-                if not self._stacks[thread]:
-                    del self._stacks[thread]
+                stack = self._stacks.get(thread, [])  # empty in a child that was forked during the wait
+                if wait in stack:
+                    stack.remove(wait)
+                if not stack:
+                    self._stacks.pop(thread, None)
 
     @contextmanager
     def said_by(self, say: Callable[[str], None]) -> Iterator[None]:
