@@ -44,10 +44,7 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         listener = _listen(self.port)
         self.port = listener.getsockname()[1]
-        host = Gauge()
-        self._providers = {
-            district.app: Provider(district, self.origin, host, self._clock) for district in self.districts
-        }
+        self.start_over()
         config = uvicorn.Config(
             application(self._providers, self.origin),
             access_log=False,
@@ -74,6 +71,13 @@ class Sandbox:
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join()
+
+    def start_over(self) -> None:
+        """Replace every district by its first day, without quirks and without counted requests."""
+        host = Gauge()
+        self._providers.update(
+            {district.app: Provider(district, self.origin, host, self._clock) for district in self.districts}
+        )
 
     @property
     def origin(self) -> str:

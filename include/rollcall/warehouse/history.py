@@ -127,12 +127,16 @@ def _write_touched(
         return connection.execute(sa.text(_first(table, is_whole=is_whole)), params).rowcount
     listed_keys = ", ".join(f'"{key}"' for key in table.key)
     for column, owner in table.owners.items():
-        # a person or class that is added, missing or removed takes its dependents along, whose own rows did not change
+        # A person or class that goes missing, is found, removed, or returns takes its dependents along, whose own rows did
+        # not change. One that changed and has no history up to this moment was missing until now.
         connection.execute(
             sa.text(f"""
                 INSERT INTO touched_{name} ({listed_keys}, _change) SELECT {_columns(table.key, "r")}, 'owner'
                 FROM touched_{owner} o JOIN {STAGING}.{name} r ON r."{column}" = o.sourced_id
-                WHERE r.district_id = :district AND o._change IN ('missing', 'found', 'removed', 'returned')"""),
+                WHERE r.district_id = :district AND (o._change IN ('missing', 'found', 'removed', 'returned')
+                    OR o._change = 'changed' AND NOT EXISTS (
+                        SELECT FROM {HISTORY}.{owner} h WHERE h.district_id = :district
+                        AND h.sourced_id = o.sourced_id AND h._valid_to = :since))"""),
             params,
         )
     if not connection.execute(sa.text(f"SELECT EXISTS (SELECT FROM touched_{name})")).scalar_one():
