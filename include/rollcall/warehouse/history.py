@@ -127,8 +127,8 @@ def _write_touched(
         return connection.execute(sa.text(_first(table, is_whole=is_whole)), params).rowcount
     listed_keys = ", ".join(f'"{key}"' for key in table.key)
     for column, owner in table.owners.items():
-        # A person or class that goes missing, is found, removed, or returns takes its dependents along, whose own rows did
-        # not change. One that changed and has no history up to this moment was missing until now.
+        # A person or class that goes missing, is found, is removed, or returns takes its dependents along, whose own
+        # rows did not change. One that changed and has no history up to this moment was missing until now.
         connection.execute(
             sa.text(f"""
                 INSERT INTO touched_{name} ({listed_keys}, _change) SELECT {_columns(table.key, "r")}, 'owner'
