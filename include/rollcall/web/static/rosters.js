@@ -73,7 +73,7 @@
           const turn = ++newest;
           const place = document.getElementById(form.dataset.live);
           const body = new URLSearchParams(new FormData(form));
-          const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });
+          const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { accept: "text/html" } });
           const page = new DOMParser().parseFromString(await answer.text(), "text/html");
           if (turn !== newest) return;
           const shown = page.getElementById("live");
