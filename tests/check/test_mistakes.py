@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -169,8 +168,8 @@ def test_a_token_that_is_called_ended_is_not_data_to_share(checked, paste, provi
 @pytest.mark.parametrize(
     ("expires_on", "mistake", "values"),
     [
-        ("2026-11-20", "classic_key_ended", {"expires_on": date(2026, 11, 20)}),
-        ("2026-12-03", "classic_key_ends_soon", {"expires_on": date(2026, 12, 3), "days": "12 days"}),
+        ("2026-11-20", "classic_key_ended", {"expires_on": "November 20, 2026"}),
+        ("2026-12-03", "classic_key_ends_soon", {"expires_on": "December 3, 2026", "days": "12 days"}),
         (None, "classic_key_undated", {"title": "the connection oneroster_cedar"}),
     ],
     ids=["past", "soon", "not given"],

@@ -363,7 +363,7 @@ def test_credentials_past_their_day_say_so(provide, connect, said):
     with pytest.raises(CredentialsRefused) as refused:
         read(client)
 
-    assert "expired on 2020-07-01" in refused.value.remedy
+    assert "expired on July 1, 2020" in refused.value.remedy
 
 
 # -- bearer

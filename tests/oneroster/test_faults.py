@@ -395,7 +395,7 @@ def test_a_classic_key_that_is_refused_may_have_to_be_renewed(provide, connect, 
     unknown = refused_with(provide, connect, said, CredentialsRefused, **old)
     assert "after one year. Then the district clicks Renew there" in unknown.remedy
     ended = refused_with(provide, connect, said, CredentialsRefused, **old, expires_on=date(2020, 7, 1))
-    assert ended.remedy.startswith("They expired on 2020-07-01. The district clicks Renew on the connection's page")
+    assert ended.remedy.startswith("They expired on July 1, 2020. The district clicks Renew on the connection's page")
     assert "Digital Learning Applications Configuration" in ended.remedy
 
 

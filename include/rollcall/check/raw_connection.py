@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rollcall.check.steps import Diagnosis
+from rollcall.display.dates import format_date
 from rollcall.oneroster.connection import OneRosterConnection, environment_fields
 
 #: The beginning of all Client IDs and Consumer Keys of Infinite Campus, and of no secret.
@@ -117,9 +118,11 @@ class RawConnection:
             return
         days = (ends - today).days
         if days <= 0:
-            yield Diagnosis("classic_key_ended", {"expires_on": ends})
+            yield Diagnosis("classic_key_ended", {"expires_on": format_date(ends)})
         elif days <= _SOON_DAYS:
-            yield Diagnosis("classic_key_ends_soon", {"expires_on": ends, "days": f"{days} day{'s' * (days > 1)}"})
+            yield Diagnosis(
+                "classic_key_ends_soon", {"expires_on": format_date(ends), "days": f"{days} day{'s' * (days > 1)}"}
+            )
 
 
 def _is_token_url(url: str) -> bool:

@@ -18,7 +18,7 @@ from rollcall.cli.options import (
     retired_option,
     warehouse_option,
 )
-from rollcall.display.dates import format_instant
+from rollcall.display.dates import format_date, format_instant
 from rollcall.display.echo import echo, echo_data, echo_json
 from rollcall.landing.zone import Landing
 from rollcall.model.tables import TABLES
@@ -69,7 +69,7 @@ def backfill(
             outcome = backfill_night(engine, settings, zone, night, every=every)
             outcomes.append(outcome)
             if not as_json:
-                echo(f"{outcome.district}  {outcome.night}  {outcome.result}: {outcome.message}")
+                echo(f"{outcome.district}  {format_date(night)}  {outcome.result}: {outcome.message}")
     if as_json:
         echo_json([outcome.plain() for outcome in outcomes])
     sys.exit(1 if any(outcome.result == "failed" for outcome in outcomes) else 0)

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from rollcall.display.dates import format_date
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.oneroster.errors import (
     CONNECTION_SCREEN,
@@ -39,11 +40,15 @@ _DISTRICT_VIEW = (
 _NO_LICENSE_NEEDED = "Rollcall reads rosters only. Every connection may share them without an additional license."
 
 
+def _expiry(connection: OneRosterConnection) -> str:
+    return format_date(connection.expires_on) if connection.expires_on else "an unknown date"
+
+
 def credentials_remedy(connection: OneRosterConnection) -> str:
     """The ID or the secret is refused, by the Token URL or as a request signature."""
     if connection.expired:
         return (
-            f"They expired on {connection.expires_on}. The district clicks Renew on {CONNECTION_SCREEN}. Then store "
+            f"They expired on {_expiry(connection)}. The district clicks Renew on {CONNECTION_SCREEN}. Then store "
             f"the new values in {connection.title}, with the new `expires_on`."
         )
     compare = (
