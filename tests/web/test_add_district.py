@@ -173,6 +173,8 @@ def test_a_wrong_secret_shows_what_to_do_and_saving_needs_a_reason(browse, sandb
     failed = client.get(f"{draft}/test").text
     assert outcomes(failed)["Sign-in"] == "fail"
     assert "What to do in Infinite Campus" in failed
+    assert "OneRoster connection of Birch: not working yet" in failed
+    assert "11 more steps" in failed
     assert client.get(f"{draft}/district").headers["location"] == f"{draft}/test"
     assert client.get(f"{draft}/review").headers["location"] == f"{draft}/district"
     assert client.post(f"{draft}/review").status_code == 422

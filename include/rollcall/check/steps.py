@@ -18,6 +18,9 @@ Outcome = Literal["pass", "fail", "warning", "skipped"]
 #: The step that warns about another copy of the connection. It is about our side only.
 OTHER_COPY = "other_copy"
 
+#: How the message of a step begins that could not be tried, because one before it failed.
+NOT_TRIED = "not tried"
+
 #: Steps whose title is not their name.
 _TITLES = {
     "connection": "Credentials",
@@ -144,7 +147,7 @@ class StepRunner:
     def skip_remaining(self, names: list[str]) -> None:
         """Record the steps that could not be tried."""
         done = {step.name for step in self.done}
-        why = f"not tried: {self.done[-1].name.replace('_', ' ')} failed"
+        why = f"{NOT_TRIED}: {self.done[-1].name.replace('_', ' ')} failed"
         self.done += [StepResult(why, "skipped").step(name, 0) for name in names if name not in done]
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -137,6 +138,19 @@ def propose_id(name: str) -> str:
     candidates = (made, *(f"{made}_{number}" for number in range(2, 1000)))
     folder = districts_folder()
     return next(one for one in candidates if not (folder / f"{one}.yaml").exists())
+
+
+_APPLICATION = re.compile(r"/oneroster/v1p[12]/([a-z][a-z0-9_-]*)/", re.IGNORECASE)
+
+
+def working_id(found: ParsedCredentials) -> str:
+    """The district's ID until its provider says its name: from the text, else from its address."""
+    if found.name:
+        return propose_id(found.name)
+    if application := _APPLICATION.search(found.base_url):
+        return propose_id(application[1])
+    labels = (urlsplit(found.base_url).hostname or "").split(".")
+    return propose_id(labels[-2] if len(labels) > 1 and not labels[-1].isdigit() else "")
 
 
 def parse_sites(lines: Iterable[str]) -> dict[str, str]:

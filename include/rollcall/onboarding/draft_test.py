@@ -17,7 +17,7 @@ from rollcall.district_edits.fields import compare
 from rollcall.district_edits.sites import schools_of
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.landing.zone import Landing
-from rollcall.onboarding.draft import FoundSchool, plain, propose_id
+from rollcall.onboarding.draft import FoundSchool, plain, propose_id, working_id
 from rollcall.onboarding.onboarding import DistrictOptions, Onboarding, check_replacement
 from rollcall.onboarding.preview_pull import pull_preview
 from rollcall.onboarding.recognition import ParsedCredentials
@@ -58,7 +58,7 @@ class DraftTest:
         """The district and its connection as they were found to work; None if they do not."""
         is_new = not self.district
         if is_new:
-            name = propose_id(self.found.name)
+            name = working_id(self.found)
             onboarding = Onboarding(name, DistrictOptions(), keep=False, watch=self._watch)
             district, found, recorded = onboarding.check(self.found, self.engine)
         else:

@@ -18,6 +18,7 @@ import jinja2
 from markupsafe import Markup, escape
 from starlette.requests import Request
 
+from rollcall.check.steps import NOT_TRIED
 from rollcall.display.dates import format_date, format_instant
 from rollcall.display.printable import printable_lines
 from rollcall.explain.formatting import pluralize
@@ -124,6 +125,7 @@ def _environment() -> jinja2.Environment:
         format_instant,
     )
     environment.filters.update({function.__name__: function for function in filters})
+    environment.tests["untried"] = lambda message: str(message).startswith(NOT_TRIED)
     environment.globals["static_version"] = _static_version()
     return environment
 
