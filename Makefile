@@ -2,7 +2,7 @@
 # Everything is installed into .venv from requirements.lock. Nothing else on the machine changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dbt docs bench test lint lock clean
+.PHONY: help setup demo up dbt docs screenshots bench test lint lock clean
 MAKEFLAGS += --no-print-directory
 
 # The Python for .venv, 3.11 to 3.13: make setup PYTHON=/path/to/python3.12
@@ -10,7 +10,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## create or update the virtual environment .venv
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
@@ -32,6 +32,9 @@ dbt: setup ## build and test the dbt package on the last demo's warehouse
 
 docs: setup ## build the documentation site into site/ and check every link
 	@$(BIN)/zensical build --clean --strict
+
+screenshots: setup ## take the pictures of the page Rosters for README and docs (needs Chromium, or `playwright install chromium`)
+	@$(BIN)/python -m rollcall_local.screenshots
 
 bench: setup ## compare speed with dlt, a script, and the floor, in one table (BENCH="--only rollcall" for a part)
 	@$(BIN)/python -m bench $(BENCH)

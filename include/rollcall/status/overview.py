@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from rollcall.display.dates import format_date
@@ -117,8 +118,8 @@ class Overview:
 
 _FOUND = f"""
     WITH file AS (
-        SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:enabled AS boolean[]),
-            CAST(:broken AS text[])) AS t(district_id, name, is_enabled, broken)
+        SELECT * FROM jsonb_to_recordset(CAST(:known AS jsonb))
+            AS t(district_id text, name text, is_enabled boolean, broken text)
     ), f AS (
         SELECT file.district_id, file.name, file.broken, v.published_as_of, v.published_night, v.run_status,
             v.started_at, v.waits_for, v.error_code, v.error_message, v.nights, coalesce(v.holds, 0) AS holds,
@@ -174,12 +175,8 @@ def overview(
     :param search: part of a name or ID.
     :param sort: a key of `SORTS`.
     """
-    listed = list(known)
     params = {
-        "ids": [one.district_id for one in listed],
-        "names": [one.name for one in listed],
-        "enabled": [one.is_enabled for one in listed],
-        "broken": [one.broken for one in listed],
+        "known": msgspec.json.encode(list(known)).decode(),
         "search": search.strip().lower(),
         "wanted": list(states),
         "states": list(STATES),

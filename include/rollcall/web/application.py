@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -26,6 +29,7 @@ from rollcall.web import (
     sync,
 )
 from rollcall.web.access import Access
+from rollcall.web.district_files import current_districts
 from rollcall.web.page import NotSignedIn
 from rollcall.web.safety import Safety
 
@@ -52,7 +56,7 @@ def create_app(access: Access) -> FastAPI:
 
     :raises RuntimeError: if a route does not declare the right it requires.
     """
-    app = FastAPI(title="Rosters", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Rosters", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_read_ahead)
     app.state.access = access
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     for router in ROUTERS:
@@ -65,6 +69,13 @@ def create_app(access: Access) -> FastAPI:
     app.add_exception_handler(RollcallError, _failed)
     app.add_middleware(Safety, unexpected=_unexpected)
     return app
+
+
+@asynccontextmanager
+async def _read_ahead(_app: FastAPI) -> AsyncIterator[None]:
+    """Reads the district files while the server starts, so that the first person does not wait for 13,000 of them."""
+    threading.Thread(target=current_districts, name="district files", daemon=True).start()
+    yield
 
 
 def _sign_in(request: Request, _error: Exception) -> Response:
