@@ -228,6 +228,26 @@ def test_an_id_that_cannot_be_is_refused(browse, sandbox, name):
     assert 'role="alert"' in answer.text
 
 
+def test_people_that_were_read_for_a_draft_go_with_it(browse, sandbox, nights, engine):
+    """Under another ID they are of no use; and a draft that nobody finishes ends after a day."""
+    client = browse("admin")
+    for name, is_abandoned in (("birch", True), ("beech", False)):
+        draft = after_test(client, sandbox, BIRCH)
+        until(client, f"{draft}/district")
+        assert len(nights.landing.pulls("birch")) == 1
+        follow(client, f"{draft}/district", name="Birch", district=name, timezone="UTC")
+        follow(client, f"{draft}/sites", mapping="own")
+        if is_abandoned:
+            with engine.begin() as connection:
+                connection.execute(sa.text("UPDATE roster_ops.drafts SET created_at = now() - interval '25 hours'"))
+            assert client.get(f"{draft}/review").status_code == 404
+            follow(client, "/rosters/add", text=text_of(sandbox, BIRCH))
+            assert nights.landing.pulls("birch") == []
+        else:
+            follow(client, f"{draft}/review")
+            assert nights.landing.pulls("birch") == []
+
+
 def test_an_existing_connection_is_replaced_only_if_confirmed(browse, sandbox):
     client = browse("admin")
     body = {"connection_id": "oneroster_birch", "conn_type": "oneroster", "host": "http://127.0.0.1:1/"}

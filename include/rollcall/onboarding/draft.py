@@ -69,6 +69,7 @@ class DraftState(msgspec.Struct, frozen=True, kw_only=True):
     :param profile: what a passed check stores of the provider, once the district has its ID.
     :param people: whether people were read after the check, and how far.
     :param people_error: why they could not be read.
+    :param pulled: the pull they are in: the district's ID when they were read, and the pull's ID.
     :param facts: the username fields compared on these people.
     :param reason: why the person continued without a passed check.
     :param is_stored: whether Airflow has the connection already, because the file could not be written.
@@ -88,6 +89,7 @@ class DraftState(msgspec.Struct, frozen=True, kw_only=True):
     people: Literal["", "reading", "ready", "failed"] = ""
     people_rows: int = 0
     people_error: str = ""
+    pulled: tuple[str, str] | None = None
     facts: list[FieldFacts] = []
     reason: str = ""
     is_stored: bool = False

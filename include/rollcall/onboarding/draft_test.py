@@ -98,7 +98,7 @@ class DraftTest:
         """Schools with head-counts, and the username fields compared on real people. Nothing is published."""
         try:
             with redact_errors("reading", district=district.district):
-                self._pull(district, found)
+                pull_id = self._pull(district, found)
                 with current_roster(self.engine, district, self.landing) as roster:
                     schools, facts = schools_of(roster).schools, compare(roster)
         except RollcallError as error:
@@ -116,9 +116,10 @@ class DraftTest:
             for school in schools
             if school.type == "school" or school.students or school.staff
         ]
-        self._save(people="ready", schools=shown, facts=facts)
+        self._save(people="ready", schools=shown, facts=facts, pulled=(district.district, pull_id))
 
-    def _pull(self, district: District, found: ParsedCredentials) -> None:
+    def _pull(self, district: District, found: ParsedCredentials) -> str:
+        """The pull's ID."""
         read: dict[str, int] = {}
 
         def progress(
@@ -132,7 +133,9 @@ class DraftTest:
             read[collection] = rows
             self._save(people_rows=sum(read.values()))
 
-        pull_preview(district, found.raw_connection(district.connection_id), self.engine, self.landing, progress)
+        raw = found.raw_connection(district.connection_id)
+        pulled = pull_preview(district, raw, self.engine, self.landing, progress)
+        return pulled.folder.path.rpartition("pull=")[2]
 
     def _save(self, **changed: Any) -> None:
         self.save(plain(**changed), None)

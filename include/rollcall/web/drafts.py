@@ -66,7 +66,7 @@ def create_draft(page: Page, found: ParsedCredentials) -> str:
             connection, district=page.district_id, by=page.user.get_name(), sealed=sealed, state=plain(status="entered")
         )
     for state in expired:
-        delete_pull(str(state.get("proposed", "")))
+        delete_pull(DraftState.of(state))
     return draft_id
 
 
@@ -128,10 +128,13 @@ def _run(test: DraftTest) -> None:
         log.error("The test of a draft ended: %s", error)
 
 
-def delete_pull(district: str) -> None:
-    """Delete what was read for a draft, unless the district exists by now."""
-    if district and not (districts_folder() / f"{district}.yaml").exists():
-        DistrictFolder(default_landing(), district).delete()
+def delete_pull(state: DraftState) -> None:
+    """Delete the people that were read for a draft, unless the district exists by now and decides on them."""
+    if state.pulled is None:
+        return
+    district, pull_id = state.pulled
+    if not (districts_folder() / f"{district}.yaml").exists():
+        DistrictFolder(default_landing(), district).delete_pull(pull_id)
 
 
 def entered(page: Page, before: ParsedCredentials) -> tuple[ParsedCredentials, str]:

@@ -107,7 +107,7 @@ def save_district(page: Page, opened: OpenDraft, *, replace: bool) -> Saved:
             drafts.delete(connection, opened.draft_id)
             district_file.write_new(path, text)
     if state.proposed != district.district:
-        delete_pull(state.proposed)
+        delete_pull(state)
     page.access.parse_dag_file(dag_file(district.district))
     return Saved(district.district, is_written)
 
