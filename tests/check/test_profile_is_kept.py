@@ -149,7 +149,7 @@ def test_plain_lines_where_there_is_no_terminal(run):
     done = run()
     assert (done.exit_code, done.stderr) == (0, NOT_KEPT)
     lines = done.stdout.splitlines()
-    assert lines[0] == "Maple Unified School District (oneroster_maple)"
+    assert lines[0] == "Maple Unified School District (oneroster_maple, AIRFLOW_CONN_ONEROSTER_MAPLE)"
     assert re.fullmatch(r"  pass     connection +\d+ ms  Client ID and Client Secret, OneRoster 1\.2", lines[1])
     assert lines[-1] == "  passed"
 
@@ -186,7 +186,7 @@ def test_a_connection_that_is_not_there_is_a_failed_step(run, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_ONEROSTER_MAPLE")
     done = CliRunner().invoke(command, ["maple"])
     assert done.exit_code == 1
-    assert "Connection oneroster_maple is missing: AIRFLOW_CONN_ONEROSTER_MAPLE is not set." in done.stdout
+    assert "There is no connection oneroster_maple: AIRFLOW_CONN_ONEROSTER_MAPLE is not set" in done.stdout
 
 
 def test_a_district_that_is_not_there(run):
