@@ -36,6 +36,8 @@ def districts(tmp_path, monkeypatch):
         ("people maple", "rollcall people list maple"),
         ("people maple username ada a.b", "rollcall people set-username maple ada a.b"),
         ("people undecide maple ada", "rollcall people clear maple ada"),
+        ("holds show maple-users", "rollcall holds show maple maple-users"),
+        ("holds approve maple-users --reason gone", "rollcall holds approve maple maple-users"),
         ("maple sync --full", "rollcall sync maple --full"),
         ("maple", "Choose from: backfill, check"),
         ("synk maple", "rollcall sync maple"),

@@ -143,7 +143,6 @@ def test_a_hold_is_named_after_its_district(held, run):
     for name in ((), ("users",), ("elm-us",), (hold_id,)):
         assert json.loads(run("show", "elm", *name, "--json").output)["hold_id"] == hold_id
     for arguments, code, told in (
-        (("show", "elm-users"), "district_unknown", f"elm {hold_id}"),
         (("show", "elms"), "district_unknown", "folder of your districts"),
         (("list", "oak"), "district_unknown", "folder of your districts"),
         (("approve", "elm", "classes", "--reason", "x"), "no_such_hold", "rollcall holds list"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollcall.cli.grammar import CommandGroup, district_argument, examples, optional_district_argument
+from rollcall.cli.grammar import CommandGroup, DistrictType, examples, optional_district_argument
 from rollcall.cli.options import json_option, open_warehouse, retired_option, warehouse_option
 from rollcall.display.echo import echo_json
 
@@ -33,6 +33,18 @@ def holds() -> None:
     """
 
 
+def _require_district(context: click.Context, _parameter: click.Parameter, district: str) -> str:
+    """Refuse the order of an older version, HOLD alone. No district's ID has a hyphen, and every hold's ID has."""
+    name, hyphen, _ = district.partition("-")
+    if hyphen and not district.endswith((".yaml", ".yml")) and "/" not in district:
+        verb = context.info_name
+        raise click.UsageError(f"The district comes before the hold: rollcall holds {verb} {name} {district}", context)
+    return district
+
+
+_district_argument = click.argument("district", type=DistrictType(), callback=_require_district)
+
+
 @holds.command("list", epilog=examples("holds list", "holds list maple"))
 @optional_district_argument
 @json_option
@@ -51,7 +63,7 @@ def list_(district: str | None, as_json: bool, warehouse: str | None) -> None:
 
 
 @holds.command(epilog=examples("holds show maple", "holds show maple users"))
-@district_argument
+@_district_argument
 @click.argument("hold", default="")
 @json_option
 @warehouse_option
@@ -74,7 +86,7 @@ def show(district: str, hold: str, as_json: bool, warehouse: str | None) -> None
 
 
 @holds.command(epilog=examples('holds approve maple users --reason "graduated"', _APPROVE_PART))
-@district_argument
+@_district_argument
 @click.argument("hold", default="")
 @click.option("--reason", required=True, help="Why. Kept with the hold.")
 @retired_option("--because", "--reason")
@@ -106,7 +118,7 @@ def approve(
 
 
 @holds.command(epilog=examples('holds reject maple users --reason "The office says they are there"'))
-@district_argument
+@_district_argument
 @click.argument("hold", default="")
 @click.option("--reason", required=True, help="Why. Kept with the hold.")
 @retired_option("--because", "--reason")

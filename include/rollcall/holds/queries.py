@@ -126,13 +126,6 @@ def find_hold_of(connection: sa.Connection, district: str, name: str = "") -> Ho
 
     :raises ActionRequired: `district_unknown`, `no_open_hold`, `no_such_hold`, `ambiguous_hold`.
     """
-    if "-" in district and not name:  # the order of an older version: HOLD alone
-        named = find_hold(connection, district)
-        raise ActionRequired(
-            "district_unknown",
-            f"{district!r} is a hold, not a district.",
-            remedy=f"Name the district first: {named.command_arguments}",
-        )
     district = known_district(connection, district)
     if name:
         return find_hold(connection, name if name.startswith(f"{district}-") else f"{district}-{name}")
