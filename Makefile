@@ -2,7 +2,7 @@
 # Everything is installed into .venv from requirements.lock. Nothing else on the machine changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dbt docs screenshots bench test lint lock clean
+.PHONY: help setup demo up dbt docs screenshots bench test fuzz lint lock clean
 MAKEFLAGS += --no-print-directory
 
 # The Python for .venv, 3.11 to 3.13: make setup PYTHON=/path/to/python3.12
@@ -41,6 +41,9 @@ bench: setup ## compare speed with dlt, a script, and the floor, in one table (B
 
 test: setup ## run all tests on two cores (TESTS="-m unit" for those without servers)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
+
+fuzz: setup ## draw hostile pages, headers, tokens, and emails for ten minutes (FUZZ_SECONDS=600)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m tests.oneroster.fuzz
 
 lint: setup ## check style, types, import rules, and wording
 	@$(BIN)/ruff check .

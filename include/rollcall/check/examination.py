@@ -20,8 +20,9 @@ from rollcall.check.steps import OTHER_COPY, CheckReport, CheckStopped, Diagnosi
 from rollcall.check.survey import Survey
 from rollcall.display.dates import format_date
 from rollcall.oneroster.connection import OneRosterConnection
-from rollcall.oneroster.errors import OneRosterError, PermissionRefused
+from rollcall.oneroster.errors import ConnectionInvalid, OneRosterError, PermissionRefused
 from rollcall.oneroster.http import Budget
+from rollcall.oneroster.wire import connect_checked
 from rollcall.settings import District
 
 # The provider's hosts: their names and certificates.
@@ -39,7 +40,7 @@ def resolve_hosts(connection: OneRosterConnection) -> StepResult:
     for label, url in hosts:
         try:
             socket.getaddrinfo(url.hostname, url.port or 443, proto=socket.IPPROTO_TCP)
-        except OSError:
+        except (OSError, UnicodeError):
             values = {"host": url.hostname, "label": label, "title": connection.title}
             unknown.append(Diagnosis("host_unknown", values))
     if unknown:
@@ -57,7 +58,9 @@ def check_certificates(connection: OneRosterConnection) -> StepResult:
     valid = []
     for _, url in hosts:
         try:
-            until = _certificate_end(str(url.hostname), url.port or 443)
+            until = _certificate_end(str(url.hostname), url.port or 443, allow_private=connection.allow_private)
+        except ConnectionInvalid as error:  # the address is inside our network
+            return StepResult(error.message, "fail", error.remedy)
         except ssl.SSLError:
             return StepResult(
                 f"The TLS certificate of {url.hostname} is not valid for {url.hostname}.",
@@ -94,12 +97,12 @@ def _behind_proxy(connection: OneRosterConnection) -> bool:
     return bool(get_environ_proxies(connection.base_url).get(urlsplit(connection.base_url).scheme))
 
 
-def _certificate_end(host: str, port: int) -> datetime:
+def _certificate_end(host: str, port: int, *, allow_private: bool) -> datetime:
     """The end of the host's certificate. It trusts the same authorities as every request."""
     trusted = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
     context = ssl.create_default_context(cafile=trusted)
     with (
-        socket.create_connection((host, port), _TIMEOUT) as plain,
+        connect_checked(host, port, _TIMEOUT, allow_private=allow_private) as plain,
         context.wrap_socket(plain, server_hostname=host) as secure,
     ):
         certificate = secure.getpeercert() or {}

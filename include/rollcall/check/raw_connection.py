@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from rollcall.check.steps import Diagnosis
 from rollcall.display.dates import format_date
+from rollcall.oneroster.addresses import split_url
 from rollcall.oneroster.connection import OneRosterConnection, environment_fields
 
 #: The beginning of all Client IDs and Consumer Keys of Infinite Campus, and of no secret.
@@ -102,7 +103,7 @@ class RawConnection:
                 yield Diagnosis("line_break", {"label": label, "title": self._title})
 
     def _two_districts(self) -> Iterator[Diagnosis]:
-        token_app = parse_qs(urlsplit(self._auth_url.strip()).query).get("appName", [""])[0]
+        token_app = parse_qs(split_url(self._auth_url.strip()).query).get("appName", [""])[0]
         in_base_url = _APPLICATION.search(self.host)
         if token_app and in_base_url and token_app != in_base_url[1]:
             values = {"token_app": token_app, "base_app": in_base_url[1], "title": self._title}
@@ -126,4 +127,4 @@ class RawConnection:
 
 
 def _is_token_url(url: str) -> bool:
-    return urlsplit(url.strip()).path.rstrip("/").endswith("/token") or "appName=" in url
+    return split_url(url.strip()).path.rstrip("/").endswith("/token") or "appName=" in url

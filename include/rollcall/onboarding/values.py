@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
+
+from rollcall.oneroster.addresses import split_url
 
 # The names that districts use, and where they are in a text.
 #
@@ -239,12 +241,12 @@ def version(text: str) -> str:
 
 def is_token_url(given: str) -> bool:
     """Whether a URL is certainly a Token URL."""
-    return urlsplit(given).path.rstrip("/").endswith("/token") or "appName=" in given
+    return split_url(given).path.rstrip("/").endswith("/token") or "appName=" in given
 
 
 def is_service_url(given: str) -> bool:
     """Whether a URL is certainly a Base URL."""
-    path = urlsplit(given).path.lower()
+    path = split_url(given).path.lower()
     return not is_token_url(given) and ("oneroster" in path or re.search(r"/v1p[12]\b", path) is not None)
 
 
@@ -308,7 +310,7 @@ _WORDS = frozenset(
 
 def _unwrapped(given: str) -> str:
     """The original of a URL that an email filter rewrote."""
-    parts = urlsplit(given)
+    parts = split_url(given)
     if parts.netloc.lower().endswith("safelinks.protection.outlook.com"):
         return parse_qs(parts.query).get("url", [given])[0]
     if inside := re.match(r"https://urldefense\.(?:com|proofpoint\.com)/v3/__(https?:/.*?)__;", given):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import SplitResult, urlsplit
 
 #: Cloud metadata services at public addresses: Azure's. The others are link-local or private.
 _METADATA = (ipaddress.ip_address("168.63.129.16"),)
@@ -33,3 +34,13 @@ def is_public(address: str) -> bool:
         if ip.is_site_local:  # deprecated, and still routed inside some networks
             return False
     return ip.is_global and not ip.is_multicast and ip not in _METADATA
+
+
+def split_url(text: str) -> SplitResult:
+    """The parts of a URL that a person or a provider wrote. All parts are empty if it is not a URL."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - raises if it is not a number
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts

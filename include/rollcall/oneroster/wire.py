@@ -92,6 +92,19 @@ def _connect(connection: HTTPConnection, rules: WireRules) -> socket.socket:
     raise NewConnectionError(connection, f"no address of {connection.host} could be reached") from None
 
 
+def connect_checked(host: str, port: int, timeout: float, *, allow_private: bool) -> socket.socket:
+    """A plain connection to a host, for a look at its certificate, with the same check of the address.
+
+    :raises ConnectionInvalid: `address_private`.
+    :raises OSError: no address could be reached.
+    """
+    rules = WireRules(allow_private, max_bytes=0, max_seconds=timeout)
+    found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    address = str(found[0][4][0])
+    _require_allowed(host, address, rules)
+    return socket.create_connection((address, port), timeout)
+
+
 class _BoundedSocket(io.RawIOBase):
     """Reads a response from the socket, at most so many bytes and until a deadline.
 
