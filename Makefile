@@ -53,7 +53,7 @@ lint: setup ## check style, types, import rules, and wording
 	@$(BIN)/codespell
 
 lock: setup ## regenerate requirements.lock from requirements-dev.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements-dev.txt \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-dev.txt \
 	  -o requirements.lock --custom-compile-command "make lock"
 
 clean: ## stop leftover processes; remove .venv, .rollcall, and caches

@@ -1,5 +1,7 @@
 """`make setup`: creates or updates the checkout's `.venv`. Runs before any installation, so standard library only.
 
+Every package is installed from the lock and only if its file has a hash that the lock names.
+
 A stamp file records the sources of the environment. Without it, an earlier setup was interrupted and is repeated. uv
 takes a tenth of pip's time. If uv cannot be installed, or cannot reach pip's index, pip does the work.
 """
@@ -13,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +27,9 @@ VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = PROJECT / "requirements.lock"
 _STAMP = VENV / "made-from"
+_PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+#: The checkout, built with the locked setuptools: an isolated build would download another one.
+_ITSELF = ("--no-deps", "--no-build-isolation", "--editable", str(PROJECT))
 #: The environment depends on these files and on the checkout's path, because it does not survive a move.
 _SOURCES = (LOCK, PROJECT / "requirements.txt", PROJECT / "pyproject.toml")
 
@@ -65,17 +71,18 @@ def _create() -> None:
 
 
 def _install_with_uv(lock: int) -> bool:
-    """uv's own version is in the lock file too."""
-    if not _run(lock, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _locked("uv")):
-        return False
-    return _run(lock, "-m", "uv", "pip", "sync", "--quiet", "--compile-bytecode", str(LOCK)) and _run(
-        lock, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--editable", str(PROJECT)
-    )
+    """uv's own version and hashes are in the lock file too."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as only_uv:
+        only_uv.write(_locked("uv"))
+        only_uv.flush()
+        if not _run(lock, *_PIP, "--require-hashes", "--requirement", only_uv.name):
+            return False
+    sync = ("-m", "uv", "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", str(LOCK))
+    return _run(lock, *sync) and _run(lock, "-m", "uv", "pip", "install", "--quiet", *_ITSELF)
 
 
 def _install_with_pip(lock: int) -> bool:
-    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    return _run(lock, *pip, "--requirement", str(LOCK)) and _run(lock, *pip, "--no-deps", "--editable", str(PROJECT))
+    return _run(lock, *_PIP, "--require-hashes", "--requirement", str(LOCK)) and _run(lock, *_PIP, *_ITSELF)
 
 
 def _runs(lock: int) -> bool:
@@ -90,7 +97,8 @@ def _run(lock: int, *arguments: str) -> bool:
 
 
 def _locked(package: str) -> str:
-    found = re.search(rf"^{package}==\S+", LOCK.read_text(), re.MULTILINE)
+    """A package's lines in the lock: version and hashes."""
+    found = re.search(rf"^{package}==[^\n]*(?:\n    --hash[^\n]*)+", LOCK.read_text(), re.MULTILINE)
     if found is None:
         raise SystemExit(f"{LOCK.name} does not list {package}. Run `make lock`.")
     return found[0]
