@@ -7,3 +7,6 @@ RUN pip install --no-cache-dir --no-deps --editable .
 
 # No library reports to its makers.
 ENV GX_ANALYTICS_ENABLED=false SCARF_ANALYTICS=false DO_NOT_TRACK=1
+
+# Not root: the base image has this user.
+USER astro

@@ -1,0 +1,72 @@
+"""`make audit`: licenses, an SBOM, and known vulnerabilities of everything that `make setup` installs.
+
+Licenses are read from the installed packages, without a network. The SBOM (CycloneDX) and the search for
+vulnerabilities need tools, which get an environment of their own. The search asks a public database about each package.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import Distribution, distributions
+
+from rollcall.errors import RollcallError
+from rollcall_local.airflow_env import PROJECT
+from rollcall_local.side_venv import side_venv
+
+_REQUIREMENTS = PROJECT / "include" / "rollcall_local" / "audit-requirements.txt"
+_LOCK = PROJECT / "requirements.lock"
+_SBOM = PROJECT / ".rollcall" / "sbom.json"
+
+#: Licenses that allow use in a service and in a product. LGPL and MPL do, for libraries that are not changed.
+_ALLOWED = re.compile(
+    r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public|Unlicense|Zlib|LGPL|Lesser|CC0|"
+    r"HPND|PostgreSQL|Public Domain|0BSD|BSL|Artistic)",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(r"\b(AGPL|Affero|SSPL|BUSL|Commons Clause|Proprietary)", re.IGNORECASE)
+
+#: Programs that only `make lint` runs. Nothing imports them, and they are in no image.
+_TOOLS = {"codespell"}
+
+
+def main() -> int:
+    """Print what was found. 1: a license that is not allowed, or a vulnerability."""
+    refused = refused_licenses()
+    for name, text in refused.items():
+        print(f"{name}: {text or 'no license in its metadata'}")
+    print(f"licenses: {sum(1 for _ in distributions())} packages, {len(refused)} to look at")
+    try:
+        programs = side_venv("audit", _REQUIREMENTS)
+    except RollcallError as error:
+        print(f"{error.message} {error.remedy}", file=sys.stderr)
+        return 1
+    sbom = [str(programs / "cyclonedx-py"), "environment", sys.executable, "--output-file", str(_SBOM)]
+    failed = subprocess.run(sbom, check=False).returncode
+    print(f"SBOM: {_SBOM.relative_to(PROJECT)}")
+    search = [str(programs / "pip-audit"), "--disable-pip", "--require-hashes", "--requirement", str(_LOCK)]
+    failed |= subprocess.run(search, check=False).returncode
+    return int(bool(failed or refused))
+
+
+def refused_licenses() -> dict[str, str]:
+    """Installed packages whose license is unknown or not allowed, with what their metadata says."""
+    found = {distribution.metadata["Name"]: license_of(distribution) for distribution in distributions()}
+    return {
+        name: text
+        for name, text in sorted(found.items())
+        if name not in ("rollcall", *_TOOLS) and (_REFUSED.search(text) or not _ALLOWED.search(text))
+    }
+
+
+def license_of(distribution: Distribution) -> str:
+    """The license by its expression, its classifiers, and the start of its text."""
+    fields = distribution.metadata.json
+    classifiers = [text for text in fields.get("classifier", ()) if str(text).startswith("License ::")]
+    texts = (fields.get("license_expression"), " ".join(map(str, classifiers)), str(fields.get("license", ""))[:200])
+    return " ".join(str(text) for text in texts if text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
