@@ -344,7 +344,7 @@ mails = st.lists(
 def test_emails_with_credentials(content: bytes) -> None:
     found = parse_credentials(content)
     raw = found.raw_connection("oneroster_maple")
-    assert isinstance(list(raw.recognised(date(2026, 11, 29))), list)
+    assert isinstance(list(raw.recognized(date(2026, 11, 29))), list)
     with contextlib.suppress(RollcallError):
         raw.connection()
 
