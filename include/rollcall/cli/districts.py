@@ -203,9 +203,9 @@ def connect(
         secret = click.prompt(label, hide_input=True, err=True)
     else:
         secret = sys.stdin.readline().rstrip("\r\n")
-    pasted = RawConnection(settings.connection_id, base_url, client_id, secret, extra)
-    pasted.connection()  # raises if the fields are not valid
-    if stored := storage.store(pasted):
+    raw = RawConnection(settings.connection_id, base_url, client_id, secret, extra)
+    raw.connection()  # raises if the fields are not valid
+    if stored := storage.store(raw):
         echo(f"Stored: {stored}.", err=True)
     elif sys.stdout.isatty():
         raise ActionRequired(
@@ -214,8 +214,8 @@ def connect(
             remedy='To set the connection in this shell, run: eval "$(rollcall districts connect …)".',
         )
     else:
-        echo(storage.export_line(pasted))
-        echo(f"AIRFLOW_CONN_{pasted.conn_id.upper()}: set in this shell, once evaluated.", err=True)
+        echo(storage.export_line(raw))
+        echo(f"AIRFLOW_CONN_{raw.conn_id.upper()}: set in this shell, once evaluated.", err=True)
 
 
 @districts.command(epilog=examples("districts show maple"))
