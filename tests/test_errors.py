@@ -37,7 +37,7 @@ def test_a_foreign_exception_loses_its_text_and_keeps_its_place(raising):
     assert re.search(r"failed: \w+ at \S+:\d+\.", str(error))
 
 
-def test_a_full_disk_is_told_in_the_systems_words_without_the_files_name():
+def test_a_full_disk_has_the_systems_words_without_the_files_name():
     with pytest.raises(InternalError) as caught, redact_errors("extract"):
         raise OSError(errno.ENOSPC, NAME, NAME)
     assert "OSError (No space left on device) at " in str(caught.value)
@@ -45,8 +45,8 @@ def test_a_full_disk_is_told_in_the_systems_words_without_the_files_name():
 
 
 def test_our_own_pass_as_they_are():
-    with pytest.raises(ActionRequired, match=r"^No. Mend it\.$"), redact_errors("publish"):
-        raise ActionRequired("no", "No.", remedy="Mend it.")
+    with pytest.raises(ActionRequired, match=r"^No. Fix it\.$"), redact_errors("publish"):
+        raise ActionRequired("no", "No.", remedy="Fix it.")
 
 
 @pytest.mark.parametrize("kind", [RollcallError, ActionRequired, GenerationMoved])

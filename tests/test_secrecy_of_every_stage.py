@@ -73,7 +73,7 @@ LIBRARIES: dict[str, Callable[[sa.Engine], Any]] = {
 
 
 class Silence:
-    """Holds what must not be told against everything that is."""
+    """Looks for secrets in every text that a failure leaves behind."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture, engine: sa.Engine, server: EmbeddedPostgres) -> None:
         self.caplog = caplog
@@ -82,12 +82,12 @@ class Silence:
         self.logged_before = server.log.stat().st_size
 
     def broken_by(self, error: BaseException) -> list[str]:
-        told = [str(error), repr(error), repr(error.args), "".join(traceback.format_exception(error))]
-        told += [self.caplog.text, repr(pickle.loads(pickle.dumps(error)))]  # noqa: S301 - what we pickled ourselves
+        texts = [str(error), repr(error), repr(error.args), "".join(traceback.format_exception(error))]
+        texts += [self.caplog.text, repr(pickle.loads(pickle.dumps(error)))]  # noqa: S301 - what we pickled ourselves
         with self.engine.connect() as connection:
-            told += [repr(row) for row in connection.execute(sa.text("SELECT * FROM roster_ops.runs"))]
-        told.append(self.server.log.read_bytes()[self.logged_before :].decode())
-        return [text for text in told if NAME in text]
+            texts += [repr(row) for row in connection.execute(sa.text("SELECT * FROM roster_ops.runs"))]
+        texts.append(self.server.log.read_bytes()[self.logged_before :].decode())
+        return [text for text in texts if NAME in text]
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def _failing(engine: sa.Engine, library: str) -> Callable[..., Any]:
 class TestEveryLibraryInEveryStage:
     @pytest.fixture
     def each(self, nights: Any, silence: Silence, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-        """Fails once by every library at a place of the code, each time told as nothing but the stage."""
+        """Fails once by every library at a place of the code, each time reported by its stage only."""
 
         def run(stage: str, place: str, ref: PullRef, work: Callable[[], Any]) -> None:
             for library in LIBRARIES:

@@ -65,7 +65,7 @@ def holding(nights: Nights) -> Holding:
 
 @pytest.fixture
 def held(holding: Holding, roster: Any) -> Holding:
-    """Three people, of whom ben and cid were absent twice and are held on the third night."""
+    """Three people. Two of them, ben and cid, were absent twice and are held on the third night."""
     holding.publish(roster("ada", "ben", "cid"))
     holding.publish(roster("ada"))
     holding.publish(roster("ada"))

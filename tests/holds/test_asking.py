@@ -103,10 +103,10 @@ def test_list_and_show_fit_a_screen_and_say_all_there_is_to_know(held, run):
 
 
 def test_approve_says_what_it_approved_what_stays_and_the_next_command(held, run):
-    told = run("approve", "elm", "users", "--except", "cid", "--reason", "moved away").output
-    assert "1 rows approved until" in told
-    assert "1 stay held." in told
-    assert "To publish it now: rollcall sync elm --remap" in told
+    output = run("approve", "elm", "users", "--except", "cid", "--reason", "moved away").output
+    assert "1 rows approved until" in output
+    assert "1 stay held." in output
+    assert "To publish it now: rollcall sync elm --remap" in output
     [living] = json.loads(run("list", "elm", "--json").output)
     assert (living["status"], living["approved_rows"], living["reason"]) == ("approved", 1, "moved away")
 
@@ -142,14 +142,14 @@ def test_a_hold_is_named_after_its_district(held, run):
     hold_id = held.one().hold_id
     for name in ((), ("users",), ("elm-us",), (hold_id,)):
         assert json.loads(run("show", "elm", *name, "--json").output)["hold_id"] == hold_id
-    for arguments, code, told in (
+    for arguments, code, expected in (
         (("show", "elms"), "district_unknown", "folder of your districts"),
         (("list", "oak"), "district_unknown", "folder of your districts"),
         (("approve", "elm", "classes", "--reason", "x"), "no_such_hold", "rollcall holds list"),
     ):
         with pytest.raises(ActionRequired) as caught:
             run(*arguments)
-        assert (caught.value.code, told in caught.value.remedy) == (code, True)
+        assert (caught.value.code, expected in caught.value.remedy) == (code, True)
     run("reject", "elm", "--reason", "they are there")
     run("approve", "elm", "--reason", "they are gone after all")
     assert held.one().status == "approved"

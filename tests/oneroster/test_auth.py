@@ -379,7 +379,7 @@ def test_a_fixed_token(provide, connect, paged):
 
 def test_a_machines_netrc_does_not_replace_our_secret(provide, connect, paged, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     provider = provide(paged(1, total=1))
     read(connect(provider))
