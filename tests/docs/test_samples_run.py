@@ -58,7 +58,8 @@ class Newcomer:
         return self.folder / "districts" / "maple.yaml"
 
     def run(self, command: str) -> None:
-        tonight = night_of(datetime.now(UTC), "UTC").isoformat()
+        zone = load_district(self.file).schedule.timezone if self.file.exists() else "UTC"
+        tonight = night_of(datetime.now(UTC), zone).isoformat()
         arguments = shlex.split(_A_DATE.sub(tonight, command))
         if arguments[:2] == ["districts", "add"] and "--replace" not in arguments:
             self.file.unlink(missing_ok=True)
