@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,17 @@ warm()
 """
 
 
+_stacks: list[ExitStack] = []
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures that use it
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the stack after its last test: an idle Airflow goes on using the processor."""
+    if item.get_closest_marker("scheduler") and not (nextitem and nextitem.get_closest_marker("scheduler")):
+        for started in _stacks:
+            started.close()
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Everything that `make up` starts, after two nights of both districts. Nothing of it is left afterwards.
@@ -165,7 +177,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     dags = tmp_path_factory.mktemp("airflow") / "dags"
     shutil.copytree(ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
     (dags / "warm.py").write_text(_WARM)
-    with Stack("test", fresh=True, say=screen.say, dags=dags) as running:
+    with ExitStack() as started:
+        _stacks.append(started)
+        running = started.enter_context(Stack("test", fresh=True, say=screen.say, dags=dags))
         leaders = component_leaders(running.airflow.home)
         nights = demo_screen.Nights(running.airflow.api, DISTRICTS, screen, running.check)
         nights.wait_until_parsed()
