@@ -115,7 +115,7 @@ def _hold_and_die(url: str, held: object) -> None:
     place = lease.slot("sis.example")
     place.__enter__()
     held.set()  # type: ignore[attr-defined]
-    time.sleep(0.4)
+    time.sleep(1)
     os._exit(9)
 
 
