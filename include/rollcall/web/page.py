@@ -87,7 +87,8 @@ class Page:
         ]
 
     def may(self, right: Right) -> bool:
-        """Whether the user has this right to the page's district."""
+        """Whether the user has this right to the page's district. Templates give its text."""
+        right = Right(right)
         if right is Right.SIGNED_IN:
             return True
         connection = self._connection_id() if right is Right.SECRETS else ""
