@@ -40,7 +40,7 @@ bench: setup ## compare speed with dlt, a script, and the floor, in one table (B
 	@$(BIN)/python -m bench $(BENCH)
 
 test: setup ## run all tests on two cores (TESTS="-m unit" for those without servers)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 fuzz: setup ## draw hostile pages, headers, tokens, and emails for ten minutes (FUZZ_SECONDS=600)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m tests.oneroster.fuzz

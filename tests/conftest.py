@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import os
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
+from xdist.scheduler import LoadFileScheduling
 
 from rollcall.extract.pull import ALWAYS_FULL
 from rollcall.landing import manifests
@@ -103,16 +105,33 @@ _WITH_SERVERS = {
 _SERVERS = {"postgres", "airflow_database", "sandbox"}
 
 
+class FilesOrAirflow(LoadFileScheduling):
+    """Keeps a file's tests on one worker, and all tests marked `scheduler`, which share one Airflow.
+
+    xdist's own groups (`--dist loadgroup`) do nothing with pytest 9.2: the group is lost from the test's ID.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "airflow" if _needs_airflow(file) else file
+
+
+@functools.cache
+def _needs_airflow(file: str) -> bool:
+    return "pytest.mark.scheduler" in (ROOT / file).read_text(encoding="utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return FilesOrAirflow(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark unit tests. Keep a file's tests on one worker, and those of a real Airflow, which share one.
-
-    What takes longest comes first, so that neither of two workers waits for it at the end.
-    """
+    """Mark unit tests. What takes longest comes first, so that neither of two workers waits for it at the end."""
     for item in items:
         path = item.path.relative_to(ROOT / "tests")
         room = path.parts[0]
-        item.add_marker(pytest.mark.xdist_group("airflow" if item.get_closest_marker("scheduler") else str(path)))
         if room not in _WITH_SERVERS and not _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.unit)
     long = [ROOT / "tests" / name for name in ("flow", "whole")]
