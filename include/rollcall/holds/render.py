@@ -13,18 +13,20 @@ from rollcall.holds.queries import HoldDetails
 #: How long an approval waits for the publication that uses it.
 APPROVAL_HOURS = 24
 
+#: Tables whose rows have another name for people: one, several.
 _THINGS = {
-    "orgs": "schools and orgs",
-    "academic_sessions": "academic sessions",
-    "users": "people",
-    "user_roles": "roles",
-    "user_agents": "relations",
+    "orgs": ("org", "schools and orgs"),
+    "users": ("person", "people"),
+    "user_roles": ("role", "roles"),
+    "user_agents": ("relation", "relations"),
+    "classes": ("class", "classes"),
+    "demographics": ("demographics record", "demographics"),
 }
 _SUBJECT = {
     "removals": "the removal of {rows} {things}",
     "updates": "changes to {rows} {things}",
-    "usernames": "new usernames for {rows} accounts",
-    "identities": "{rows} records of {things} with new IDs, or with another person's data",
+    "usernames": "new usernames for {rows} {accounts}",
+    "identities": "{rows} {records} of {things} with new IDs, or with another person's data",
     "additions": "the first publication of {things}, {rows} received",
 }
 _MEANWHILE = {
@@ -71,17 +73,24 @@ def apply_command(hold: HoldDetails) -> str:
 
 
 def summarize(hold: HoldDetails) -> str:
-    """`the removal of 1 schools and orgs at Maple High, with 312 people`."""
+    """`the removal of 1 org at Maple High, with 312 people`."""
     main = hold.main_table
     rows = hold.tables.get(main, 0 if hold.tables else hold.rows) if hold.lists_rows else hold.rows
     at = f" at {hold.school_name}" if hold.school else ""
-    others = [f"{count:,} {_things(table)}" for table, count in sorted(hold.tables.items()) if table != main]
+    others = [f"{count:,} {_things(table, count)}" for table, count in sorted(hold.tables.items()) if table != main]
     also = f", with {', '.join(others)}" if others else ""
-    return _SUBJECT[hold.kind].format(rows=f"{rows:,}", things=_things(hold.collection)) + at + also
+    words = {
+        "rows": f"{rows:,}",
+        "things": _things(hold.collection, rows if hold.kind in ("removals", "updates") else 2),
+        "accounts": "account" if rows == 1 else "accounts",
+        "records": "record" if rows == 1 else "records",
+    }
+    return _SUBJECT[hold.kind].format(**words) + at + also
 
 
-def _things(table: str) -> str:
-    return _THINGS.get(table, table.replace("_", " "))
+def _things(table: str, number: int) -> str:
+    plural = table.replace("_", " ")
+    return _THINGS.get(table, (plural.removesuffix("s"), plural))[number != 1]
 
 
 def render_status(hold: HoldDetails) -> str:
