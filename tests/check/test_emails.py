@@ -151,9 +151,9 @@ def test_a_year_that_is_not_scheduled_yet(checked, sandbox):
 
 
 def test_another_sis_than_infinite_campus(checked, paste, provide):
-    from tests.oneroster.conftest import Said
+    from tests.oneroster.conftest import Reply
 
-    server = provide(lambda _: Said({}), lambda _: Said({"error": "invalid_client"}, status=401))
+    server = provide(lambda _: Reply({}), lambda _: Reply({"error": "invalid_client"}, status=401))
     pasted = paste("maple", host=server.base_url, login="elm", extra={"auth_url": server.token_url})
     shown = email_text(checked("maple", pasted))
     assert "What to do on the page of our OneRoster connection in your student information\nsystem:" in shown

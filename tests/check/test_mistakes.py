@@ -11,7 +11,7 @@ from rollcall.check.email import email_text
 from rollcall.check.mistakes import MISTAKES
 from rollcall.check.profile import Org
 from tests.check.conftest import CEDAR, MAPLE, step
-from tests.oneroster.conftest import Asked, Said
+from tests.oneroster.conftest import Reply, Request
 
 #: How messages name the connection.
 TITLE = "the connection oneroster_maple"
@@ -119,7 +119,7 @@ def test_the_test_button_names_the_setting_too(paste, sandbox):
 def test_a_connection_set_to_sha1_where_the_provider_takes_sha256(checked, paste, provide):
     """The other signature is tried once, whichever it is."""
     server = provide(
-        lambda asked: Said({"orgs": []}, status=200 if "HMAC-SHA256" in asked.headers["authorization"] else 401)
+        lambda asked: Reply({"orgs": []}, status=200 if "HMAC-SHA256" in asked.headers["authorization"] else 401)
     )
     found = checked("cedar", paste("cedar", host=server.base_url, extra={"signature": "HMAC-SHA1"}))
     assert _mistakes(found, "base_url") == ["other_signature"]
@@ -128,24 +128,24 @@ def test_a_connection_set_to_sha1_where_the_provider_takes_sha256(checked, paste
 
 
 def test_a_key_that_neither_signature_opens_is_tried_twice_and_no_more(checked, paste, provide):
-    server = provide(lambda asked: Said({}, status=401))
+    server = provide(lambda asked: Reply({}, status=401))
     found = checked("cedar", paste("cedar", host=server.base_url))
     assert _mistakes(found, "base_url") == ["wrong_key"]
     assert len(server.asked) == 2
 
 
-PAGE = Said(b"<html><body>Request blocked</body></html>", status=403, headers={"Content-Type": "text/html"})
+PAGE = Reply(b"<html><body>Request blocked</body></html>", status=403, headers={"Content-Type": "text/html"})
 
 
 @pytest.mark.parametrize(("where", "name"), [("token", "token"), ("orgs", "base_url"), ("users", "users")])
 def test_a_firewall_is_named_and_not_data_to_share(checked, paste, provide, where, name):
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Request) -> Reply:
         collection = asked.path.rpartition("/")[2]
         rows = [{"sourcedId": "a", "type": "school", "name": "Elm"}]
-        return PAGE if collection == where else Said({collection: [] if asked.offset else rows})
+        return PAGE if collection == where else Reply({collection: [] if asked.offset else rows})
 
     token = {"access_token": "token-4711", "token_type": "Bearer"}
-    server = provide(answer, lambda _: PAGE if where == "token" else Said(token))
+    server = provide(answer, lambda _: PAGE if where == "token" else Reply(token))
     found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
     assert (step(found, name).outcome, _mistakes(found, name)) == ("fail", ["blocked_by_firewall"])
     assert "firewall" in email_text(found)
@@ -153,10 +153,10 @@ def test_a_firewall_is_named_and_not_data_to_share(checked, paste, provide, wher
 
 
 def test_a_token_that_is_called_ended_is_not_data_to_share(checked, paste, provide):
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Request) -> Reply:
         collection = asked.path.rpartition("/")[2]
         rows = [{"sourcedId": "a", "type": "school", "name": "Elm"}]
-        return Said({"message": "token expired"}, status=403) if collection == "users" else Said({collection: rows})
+        return Reply({"message": "token expired"}, status=403) if collection == "users" else Reply({collection: rows})
 
     server = provide(answer)
     found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
@@ -186,7 +186,7 @@ def test_a_classic_key_with_months_to_go_is_no_warning(checked, paste):
 
 
 def test_the_login_page_as_base_url(checked, paste, provide):
-    page = provide(lambda _: Said(b"<!DOCTYPE html><title>Log in</title>", headers={"Content-Type": "text/html"}))
+    page = provide(lambda _: Reply(b"<!DOCTYPE html><title>Log in</title>", headers={"Content-Type": "text/html"}))
     found = checked("maple", paste("maple", host=f"http://127.0.0.1:{page.port}/campus/maple.jsp"))
     assert _diagnosis(found, "base_url") == ("fail", "login_page", {"title": TITLE})
 
@@ -228,12 +228,12 @@ def test_demographics_are_not_ticked(checked):
 
 
 def test_a_token_url_that_refuses_the_scope_of_demographics(checked, paste, provide):
-    def token(asked: Asked) -> Said:
+    def token(asked: Request) -> Reply:
         if "demographics" in asked.form["scope"]:
-            return Said({"error": "invalid_scope"}, status=400)
-        return Said({"access_token": "token-4711", "token_type": "Bearer"})
+            return Reply({"error": "invalid_scope"}, status=400)
+        return Reply({"access_token": "token-4711", "token_type": "Bearer"})
 
-    server = provide(lambda asked: Said({asked.path.rpartition("/")[2]: []}), token)
+    server = provide(lambda asked: Reply({asked.path.rpartition("/")[2]: []}), token)
     pasted = paste("maple", host=server.base_url, extra={"auth_url": server.token_url})
     found = checked("maple", pasted, described={"demographics": True})
     assert _result(found, "token") == ("pass", "received, without access to demographics", "")
@@ -245,11 +245,11 @@ def test_a_token_url_that_refuses_the_scope_of_demographics(checked, paste, prov
 
 @pytest.mark.parametrize(("status", "mistake"), [(403, "rostering_forbidden"), (401, "scope_refused")])
 def test_a_collection_that_is_refused_although_we_are_known(checked, paste, provide, status, mistake):
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Request) -> Reply:
         name = asked.path.rpartition("/")[2]
         if name == "users":
-            return Said({}, status=status)
-        return Said({name: [] if asked.offset else [{"sourcedId": "a", "type": "school"}]})
+            return Reply({}, status=status)
+        return Reply({name: [] if asked.offset else [{"sourcedId": "a", "type": "school"}]})
 
     server = provide(answer)
     found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))

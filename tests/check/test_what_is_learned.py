@@ -10,7 +10,7 @@ import pytest
 from rollcall.check.profile import Org, ProviderProfile, profile_changes
 from rollcall.settings import ExtractSettings
 from tests.check.conftest import step
-from tests.oneroster.conftest import Asked, Said
+from tests.oneroster.conftest import Reply, Request
 
 STEPS = ["connection", "dns", "tls", "token", "base_url"]
 COLLECTIONS = ["orgs", "academic_sessions", "courses", "classes", "users", "enrollments"]
@@ -146,10 +146,10 @@ def test_nothing_is_asked_that_the_tokens_scopes_do_not_allow(checked, sandbox):
 def test_another_envelope_a_total_in_the_body_and_a_filter_that_is_ignored(checked, paste, provide):
     keys = {"users": "students", "orgs": "schools"}
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Request) -> Reply:
         name = asked.path.rpartition("/")[2]
         rows = [] if asked.offset else [{"sourcedId": "a", "type": "school", "name": "Elm", "status": "active"}]
-        return Said({keys.get(name, name): rows, "totalCount": 1})
+        return Reply({keys.get(name, name): rows, "totalCount": 1})
 
     server = provide(answer)
     found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))
@@ -174,12 +174,12 @@ def test_a_deleted_record_is_seen(checked, sandbox):
 def test_how_many_people_the_schools_have(checked, paste, provide):
     people = {"students": 412, "teachers": 31}
 
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Request) -> Reply:
         name = asked.path.rpartition("/")[2]
         if name in people:
-            return Said({"users": []}, headers={"X-Total-Count": str(people[name])})
+            return Reply({"users": []}, headers={"X-Total-Count": str(people[name])})
         rows = [] if asked.offset else [{"sourcedId": "a/1", "type": "school", "name": "Elm Elementary"}]
-        return Said({name: rows}, headers={"X-Total-Count": "1"})
+        return Reply({name: rows}, headers={"X-Total-Count": "1"})
 
     server = provide(answer)
     extra = {"auth_url": server.token_url}
@@ -196,9 +196,9 @@ def test_how_many_people_the_schools_have(checked, paste, provide):
 
 
 def test_a_provider_that_does_not_answer_is_not_asked_for_the_rest(checked, paste, provide):
-    def answer(asked: Asked) -> Said:
+    def answer(asked: Request) -> Reply:
         name = asked.path.rpartition("/")[2]
-        return Said({"orgs": []}) if name == "orgs" else Said(b"", status=503)
+        return Reply({"orgs": []}) if name == "orgs" else Reply(b"", status=503)
 
     server = provide(answer)
     found = checked("maple", paste("maple", host=server.base_url, extra={"auth_url": server.token_url}))

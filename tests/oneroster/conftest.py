@@ -22,7 +22,7 @@ TOKEN = "token-4711"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A request as it came."""
 
     method: str
@@ -38,7 +38,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """An answer. With `cut`, the connection closes after that many bytes of what is sent as its body."""
 
     body: Any = b""
@@ -52,20 +52,20 @@ class Said:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
-Script = Callable[[Asked], Said]
+Script = Callable[[Request], Reply]
 
 
 class Provider:
     """Answers data requests by a test's script and gives everybody a token."""
 
     def __init__(self, script: Script, token: Script | None = None) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[Request] = []
         self.connections = 0
         self.most_at_once = 0
         self._at_once = 0
         self._counting = threading.Lock()
         self._script = script
-        self._token = token or (lambda _: Said({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600}))
+        self._token = token or (lambda _: Reply({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600}))
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -94,7 +94,7 @@ class Provider:
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         url = urlsplit(handler.path)
         form = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
-        asked = Asked(
+        asked = Request(
             handler.command,
             url.path,
             dict(parse_qsl(url.query, keep_blank_values=True)),
@@ -106,30 +106,30 @@ class Provider:
         with self._counting:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-        said = self._token(asked) if url.path.startswith("/token") else self._script(asked)
+        reply = self._token(asked) if url.path.startswith("/token") else self._script(asked)
         with self._counting:
             self._at_once -= 1
-        content = said.content
-        length = {"Transfer-Encoding": "chunked"} if said.chunked else {"Content-Length": str(len(content))}
-        handler.send_response_only(said.status)
+        content = reply.content
+        length = {"Transfer-Encoding": "chunked"} if reply.chunked else {"Content-Length": str(len(content))}
+        handler.send_response_only(reply.status)
         for name, value in {
             "Date": handler.date_time_string(),
             "Content-Type": "application/json",
             **length,
-            **said.headers,
+            **reply.headers,
         }.items():
             handler.send_header(name, value)
         handler.end_headers()
-        if said.chunked:
+        if reply.chunked:
             content = (
                 b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (content[:9], content[9:])) + b"0\r\n\r\n"
             )
         with contextlib.suppress(OSError):  # the client had no patience
-            handler.wfile.write(content if said.cut is None else content[: said.cut])
-        if said.cut is not None:
+            handler.wfile.write(content if reply.cut is None else content[: reply.cut])
+        if reply.cut is not None:
             handler.close_connection = True
 
-    def data_requests(self) -> list[Asked]:
+    def data_requests(self) -> list[Request]:
         """Without tokens and without the search for the base URL."""
         return [asked for asked in self.asked if "offset" in asked.query]
 
@@ -139,8 +139,8 @@ class Provider:
 
 
 @pytest.fixture
-def said() -> type[Said]:
-    return Said
+def reply() -> type[Reply]:
+    return Reply
 
 
 @pytest.fixture
@@ -189,14 +189,14 @@ def paged() -> Callable[..., Script]:
     :param: `most` rows per page; `total` in X-Total-Count, or None; `behind` answers offsets at the end and beyond it.
     """
 
-    def script(count: int, *, most: int = 10_000, total: int | None = None, behind: Said | None = None) -> Script:
-        def answer(asked: Asked) -> Said:
+    def script(count: int, *, most: int = 10_000, total: int | None = None, behind: Reply | None = None) -> Script:
+        def answer(asked: Request) -> Reply:
             limit = min(int(asked.query.get("limit", 100)), most)
             headers = {} if total is None else {"X-Total-Count": str(total)}
             if asked.offset >= count and behind is not None:
                 return behind
             rows = orgs(asked.offset, max(0, min(limit, count - asked.offset)))
-            return Said({"orgs": rows}, headers=headers)
+            return Reply({"orgs": rows}, headers=headers)
 
         return answer
 

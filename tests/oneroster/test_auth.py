@@ -75,11 +75,11 @@ def test_id_and_secret_go_into_the_body_where_configured(provide, connect, paged
     assert (token.form["client_id"], token.form["client_secret"]) == ("maple-id", "maple-secret")
 
 
-def test_the_other_way_is_tried_when_one_is_refused_and_remembered(provide, connect, paged, said, monkeypatch):
+def test_the_other_way_is_tried_when_one_is_refused_and_remembered(provide, connect, paged, reply, monkeypatch):
     def body_only(asked):
         if "client_secret" not in asked.form:
-            return said({"error": "invalid_request"}, 400)
-        return said({"access_token": "good", "expires_in": 3600})
+            return reply({"error": "invalid_request"}, 400)
+        return reply({"access_token": "good", "expires_in": 3600})
 
     provider = provide(paged(1, total=1), body_only)
     client = connect(provider)
@@ -90,8 +90,8 @@ def test_the_other_way_is_tried_when_one_is_refused_and_remembered(provide, conn
     assert ["client_secret" in asked.form for asked in tokens(provider)] == [False, True, True]
 
 
-def test_a_wrong_secret_is_refused_once_for_all_threads_and_said_in_words(provide, connect, paged, said):
-    provider = provide(paged(1), lambda asked: said({"error": "invalid_client", "error_description": "planted"}, 401))
+def test_a_wrong_secret_is_refused_once_for_all_threads_and_said_in_words(provide, connect, paged, reply):
+    provider = provide(paged(1), lambda asked: reply({"error": "invalid_client", "error_description": "planted"}, 401))
     client = connect(provider)
     errors = []
 
@@ -117,8 +117,8 @@ def test_a_wrong_secret_is_refused_once_for_all_threads_and_said_in_words(provid
     assert "planted" not in reported
 
 
-def test_a_scope_that_is_not_granted_is_said_with_what_to_do(provide, connect, paged, said):
-    provider = provide(paged(1), lambda asked: said({"error": "invalid_scope"}, 400))
+def test_a_scope_that_is_not_granted_is_said_with_what_to_do(provide, connect, paged, reply):
+    provider = provide(paged(1), lambda asked: reply({"error": "invalid_scope"}, 400))
     with pytest.raises(PermissionRefused) as refused:
         read(connect(provider, demographics=True))
 
@@ -127,9 +127,9 @@ def test_a_scope_that_is_not_granted_is_said_with_what_to_do(provide, connect, p
     assert "Data to Share" in refused.value.remedy
 
 
-def test_a_token_url_that_is_none(provide, connect, paged, said):
+def test_a_token_url_that_is_none(provide, connect, paged, reply):
     for status in (404, 405):
-        provider = provide(paged(1), lambda asked, status=status: said({}, status))
+        provider = provide(paged(1), lambda asked, status=status: reply({}, status))
         with pytest.raises(ConnectionInvalid) as refused:
             read(connect(provider))
         assert refused.value.code == "token_url_wrong"
@@ -147,17 +147,17 @@ def test_a_token_url_that_is_none(provide, connect, paged, said):
         [],
     ],
 )
-def test_200_without_a_bearer_token_is_an_error(provide, connect, paged, said, answer):
-    provider = provide(paged(1), lambda asked: said(answer))
+def test_200_without_a_bearer_token_is_an_error(provide, connect, paged, reply, answer):
+    provider = provide(paged(1), lambda asked: reply(answer))
     with pytest.raises(ConnectionInvalid) as refused:
         read(connect(provider))
 
     assert refused.value.code == "token_unusable"
 
 
-def test_the_token_url_is_not_followed_elsewhere(provide, connect, paged, said):
+def test_the_token_url_is_not_followed_elsewhere(provide, connect, paged, reply):
     thief = provide(paged(1))
-    provider = provide(paged(1), lambda asked: said({}, 307, {"Location": thief.token_url}))
+    provider = provide(paged(1), lambda asked: reply({}, 307, {"Location": thief.token_url}))
     with pytest.raises(ConnectionInvalid) as refused:
         read(connect(provider))
 
@@ -166,16 +166,16 @@ def test_the_token_url_is_not_followed_elsewhere(provide, connect, paged, said):
     assert thief.asked == []
 
 
-def test_a_busy_token_url_is_tried_again(provide, connect, paged, said):
-    answers = iter([said({}, 503), said({}, 429), said({"access_token": "good"})])
+def test_a_busy_token_url_is_tried_again(provide, connect, paged, reply):
+    answers = iter([reply({}, 503), reply({}, 429), reply({"access_token": "good"})])
     provider = provide(paged(2, total=2), lambda asked: next(answers))
 
     assert len(read(connect(provider))[0]) == 2
 
 
 @pytest.mark.parametrize(("life", "fresh_for"), [(3600, 3540), ("3600", 3540), (100, 50), (10, 5)])
-def test_a_token_is_renewed_early(provide, connect, paged, said, monkeypatch, life, fresh_for):
-    provider = provide(paged(1, total=1), lambda asked: said({"access_token": "good", "expires_in": life}))
+def test_a_token_is_renewed_early(provide, connect, paged, reply, monkeypatch, life, fresh_for):
+    provider = provide(paged(1, total=1), lambda asked: reply({"access_token": "good", "expires_in": life}))
     client = connect(provider)
     now = [1000.0]
     monkeypatch.setattr(auth_module.time, "monotonic", lambda: now[0])
@@ -189,8 +189,8 @@ def test_a_token_is_renewed_early(provide, connect, paged, said, monkeypatch, li
     assert len(tokens(provider)) == 2
 
 
-def test_a_token_without_a_lifetime_is_used_until_refused(provide, connect, paged, said, monkeypatch):
-    provider = provide(paged(1, total=1), lambda asked: said({"access_token": "good"}))
+def test_a_token_without_a_lifetime_is_used_until_refused(provide, connect, paged, reply, monkeypatch):
+    provider = provide(paged(1, total=1), lambda asked: reply({"access_token": "good"}))
     client = connect(provider)
     read(client)
     monkeypatch.setattr(auth_module.time, "monotonic", lambda: 10**9)
@@ -199,27 +199,27 @@ def test_a_token_without_a_lifetime_is_used_until_refused(provide, connect, page
     assert len(tokens(provider)) == 1
 
 
-def numbered(said):
+def numbered(reply):
     """A Token URL that gives another token each time."""
     given = []
 
     def answer(asked):
         given.append(f"token-{len(given) + 1}")
-        return said({"access_token": given[-1], "expires_in": 3600})
+        return reply({"access_token": given[-1], "expires_in": 3600})
 
     return answer
 
 
-def test_a_refused_token_is_renewed_once_and_the_same_page_asked_again(provide, connect, paged, said):
+def test_a_refused_token_is_renewed_once_and_the_same_page_asked_again(provide, connect, paged, reply):
     pages = paged(6, most=2, total=6)
     expired_at = 4
 
     def script(asked):
         if asked.offset >= expired_at and asked.headers["authorization"] == "Bearer token-1":
-            return said({"imsx_codeMajor": "failure"}, 401)
+            return reply({"imsx_codeMajor": "failure"}, 401)
         return pages(asked)
 
-    provider = provide(script, numbered(said))
+    provider = provide(script, numbered(reply))
     rows, proof = read(connect(provider))
 
     assert len(rows) == 6
@@ -229,8 +229,8 @@ def test_a_refused_token_is_renewed_once_and_the_same_page_asked_again(provide, 
     assert sorted(asked.offset for asked in provider.data_requests()) == [0, 2, 4, 4, 6]
 
 
-def test_a_token_that_is_never_accepted_ends_after_one_renewal(provide, connect, said):
-    provider = provide(lambda asked: said({}, 401), numbered(said))
+def test_a_token_that_is_never_accepted_ends_after_one_renewal(provide, connect, reply):
+    provider = provide(lambda asked: reply({}, 401), numbered(reply))
     with pytest.raises(CredentialsRefused) as refused:
         read(connect(provider))
 
@@ -238,8 +238,8 @@ def test_a_token_that_is_never_accepted_ends_after_one_renewal(provide, connect,
     assert "a token that the Token URL just issued was not accepted" in str(refused.value)
 
 
-def test_many_threads_ask_for_one_token(provide, connect, paged, said):
-    provider = provide(paged(40, most=2, total=40), numbered(said))
+def test_many_threads_ask_for_one_token(provide, connect, paged, reply):
+    provider = provide(paged(40, most=2, total=40), numbered(reply))
     client = connect(provider)
     threads = [threading.Thread(target=read, args=(client,)) for _ in range(5)]
     for thread in threads:
@@ -345,8 +345,8 @@ def _signature(url, parameters, digest):
     return base64.b64encode(hmac.new(b"maple-secret&", base.encode(), digest).digest()).decode()
 
 
-def test_a_refused_signature_is_not_tried_again_and_names_key_and_clock(oauth1, said):
-    provider, client = oauth1(lambda asked: said({}, 401))
+def test_a_refused_signature_is_not_tried_again_and_names_key_and_clock(oauth1, reply):
+    provider, client = oauth1(lambda asked: reply({}, 401))
     with pytest.raises(CredentialsRefused) as refused:
         read(client)
 
@@ -355,10 +355,10 @@ def test_a_refused_signature_is_not_tried_again_and_names_key_and_clock(oauth1, 
     assert "clock" not in str(refused.value)
 
 
-def test_credentials_past_their_day_say_so(provide, connect, said):
+def test_credentials_past_their_day_say_so(provide, connect, reply):
     from datetime import date
 
-    provider = provide(lambda asked: said({}, 401))
+    provider = provide(lambda asked: reply({}, 401))
     client = connect(provider, "1.1", fields={"auth_url": None, "expires_on": date(2020, 7, 1)})
     with pytest.raises(CredentialsRefused) as refused:
         read(client)

@@ -51,15 +51,15 @@ def test_curly_quotes_of_windows_are_read_in_what_is_declared_as_iso_8859_1():
 
 
 @pytest.mark.parametrize("status", [200, 400])
-def test_records_and_errors_alike(status, provide, connect, said):
+def test_records_and_errors_alike(status, provide, connect, reply):
     """A word of the specification is found in an error of any encoding."""
     body = {"orgs": [{"sourcedId": "o1", "name": NAME}]} if status == 200 else {"imsx_codeMinor": "invaliddata"}
-    answer = said(
+    answer = reply(
         json.dumps(body, ensure_ascii=False).encode("utf-16"),
         status,
         {"Content-Type": "application/json; charset=utf-16"},
     )
-    client = connect(provide(lambda asked: answer if "offset" in asked.query else said({"orgs": []})))
+    client = connect(provide(lambda asked: answer if "offset" in asked.query else reply({"orgs": []})))
     if status == 200:
         page = next(iter(client.pages("orgs")))
         assert [record.name for record in page.records] == [NAME]

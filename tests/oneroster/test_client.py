@@ -36,7 +36,7 @@ def read(client, collection="orgs"):
     return [record.sourced_id for page in client.pages(collection) for record in page.records]
 
 
-def only_under(prefix, paged, said, other):
+def only_under(prefix, paged, reply, other):
     """A service that answers below one path and something else everywhere else."""
     pages = paged(3, total=3)
     return lambda asked: pages(asked) if asked.path.startswith(f"{prefix}/orgs") else other
@@ -59,9 +59,9 @@ def only_under(prefix, paged, said, other):
     ],
 )
 def test_the_base_url_may_end_before_or_after_the_services_path(
-    provide, connect, paged, said, version, service, base, asked
+    provide, connect, paged, reply, version, service, base, asked
 ):
-    provider = provide(only_under(service, paged, said, said({}, 404)))
+    provider = provide(only_under(service, paged, reply, reply({}, 404)))
     client = connect(provider, version, fields={"base_url": f"http://127.0.0.1:{provider.port}{base}"})
 
     assert len(read(client)) == 3
@@ -72,21 +72,21 @@ def test_the_base_url_may_end_before_or_after_the_services_path(
 
 
 @pytest.mark.parametrize("wrong", [404, 405, 501])
-def test_what_stands_at_a_wrong_path_does_not_matter(provide, connect, paged, said, wrong):
-    provider = provide(only_under("/ims/oneroster/rostering/v1p2", paged, said, said(b"<html>no</html>", wrong)))
+def test_what_stands_at_a_wrong_path_does_not_matter(provide, connect, paged, reply, wrong):
+    provider = provide(only_under("/ims/oneroster/rostering/v1p2", paged, reply, reply(b"<html>no</html>", wrong)))
 
     assert len(read(connect(provider))) == 3
 
 
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", {"status": "up"}])
-def test_a_page_that_is_no_service_is_a_wrong_path(provide, connect, paged, said, body):
-    provider = provide(only_under("/ims/oneroster/rostering/v1p2", paged, said, said(body)))
+def test_a_page_that_is_no_service_is_a_wrong_path(provide, connect, paged, reply, body):
+    provider = provide(only_under("/ims/oneroster/rostering/v1p2", paged, reply, reply(body)))
 
     assert len(read(connect(provider))) == 3
 
 
-def test_no_service_anywhere_names_every_url_that_was_tried(provide, connect, said):
-    provider = provide(lambda asked: said(b"<html></html>") if "rostering" in asked.path else said({}, 404))
+def test_no_service_anywhere_names_every_url_that_was_tried(provide, connect, reply):
+    provider = provide(lambda asked: reply(b"<html></html>") if "rostering" in asked.path else reply({}, 404))
     with pytest.raises(BaseUrlWrong) as wrong:
         read(connect(provider))
 
@@ -96,8 +96,8 @@ def test_no_service_anywhere_names_every_url_that_was_tried(provide, connect, sa
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, CredentialsRefused), (403, PermissionRefused)])
-def test_a_refusal_is_no_wrong_path(provide, connect, said, status, error):
-    provider = provide(lambda asked: said({}, status))
+def test_a_refusal_is_no_wrong_path(provide, connect, reply, status, error):
+    provider = provide(lambda asked: reply({}, status))
     with pytest.raises(error):
         read(connect(provider))
 
@@ -116,8 +116,8 @@ def test_threads_look_for_the_base_url_once(provide, connect, paged):
     assert len([asked for asked in provider.asked if asked.query.get("limit") == "1"]) == 1
 
 
-def test_threads_that_wait_for_a_base_url_fail_with_the_first(provide, connect, said):
-    provider = provide(lambda asked: said({}, 404))
+def test_threads_that_wait_for_a_base_url_fail_with_the_first(provide, connect, reply):
+    provider = provide(lambda asked: reply({}, 404))
     client = connect(provider)
     for _ in range(3):
         with pytest.raises(BaseUrlWrong):
@@ -129,8 +129,8 @@ def test_threads_that_wait_for_a_base_url_fail_with_the_first(provide, connect, 
 # -- refusals
 
 
-def failing_at(collection, answer, said):
-    return lambda asked: answer if asked.path.endswith(f"/{collection}") else said(GOOD)
+def failing_at(collection, answer, reply):
+    return lambda asked: answer if asked.path.endswith(f"/{collection}") else reply(GOOD)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def failing_at(collection, answer, said):
         (422, RequestRefused, "request_refused"),
     ],
 )
-def test_a_refusal_fails_at_once_with_url_and_remedy(provide, connect, said, status, error, code):
+def test_a_refusal_fails_at_once_with_url_and_remedy(provide, connect, reply, status, error, code):
     body = {"imsx_codeMajor": "failure", "imsx_description": "planted Ada Lovelace"}
-    provider = provide(failing_at("users", said(body, status), said))
+    provider = provide(failing_at("users", reply(body, status), reply))
     with pytest.raises(error) as refused:
         read(connect(provider), "users")
 
@@ -169,8 +169,8 @@ def test_a_refusal_fails_at_once_with_url_and_remedy(provide, connect, said, sta
         {"errors": [{"codeMinor": "invalid_filter_field", "description": "planted"}]},
     ],
 )  # fmt: skip
-def test_the_code_minor_is_told_in_all_four_shapes(provide, connect, said, body):
-    provider = provide(failing_at("users", said(body, 400), said))
+def test_the_code_minor_is_told_in_all_four_shapes(provide, connect, reply, body):
+    provider = provide(failing_at("users", reply(body, 400), reply))
     with pytest.raises(RequestRefused) as refused:
         read(connect(provider), "users")
 
@@ -178,8 +178,8 @@ def test_the_code_minor_is_told_in_all_four_shapes(provide, connect, said, body)
     assert "planted" not in str(refused.value)
 
 
-def test_a_filter_is_not_told(provide, connect, said):
-    provider = provide(failing_at("users", said({}, 400), said))
+def test_a_filter_is_not_told(provide, connect, reply):
+    provider = provide(failing_at("users", reply({}, 400), reply))
     with pytest.raises(RequestRefused) as refused:
         list(connect(provider).pages("users", filter="email='planted@example.org'"))
 
@@ -187,27 +187,27 @@ def test_a_filter_is_not_told(provide, connect, said):
     assert "filter=…" in str(refused.value)
 
 
-def test_demographics_that_are_not_shared_say_which_box_to_tick(provide, connect, said):
-    provider = provide(failing_at("demographics", said({}, 403), said))
+def test_demographics_that_are_not_shared_say_which_box_to_tick(provide, connect, reply):
+    provider = provide(failing_at("demographics", reply({}, 403), reply))
     with pytest.raises(PermissionRefused) as refused:
         read(connect(provider, demographics=True), "demographics")
 
     assert "Demographics under Data to Share" in refused.value.remedy
 
 
-def clock_of(said, minutes, status=200, body=None):
+def clock_of(reply, minutes, status=200, body=None):
     """An answer of a provider whose clock is ahead by so many minutes."""
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
-    return said(GOOD if body is None else body, status, {"Date": date, "X-Total-Count": "1"})
+    return reply(GOOD if body is None else body, status, {"Date": date, "X-Total-Count": "1"})
 
 
-def test_a_signature_of_a_wrong_clock_is_made_anew_with_the_providers_time(provide, connect, said, paged, caplog):
+def test_a_signature_of_a_wrong_clock_is_made_anew_with_the_providers_time(provide, connect, reply, paged, caplog):
     def timed(asked):
         signed_at = int(re.search(r'oauth_timestamp="(\d+)"', asked.headers["authorization"])[1])
         theirs = datetime.now(UTC) + timedelta(minutes=-20)
         if abs(signed_at - theirs.timestamp()) > 120:
-            return clock_of(said, -20, 401, {})
-        return clock_of(said, -20, body={"orgs": []} if asked.offset else None)
+            return clock_of(reply, -20, 401, {})
+        return clock_of(reply, -20, body={"orgs": []} if asked.offset else None)
 
     provider = provide(timed)
     with caplog.at_level("WARNING"):
@@ -217,8 +217,8 @@ def test_a_signature_of_a_wrong_clock_is_made_anew_with_the_providers_time(provi
     assert caplog.text.count("differ by 20 minutes. Requests are signed with the provider's time") == 1
 
 
-def test_a_wrong_clock_is_named_where_signing_with_the_providers_time_did_not_help(provide, connect, said):
-    provider = provide(lambda asked: clock_of(said, 20, 401, {}))
+def test_a_wrong_clock_is_named_where_signing_with_the_providers_time_did_not_help(provide, connect, reply):
+    provider = provide(lambda asked: clock_of(reply, 20, 401, {}))
     with pytest.raises(CredentialsRefused) as refused:
         read(connect(provider, "1.1", fields={"auth_url": None}))
 
@@ -239,8 +239,8 @@ def test_a_wrong_clock_is_named_where_signing_with_the_providers_time_did_not_he
         (b'{"users": [planted', "json_malformed"),
     ],
 )
-def test_200_with_something_else_is_an_error_and_not_tried_again(provide, connect, said, body, code):
-    provider = provide(failing_at("users", said(body), said))
+def test_200_with_something_else_is_an_error_and_not_tried_again(provide, connect, reply, body, code):
+    provider = provide(failing_at("users", reply(body), reply))
     with pytest.raises(InvalidResponse) as refused:
         read(connect(provider), "users")
 
@@ -249,11 +249,11 @@ def test_200_with_something_else_is_an_error_and_not_tried_again(provide, connec
     assert "planted" not in str(refused.value)
 
 
-def test_a_web_page_of_a_service_that_was_found_may_pass_and_else_says_what_it_is(provide, connect, said, paged):
-    page = said(b"<!DOCTYPE html><html>planted</html>")
+def test_a_web_page_of_a_service_that_was_found_may_pass_and_else_says_what_it_is(provide, connect, reply, paged):
+    page = reply(b"<!DOCTYPE html><html>planted</html>")
 
-    assert len(read(connect(provide(after([page, page], said, paged))))) == 7
-    provider = provide(failing_at("users", page, said))
+    assert len(read(connect(provide(after([page, page], reply, paged))))) == 7
+    provider = provide(failing_at("users", page, reply))
     with pytest.raises(InvalidResponse) as refused:
         read(connect(provider), "users")
     assert refused.value.code == "html_answer"
@@ -264,7 +264,7 @@ def test_a_web_page_of_a_service_that_was_found_may_pass_and_else_says_what_it_i
 # -- trouble that passes
 
 
-def after(failures, said, paged, count=7):
+def after(failures, reply, paged, count=7):
     """The given answers first, good pages from then on; only pages, not the search for the base URL."""
     left, pages = list(failures), paged(count, total=count)
 
@@ -275,8 +275,8 @@ def after(failures, said, paged, count=7):
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_trouble_that_may_pass_is_tried_again(provide, connect, said, paged, status):
-    provider = provide(after([said(b"<html>", status), said({}, status)], said, paged))
+def test_trouble_that_may_pass_is_tried_again(provide, connect, reply, paged, status):
+    provider = provide(after([reply(b"<html>", status), reply({}, status)], reply, paged))
     client = connect(provider)
 
     assert len(read(client)) == 7
@@ -285,29 +285,29 @@ def test_trouble_that_may_pass_is_tried_again(provide, connect, said, paged, sta
 
 
 @pytest.mark.parametrize("cut", [0, 5, 60])
-def test_a_connection_that_drops_in_the_middle_is_tried_again(provide, connect, said, paged, cut):
+def test_a_connection_that_drops_in_the_middle_is_tried_again(provide, connect, reply, paged, cut):
     whole = {"orgs": [{"sourcedId": f"o{number}"} for number in range(7)]}
-    provider = provide(after([said(whole, cut=cut)], said, paged))
+    provider = provide(after([reply(whole, cut=cut)], reply, paged))
 
     assert len(read(connect(provider))) == 7
 
 
-def test_json_that_ends_too_early_is_tried_again(provide, connect, said, paged):
-    provider = provide(after([said(b'{"orgs": [{"sourcedId": "o0"}, {"sour')], said, paged))
+def test_json_that_ends_too_early_is_tried_again(provide, connect, reply, paged):
+    provider = provide(after([reply(b'{"orgs": [{"sourcedId": "o0"}, {"sour')], reply, paged))
 
     assert len(read(connect(provider))) == 7
 
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("coding", ["gzip", None])
-def test_compressed_and_chunked_answers_arrive_whole_or_are_asked_again(provide, connect, said, paged, coding, chunked):
+def test_compressed_and_chunked_bodies_arrive_whole_or_are_retried(provide, connect, reply, paged, coding, chunked):
     body = json.dumps({"orgs": [{"sourcedId": f"o{number}"} for number in range(700)]}).encode()
     headers = {"X-Total-Count": "700"}
     if coding:
         body, headers = gzip.compress(body), {**headers, "Content-Encoding": coding}
 
     def page(cut=None):
-        return said(body, headers=headers, cut=cut, chunked=chunked)
+        return reply(body, headers=headers, cut=cut, chunked=chunked)
 
     pages, last = [page(cut=0), page(cut=30), page(cut=len(body) - 9), page()], paged(700, total=700)
     provider = provide(lambda asked: pages.pop(0) if asked.query.get("offset") == "0" else last(asked))
@@ -318,12 +318,12 @@ def test_compressed_and_chunked_answers_arrive_whole_or_are_asked_again(provide,
     assert client.usage.bytes_received > len(body)
 
 
-def test_retry_after_is_honoured_as_seconds_and_as_a_date(provide, connect, said, paged):
+def test_retry_after_is_honoured_as_seconds_and_as_a_date(provide, connect, reply, paged):
     slept = []
     retry = Retry(attempts=5, first_wait=0.01, patience=100, sleep=slept.append)
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
-    troubles = [said({}, 429, {"Retry-After": value}) for value in ("7", date, "soon")]
-    client = connect(provide(after(troubles, said, paged)), retry=retry)
+    troubles = [reply({}, 429, {"Retry-After": value}) for value in ("7", date, "soon")]
+    client = connect(provide(after(troubles, reply, paged)), retry=retry)
 
     assert len(read(client)) == 7
     assert 7 <= slept[0] < 7.1
@@ -332,8 +332,8 @@ def test_retry_after_is_honoured_as_seconds_and_as_a_date(provide, connect, said
     assert client.usage.seconds_waited == pytest.approx(sum(slept))
 
 
-def test_patience_ends_with_the_last_answer_in_words(provide, connect, said):
-    provider = provide(failing_at("users", said(b"<html>planted", 503, {"Retry-After": "0"}), said))
+def test_patience_ends_with_the_last_answer_in_words(provide, connect, reply):
+    provider = provide(failing_at("users", reply(b"<html>planted", 503, {"Retry-After": "0"}), reply))
     with pytest.raises(ProviderUnavailable) as refused:
         read(connect(provider), "users")
 
@@ -342,8 +342,8 @@ def test_patience_ends_with_the_last_answer_in_words(provide, connect, said):
     assert "planted" not in str(refused.value)
 
 
-def test_a_quota_longer_than_our_patience_is_told(provide, connect, said):
-    provider = provide(failing_at("users", said({}, 429, {"Retry-After": "3600"}), said))
+def test_a_quota_longer_than_our_patience_is_told(provide, connect, reply):
+    provider = provide(failing_at("users", reply({}, 429, {"Retry-After": "3600"}), reply))
     with pytest.raises(ProviderUnavailable) as refused:
         read(connect(provider), "users")
 
@@ -364,12 +364,12 @@ def test_a_host_that_is_not_there(provide, connect):
         assert says in str(refused.value)
 
 
-def test_silence_ends_by_time_out(provide, connect, said, paged):
+def test_silence_ends_by_time_out(provide, connect, reply, paged):
     hold = threading.Event()
 
     def answer(asked):
         hold.wait(5)
-        return said({})
+        return reply({})
 
     fields = {"auth": "bearer"}
     client = connect(provide(answer), timeout=(1, 0.05), retry=Retry(attempts=2, first_wait=0.001), fields=fields)
@@ -457,14 +457,14 @@ def test_a_certificate_nobody_vouches_for_ends_it_before_anything_is_sent(self_s
 # -- redirects
 
 
-def test_a_redirect_on_the_same_host_is_followed_with_a_new_signature(provide, connect, said, paged):
+def test_a_redirect_on_the_same_host_is_followed_with_a_new_signature(provide, connect, reply, paged):
     pages = paged(3, total=3)
 
     def answer(asked):
         if asked.path.startswith("/moved"):
             return pages(asked)
         query = "&".join(f"{name}={value}" for name, value in asked.query.items())
-        return said(b"", 302, {"Location": f"/moved{asked.path}?{query}"})
+        return reply(b"", 302, {"Location": f"/moved{asked.path}?{query}"})
 
     provider = provide(answer)
 
@@ -472,9 +472,11 @@ def test_a_redirect_on_the_same_host_is_followed_with_a_new_signature(provide, c
     assert len({asked.headers["authorization"] for asked in provider.asked}) == len(provider.asked)
 
 
-def test_a_redirect_to_another_host_is_not_followed(provide, connect, said):
-    thief = provide(lambda asked: said(GOOD))
-    provider = provide(failing_at("users", said(b"", 302, {"Location": f"{thief.base_url}/users?token=planted"}), said))
+def test_a_redirect_to_another_host_is_not_followed(provide, connect, reply):
+    thief = provide(lambda asked: reply(GOOD))
+    provider = provide(
+        failing_at("users", reply(b"", 302, {"Location": f"{thief.base_url}/users?token=planted"}), reply)
+    )
     with pytest.raises(InvalidResponse) as refused:
         read(connect(provider), "users")
 
@@ -484,8 +486,8 @@ def test_a_redirect_to_another_host_is_not_followed(provide, connect, said):
     assert "planted" not in str(refused.value)
 
 
-def test_redirects_in_a_circle_end(provide, connect, said):
-    provider = provide(failing_at("users", said(b"", 301, {"Location": "/ims/oneroster/users"}), said))
+def test_redirects_in_a_circle_end(provide, connect, reply):
+    provider = provide(failing_at("users", reply(b"", 301, {"Location": "/ims/oneroster/users"}), reply))
     with pytest.raises(InvalidResponse):
         read(connect(provider), "users")
 
@@ -510,7 +512,7 @@ def test_requests_go_over_kept_connections_and_are_counted(provide, connect, pag
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_never_more_requests_at_once_than_allowed_tokens_included(provide, connect, paged, said, concurrency):
+def test_never_more_requests_at_once_than_allowed_tokens_included(provide, connect, paged, reply, concurrency):
     pages, now, most = paged(20, most=2, total=20), [0], [0]
     lock = threading.Lock()
 
@@ -526,7 +528,7 @@ def test_never_more_requests_at_once_than_allowed_tokens_included(provide, conne
 
         return inner
 
-    provider = provide(counted(pages), counted(lambda asked: said({"access_token": "t", "expires_in": 0.01})))
+    provider = provide(counted(pages), counted(lambda asked: reply({"access_token": "t", "expires_in": 0.01})))
     client = connect(provider, concurrency=concurrency)
     client.base_url  # noqa: B018 - looked for before the threads start
     threads = [threading.Thread(target=read, args=(client,)) for _ in range(6)]
@@ -549,9 +551,9 @@ def test_extra_headers_go_to_the_providers_host_only(provide, connect, paged):
     assert not {"x-app", "x-key"} & token.headers.keys()
 
 
-def test_another_name_of_the_envelope_is_read_and_told_in_the_log(provide, connect, said, caplog):
+def test_another_name_of_the_envelope_is_read_and_told_in_the_log(provide, connect, reply, caplog):
     rows = [{"sourcedId": "o0"}]
-    provider = provide(lambda asked: said({"schools": [] if asked.offset else rows}))
+    provider = provide(lambda asked: reply({"schools": [] if asked.offset else rows}))
     with caplog.at_level("INFO"):
         assert read(connect(provider)) == ["o0"]
 

@@ -37,9 +37,9 @@ def limits(provider):
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_page_that_is_too_heavy_is_asked_for_at_half_the_size_which_is_kept(provide, connect, paged, said, status):
+def test_a_page_that_is_too_heavy_is_asked_for_at_half_the_size_which_is_kept(provide, connect, paged, reply, status):
     pages = paged(1000, total=1000)
-    provider = provide(lambda asked: said({}, status) if int(asked.query["limit"]) > 300 else pages(asked))
+    provider = provide(lambda asked: reply({}, status) if int(asked.query["limit"]) > 300 else pages(asked))
     client = connect(provider, page_size=1000, concurrency=1, retry=PATIENT)
     ids, proof = read(client)
 
@@ -50,16 +50,16 @@ def test_a_page_that_is_too_heavy_is_asked_for_at_half_the_size_which_is_kept(pr
     ]  # fmt: skip
 
 
-def test_the_learned_size_is_the_collections_own(provide, connect, paged, said):
+def test_the_learned_size_is_the_collections_own(provide, connect, paged, reply):
     pages = paged(300, total=300)
     heavy = []
 
     def answer(asked):
         if asked.path.endswith("users") and int(asked.query["limit"]) > 200:
             heavy.append(asked)
-            return said({}, 500)
+            return reply({}, 500)
         page = pages(asked)
-        return said({asked.path.rsplit("/", 1)[1]: page.body["orgs"]}, headers=page.headers)
+        return reply({asked.path.rsplit("/", 1)[1]: page.body["orgs"]}, headers=page.headers)
 
     client = connect(provide(answer), page_size=300, concurrency=1, retry=PATIENT)
     assert read(client, "users")[1].pages == 2
@@ -68,12 +68,12 @@ def test_the_learned_size_is_the_collections_own(provide, connect, paged, said):
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_one_heavy_page_in_the_middle_loses_nothing(provide, connect, paged, said, concurrency):
+def test_one_heavy_page_in_the_middle_loses_nothing(provide, connect, paged, reply, concurrency):
     pages = paged(6000, total=6000)
 
     def answer(asked):
         first, last = asked.offset, asked.offset + int(asked.query.get("limit", 1))
-        return said({}, 504) if first <= 2100 < last and last - first > 400 else pages(asked)
+        return reply({}, 504) if first <= 2100 < last and last - first > 400 else pages(asked)
 
     ids, proof = read(connect(provide(answer), page_size=1000, concurrency=concurrency, retry=PATIENT))
 
@@ -81,15 +81,15 @@ def test_one_heavy_page_in_the_middle_loses_nothing(provide, connect, paged, sai
     assert (proof.kind, proof.received, proof.rows_per_page) == ("total", 6000, 1000)
 
 
-def test_pages_never_get_smaller_than_100_rows(provide, connect, said):
-    provider = provide(lambda asked: said({}, 500) if "offset" in asked.query else said({"orgs": []}))
+def test_pages_never_get_smaller_than_100_rows(provide, connect, reply):
+    provider = provide(lambda asked: reply({}, 500) if "offset" in asked.query else reply({"orgs": []}))
     with pytest.raises(ProviderUnavailable):
         read(connect(provider, page_size=700, retry=replace(PATIENT, attempts=12)))
 
     assert [limit for _, limit in limits(provider)] == [700] * 2 + [350] * 2 + [175] * 2 + [100] * 6
 
 
-def test_silence_makes_a_page_lighter_too(provide, connect, paged, said):
+def test_silence_makes_a_page_lighter_too(provide, connect, paged, reply):
     pages, done = paged(200, total=200), threading.Event()
 
     def answer(asked):
@@ -106,13 +106,13 @@ def test_silence_makes_a_page_lighter_too(provide, connect, paged, said):
 
 
 @pytest.mark.parametrize(("status", "headers"), [(429, {}), (503, {"Retry-After": "0"})])
-def test_a_provider_that_is_only_busy_is_asked_for_the_same_page(provide, connect, paged, said, status, headers):
+def test_a_provider_that_is_only_busy_is_asked_for_the_same_page(provide, connect, paged, reply, status, headers):
     pages, left = paged(1000, total=1000), [0] * 5
 
     def answer(asked):
         if "offset" in asked.query and left:
             left.pop()
-            return said(b"<html>busy</html>", status, headers)
+            return reply(b"<html>busy</html>", status, headers)
         return pages(asked)
 
     provider = provide(answer)
@@ -150,7 +150,7 @@ def test_while_one_thread_waits_for_all_no_other_begins_a_request():
     assert not gate.is_paused
 
 
-def test_a_429_pauses_the_whole_client(provide, connect, paged, said):
+def test_a_429_pauses_the_whole_client(provide, connect, paged, reply):
     """While the thread that was reported to wait sleeps, nothing reaches the provider."""
     pages, reported = paged(40, most=2, total=40), threading.Event()
     during = []
@@ -158,7 +158,7 @@ def test_a_429_pauses_the_whole_client(provide, connect, paged, said):
     def answer(asked):
         if asked.offset == 4 and not reported.is_set():
             reported.set()
-            return said({}, 429, {"Retry-After": "1"})
+            return reply({}, 429, {"Retry-After": "1"})
         return pages(asked)
 
     provider = provide(answer)
@@ -213,7 +213,7 @@ def test_a_pause_says_how_long_it_lasts():
     assert gate.seconds_left is None
 
 
-def test_parallel_requests_that_are_answered_429_wait_once_in_the_statistics(provide, connect, paged, said):
+def test_parallel_requests_that_are_answered_429_wait_once_in_the_statistics(provide, connect, paged, reply):
     """Five collections are answered 429 at the same time; each second of the pause is counted once."""
     pages, lock, busy, together = paged(3, total=3), threading.Lock(), set(), threading.Barrier(5)
 
@@ -224,10 +224,10 @@ def test_parallel_requests_that_are_answered_429_wait_once_in_the_statistics(pro
                 busy.add(asked.path)
             if is_first:
                 together.wait(5)
-                return said({}, 429, {"Retry-After": "1"})
+                return reply({}, 429, {"Retry-After": "1"})
         name = asked.path.rpartition("/")[2]
         page = pages(asked)
-        return said({name: page.body["orgs"]}, headers=page.headers)
+        return reply({name: page.body["orgs"]}, headers=page.headers)
 
     client = connect(provide(answer), concurrency=5, retry=Retry(first_wait=0.05))
     assert client.base_url
@@ -241,7 +241,7 @@ def test_parallel_requests_that_are_answered_429_wait_once_in_the_statistics(pro
     assert 1 <= client.usage.seconds_waited < 2
 
 
-def test_the_pauses_of_others_are_not_taken_from_a_requests_patience(provide, connect, paged, said):
+def test_the_pauses_of_others_are_not_taken_from_a_requests_patience(provide, connect, paged, reply):
     """One request at a time, as in peak hours: each of five collections is answered 429 twice, and every pause lasts
     longer than half of what a request is patient.
     """
@@ -252,10 +252,10 @@ def test_the_pauses_of_others_are_not_taken_from_a_requests_patience(provide, co
             with lock:
                 times = answered[asked.path] = answered.get(asked.path, 0) + 1
             if times <= 2:
-                return said({}, 429, {"Retry-After": "0"})
+                return reply({}, 429, {"Retry-After": "0"})
         name = asked.path.rpartition("/")[2]
         page = pages(asked)
-        return said({name: page.body["orgs"]}, headers=page.headers)
+        return reply({name: page.body["orgs"]}, headers=page.headers)
 
     client = connect(
         provide(answer), concurrency=1, retry=Retry(patience=0.5, sleep=lambda _: threading.Event().wait(0.2))
@@ -272,11 +272,11 @@ def test_the_pauses_of_others_are_not_taken_from_a_requests_patience(provide, co
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_the_token_url_is_followed_once_on_its_own_host_and_stays_a_post(provide, connect, paged, said, status):
+def test_the_token_url_is_followed_once_on_its_own_host_and_stays_a_post(provide, connect, paged, reply, status):
     def token(asked):
         if asked.path == "/token":
-            return said(b"", status, {"Location": "/token/v2?appName=maple"})
-        return said({"access_token": "good"})
+            return reply(b"", status, {"Location": "/token/v2?appName=maple"})
+        return reply({"access_token": "good"})
 
     provider = provide(paged(2, total=2), token)
     assert len(read(connect(provider))[0]) == 2
@@ -286,8 +286,8 @@ def test_the_token_url_is_followed_once_on_its_own_host_and_stays_a_post(provide
     assert asked[1].headers["authorization"] == asked[0].headers["authorization"]
 
 
-def test_the_token_url_is_not_followed_twice(provide, connect, paged, said):
-    provider = provide(paged(2), lambda asked: said(b"", 302, {"Location": "/token"}))
+def test_the_token_url_is_not_followed_twice(provide, connect, paged, reply):
+    provider = provide(paged(2), lambda asked: reply(b"", 302, {"Location": "/token"}))
     with pytest.raises(ConnectionInvalid) as refused:
         read(connect(provider))
 
@@ -295,15 +295,15 @@ def test_the_token_url_is_not_followed_twice(provide, connect, paged, said):
     assert len(provider.asked) == 2
 
 
-def test_cookies_are_kept_also_those_of_the_token_url_and_given_to_no_other_host(provide, connect, paged, said):
+def test_cookies_are_kept_also_those_of_the_token_url_and_given_to_no_other_host(provide, connect, paged, reply):
     pages, elsewhere = paged(6, most=2, total=6), provide(paged(0))
 
     def answer(asked):
         page = pages(asked)
-        return said(page.body, headers={**page.headers, "Set-Cookie": "place=maple; Path=/"})
+        return reply(page.body, headers={**page.headers, "Set-Cookie": "place=maple; Path=/"})
 
     def token(asked):
-        return said({"access_token": "good"}, headers={"Set-Cookie": "JSESSIONID=4711; Path=/"})
+        return reply({"access_token": "good"}, headers={"Set-Cookie": "JSESSIONID=4711; Path=/"})
 
     provider = provide(answer, token)
     client = connect(provider, concurrency=1)
@@ -318,7 +318,7 @@ def test_cookies_are_kept_also_those_of_the_token_url_and_given_to_no_other_host
     assert "cookie" not in elsewhere.asked[0].headers
 
 
-def test_a_token_used_up_by_others_is_renewed_as_often_as_it_takes(provide, connect, paged, said):
+def test_a_token_used_up_by_others_is_renewed_as_often_as_it_takes(provide, connect, paged, reply):
     """A provider that grants so many requests to a token, or one token at a time."""
     pages, uses, lock, given = paged(60, most=2, total=60), {}, threading.Lock(), []
 
@@ -327,12 +327,12 @@ def test_a_token_used_up_by_others_is_renewed_as_often_as_it_takes(provide, conn
             token = asked.headers["authorization"]
             uses[token] = uses.get(token, 0) + 1
             if uses[token] > 3:
-                return said({}, 401)
+                return reply({}, 401)
         return pages(asked)
 
     def token(asked):
         given.append(asked)
-        return said({"access_token": f"token-{len(given)}", "expires_in": 3600})
+        return reply({"access_token": f"token-{len(given)}", "expires_in": 3600})
 
     client = connect(provide(answer, token), concurrency=4)
     ids, proof = read(client)
@@ -344,12 +344,12 @@ def test_a_token_used_up_by_others_is_renewed_as_often_as_it_takes(provide, conn
 # -- who can put it right
 
 
-def refused_with(provide, connect, said, error, *, data=None, token=None, collection="users", **fields):
+def refused_with(provide, connect, reply, error, *, data=None, token=None, collection="users", **fields):
     """The error of reading a collection, whose data or token request is answered with a status."""
     good = {"orgs": [{"sourcedId": "o0"}]}
     provider = provide(
-        lambda asked: said({}, data) if data and asked.path.endswith(collection) else said(good),
-        (lambda asked: said({"error": "invalid_client"}, token)) if token else None,
+        lambda asked: reply({}, data) if data and asked.path.endswith(collection) else reply(good),
+        (lambda asked: reply({"error": "invalid_client"}, token)) if token else None,
     )
     options = {"version": fields.pop("version", "1.2"), "fields": fields}
     with pytest.raises(error) as refused:
@@ -357,8 +357,8 @@ def refused_with(provide, connect, said, error, *, data=None, token=None, collec
     return refused.value
 
 
-def test_a_401_of_the_token_url_means_the_secret_or_the_connection(provide, connect, said):
-    error = refused_with(provide, connect, said, CredentialsRefused, token=401)
+def test_a_401_of_the_token_url_means_the_secret_or_the_connection(provide, connect, reply):
+    error = refused_with(provide, connect, reply, CredentialsRefused, token=401)
 
     assert error.message.startswith("The Token URL ")
     assert "Client ID and Client Secret were not accepted" in error.message
@@ -367,8 +367,8 @@ def test_a_401_of_the_token_url_means_the_secret_or_the_connection(provide, conn
     assert "Data to Share" not in error.remedy
 
 
-def test_a_401_of_a_collection_means_scope_or_data_to_share(provide, connect, said):
-    error = refused_with(provide, connect, said, CredentialsRefused, data=401)
+def test_a_401_of_a_collection_means_scope_or_data_to_share(provide, connect, reply):
+    error = refused_with(provide, connect, reply, CredentialsRefused, data=401)
 
     assert "a token that the Token URL just issued was not accepted" in error.message
     assert error.remedy.startswith("Client ID and Client Secret are correct: they got the token.")
@@ -376,33 +376,33 @@ def test_a_401_of_a_collection_means_scope_or_data_to_share(provide, connect, sa
     assert "`scopes` in the connection oneroster_maple" in error.remedy
 
 
-def test_a_403_names_the_switch_the_schools_and_where_the_district_can_look(provide, connect, said):
-    error = refused_with(provide, connect, said, PermissionRefused, data=403)
+def test_a_403_names_the_switch_the_schools_and_where_the_district_can_look(provide, connect, reply):
+    error = refused_with(provide, connect, reply, PermissionRefused, data=403)
 
     assert "Data to Share and the schools in scope" in error.remedy
     assert "without an additional license" in error.remedy
     assert "Troubleshooting Documentation > OneRoster API Documentation" in error.remedy
 
 
-def test_a_404_of_a_collection_says_where_the_district_can_look(provide, connect, said):
-    error = refused_with(provide, connect, said, EndpointNotFound, data=404)
+def test_a_404_of_a_collection_says_where_the_district_can_look(provide, connect, reply):
+    error = refused_with(provide, connect, reply, EndpointNotFound, data=404)
 
     assert "Troubleshooting Documentation > OneRoster API Documentation" in error.remedy
 
 
-def test_a_classic_key_that_is_refused_may_have_to_be_renewed(provide, connect, said):
+def test_a_classic_key_that_is_refused_may_have_to_be_renewed(provide, connect, reply):
     old = {"version": "1.1", "auth_url": None, "collection": "orgs", "data": 401}
-    unknown = refused_with(provide, connect, said, CredentialsRefused, **old)
+    unknown = refused_with(provide, connect, reply, CredentialsRefused, **old)
     assert "after one year. Then the district clicks Renew there" in unknown.remedy
-    ended = refused_with(provide, connect, said, CredentialsRefused, **old, expires_on=date(2020, 7, 1))
+    ended = refused_with(provide, connect, reply, CredentialsRefused, **old, expires_on=date(2020, 7, 1))
     assert ended.remedy.startswith("They expired on July 1, 2020. The district clicks Renew on the connection's page")
     assert "Digital Learning Applications Configuration" in ended.remedy
 
 
-def test_a_collection_that_was_answered_keeps_failing_alone(provide, connect, said, paged):
+def test_a_collection_that_was_answered_keeps_failing_alone(provide, connect, reply, paged):
     """A refusal is of its collection: others of the same client can still be read."""
     pages = paged(3, total=3)
-    provider = provide(lambda asked: said({}, 403) if asked.path.endswith("demographics") else pages(asked))
+    provider = provide(lambda asked: reply({}, 403) if asked.path.endswith("demographics") else pages(asked))
     client = connect(provider, demographics=True)
     with pytest.raises(PermissionRefused):
         read(client, "demographics")

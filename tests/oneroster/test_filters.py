@@ -61,8 +61,8 @@ def filtering(paged, behind):
         (400, {}, {}, "refused"),
     ],
 )
-def test_every_way_to_say_nothing(provide, connect, paged, said, status, body, headers, answer):
-    provider = provide(filtering(paged, said(body, status, headers)))
+def test_every_way_to_say_nothing(provide, connect, paged, reply, status, body, headers, answer):
+    provider = provide(filtering(paged, reply(body, status, headers)))
 
     assert connect(provider).filter_support("orgs") == answer
 
@@ -71,8 +71,8 @@ SINCE = modified_since(datetime(2026, 11, 20, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b""), (204, b""), (200, {}), (200, []), (404, {})])
-def test_no_list_for_a_filter_is_no_empty_list_and_is_not_tried_again(provide, connect, paged, said, status, body):
-    provider = provide(filtering(paged, said(body, status)))
+def test_no_list_for_a_filter_is_no_empty_list_and_is_not_tried_again(provide, connect, paged, reply, status, body):
+    provider = provide(filtering(paged, reply(body, status)))
     reader = connect(provider).pages("orgs", filter=SINCE)
     with pytest.raises(FilterUnanswered) as refused:
         list(reader)
@@ -84,37 +84,37 @@ def test_no_list_for_a_filter_is_no_empty_list_and_is_not_tried_again(provide, c
 @pytest.mark.parametrize(
     ("status", "body", "kind"), [(200, b"", "empty_page"), (204, b"", "empty_page"), (200, [], "total")]
 )
-def test_a_total_of_zero_says_that_nothing_was_modified(provide, connect, paged, said, status, body, kind):
-    reader = connect(provide(filtering(paged, said(body, status, {"X-Total-Count": "0"})))).pages("orgs", filter=SINCE)
+def test_a_total_of_zero_says_that_nothing_was_modified(provide, connect, paged, reply, status, body, kind):
+    reader = connect(provide(filtering(paged, reply(body, status, {"X-Total-Count": "0"})))).pages("orgs", filter=SINCE)
 
     assert list(reader) == []
     assert (reader.proof.kind, reader.proof.received) == (kind, 0)
 
 
 @pytest.mark.parametrize(("most", "total"), [(2, None), (2, 3), (10, 3)])
-def test_204_behind_the_rows_of_a_filter_is_their_end(provide, connect, paged, said, most, total):
-    reader = connect(provide(paged(3, most=most, total=total, behind=said(b"", 204)))).pages("orgs", filter=SINCE)
+def test_204_behind_the_rows_of_a_filter_is_their_end(provide, connect, paged, reply, most, total):
+    reader = connect(provide(paged(3, most=most, total=total, behind=reply(b"", 204)))).pages("orgs", filter=SINCE)
 
     assert [record.sourced_id for page in reader for record in page.records] == ["o0", "o1", "o2"]
     assert reader.proof.proven
 
 
-def test_an_empty_answer_without_a_filter_stays_an_error(provide, connect, said):
+def test_an_empty_answer_without_a_filter_stays_an_error(provide, connect, reply):
     """However long it is tried: a collection is never taken for empty because nothing came (rule 1)."""
-    provider = provide(lambda asked: said(b"") if asked.path.endswith("users") else said({"orgs": []}))
+    provider = provide(lambda asked: reply(b"") if asked.path.endswith("users") else reply({"orgs": []}))
     with pytest.raises(ProviderUnavailable) as refused:
         list(connect(provider).pages("users"))
 
     assert refused.value.code == "answer_cut_off"
 
 
-def test_a_collection_that_is_missing_is_so_with_a_filter_too(provide, connect, paged, said):
+def test_a_collection_that_is_missing_is_so_with_a_filter_too(provide, connect, paged, reply):
     pages = paged(3, total=3)
-    provider = provide(lambda asked: said({}, 404) if asked.path.endswith("courses") else pages(asked))
+    provider = provide(lambda asked: reply({}, 404) if asked.path.endswith("courses") else pages(asked))
     with pytest.raises(EndpointNotFound):
         list(connect(provider).pages("courses", filter=SINCE))
 
 
-def test_what_is_not_shared_says_nothing_of_the_filter(provide, connect, paged, said):
+def test_what_is_not_shared_says_nothing_of_the_filter(provide, connect, paged, reply):
     with pytest.raises(PermissionRefused):
-        connect(provide(filtering(paged, said({}, 403)))).filter_support("orgs")
+        connect(provide(filtering(paged, reply({}, 403)))).filter_support("orgs")

@@ -82,11 +82,11 @@ def until(condition):
     raise AssertionError("it did not come to that")
 
 
-def test_a_provider_of_pages_of_any_length_is_soon_read_one_by_one(provide, connect, said):
+def test_a_provider_of_pages_of_any_length_is_soon_read_one_by_one(provide, connect, reply):
     def answer(asked):
         rows = 3 + asked.offset % 4
         numbers = range(asked.offset, min(200, asked.offset + rows))
-        return said({"orgs": [{"sourcedId": f"o{n}"} for n in numbers]}, headers={"X-Total-Count": "200"})
+        return reply({"orgs": [{"sourcedId": f"o{n}"} for n in numbers]}, headers={"X-Total-Count": "200"})
 
     provider = provide(answer)
     pages, proof = read(connect(provider, concurrency=4))
@@ -96,9 +96,9 @@ def test_a_provider_of_pages_of_any_length_is_soon_read_one_by_one(provide, conn
     assert len(offsets(provider)) <= len(pages) + 1 + 2 * 4
 
 
-def test_a_page_that_fails_fails_in_its_turn(provide, connect, paged, said):
+def test_a_page_that_fails_fails_in_its_turn(provide, connect, paged, reply):
     pages = paged(20, most=2, total=20)
-    provider = provide(lambda asked: said({}, 500) if asked.offset == 6 else pages(asked))
+    provider = provide(lambda asked: reply({}, 500) if asked.offset == 6 else pages(asked))
     read_so_far = []
     reader = connect(provider, page_size=50).pages("orgs")
     with pytest.raises(ProviderUnavailable):
@@ -110,14 +110,14 @@ def test_a_page_that_fails_fails_in_its_turn(provide, connect, paged, said):
 
 
 @pytest.mark.parametrize("failing", [503, 429])
-def test_closing_a_client_ends_the_waits_of_others_at_once(provide, connect, paged, said, failing):
+def test_closing_a_client_ends_the_waits_of_others_at_once(provide, connect, paged, reply, failing):
     pages = paged(20, most=2, total=20)
     failed = threading.Event()
 
     def answer(asked):
         if asked.offset == 6:
             failed.set()
-            return said({}, failing, {"Retry-After": "200"})
+            return reply({}, failing, {"Retry-After": "200"})
         return pages(asked)
 
     client = connect(provide(answer), retry=Retry())

@@ -21,7 +21,7 @@ def tokens(provider):
 
 
 @pytest.fixture
-def ending(provide, paged, said):
+def ending(provide, paged, reply):
     """A provider whose tokens are good for so many requests, and answered 403 afterwards.
 
     The search for the Base URL is the first request of the first token.
@@ -35,12 +35,12 @@ def ending(provide, paged, said):
                 token = asked.headers["authorization"]
                 uses[token] = uses.get(token, 0) + 1
                 if uses[token] > good_for:
-                    return said(body, 403, headers or {})
+                    return reply(body, 403, headers or {})
             return pages(asked)
 
         def token(asked):
             given.append(asked)
-            return said({"access_token": f"token-{len(given)}", "expires_in": 3600})
+            return reply({"access_token": f"token-{len(given)}", "expires_in": 3600})
 
         return provide(answer, token)
 
@@ -64,7 +64,7 @@ def test_a_token_that_ended_is_renewed_once_and_the_same_page_asked_again(ending
     assert len(provider.data_requests()) == 31 + 3
 
 
-def test_parallel_pages_renew_it_once(provide, connect, paged, said):
+def test_parallel_pages_renew_it_once(provide, connect, paged, reply):
     pages, ended, lock = paged(60, most=2, total=60), threading.Event(), threading.Lock()
     held, given = [], []
     together = threading.Barrier(4)
@@ -77,12 +77,12 @@ def test_parallel_pages_renew_it_once(provide, connect, paged, said):
             if first:
                 together.wait(5)  # four threads are refused at the same time
             ended.set()
-            return said(WITH_A_WORD, 403)
+            return reply(WITH_A_WORD, 403)
         return pages(asked)
 
     def token(asked):
         given.append(asked)
-        return said({"access_token": f"token-{len(given)}", "expires_in": 3600})
+        return reply({"access_token": f"token-{len(given)}", "expires_in": 3600})
 
     ids, proof = read(connect(provide(answer, token), concurrency=4))
     assert (len(ids), proof.kind) == (60, "total")
@@ -91,9 +91,9 @@ def test_parallel_pages_renew_it_once(provide, connect, paged, said):
 
 
 @pytest.mark.parametrize("body", [WITH_A_WORD, {"message": "Forbidden"}])
-def test_a_403_that_stays_is_refused_after_one_new_token(provide, connect, paged, said, body):
+def test_a_403_that_stays_is_refused_after_one_new_token(provide, connect, paged, reply, body):
     pages = paged(3, total=3)
-    provider = provide(lambda asked: said(body, 403) if asked.path.endswith("users") else pages(asked))
+    provider = provide(lambda asked: reply(body, 403) if asked.path.endswith("users") else pages(asked))
     client = connect(provider)
     read(client)
     with pytest.raises(CredentialsRefused if body is WITH_A_WORD else PermissionRefused) as refused:
@@ -104,9 +104,9 @@ def test_a_403_that_stays_is_refused_after_one_new_token(provide, connect, paged
     assert ("Data to Share" in refused.value.remedy) == (body is not WITH_A_WORD)
 
 
-def test_several_threads_that_stay_refused_ask_for_few_tokens(provide, connect, paged, said):
+def test_several_threads_that_stay_refused_ask_for_few_tokens(provide, connect, paged, reply):
     pages = paged(3, total=3)
-    provider = provide(lambda asked: pages(asked) if asked.path.endswith("orgs") else said(WITH_A_WORD, 403))
+    provider = provide(lambda asked: pages(asked) if asked.path.endswith("orgs") else reply(WITH_A_WORD, 403))
     client = connect(provider, concurrency=5)
     read(client)
     refused = []
@@ -127,9 +127,9 @@ def test_several_threads_that_stay_refused_ask_for_few_tokens(provide, connect, 
     assert len(tokens(provider)) <= 3
 
 
-def test_a_fixed_token_that_ended_is_said_to_have_ended(provide, connect, said):
+def test_a_fixed_token_that_ended_is_said_to_have_ended(provide, connect, reply):
     fields = {"auth": "bearer", "auth_url": None}
-    provider = provide(lambda asked: said(WITH_A_WORD, 403))
+    provider = provide(lambda asked: reply(WITH_A_WORD, 403))
     with pytest.raises(CredentialsRefused) as refused:
         read(connect(provider, "1.1", fields=fields))
 
@@ -147,8 +147,8 @@ PAGE = b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>Inc
     [(PAGE, {"Content-Type": "text/html"}), (b"\n <HTML>blocked", {}), (b"", {"Content-Type": "text/html; charset=x"})],
     ids=["a page", "by its beginning", "by its type"],
 )
-def test_a_firewall_is_not_called_data_to_share(provide, connect, said, body, headers):
-    provider = provide(lambda asked: said(body, 403, headers))
+def test_a_firewall_is_not_called_data_to_share(provide, connect, reply, body, headers):
+    provider = provide(lambda asked: reply(body, 403, headers))
     with pytest.raises(BlockedByFirewall) as refused:
         read(connect(provider))
 
@@ -158,8 +158,8 @@ def test_a_firewall_is_not_called_data_to_share(provide, connect, said, body, he
     assert "4711" not in f"{refused.value.message} {refused.value.remedy}"
 
 
-def test_a_firewall_before_the_token_url_is_not_a_wrong_secret(provide, connect, paged, said):
-    provider = provide(paged(3), lambda asked: said(PAGE, 403, {"Content-Type": "text/html"}))
+def test_a_firewall_before_the_token_url_is_not_a_wrong_secret(provide, connect, paged, reply):
+    provider = provide(paged(3), lambda asked: reply(PAGE, 403, {"Content-Type": "text/html"}))
     with pytest.raises(BlockedByFirewall) as refused:
         read(connect(provider))
 

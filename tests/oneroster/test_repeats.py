@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.fixture
-def received(provide, connect, said):
+def received(provide, connect, reply):
     """The stamps of o1 that are handed on, page by page, of pages made of (sourcedId, dateLastModified)."""
 
     def read(*pages):
@@ -14,7 +14,7 @@ def received(provide, connect, said):
                 if asked.offset == before:
                     rows = [{"sourcedId": name, "dateLastModified": stamp} for name, stamp in page]
                 before += len(page)
-            return said({"orgs": rows})
+            return reply({"orgs": rows})
 
         reader = connect(provide(answer), page_size=2).pages("orgs")
         taken = [(page.attempt, list(page.records)) for page in reader]

@@ -36,14 +36,14 @@ def offsets(provider):
 
 
 @pytest.fixture
-def broken_off(provide, connect, paged, said):
+def broken_off(provide, connect, paged, reply):
     """Read until a page fails for good; then the provider answers by another script, to another client."""
 
     def start(fails_at, then, *, count=1250, total=1250, concurrency=1):
         scripts = {"now": paged(count, most=200, total=total)}
 
         def answer(asked):
-            return said({}, 403) if asked.offset == fails_at and scripts.get("fails", True) else scripts["now"](asked)
+            return reply({}, 403) if asked.offset == fails_at and scripts.get("fails", True) else scripts["now"](asked)
 
         provider = provide(answer)
         reading = Reading()
@@ -80,13 +80,13 @@ def test_without_a_total_it_goes_on_too(broken_off, paged):
     assert (proof.kind, proof.unique, proof.attempt) == ("empty_page", 1250, 1)
 
 
-def test_a_last_page_that_is_another_now_begins_from_the_start(broken_off, paged, said):
+def test_a_last_page_that_is_another_now_begins_from_the_start(broken_off, paged, reply):
     pages = paged(1251, most=200, total=1251)
 
     def grown(asked):  # a new person comes first
         page = pages(asked)
         rows = [{"sourcedId": f"o{int(row['sourcedId'][1:]) - 1}"} for row in page.body["orgs"]]
-        return said({"orgs": rows}, headers=page.headers)
+        return reply({"orgs": rows}, headers=page.headers)
 
     provider, reading, client = broken_off(600, grown)
     proof = reading.take(client.pages("orgs", resume=reading.checkpoint, seen=list(reading.ids)))
@@ -97,8 +97,8 @@ def test_a_last_page_that_is_another_now_begins_from_the_start(broken_off, paged
 
 
 @pytest.mark.parametrize("status", [404, 204])
-def test_a_last_page_that_is_gone_begins_from_the_start(broken_off, paged, said, status):
-    _, reading, client = broken_off(600, paged(300, most=200, total=300, behind=said(b"", status)))
+def test_a_last_page_that_is_gone_begins_from_the_start(broken_off, paged, reply, status):
+    _, reading, client = broken_off(600, paged(300, most=200, total=300, behind=reply(b"", status)))
     proof = reading.take(client.pages("orgs", resume=reading.checkpoint, seen=list(reading.ids)))
 
     assert reading.ids == expected(300)
@@ -122,7 +122,7 @@ def test_ids_that_are_missing_begin_it_from_the_start(broken_off, paged):
     assert (proof.kind, proof.attempt) == ("total", 2)
 
 
-def test_a_row_of_before_that_comes_again_is_noticed(broken_off, paged, said):
+def test_a_row_of_before_that_comes_again_is_noticed(broken_off, paged, reply):
     pages = paged(1250, most=200, total=1250)
 
     def shifting(asked):
@@ -138,11 +138,11 @@ def test_a_row_of_before_that_comes_again_is_noticed(broken_off, paged, said):
     assert (proof.kind, proof.attempt) == ("total", 2)
 
 
-def test_rows_nobody_can_identify_and_rows_twice_on_a_page_are_counted_on(provide, connect, said):
+def test_rows_nobody_can_identify_and_rows_twice_on_a_page_are_counted_on(provide, connect, reply):
     def answer(asked):
         numbers = range(asked.offset, min(asked.offset + 4, 12))
         rows = [{"name": "nobody"} if n == 1 else {"sourcedId": f"o{2 if n == 3 else n}"} for n in numbers]
-        return said({"orgs": rows}, headers={"X-Total-Count": "12"})
+        return reply({"orgs": rows}, headers={"X-Total-Count": "12"})
 
     provider = provide(answer)
     whole = Reading()
@@ -156,13 +156,13 @@ def test_rows_nobody_can_identify_and_rows_twice_on_a_page_are_counted_on(provid
     assert (proof.kind, proof.received, proof.unique) == ("total", 12, 10)
 
 
-def test_a_learned_page_size_is_kept(provide, connect, paged, said):
+def test_a_learned_page_size_is_kept(provide, connect, paged, reply):
     pages, fails = paged(1000, total=1000), [True]
 
     def answer(asked):
         if asked.offset == 500 and fails:
-            return said({}, 403)
-        return said({}, 500) if int(asked.query["limit"]) > 250 else pages(asked)
+            return reply({}, 403)
+        return reply({}, 500) if int(asked.query["limit"]) > 250 else pages(asked)
 
     provider = provide(answer)
     reading = Reading()
@@ -185,7 +185,7 @@ def test_nothing_read_yet_is_a_start(provide, connect, paged):
     assert (page.offset, page.received, reader.proof.kind) == (0, 3, "total")
 
 
-def test_a_failure_while_the_last_page_is_read_again_is_told(broken_off, said):
-    _, reading, client = broken_off(600, lambda asked: said({}, 503))
+def test_a_failure_while_the_last_page_is_read_again_is_told(broken_off, reply):
+    _, reading, client = broken_off(600, lambda asked: reply({}, 503))
     with pytest.raises(ProviderUnavailable):
         list(client.pages("orgs", resume=reading.checkpoint, seen=list(reading.ids)))

@@ -17,12 +17,12 @@ USER = {
 }
 
 
-def pages(asked, said, bad):
+def pages(asked, reply, bad):
     if asked.path.endswith("/orgs"):
         return (
-            said({"orgs": [{"sourcedId": "o1"}]}, headers={"X-Total-Count": "1"})
+            reply({"orgs": [{"sourcedId": "o1"}]}, headers={"X-Total-Count": "1"})
             if not asked.offset
-            else said(b"", 404)
+            else reply(b"", 404)
         )
     return bad
 
@@ -36,30 +36,32 @@ def everything_logged(caplog):
 
 
 BAD_ANSWERS = {
-    "a record with a bad field": lambda said: said({"users": [{**USER, "email": {"x": "planted@example.org"}}]}),
-    "a record that is a string": lambda said: said({"users": ["Plantagenet"]}),
-    "bytes that are no UTF-8": lambda said: said(b'{"users": [{"sourcedId": "u1", "givenName": "Plantagenet\xff"}]}'),
-    "JSON that is malformed": lambda said: said(b'{"users": [{"sourcedId": "u1", "email": Plantagenet}]}'),
-    "JSON that is cut off": lambda said: said(b'{"users": [{"sourcedId": "u1", "email": "planted@exam'),
-    "a cut connection": lambda said: said({"users": [USER]}, cut=70),
-    "no envelope": lambda said: said({"user": USER}),
-    "a web page": lambda said: said(b"<html>Plantagenet</html>"),
-    "400": lambda said: said({"imsx_description": "Plantagenet"}, 400),
-    "401": lambda said: said({"imsx_description": "planted-token"}, 401),
-    "403": lambda said: said({"imsx_description": "Plantagenet"}, 403),
-    "500": lambda said: said({"imsx_description": "Plantagenet"}, 500),
-    "a redirect with a token": lambda said: said(b"", 302, {"Location": "https://elsewhere.example/?t=planted-token"}),
+    "a record with a bad field": lambda reply: reply({"users": [{**USER, "email": {"x": "planted@example.org"}}]}),
+    "a record that is a string": lambda reply: reply({"users": ["Plantagenet"]}),
+    "bytes that are no UTF-8": lambda reply: reply(b'{"users": [{"sourcedId": "u1", "givenName": "Plantagenet\xff"}]}'),
+    "JSON that is malformed": lambda reply: reply(b'{"users": [{"sourcedId": "u1", "email": Plantagenet}]}'),
+    "JSON that is cut off": lambda reply: reply(b'{"users": [{"sourcedId": "u1", "email": "planted@exam'),
+    "a cut connection": lambda reply: reply({"users": [USER]}, cut=70),
+    "no envelope": lambda reply: reply({"user": USER}),
+    "a web page": lambda reply: reply(b"<html>Plantagenet</html>"),
+    "400": lambda reply: reply({"imsx_description": "Plantagenet"}, 400),
+    "401": lambda reply: reply({"imsx_description": "planted-token"}, 401),
+    "403": lambda reply: reply({"imsx_description": "Plantagenet"}, 403),
+    "500": lambda reply: reply({"imsx_description": "Plantagenet"}, 500),
+    "a redirect with a token": lambda reply: reply(
+        b"", 302, {"Location": "https://elsewhere.example/?t=planted-token"}
+    ),
 }
 
 
 @pytest.mark.parametrize("auth", ["oauth2", "body", "oauth1", "bearer"])
 @pytest.mark.parametrize("bad", BAD_ANSWERS)
-def test_nothing_planted_is_told(provide, connect, said, everything_logged, bad, auth):
+def test_nothing_planted_is_told(provide, connect, reply, everything_logged, bad, auth):
     fields = {"secret_headers": {"X-Key": "planted-key"}, "client_auth": "body" if auth == "body" else "basic"}
     fields |= {} if auth in ("oauth2", "body") else {"auth": auth, "auth_url": None}
     provider = provide(
-        lambda asked: pages(asked, said, BAD_ANSWERS[bad](said)),
-        lambda asked: said({"access_token": "planted-token", "expires_in": 3600}),
+        lambda asked: pages(asked, reply, BAD_ANSWERS[bad](reply)),
+        lambda asked: reply({"access_token": "planted-token", "expires_in": 3600}),
     )
     client = connect(provider, "1.1", fields=fields)
     reported = [repr(client.connection)]
@@ -82,16 +84,16 @@ def test_nothing_planted_is_told(provide, connect, said, everything_logged, bad,
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda said: said({"error": "invalid_client", "error_description": "maple-secret"}, 401),
-        lambda said: said({"access_token": "planted-token\n"}),
-        lambda said: said({"access_token": {"x": "planted-token"}}),
-        lambda said: said(b'{"access_token": "planted-tok'),
-        lambda said: said(b"", 302, {"Location": "https://elsewhere.example/?t=planted-token"}),
-        lambda said: said(b"planted-token", 500),
+        lambda reply: reply({"error": "invalid_client", "error_description": "maple-secret"}, 401),
+        lambda reply: reply({"access_token": "planted-token\n"}),
+        lambda reply: reply({"access_token": {"x": "planted-token"}}),
+        lambda reply: reply(b'{"access_token": "planted-tok'),
+        lambda reply: reply(b"", 302, {"Location": "https://elsewhere.example/?t=planted-token"}),
+        lambda reply: reply(b"planted-token", 500),
     ],
 )
-def test_nothing_of_a_token_answer_is_told(provide, connect, said, everything_logged, answer):
-    provider = provide(lambda asked: said({}), lambda asked: answer(said))
+def test_nothing_of_a_token_answer_is_told(provide, connect, reply, everything_logged, answer):
+    provider = provide(lambda asked: reply({}), lambda asked: answer(reply))
     with pytest.raises(OneRosterError) as refused:
         list(connect(provider).pages("users"))
 

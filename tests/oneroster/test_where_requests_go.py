@@ -172,8 +172,8 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("location", UNUSABLE)
-def test_a_location_that_is_no_url_is_an_error_in_words(provide: Any, connect: Any, said: Any, location: str) -> None:
-    provider = provide(lambda asked: said(b"", 302, {"Location": location}))
+def test_a_location_that_is_no_url_is_an_error_in_words(provide: Any, connect: Any, reply: Any, location: str) -> None:
+    provider = provide(lambda asked: reply(b"", 302, {"Location": location}))
     with pytest.raises(InvalidResponse) as refused:
         connect(provider).get(f"{provider.base_url}/users", lambda answer: answer)
 
@@ -192,10 +192,10 @@ def test_a_location_that_is_no_url_is_an_error_in_words(provide: Any, connect: A
     ],
 )  # fmt: skip
 def test_no_redirect_leaves_host_port_and_scheme(
-    provide: Any, connect: Any, said: Any, location: str, status: int
+    provide: Any, connect: Any, reply: Any, location: str, status: int
 ) -> None:
     ports: list[int] = []
-    provider = provide(lambda asked: said(b"", status, {"Location": location.format(port=ports[0])}))
+    provider = provide(lambda asked: reply(b"", status, {"Location": location.format(port=ports[0])}))
     ports.append(provider.port)
     with pytest.raises(InvalidResponse) as refused:
         connect(provider).get(f"{provider.base_url}/users", lambda answer: answer)
@@ -205,8 +205,8 @@ def test_no_redirect_leaves_host_port_and_scheme(
     assert len(provider.asked) == 2
 
 
-def test_a_redirect_on_the_same_host_is_followed_three_times(provide: Any, connect: Any, said: Any) -> None:
-    provider = provide(lambda asked: said(b"", 302, {"Location": asked.path + "/x"}))
+def test_a_redirect_on_the_same_host_is_followed_three_times(provide: Any, connect: Any, reply: Any) -> None:
+    provider = provide(lambda asked: reply(b"", 302, {"Location": asked.path + "/x"}))
     with pytest.raises(InvalidResponse) as refused:
         connect(provider).get(f"{provider.base_url}/users", lambda answer: answer)
 
@@ -218,10 +218,10 @@ def test_a_redirect_on_the_same_host_is_followed_three_times(provide: Any, conne
     "link",
     ['<http://[::1>; rel="next"', "<", ";", ",,,<", '<x>; rel=next; rel="', "<http://h:99999999/>; rel=next", "é" * 99],
 )
-def test_a_link_is_never_followed(provide: Any, connect: Any, said: Any, link: str) -> None:
+def test_a_link_is_never_followed(provide: Any, connect: Any, reply: Any, link: str) -> None:
     rows = [{"sourcedId": "u1"}]
     provider = provide(
-        lambda asked: said({"orgs": [] if asked.offset else rows}, headers={"Link": link.encode().decode("latin-1")})
+        lambda asked: reply({"orgs": [] if asked.offset else rows}, headers={"Link": link.encode().decode("latin-1")})
     )
     reader = connect(provider).pages("orgs")
     assert [record.sourced_id for page in reader for record in page.records] == ["u1"]
@@ -250,10 +250,10 @@ def test_loopback_never_goes_through_a_proxy(
 
 
 def test_a_proxy_is_used_and_its_own_address_may_be_private(
-    provide: Any, said: Any, monkeypatch: pytest.MonkeyPatch
+    provide: Any, reply: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A district's data passes it inside TLS: the proxy sees a CONNECT with the host's name."""
-    proxy = provide(lambda asked: said(b"", 403))
+    proxy = provide(lambda asked: reply(b"", 403))
     seen: list[tuple[str, str]] = []
     send = BoundedAdapter.proxy_manager_for
 
