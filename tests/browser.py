@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -16,8 +16,8 @@ _DEBIAN = Path("/usr/bin/chromium")
 _SERIOUS = ("serious", "critical")
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@contextmanager
+def chromium() -> Iterator[Browser]:
     """Without its sandbox, which root cannot have in a container. It opens only pages of this checkout."""
     path = str(_DEBIAN) if _DEBIAN.exists() else None
     with sync_playwright() as playwright:

@@ -216,6 +216,15 @@ def component_leaders(home: Path) -> dict[str, int]:
     return {entry["name"]: entry["pid"] for entry in json.loads((home / "processes.json").read_text())}
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium. One per module: while Playwright runs, its thread has an event loop, which other tests start too."""
+    from tests.browser import chromium
+
+    with chromium() as opened:
+        yield opened
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """One server for the whole session."""

@@ -73,11 +73,7 @@ LIBRARIES: dict[str, Callable[[sa.Engine], Any]] = {
 
 
 class Silence:
-<<<<<<< HEAD
     """Looks for secrets in every text that a failure leaves behind."""
-=======
-    """Holds what must not be reported against everything that is."""
->>>>>>> df4118e (The tests of the protocol speak of requests and replies; codespell covers them)
 
     def __init__(self, caplog: pytest.LogCaptureFixture, engine: sa.Engine, server: EmbeddedPostgres) -> None:
         self.caplog = caplog
@@ -86,21 +82,12 @@ class Silence:
         self.logged_before = server.log.stat().st_size
 
     def broken_by(self, error: BaseException) -> list[str]:
-<<<<<<< HEAD
         texts = [str(error), repr(error), repr(error.args), "".join(traceback.format_exception(error))]
         texts += [self.caplog.text, repr(pickle.loads(pickle.dumps(error)))]  # noqa: S301 - what we pickled ourselves
         with self.engine.connect() as connection:
             texts += [repr(row) for row in connection.execute(sa.text("SELECT * FROM roster_ops.runs"))]
         texts.append(self.server.log.read_bytes()[self.logged_before :].decode())
         return [text for text in texts if NAME in text]
-=======
-        reported = [str(error), repr(error), repr(error.args), "".join(traceback.format_exception(error))]
-        reported += [self.caplog.text, repr(pickle.loads(pickle.dumps(error)))]  # noqa: S301 - what we pickled ourselves
-        with self.engine.connect() as connection:
-            reported += [repr(row) for row in connection.execute(sa.text("SELECT * FROM roster_ops.runs"))]
-        reported.append(self.server.log.read_bytes()[self.logged_before :].decode())
-        return [text for text in reported if NAME in text]
->>>>>>> df4118e (The tests of the protocol speak of requests and replies; codespell covers them)
 
 
 @pytest.fixture
@@ -197,11 +184,7 @@ def _failing(engine: sa.Engine, library: str) -> Callable[..., Any]:
 class TestEveryLibraryInEveryStage:
     @pytest.fixture
     def each(self, nights: Any, silence: Silence, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-<<<<<<< HEAD
         """Fails once by every library at a place of the code, each time reported by its stage only."""
-=======
-        """Fails once by every library at a place of the code, each time reported as nothing but the stage."""
->>>>>>> df4118e (The tests of the protocol speak of requests and replies; codespell covers them)
 
         def run(stage: str, place: str, ref: PullRef, work: Callable[[], Any]) -> None:
             for library in LIBRARIES:

@@ -15,10 +15,8 @@ from playwright.sync_api import Page, expect
 
 from rollcall_local.airflow_env import PROJECT
 from rollcall_local.stack import Stack
-from tests.browser import browser, open_page, signed_in
+from tests.browser import open_page, signed_in
 from tests.web.credentials_text import sent_text
-
-__all__ = ["browser"]
 
 pytestmark = pytest.mark.scheduler
 

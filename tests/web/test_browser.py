@@ -11,10 +11,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import expect
 
-from tests.browser import browser, open_page, serious_findings, signed_in
+from tests.browser import open_page, serious_findings, signed_in
 from tests.web.conftest import PEOPLE, token_of
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from playwright.sync_api import Page, expect
 
 from rollcall.settings import load_district
 from rollcall_sandbox import Sandbox, SandboxDistrict
-from tests.browser import browser, open_page, serious_findings, signed_in
+from tests.browser import open_page, serious_findings, signed_in
 from tests.web.conftest import token_of
 from tests.web.credentials_text import sent_text
 from tests.web.test_browser import address
 
-__all__ = ["address", "browser"]
+__all__ = ["address"]
 
 BIRCH = SandboxDistrict(app="birch", version="1.2", students=60, seed=5)
 SITES = "sites:\n  targets: {N: North, S: South}\n  map:\n    school: N\n"

@@ -6,9 +6,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
-from tests.browser import browser, open_page
-
-__all__ = ["browser"]
+from tests.browser import open_page
 
 pytestmark = [pytest.mark.scheduler, pytest.mark.timeout(900)]
 
