@@ -83,7 +83,8 @@ def _python() -> Check:
 def _packages() -> Check:
     """Compare the installed packages with the exact versions in requirements.txt."""
     wrong = []
-    required = [text.partition("==") for text in importlib.metadata.requires("rollcall") or []]
+    always = [text for text in importlib.metadata.requires("rollcall") or [] if "extra ==" not in text]
+    required = [text.partition("==") for text in always]
     for name, _, tested in ((name.partition("[")[0], sign, version) for name, sign, version in required):
         try:
             found = importlib.metadata.version(name)
