@@ -24,16 +24,16 @@ def _file(district: SandboxDistrict, more: str = "") -> str:
 
 
 @pytest.fixture(scope="session")
-def _served() -> Iterator[Sandbox]:
+def served() -> Iterator[Sandbox]:
     with Sandbox([MAPLE, CEDAR]) as running:
         yield running
 
 
 @pytest.fixture
-def sandbox(_served: Sandbox) -> Sandbox:
+def sandbox(served: Sandbox) -> Sandbox:
     """Both districts on their first day. All tests share one server, because stopping one takes 0.3 s."""
-    _served.start_over()
-    return _served
+    served.start_over()
+    return served
 
 
 @pytest.fixture
