@@ -90,3 +90,24 @@ def test_great_expectations_is_asked_once_per_rule_and_values(monkeypatch: pytes
 
     Judge(Severities({})).broken("users", _table([*rows, ("a", "a", False, None, None, "1.2")]), rules)
     assert asked[2:] == [["fact"], ["fact"]]
+
+
+@pytest.mark.parametrize("column", ["text", "version"])
+def test_dictionary_encoded_columns_with_the_same_positions_are_not_the_same_values(column: str) -> None:
+    """Parquet brings columns as dictionaries. The rows of two pulls can differ in the dictionary alone."""
+    judge = Judge(Severities({}))
+    rows = {"1.1": ("b", "b", True, None, None, "1.1"), "1.2": ("a", "b", True, None, None, "1.2")}
+    found = {}
+    for version, row in rows.items():
+        table = _table([row])
+        encoded = table.column(column).dictionary_encode()
+        table = table.set_column(table.column_names.index(column), column, encoded)
+        found[version] = {one.rule.name for one in judge.broken("users", table, RULES)}
+    token = Rule("token", "warning", "text", "", one_of("text", ["a"]))
+    broken = {name: judge.broken("users", _encoded(name), [token]) for name in ("a", "b")}
+    assert found == {"1.1": {"word"}, "1.2": set()}
+    assert (len(broken["a"]), len(broken["b"])) == (0, 1)
+
+
+def _encoded(text: str) -> pa.Table:
+    return pa.table({"text": pa.array([text]).dictionary_encode()})

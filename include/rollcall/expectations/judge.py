@@ -115,13 +115,24 @@ class Question:
         values = find_combinations(rows.select(rule.columns()))
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"{rule.expectation.expectation_type} {rule.expectation.json(exclude=_LABELS)}".encode())
-        digest.update(values.rows.schema.serialize())
-        for batch in values.rows.combine_chunks().to_batches():
-            digest.update(batch.serialize())
+        digest.update(_plain_bytes(values.rows))
         return cls(rule, digest.digest(), values.row_to_combination)
 
     def failing_rows(self, failing_values: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         return np.isin(self.row_to_value, failing_values)
+
+
+def _plain_bytes(rows: pa.Table) -> pa.Buffer:
+    """The values themselves. A dictionary-encoded column is decoded: the bytes of its batch are positions only."""
+    columns = {
+        name: column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for name, column in zip(rows.column_names, rows.columns, strict=True)
+    }
+    plain = pa.table(columns).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, plain.schema) as stream:
+        stream.write_table(plain)
+    return sink.getvalue()
 
 
 #: Fields of an expectation that decide nothing.
