@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from cryptography.fernet import InvalidToken
 from fastapi import FastAPI
 from fastapi.security import HTTPAuthorizationCredentials
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -148,7 +150,8 @@ class AirflowAccess:
                     (name, path) for name in session.scalars(select(DagBundleModel.name).where(DagBundleModel.active))
                 }
             for bundle, file in files:
-                session.merge(DagPriorityParsingRequest(bundle, file))
+                with suppress(IntegrityError), session.begin_nested():  # the same request may still wait
+                    session.add(DagPriorityParsingRequest(bundle, file))
 
     def audit(self, user: User, event: str, dag_id: str, details: Mapping[str, Any]) -> None:
         name = user.get_name()

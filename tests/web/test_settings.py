@@ -163,3 +163,10 @@ def test_a_value_that_cannot_be_is_explained(browse, elm):
     answer = browse("admin").post("/rosters/districts/elm/settings", data=fields)
     assert answer.status_code == 422
     assert "full_on" in answer.text
+
+
+def test_a_second_save_before_airflow_has_parsed_the_first(browse, elm):
+    client = browse("admin")
+    path = "/rosters/districts/elm/settings/sites"
+    answers = [confirmed(client, path, {"mapping": "map", "site:school": site})[1] for site in ("S", "N", "S")]
+    assert [answer.status_code for answer in answers] == [303, 303, 303]
