@@ -36,7 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("app", ["birch", "cedar"])
-def test_from_the_text_to_published_accounts(stack: Stack, browser, app: str) -> None:
+def test_from_the_text_to_published_accounts(browser, stack: Stack, app: str) -> None:
     """`birch` is OneRoster 1.2 with OAuth 2, and `cedar` 1.1 with a Consumer Key. The ID is from the name."""
     api = stack.airflow.api
     context = signed_in(browser, stack.airflow.api_url, api.token(), viewport={"width": 1280, "height": 900})
