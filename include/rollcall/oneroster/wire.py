@@ -206,40 +206,29 @@ class _Response(http.client.HTTPResponse):
         self._bounded.limit = self._rules.max_bytes
 
 
-def _prepare(connection: Any, rules: WireRules) -> None:
-    connection.response_class = partial(_Response, host=connection.host, rules=rules)
+class _Checked:
+    """What both kinds of connections do differently from urllib3's."""
 
-
-class _Http(HTTPConnection):
     def __init__(self, *args: Any, rules: WireRules, **options: Any) -> None:
         super().__init__(*args, **options)
         self._rules = rules
-        _prepare(self, rules)
+        self.response_class: Any = partial(_Response, host=self.host, rules=rules)  # type: ignore[attr-defined]
 
     def _new_conn(self) -> socket.socket:
-        return _connect(self, self._rules)
+        return _connect(self, self._rules)  # type: ignore[arg-type]
 
 
-class _Https(HTTPSConnection):
-    def __init__(self, *args: Any, rules: WireRules, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._rules = rules
-        _prepare(self, rules)
-
-    def _new_conn(self) -> socket.socket:
-        return _connect(self, self._rules)
+class _Http(_Checked, HTTPConnection):
+    pass
 
 
-class _HttpPool(HTTPConnectionPool):
-    def __init__(self, *args: Any, rules: WireRules, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.ConnectionCls = partial(_Http, rules=rules)  # type: ignore[assignment]
+class _Https(_Checked, HTTPSConnection):
+    pass
 
 
-class _HttpsPool(HTTPSConnectionPool):
-    def __init__(self, *args: Any, rules: WireRules, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.ConnectionCls = partial(_Https, rules=rules)  # type: ignore[assignment]
+def _pool(kind: type[HTTPConnectionPool], connection: type[_Checked], rules: WireRules) -> Any:
+    """A class of urllib3's pools whose connections follow the rules."""
+    return type(kind.__name__, (kind,), {"ConnectionCls": partial(connection, rules=rules)})
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -262,7 +251,10 @@ class BoundedAdapter(HTTPAdapter):
 
     @staticmethod
     def _pools(rules: WireRules) -> dict[str, Any]:
-        return {"http": partial(_HttpPool, rules=rules), "https": partial(_HttpsPool, rules=rules)}
+        return {
+            "http": _pool(HTTPConnectionPool, _Http, rules),
+            "https": _pool(HTTPSConnectionPool, _Https, rules),
+        }
 
 
 def wire_bytes(page_bytes: int) -> int:
