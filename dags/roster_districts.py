@@ -230,7 +230,7 @@ def build(district: District) -> DAG:
 def build_shard(shard: int) -> dict[str, DAG]:
     """The DAGs of one shard by ID. A task parses only its own.
 
-    :param shard: from 0; see `rollcall.settings.shards`.
+    :param shard: from 0; see `rollcall.settings.deployment`.
     """
     if shard >= shard_count():
         return {}

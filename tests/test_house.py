@@ -14,8 +14,6 @@ ROOMS = sorted(path.name for path in (ROOT / "include/rollcall").iterdir() if (p
 #: modules that stay on purpose are listed too.
 MAX_LINES, MIN_LINES = 450, 25
 REASONS = {
-    "include/rollcall/settings/machines.py": "read at the top of DAG files, which import little",
-    "include/rollcall/settings/shards.py": "read at the top of DAG files, which import little",
     "include/rollcall/settings/vocabulary.py": "read at the top of DAG files, which import little",
     "include/rollcall/warehouse/schemas.py": "four names that every module of the room imports",
     "include/rollcall/display/dates.py": "one way to write dates, for every room",

@@ -9,7 +9,7 @@ import pytest
 
 from rollcall.errors import ActionRequired
 from rollcall.settings import dag_file, require_shared_landing, shard_count
-from rollcall.settings.shards import MOST_SHARDS
+from rollcall.settings.deployment import MOST_SHARDS
 from tests.dags.conftest import MAPLE, ROOT
 
 NAMES = [f"d{number:02}" for number in range(24)]

@@ -5,6 +5,7 @@ Light on purpose: DAG files import this package at every parse.
 
 from rollcall.model.tables import COLLECTIONS
 from rollcall.settings.base import Settings
+from rollcall.settings.deployment import dag_file, require_shared_landing, shard_count
 from rollcall.settings.district import District, rules_digest
 from rollcall.settings.files import (
     DistrictFileError,
@@ -16,7 +17,6 @@ from rollcall.settings.files import (
     load_district,
     load_districts,
 )
-from rollcall.settings.machines import require_shared_landing
 from rollcall.settings.nights import Nights
 from rollcall.settings.schedule import ExtractSettings, Schedule, morning_schedule, night_of
 from rollcall.settings.sections import (
@@ -31,7 +31,6 @@ from rollcall.settings.sections import (
     RuleChange,
     Sites,
 )
-from rollcall.settings.shards import dag_file, shard_count
 from rollcall.settings.usernames import Usernames, UsernameSource
 
 __all__ = [

@@ -17,10 +17,10 @@ import yaml
 
 from rollcall.errors import ActionRequired
 from rollcall.settings.base import nearest
+from rollcall.settings.deployment import shard_of
 from rollcall.settings.district import District
 from rollcall.settings.mistakes import Mistake, find_mistakes, merged
 from rollcall.settings.retired import find_retired
-from rollcall.settings.shards import shard_of
 from rollcall.settings.yaml_text import load_strictly
 
 _DEFAULTS = "_defaults.yaml"

@@ -1,7 +1,8 @@
-"""Which DAG file makes a district's DAG.
+"""Settings of an Airflow with thousands of districts or several machines, from the environment.
 
 Airflow parses each DAG file in a process of its own, with a time limit. With thousands of districts one file is too
-slow, so the districts are spread over several by a hash of their IDs: `ROLLCALL_DAG_SHARDS`.
+slow, so the districts are spread over several by a hash of their IDs: `ROLLCALL_DAG_SHARDS`. DAG files read this module
+at their top.
 """
 
 from __future__ import annotations
@@ -39,3 +40,24 @@ def dag_file(district_id: str) -> str:
     """A district's DAG file, relative to `dags/`."""
     shard = shard_of(district_id)
     return f"shards/roster_districts_{shard:02}.py" if shard else "roster_districts.py"
+
+
+#: Airflow's executors that run every task on the scheduler's machine.
+_ONE_MACHINE = {"LocalExecutor", "SequentialExecutor", "DebugExecutor"}
+
+
+def require_shared_landing(executors: str) -> None:
+    """Check that tasks on several machines share a landing zone: each stage reads what the stage before wrote.
+
+    :param executors: Airflow's setting `core.executor`, such as `CeleryExecutor` or `LocalExecutor,KubernetesExecutor`.
+    :raises ActionRequired: `landing_missing`.
+    """
+    names = {name.rpartition(":")[2].rpartition(".")[2].strip() for name in executors.split(",")}
+    several = sorted(names - _ONE_MACHINE - {""})
+    if several and not os.environ.get("ROLLCALL_LANDING"):
+        raise ActionRequired(
+            "landing_missing",
+            f"ROLLCALL_LANDING is not set, and {several[0]} runs tasks on several machines.",
+            remedy="Set it to storage that all workers reach, such as s3://bucket/landing, in every Airflow process. "
+            "For S3, install rollcall[s3].",
+        )
