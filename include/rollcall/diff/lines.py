@@ -10,6 +10,7 @@ import msgspec
 import pandas as pd
 import pyarrow as pa
 
+from rollcall.accounts.usernames import as_text
 from rollcall.changes.comparison import ABSENT_TWICE, MOVED_AWAY, NOT_IN_RECORD, OWNER_REMOVED, TOMBSTONE
 from rollcall.errors import ActionRequired
 from rollcall.explain.changes import REMOVAL_REASONS
@@ -79,11 +80,7 @@ PERSON_COLUMNS = ("sourced_id", *_NAMES, "grades", "primary_org_sourced_id")
 
 def to_frame(rows: pa.Table) -> pd.DataFrame:
     """Arrow to pandas. String columns keep their type without rows too."""
-    return rows.to_pandas(types_mapper=_string_type)
-
-
-def _string_type(arrow_type: pa.DataType) -> Any:
-    return pd.StringDtype(na_value=float("nan")) if pa.types.is_string(arrow_type) else None
+    return rows.to_pandas(types_mapper=as_text)
 
 
 @dataclass

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from rollcall.accounts.roles import is_current
+from rollcall.accounts.usernames import as_text
 from rollcall.changes.published import district_state, read_live_rows
 from rollcall.display.dates import format_instant
 from rollcall.errors import ActionRequired, RollcallError
@@ -210,8 +211,4 @@ def _published_people(connection: sa.Connection, district: District) -> MappingI
 
 def frame(table: pa.Table) -> pd.DataFrame:
     """An Arrow table as pandas, with texts in pandas' own type."""
-    return table.to_pandas(types_mapper=lambda kind: pd.StringDtype(na_value=float("nan")) if _text(kind) else None)
-
-
-def _text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind))
+    return table.to_pandas(types_mapper=as_text)

@@ -119,7 +119,7 @@ class ProgressReporter:
             if rows < reading.rows:  # started over, so the clock does too
                 reading = self._readings[collection] = _Reading(rows, total, 0, time.monotonic())
             reading.rows, reading.total = rows, total
-            self._report(collection, reading, self._waiting())
+        self._report(collection, reading, self._waiting())
 
     def done(self, landed: LandedCollection) -> None:
         """A collection is read. The log states its proof."""
@@ -139,10 +139,11 @@ class ProgressReporter:
                 last = now
             if is_due or waiting is not None:
                 with self._lock:
-                    for collection, reading in self._readings.items():
-                        if is_due and waiting is None:  # `rollcall.runtime.waits` reports waits
-                            self._log(collection, reading)
-                        self._report(collection, reading, waiting)
+                    readings = list(self._readings.items())
+                for collection, reading in readings:  # without the lock: a caller may write to a slow warehouse
+                    if is_due and waiting is None:  # `rollcall.runtime.waits` reports waits
+                        self._log(collection, reading)
+                    self._report(collection, reading, waiting)
 
     def _log(self, collection: str, reading: _Reading) -> None:
         activity = f"{self._at_once()} requests in flight, {_time_left(reading.seconds_left())}"

@@ -123,9 +123,7 @@ def detect_identity_changes(evidence: Evidence, drafts: HoldDrafts) -> None:
 
 def _person_digests(people: pd.DataFrame) -> pd.Series:
     """A digest of each person, from the columns that identify them."""
-    values = [
-        _folded(people[name].astype("str").where(people[name].notna())).fillna("") for name in _IDENTIFYING_COLUMNS
-    ]
+    values = [_folded(people[name]).fillna("") for name in _IDENTIFYING_COLUMNS]
     joined = (join_key(parts) for parts in zip(*values, strict=True))
     digests = [hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in joined]
     return pd.Series(digests, index=people.index, dtype="object")
@@ -141,9 +139,7 @@ def _birth_dates(evidence: Evidence) -> pd.Series:
 
 def _joined(people: pd.DataFrame, other: str) -> pd.Series:
     """The name and another value as one text; null if any part is null."""
-    parts = [
-        _folded(people[name].astype("str").where(people[name].notna())) for name in ("given_name", "family_name", other)
-    ]
+    parts = [_folded(people[name]) for name in ("given_name", "family_name", other)]
     return join_series(*parts)
 
 

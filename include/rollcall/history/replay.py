@@ -137,8 +137,9 @@ def _write_history(
     rows = 0
     with engine.begin() as connection:
         acquire_publish_lock(connection, key, run_id)
+        known = landed_pulls(landing, key)
         for roster in found:
-            if interval := _interval_of(connection, district, roster.known.pull, landed_pulls(landing, key)):
+            if interval := _interval_of(connection, district, roster.known.pull, known):
                 rows += sum(_write_table(connection, key, name, roster, interval) for name in roster.tables)
         accounts = found[-1].tables.get("accounts")
         count = None if accounts is None else accounts.num_rows

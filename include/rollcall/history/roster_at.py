@@ -78,14 +78,6 @@ def rebuild_rosters(
         yield RosterAt(known, tables)
 
 
-def rebuild_roster(
-    landing: Landing, district: District, pulls: Sequence[LandedPull], t: LandedPull, holders: pa.Table
-) -> RosterAt:
-    """The roster at the instant of one pull. Parameters as in :func:`rebuild_rosters`."""
-    *_, last = rebuild_rosters(landing, district, pulls[: pulls.index(t) + 1], holders)
-    return last
-
-
 def _people(district: District, merged: _MergedPulls, tables: dict[str, pa.Table], holders: pa.Table) -> MappingInput:
     in_classes = None
     if district.filters.require_class:

@@ -1,4 +1,4 @@
-"""A table of a past night for people: as published, or as newest_query today."""
+"""A table of a past night for people: as published, or as history has it today."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class HoldDetails:
 
     @property
     def lists_rows(self) -> bool:
-        """Whether it lists each row. The first rows of a collection are hold as a whole."""
+        """Whether it lists each row. The first rows of a collection are held as a whole."""
         return self.kind != "additions"
 
     @property

@@ -149,14 +149,15 @@ def _hold_events(
 ) -> holds.HoldEvents:
     """How this publication affects the district's holds."""
     written = []
-    for name, held_keys in holds.active_hold_keys(connection, changes.district).items():
+    active = holds.active_hold_keys(connection, changes.district)
+    for name, held_keys in active.items():
         table = TABLES[name]
         rows = read_rows(folder, changes.parts.get(name, []), change_schema(table), [*table.key, "_change"])
         keys = row_keys(table, rows)
         of_table = pa.array([name] * rows.num_rows, pa.string())
         rows = pa.table([of_table, keys, rows["_change"]], schema=holds.APPLIED_SCHEMA)
         written.append(rows.filter(pc.is_in(rows["row_key"], value_set=held_keys)))
-    written.append(_first_rows(connection, validated, changes))
+    written.append(_first_rows(active, validated, changes))
     return holds.HoldEvents(
         held_rows=read_rows(folder, changes.held_rows, HELD_ROWS_SCHEMA),
         came_back=read_rows(folder, changes.came_back, RESOLVED_HOLD_ROWS_SCHEMA),
@@ -165,11 +166,13 @@ def _hold_events(
     )
 
 
-def _first_rows(connection: sa.Connection, validated: Validated, changes: ChangeSet) -> pa.Table:
-    """Collections whose first rows were held and that this publication does not hold."""
+def _first_rows(active: Mapping[str, pa.Array], validated: Validated, changes: ChangeSet) -> pa.Table:
+    """Collections whose first rows were held and that this publication does not hold.
+
+    :param active: from `holds.active_hold_keys`.
+    """
     held = {hold.collection for hold in changes.holds if hold.kind == "additions"}
     nothing_written = not any(part.rows for parts in changes.parts.values() for part in parts)
-    active = holds.active_hold_keys(connection, changes.district)
     waiting = [name for name, keys in active.items() if ALL_NEW_ROWS in keys.to_pylist()]
     pulled = {one.collection for one in validated.collections}
     # in a first roster, everything waits for the held collection

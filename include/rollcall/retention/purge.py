@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -18,9 +18,7 @@ from rollcall.settings import districts_folder
 from rollcall.warehouse.ops_models import purges, runs
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
 from rollcall.warehouse.session import TRY_ACQUIRE_LOCK, warehouse_transaction
-
-#: Airflow ends a run after six hours. A run that is *running* for longer was killed.
-_LONGEST_RUN = timedelta(hours=6)
+from rollcall.warehouse.worker import LONGEST_RUN
 
 _TABLES = sa.text("""
     SELECT c.table_schema, c.table_name FROM information_schema.columns c
@@ -123,7 +121,7 @@ def _acquire_publish_lock(connection: sa.Connection, district: str) -> None:
 
 
 def _running_runs(connection: sa.Connection, district: str) -> tuple[str, ...]:
-    since = datetime.now(UTC) - _LONGEST_RUN
+    since = datetime.now(UTC) - LONGEST_RUN
     where = (runs.c.district_id == district, runs.c.status == "running", runs.c.started_at > since)
     return tuple(connection.execute(sa.select(runs.c.run_id).where(*where).order_by(runs.c.run_id)).scalars())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -18,11 +18,6 @@ NOW = sa.func.clock_timestamp()
 
 def warehouse_now(connection: sa.Connection) -> datetime:
     return connection.execute(sa.select(NOW)).scalar_one()
-
-
-def clock_offset(connection: sa.Connection) -> timedelta:
-    """How far the warehouse's clock is ahead of this machine's. Negative if behind."""
-    return warehouse_now(connection) - datetime.now(UTC)
 
 
 def require_not_in_future(now: datetime, current_as_of: datetime | None, district: str) -> None:

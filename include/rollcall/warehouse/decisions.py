@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rollcall.warehouse.ops_models import decisions
+from rollcall.warehouse.session import ACQUIRE_LOCK
 
 
 def record(
@@ -43,8 +44,7 @@ def record(
 
 def lock(connection: sa.Connection, district: str) -> None:
     """Wait until no other transaction changes the district's settings, and keep others waiting until this one ends."""
-    name = sa.func.hashtext(f"rollcall settings of {district}")
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
+    connection.execute(ACQUIRE_LOCK, {"name": f"settings {district}"})
 
 
 def newest(

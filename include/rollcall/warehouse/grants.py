@@ -20,9 +20,9 @@ from rollcall.errors import ActionRequired, redact_errors
 from rollcall.warehouse.schemas import HISTORY, LIVE, OPS, STAGING
 
 #: Tables of `roster_ops` that name no person: not `rejects`, `left_out`, `person_findings`, `hold_rows`, `decisions`,
-#: `drafts`, nor `holds`, whose reasons are free text.
+#: `drafts`; not `findings`, whose messages have sourcedIds as examples; nor `holds`, whose reasons are free text.
 OPS_TABLES = (
-    "alembic_version", "district_status", "districts", "findings", "latest_runs", "provider_profiles", "pulls",
+    "alembic_version", "district_status", "districts", "latest_runs", "provider_profiles", "pulls",
     "purges", "run_counts", "run_holds", "run_progress", "runs", "state", "watermarks",
 )  # fmt: skip
 

@@ -39,7 +39,7 @@ def start_run(connection: sa.Connection, district: str, run_id: str, night: date
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[runs.c.district_id, runs.c.run_id],
-            set_={"status": "running", "worker": row["worker"], **cleared},
+            set_={"status": "running", "worker": row["worker"], "waits_for": row.get("waits_for"), **cleared},
             where=runs.c.status != "published",
         )
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +12,9 @@ import sqlalchemy as sa
 from rollcall.warehouse.ops_models import run_progress
 from rollcall.warehouse.session import upsert
 
-#: Seconds between two writes for a collection.
+#: Seconds between two writes for a collection, and until the next one after the warehouse did not answer.
 _EVERY = 2.0
+_RETRY_AFTER = 30.0
 
 
 class ProgressWriter:
@@ -28,6 +28,7 @@ class ProgressWriter:
         self._district = district
         self._run_id = run_id
         self._written: dict[str, float] = {}
+        self._down_until = 0.0
         self._lock = threading.Lock()
 
     def __call__(
@@ -42,9 +43,8 @@ class ProgressWriter:
         with self._lock:
             now = time.monotonic()
             is_last = total is not None and rows >= total
-            if not is_last and now - self._written.get(collection, -_EVERY) < _EVERY:
+            if now < self._down_until or (not is_last and now - self._written.get(collection, -_EVERY) < _EVERY):
                 return
-            is_first = not self._written
             self._written[collection] = now
         values = {
             "run_id": self._run_id,
@@ -54,12 +54,12 @@ class ProgressWriter:
             "waiting": waiting,
             "updated_at": datetime.now(UTC),
         }
-        with suppress(sa.exc.SQLAlchemyError), self._engine.begin() as connection:
-            if is_first:
-                mine = (run_progress.c.district_id == self._district, run_progress.c.run_id != self._run_id)
-                connection.execute(sa.delete(run_progress).where(*mine))
-            row = upsert(run_progress).values(district_id=self._district, collection=collection, **values)
-            connection.execute(row.on_conflict_do_update(index_elements=["district_id", "collection"], set_=values))
+        row = upsert(run_progress).values(district_id=self._district, collection=collection, **values)
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(row.on_conflict_do_update(index_elements=["district_id", "collection"], set_=values))
+        except sa.exc.SQLAlchemyError:
+            self._down_until = time.monotonic() + _RETRY_AFTER
 
 
 def read(connection: sa.Connection, district: str, run_id: str) -> list[dict[str, Any]]:
