@@ -205,6 +205,34 @@ def test_a_district_added_today_runs_first_on_the_promised_night(zone: str, nigh
             assert promised == timetable._get_next(pendulum.instance(now.astimezone(UTC))), (now, added.starts_on)
 
 
+@pytest.mark.parametrize(
+    ("nightly", "now", "begins"),
+    [
+        ("30 1 * * *", "2026-11-01T01:15-05:00", "2026-11-01T01:30-06:00"),
+        ("30 1 * * *", "2026-11-01T01:45-05:00", "2026-11-01T01:30-06:00"),
+        ("30 1 * * *", "2026-11-01T00:45-05:00", "2026-11-01T01:30-06:00"),
+        ("30 2 * * *", "2026-03-08T01:50-06:00", "2026-03-08T03:30-05:00"),
+        # Airflow's timetable computes the next run from the local time each time it reads the DAG, and takes 02:30 as past
+        ("30 2 * * *", "2026-03-08T03:10-05:00", "2026-03-09T02:30-05:00"),
+    ],
+)
+def test_while_clocks_change_the_next_night_is_the_one_that_airflow_runs(nightly, now, begins, monkeypatch) -> None:
+    from airflow.timetables import interval
+    from airflow.timetables.base import DataInterval, TimeRestriction
+
+    zone = "America/Chicago"
+    moment, expected = (datetime.fromisoformat(text).astimezone(UTC) for text in (now, begins))
+    nights = Nights(_district(zone, nightly))
+    timetable = interval.CronDataIntervalTimetable(nightly, zone)
+    before = pendulum.instance(moment - 3 * timedelta(days=1))
+    published = DataInterval(timetable._get_next(before), timetable._get_next(timetable._get_next(before)))
+    monkeypatch.setattr(interval, "utcnow", lambda: pendulum.instance(moment))
+    restriction = TimeRestriction(earliest=pendulum.instance(nights.start_date()), latest=None, catchup=False)
+    run = timetable.next_dagrun_info(last_automated_data_interval=published, restriction=restriction)
+    assert run is not None
+    assert (run.run_after, nights.next_night(moment).begins) == (expected, expected)
+
+
 @pytest.mark.parametrize(("nightly", "first"), [("15 2 * * *", "11-22T02:15"), ("10 23 * * *", "11-21T23:10")])
 def test_the_first_night_is_the_one_after_starts_on(nightly: str, first: str) -> None:
     nights = Nights(_district("America/Chicago", nightly, starts_on=date(2026, 11, 21)))

@@ -58,7 +58,9 @@ class Nights:
 
     def after(self, moment: datetime) -> Iterator[Night]:
         """The nights that begin after an instant. A date with several starts has several nights."""
-        clock = max(self._on_the_clock(moment), self._first)
+        clock = self._on_the_clock(moment)
+        clock -= max(self._instants(clock)) - moment  # an hour that comes twice: its nights begin the second time
+        clock = max(clock, self._first)
         for begins in self._begins(clock):
             if (night := self._night(begins)).begins > moment:
                 yield night
