@@ -36,6 +36,12 @@ def _nul(collection: str, fields: Fields) -> bytes:
     return _encode(fields | {name: f"{fields[name]}\0"})
 
 
+def _control(collection: str, fields: Fields) -> bytes:
+    """An escape sequence, DEL, a control character of two bytes, a direction mark, and a code that is no character."""
+    name = _NAMES[collection]
+    return _encode(fields | {name: f"\x1b[31m{fields[name]}\x7f\x9b\u202e\uffff"})
+
+
 def _lone_surrogate(collection: str, fields: Fields) -> bytes:
     """JSON can contain half of a surrogate pair, UTF-8 cannot."""
     name = _NAMES[collection]
@@ -84,6 +90,9 @@ FLAWS = {
     ),
     "nul-in-text": Quirk(
         "the first record of a collection has a NUL in its name", "any", flaw=Flaw(0, tuple(_NAMES), _nul)
+    ),
+    "control-in-name": Quirk(
+        "the fifth record of /orgs has control characters in its name", "any", flaw=Flaw(4, ("orgs",), _control)
     ),
     "nan-in-metadata": Quirk(
         "the sixth record of /users has the literal NaN in its metadata", "servers built on pandas",

@@ -122,6 +122,13 @@ def test_working(checked):
     assert email_text(checked("maple")) == GOOD
 
 
+def test_a_hostile_name_of_a_school_is_text(checked, sandbox):
+    sandbox.set_quirks("maple", ["control-in-name"])
+    email = email_text(checked("maple"))
+    assert email.count("- ␛[31m") == 1
+    assert not any(sign in email for sign in "\x1b\x7f\x9b\u202e\uffff")
+
+
 def test_a_mistyped_secret(checked, paste, sandbox):
     found = checked("maple", paste("maple", password="planted-wrong-secret"))
     assert email_text(found) == MISTYPED.format(port=sandbox.port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -14,6 +15,9 @@ import sqlalchemy as sa
 from rollcall.errors import ActionRequired
 from rollcall.settings import load_district
 from tests.onboarding.conftest import CEDAR, MAPLE
+
+
+UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\uffff]")
 
 
 def _code(result) -> str:
@@ -67,6 +71,16 @@ def test_every_school_is_listed_undecided_with_the_head_counts_of_the_roster(
     for school in schools:
         shown = f"undecided  # {school.name}: {school.students} students, {school.teachers} teachers"
         assert written[school.sourced_id].endswith(shown)
+
+
+@pytest.mark.parametrize("own", [(), ("--site", "ME=Maple East")], ids=["names of schools", "own sites"])
+def test_a_school_whose_name_has_control_characters_is_a_line_of_text(folder, mail, run, sandbox, own):
+    sandbox.set_quirks("maple", ["control-in-name"])
+    assert run("districts", "add", "maple", *own, text=mail("plain.txt")).exit_code == 0
+    text = (folder / "maple.yaml").read_text()
+    assert not UNPRINTABLE.search(text)
+    assert text.count("␛[31m") == (1 if own else 2)
+    assert len(load_district(folder / "maple.yaml").sites.map) > 2
 
 
 def test_a_check_that_fails_writes_nothing_anywhere(warehouse, folder, mail, run):

@@ -254,6 +254,7 @@ FLAWS = {
     "bad-field-type": _only("users", replace(COMPLETE, unreadable=(("wrong_type", "givenName", True),))),
     "missing-required": Row(COMPLETE),  # it can be read; that it is rejected is for validate to say
     "nul-in-text": Row(COMPLETE),
+    "control-in-name": Row(COMPLETE),
     "lone-surrogate": Row(COMPLETE),
     "nan-in-metadata": _only("users", replace(COMPLETE, unreadable=(("not_json", "metadata", True),))),
     "deep-metadata": _only("users", replace(COMPLETE, unreadable=(("nested_too_deeply", "metadata", True),))),

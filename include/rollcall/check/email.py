@@ -10,6 +10,7 @@ import textwrap
 
 from rollcall.check.steps import OTHER_COPY, CheckReport, Diagnosis, Step, step_title
 from rollcall.display.dates import format_date
+from rollcall.display.printable import printable
 
 _WIDTH = 78
 
@@ -84,7 +85,7 @@ def _shared_data(checked: CheckReport) -> str:
     lines = [_wrapped(f"Data we can read: {', '.join(counted)}.")]
     if checked.schools:
         lines.append("Schools:")
-        lines += [f"- {school.name}{_people(school.students, school.teachers)}" for school in checked.schools]
+        lines += [f"- {printable(school.name)}{_people(school.students, school.teachers)}" for school in checked.schools]
         lines.append(
             _wrapped("If a school is missing or should not be here, change the school scope of the connection.")
         )

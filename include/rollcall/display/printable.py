@@ -15,7 +15,7 @@ from typing import Any
 #: stay, because Persian and Indian names need them.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
-    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _NOT_SAFE_IN_LINES = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
 
@@ -50,6 +50,12 @@ def as_json(value: Any) -> str:
     """JSON that a terminal shows as text. A reader gets every value back unchanged."""
     text = json.dumps(value, default=str, indent=1, ensure_ascii=False)
     return _NOT_SAFE_IN_LINES.sub(lambda match: json.dumps(match.group())[1:-1], text)
+
+
+def as_yaml(text: str) -> str:
+    """A text in double quotes, as in JSON and in YAML. YAML has no surrogate pairs, so its long escape is used."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _UNSAFE.sub(lambda match: f"\\U{ord(match.group()):08X}", quoted)
 
 
 class PrintableFormatter(logging.Formatter):

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from rollcall.display.printable import as_yaml, printable
 from rollcall.errors import ActionRequired
 from rollcall.settings import District, districts_folder, find_district, load_district, yaml_text
 
@@ -82,7 +83,7 @@ def written(value: Any) -> str:
         return "[" + ", ".join(written(item) for item in value) + "]"
     if isinstance(value, str):
         is_plain = _PLAIN.fullmatch(value) is not None and yaml_text.load(value) == value
-        return value if is_plain else json.dumps(value, ensure_ascii=False)
+        return value if is_plain else as_yaml(value)
     if isinstance(value, (bool, int)) or value is None:
         return json.dumps(value)
     return str(value)
@@ -126,7 +127,7 @@ def _block(path: Sequence[str], value: Any, column: int, remark: str) -> list[st
     lines = [f"{' ' * (column + 2 * depth)}{written(name)}:" for depth, name in enumerate(path)]
     lines[-1] += f" {written(value)}"
     if remark:
-        lines[-1] += "  # " + " ".join(remark.split())
+        lines[-1] += "  # " + printable(" ".join(remark.split()))
     return lines
 
 

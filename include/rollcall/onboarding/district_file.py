@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rollcall.check.steps import School
 from rollcall.district_edits.file import with_setting, written
+from rollcall.display.printable import printable
 from rollcall.errors import ActionRequired
 from rollcall.settings import District, load_district, yaml_text
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
@@ -122,7 +123,7 @@ def _heads(school: School) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _replace(path: Path, text: str) -> None:
