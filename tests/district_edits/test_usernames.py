@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from rollcall.accounts.person_matching import match_persons
+from rollcall.district_edits import fields
 from tests.district_edits.conftest import ELM, roster
 
 
@@ -35,6 +37,14 @@ def test_fields_are_compared_per_role_and_the_best_is_marked(elm, command):
     # an example shows neither a whole name nor how long it is
     assert facts["staff", "email"]["example"] == "e••••@elm.example"
     assert "Planted" not in command("usernames", "compare", "elm").output
+
+
+def test_people_are_matched_once_per_role(elm, command, monkeypatch):
+    elm.publish()
+    matched = []
+    monkeypatch.setattr(fields, "match_persons", lambda *given: matched.append(1) or match_persons(*given))
+    command("usernames", "compare", "elm")
+    assert len(matched) == 2
 
 
 def test_before_the_second_pull_nothing_is_called_stable(elm, command):

@@ -82,7 +82,8 @@ def compare(roster: CurrentRoster) -> list[FieldFacts]:
     for role in ROLES:
         theirs = users[users["role"] == role]
         if len(theirs):
-            made = (_facts(theirs, name, role, roster.district.person_key, before) for name in names)
+            persons = match_persons(theirs, roster.district.person_key)[0]
+            made = (_facts(theirs, persons, name, role, before) for name in names)
             facts += _best_first([fact for fact in made if fact.filled])
     return facts
 
@@ -134,11 +135,11 @@ def mask(value: str) -> str:
     return f"{name[:1]}••••{at}{domain}"
 
 
-def _facts(users: pd.DataFrame, field: str, role: Role, person_key: str, before: pd.DataFrame | None) -> FieldFacts:
+def _facts(users: pd.DataFrame, persons: pd.Series, field: str, role: Role, before: pd.DataFrame | None) -> FieldFacts:
     values = field_values(users, field).str.strip()
     values = values.where(values.str.len() > 0)
     folded = username_keys(values)
-    sharing = match_persons(users, person_key)[0].groupby(folded).nunique()
+    sharing = persons.groupby(folded).nunique()
     shared = folded.map(sharing).fillna(0) > 1
     changed = None
     if before is not None:
