@@ -108,7 +108,7 @@ COMMANDS = """
     explain elm ada --forward
     explain elm Okonkwo
     diff elm
-    diff elm --between 2026-11-01 2026-11-03
+    diff elm --between 2026-11-02 2026-11-03
     holds list
     holds show elm users
     holds reject elm users --reason asked
@@ -117,16 +117,27 @@ COMMANDS = """
 """
 
 
-def test_no_command_prints_a_control_character(elm):
-    failed = []
+#: The errors of COMMANDS.
+REFUSED = {
+    ("sites set elm nowhere North", "school_unknown"),
+}
+
+
+def test_no_command_prints_a_control_character(elm, capsys):
+    failed, refused = [], set()
     for command in COMMANDS.strip().splitlines():
         for options in ([], ["--json"]):
             result = _run(*command.split(), *options)
+            printed = result.output
             if isinstance(result.exception, RollcallError):
+                refused.add((command.strip(), result.exception.code))
                 echo(f"{result.exception.message} {result.exception.remedy}")
-                continue
-            if result.exit_code not in (0, 1) or CONTROL.search(result.output):
-                failed.append((command, options, result.exit_code, CONTROL.findall(result.output)))
+                printed += capsys.readouterr().out
+            elif not isinstance(result.exception, (SystemExit, type(None))):
+                failed.append((command, options, repr(result.exception)))
             elif options and "--forward" not in command:
                 json.loads(result.stdout)
+            if result.exit_code not in (0, 1) or CONTROL.search(printed):
+                failed.append((command, options, result.exit_code, CONTROL.findall(printed)))
     assert failed == []
+    assert refused == REFUSED

@@ -85,7 +85,9 @@ def _shared_data(checked: CheckReport) -> str:
     lines = [_wrapped(f"Data we can read: {', '.join(counted)}.")]
     if checked.schools:
         lines.append("Schools:")
-        lines += [f"- {printable(school.name)}{_people(school.students, school.teachers)}" for school in checked.schools]
+        lines += [
+            f"- {printable(school.name)}{_people(school.students, school.teachers)}" for school in checked.schools
+        ]
         lines.append(
             _wrapped("If a school is missing or should not be here, change the school scope of the connection.")
         )
