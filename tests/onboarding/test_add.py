@@ -13,9 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from rollcall.errors import ActionRequired
-from rollcall.settings import load_district
+from rollcall.onboarding import duplicates
+from rollcall.onboarding.district_file import write_new
+from rollcall.settings import load_district, load_districts
 from tests.onboarding.conftest import CEDAR, MAPLE
-
 
 UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\uffff]")
 
@@ -160,6 +161,54 @@ def test_an_id_no_file_may_have_is_refused_before_anything_is_asked(folder, mail
     before = sandbox.seen("maple")
     assert _code(run("districts", "add", district, text=mail("plain.txt"))) == "district_setting"
     assert sandbox.seen("maple") == before
+
+
+@pytest.mark.parametrize("wrong", [("Maple",), ("maple", "--timezone", "Mars/Base")], ids=["ID", "time zone"])
+def test_a_setting_that_is_not_valid_is_one_sentence_without_a_path(folder, mail, run, wrong):
+    result = run("districts", "add", *wrong, text=mail("plain.txt"))
+    assert _code(result) == "district_setting"
+    assert re.search(r"[^.]\.$", result.exception.message)
+    assert "$" not in result.exception.message
+    assert "`" not in result.exception.message
+
+
+def test_the_other_districts_files_are_read_once(warehouse, folder, mail, run, monkeypatch):
+    (folder / "elm.yaml").write_text('district: elm\nname: Elm\nversion: "1.2"\nusernames: email\n')
+    reads = []
+    monkeypatch.setattr(duplicates, "load_districts", lambda: reads.append(1) or load_districts())
+    assert run("districts", "add", "maple", text=mail("plain.txt")).exit_code == 0
+    assert len(reads) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_request(folder, mail, run, sandbox, monkeypatch):
+    (folder / "file").write_text("")
+    before = sandbox.seen("maple")
+    monkeypatch.setenv("ROLLCALL_DISTRICTS", str(folder / "file" / "districts"))
+    assert _code(run("districts", "add", "maple", text=mail("plain.txt"))) == "district_file_readonly"
+    monkeypatch.setenv("ROLLCALL_DISTRICTS", str(folder))
+    monkeypatch.setenv("ROLLCALL_DISTRICTS_READ_ONLY", "true")
+    assert _code(run("districts", "add", "maple", text=mail("plain.txt"))) == "district_file_readonly"
+    assert sandbox.seen("maple") == before
+
+
+@pytest.mark.parametrize("above", ["file", "file/districts"])
+def test_an_error_of_the_disk_is_one_of_ours(tmp_path, above):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ActionRequired) as caught:
+        write_new(tmp_path / above / "maple.yaml", "district: maple\n")
+    assert caught.value.code == "district_file_readonly"
+
+
+def test_where_files_are_deployed_new_credentials_need_no_change_of_the_file(folder, mail, run, monkeypatch):
+    text = 'district: maple\r\nname: Maple\r\nversion: "1.2"\r\nusernames: email\r\n'
+    (folder / "maple.yaml").write_bytes(text.encode())
+    monkeypatch.setenv("ROLLCALL_DISTRICTS_READ_ONLY", "true")
+    assert run("districts", "add", "maple", "--replace", text=mail("plain.txt")).exit_code == 0
+    (folder / "maple.yaml").write_bytes(text.replace("1.2", "1.1").encode())
+    assert _code(run("districts", "add", "maple", "--replace", text=mail("plain.txt"))) == "district_file_readonly"
+    monkeypatch.delenv("ROLLCALL_DISTRICTS_READ_ONLY")
+    assert run("districts", "add", "maple", "--replace", text=mail("plain.txt")).exit_code == 0
+    assert (folder / "maple.yaml").read_bytes() == text.encode()
 
 
 def test_options_end_up_in_the_file(folder, mail, run):

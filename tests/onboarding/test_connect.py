@@ -20,6 +20,8 @@ from cryptography.fernet import Fernet
 from rollcall.credentials import storage
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.oneroster.connection import OneRosterConnection
+from rollcall.oneroster.errors import ConnectionInvalid
+from tests.onboarding.conftest import MAPLE
 
 #: The tests' own, whose database `airflow_database` makes; the folder of districts takes it out of the environment.
 AIRFLOW_HOME = os.environ["AIRFLOW_HOME"]
@@ -29,6 +31,8 @@ ARGUMENTS = (
     *("--client-id", "InfiniteCampus_maple-1"),
     *("--token-url", "https://sis.example/campus/oauth2/token?appName=maple"),
 )
+
+HEADERS = {"headers": {"X-Tenant": MAPLE.app}, "secret_headers": {"X-Api-Key": MAPLE.api_key}}
 
 
 @pytest.fixture
@@ -53,6 +57,15 @@ class _Airflow(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(said).encode())
 
     do_POST = do_PATCH = _answer
+
+    #: The connection that Airflow has before.
+    stored: dict[str, Any] | None = None
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.stored else 404)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(self.stored or {}).encode())
 
     def log_message(self, *_: object) -> None:
         """Silent."""
@@ -108,6 +121,38 @@ def test_taking_in_stores_it_where_airflow_is_reachable(folder, airflow_api, mai
     assert written["stored"].startswith("connection oneroster_maple of the Airflow at 127.0.0.1:")
     assert written["command"] == ""
     assert airflow_api[-1][2]["actions"][0]["entities"][0]["connection_id"] == "oneroster_maple"
+
+
+@pytest.mark.parametrize("where", ["Airflow", "the shell"])
+def test_a_replaced_connection_keeps_its_other_settings(folder, airflow_api, mail, run, sandbox, monkeypatch, where):
+    assert run("districts", "add", "maple", text=mail("plain.txt")).exit_code == 0
+    extra = {"auth_url": "https://old.example", "allow_private": True, **HEADERS}
+    fields = {"conn_type": "oneroster", "host": "https://old.example", "login": "old", "password": "***"}
+    if where == "Airflow":
+        monkeypatch.setattr(_Airflow, "stored", {**fields, "extra": json.dumps(extra)})
+    else:
+        hidden = extra | {"secret_headers": {"X-Api-Key": "***"}}
+        monkeypatch.setattr(_Airflow, "stored", {**fields, "extra": json.dumps(hidden)})
+        monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_MAPLE", json.dumps({**fields, "extra": extra}))
+    sandbox.set_quirks("maple", ["headers-required"])
+    result = run("districts", "add", "maple", "--replace", text=mail("plain.txt"))
+    assert result.exit_code == 0, result.output
+    [entity] = airflow_api[-1][2]["actions"][0]["entities"]
+    new = {"auth_url": sandbox.token_url("maple")}
+    assert json.loads(entity["extra"]) == extra | new
+
+
+def test_a_setting_that_airflow_hides_is_not_lost(folder, airflow_api, mail, run, sandbox, monkeypatch):
+    assert run("districts", "add", "maple", text=mail("plain.txt")).exit_code == 0
+    monkeypatch.delenv("AIRFLOW_CONN_ONEROSTER_MAPLE", raising=False)
+    extra = json.dumps({"secret_headers": {"X-Api-Key": "***"}})
+    monkeypatch.setattr(_Airflow, "stored", {"host": "https://old.example", "login": "old", "extra": extra})
+    seen, sent = sandbox.seen("maple"), len(airflow_api)
+    result = run("districts", "add", "maple", "--replace", text=mail("plain.txt"))
+    assert isinstance(result.exception, ConnectionInvalid)
+    assert result.exception.code == "secret_not_readable"
+    assert sandbox.seen("maple") == seen
+    assert [call for call in airflow_api[sent:] if call[0] == "PATCH"] == []
 
 
 def test_a_connection_airflow_has_can_be_given_to_the_shell_too(folder, airflow_api, mail, run, monkeypatch):

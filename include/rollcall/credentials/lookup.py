@@ -70,6 +70,32 @@ def find_connection(conn_id: str) -> RawConnection:
     return replace(stored.raw, source=stored.where)
 
 
+def stored_extra(conn_id: str) -> Mapping[str, Any]:
+    """The extra of the connection, to be kept when its credentials change: Airflow's copy, else the variable's.
+
+    Empty if there is no such connection, or the named Airflow does not answer.
+
+    :raises ConnectionInvalid: `secret_not_readable` if Airflow's API hides a part of it, and no variable has it.
+    """
+    variable = variable_name(conn_id)
+    own: Mapping[str, Any] = {}
+    if os.environ.get(variable):
+        with suppress(RollcallError):
+            own = RawConnection.from_environment(conn_id).extra
+    stored = _from_airflow(conn_id)
+    if stored is None or stored.raw is None:
+        return own
+    hidden = [key for key, value in stored.raw.extra.items() if f'"{_MASK}"' in json.dumps(value)]
+    if lost := [key for key in hidden if key not in own]:
+        raise ConnectionInvalid(
+            "secret_not_readable",
+            f"{_capitalized(stored.where)} hides values in the extra of {conn_id} ({', '.join(sorted(lost))}), so they "
+            "would be lost.",
+            remedy=f"Run it in Airflow instead, or set {variable}. Nothing was written.",
+        )
+    return {**stored.raw.extra, **{key: own[key] for key in hidden}}
+
+
 def variable_name(conn_id: str) -> str:
     """The environment variable of a connection."""
     return f"AIRFLOW_CONN_{conn_id.upper()}"

@@ -18,6 +18,7 @@ import fsspec
 import sqlalchemy as sa
 
 from rollcall.credentials.storage import AIRFLOW_URL, airflow_api, api_name
+from rollcall.district_edits.file import is_folder_writable
 from rollcall.errors import RollcallError
 from rollcall.settings import districts_folder, load_districts
 from rollcall.warehouse.migrate import HEAD, require_version
@@ -106,7 +107,7 @@ def _districts_folder() -> Check:
         return Check("districts folder", "failed", f"{folder} does not exist.", remedy)
     if not os.access(folder, os.R_OK | os.X_OK):
         return Check("districts folder", "failed", f"{folder} is not readable.", "Give this user the right to read it.")
-    note = "" if os.access(folder, os.W_OK) else ", read-only: commands that edit a file will fail"
+    note = "" if is_folder_writable(folder) else ", read-only: commands that edit a file will fail"
     return Check("districts folder", "ok", f"{folder}{note}")
 
 

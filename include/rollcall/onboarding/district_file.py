@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 from rollcall.check.steps import School
-from rollcall.district_edits.file import with_setting, written
 from rollcall.display.printable import printable
+from rollcall.district_edits.file import is_folder_writable, with_setting, written
 from rollcall.errors import ActionRequired
 from rollcall.settings import District, load_district, yaml_text
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
@@ -58,14 +57,17 @@ def with_version(text: str, district: District) -> str:
 def write_new(path: Path, text: str) -> None:
     """Write a district's file, and read it back.
 
-    :raises ActionRequired: `district_exists`, or `district_file` if it cannot be read; then it is deleted again.
+    :raises ActionRequired: `district_exists`, `district_file_readonly`, or `district_file` if it cannot be read. Then
+        it is deleted again.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        raise exists(path, None) from None
+    except OSError as error:
+        if path.exists():
+            raise exists(path, None) from None
+        raise not_writable(path, error.strerror or type(error).__name__) from None
     try:
         load_district(path)
     except ActionRequired:
@@ -73,15 +75,22 @@ def write_new(path: Path, text: str) -> None:
         raise
 
 
-def write_over(path: Path, text: str) -> None:
-    """Replace a district's file in one step. The old text comes back if the new one cannot be read."""
-    before = path.read_text(encoding="utf-8")
-    _replace(path, text)
-    try:
-        load_district(path)
-    except ActionRequired:
-        _replace(path, before)
-        raise
+def require_writable(path: Path) -> None:
+    """:raises ActionRequired: `district_file_readonly` if a district's file cannot be written there."""
+    folder = next(one for one in path.absolute().parents if one.exists())
+    if not (folder.is_dir() and is_folder_writable(folder)):
+        raise not_writable(path, "the folder is read-only")
+
+
+def not_writable(path: Path, reason: str) -> ActionRequired:
+    """The error for a district's file that is not written here."""
+    return ActionRequired(
+        "district_file_readonly",
+        f"{path.name} cannot be written in {path.parent}: {reason}.",
+        remedy="Run it where the folder is writable, or set ROLLCALL_DISTRICTS to another folder. Where the folder is "
+        "deployed from a repository, add the district on the page Rosters: it gives the finished file.",
+        district=path.stem,
+    )
 
 
 def exists(path: Path, district: District | None) -> ActionRequired:
@@ -124,10 +133,3 @@ def _heads(school: School) -> str:
 
 def _one_line(text: str) -> str:
     return printable(" ".join(text.split()))
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.chmod(path.stat().st_mode & 0o777)
-    temporary.replace(path)

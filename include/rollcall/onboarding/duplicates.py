@@ -18,6 +18,8 @@ def require_new_client(district: District, raw: RawConnection) -> None:
     :raises ActionRequired: `district_duplicate`.
     """
     taken = set(connections_of_client(raw))
+    if not taken - {district.connection_id}:
+        return
     other = next((one for one in _others(district) if one.connection_id in taken), None)
     if other is not None:
         raise _duplicate(other, f"the same Base URL and {raw.labels[0]}")
@@ -33,6 +35,8 @@ def require_new_org(district: District, checked: CheckReport, engine: sa.Engine 
         return
     with redact_errors("check", district=district.district), engine.connect() as connection:
         taken = set(districts_of_org(connection, org.sourced_id, profile.base_url))
+    if not taken - {district.district}:
+        return
     other = next((one for one in _others(district) if one.district in taken), None)
     if other is not None:
         raise _duplicate(other, f"the same Base URL, and it belongs to the same org, {org}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,8 +18,8 @@ from rollcall.check.connections import Recorded, check_and_record
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.steps import CheckReport, School, Watch
 from rollcall.credentials import storage
-from rollcall.credentials.lookup import differing_fields, variable_name
-from rollcall.district_edits.file import read_as
+from rollcall.credentials.lookup import differing_fields, stored_extra, variable_name
+from rollcall.district_edits.file import DistrictFile, Edit, read_as
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing
 from rollcall.onboarding import district_file
@@ -83,9 +83,10 @@ class Onboarding:
     """One district that is being added.
 
     :param replace: the district may exist: its connection is replaced, and in its file only the version changes.
-    :param keep: store the provider's profile if the check passes; False if the caller stores it later.
+    :param keep: store the provider's profile if the check passes; False if the caller stores it later, with the file.
     :param watch: called after each step of the check.
-    :raises ActionRequired: `district_exists`; `district_setting` for an ID or an option that is not valid.
+    :raises ActionRequired: `district_exists`; `district_setting` for an ID or an option that is not valid;
+        `district_file_readonly` if the file cannot be written, unless the caller writes it later.
     """
 
     def __init__(
@@ -106,6 +107,9 @@ class Onboarding:
         if self._before is not None and not replace:
             raise district_file.exists(self.path, self._before)
         self._described("1.2", "")  # before any request
+        if self._before is None and keep:
+            district_file.require_writable(self.path)
+        self._extra = stored_extra(self._before.connection_id) if self._before is not None else {}
 
     def check(self, found: ParsedCredentials, engine: sa.Engine | None) -> tuple[District, ParsedCredentials, Recorded]:
         """Check the connection as it would be stored.
@@ -119,13 +123,9 @@ class Onboarding:
         version = self._options.version or found.version
         district = self._described(version or "1.2", found.name)
         require_new_client(district, found.raw_connection(district.connection_id))
-        recorded = self._recorded(district, found, engine)
-        if not self._options.version and (other := answering_version(recorded.checked)):
-            district = self._described(other, found.name)
-            recorded = self._recorded(district, found, engine)
-        if signature := accepted_signature(recorded.checked):
-            found = replace(found, signature=signature)
-            recorded = self._recorded(district, found, engine)
+        district, found, recorded = _check_until_accepted(
+            district, found, partial(self._recorded, engine=engine), may_change_version=not self._options.version
+        )
         org = recorded.checked.district_org
         if self._before is None and not self._options.name and org is not None and org.name:
             district = msgspec.structs.replace(district, name=org.name)
@@ -144,10 +144,13 @@ class Onboarding:
 
         A file without a connection would run tonight and fail, so the file comes last.
         """
-        raw = found.raw_connection(district.connection_id)
+        raw = self._raw(district, found)
         people, not_pulled, schools = None, "", checked.schools
         if self._before is None:
             people, not_pulled, schools = _pull(district, raw, engine, landing, schools)
+            edit = None
+        else:
+            edit = self._version_edit(district)
         stored, not_stored = "", ""
         try:
             stored = storage.store(raw)
@@ -155,9 +158,8 @@ class Onboarding:
             not_stored = str(error)
         if self._before is None:
             self._write_new(district, schools, now)
-        else:
-            text = self.path.read_text(encoding="utf-8")
-            district_file.write_over(self.path, district_file.with_version(text, district))
+        elif edit is not None:
+            edit.write()
         written = load_district(self.path)
         is_undecided = self._before is None and not self._options.own_sites
         return Onboarded(
@@ -174,6 +176,17 @@ class Onboarding:
             signature=found.signature,
             warnings=tuple(filter(None, (name_warning(written), _other_copy(raw, is_stored=bool(stored))))),
         )
+
+    def _version_edit(self, district: District) -> Edit | None:
+        """The change of an existing file; None if it has this version already.
+
+        :raises ActionRequired: `district_file_readonly`.
+        """
+        edit = DistrictFile.of(self._id).edited(lambda text: district_file.with_version(text, district))
+        if edit.changes_nothing:
+            return None
+        district_file.require_writable(self.path)
+        return edit
 
     def _write_new(self, district: District, schools: Sequence[School], now: datetime) -> None:
         """Write the file. `starts_on` depends on the schedule, which `_defaults.yaml` may set."""
@@ -205,10 +218,15 @@ class Onboarding:
         try:
             return msgspec.convert(given, District)
         except msgspec.ValidationError as error:
-            raise ActionRequired("district_setting", f"These settings are not valid: {error}.") from None
+            reason = str(error).partition(" - at `")[0].rstrip(".")
+            raise ActionRequired("district_setting", f"These settings are not valid: {reason}.") from None
+
+    def _raw(self, district: District, found: ParsedCredentials) -> RawConnection:
+        """The connection as it is checked and stored. That of an existing district keeps its other settings."""
+        return merged_connection(district.connection_id, found, self._extra)
 
     def _recorded(self, district: District, found: ParsedCredentials, engine: sa.Engine | None) -> Recorded:
-        raw = found.raw_connection(district.connection_id)
+        raw = self._raw(district, found)
         return check_and_record(
             district,
             lambda: raw,
@@ -240,18 +258,29 @@ def check_replacement(
     :returns: as `Onboarding.check`.
     """
 
-    def recorded() -> Recorded:
+    def recorded(district: District, found: ParsedCredentials) -> Recorded:
         raw = merged_connection(district.connection_id, found, extra)
         return check_and_record(district, lambda: raw, engine, keep=False, watch=watch)
 
-    made = recorded()
-    if other := answering_version(made.checked):
+    return _check_until_accepted(district, found, recorded)
+
+
+def _check_until_accepted(
+    district: District,
+    found: ParsedCredentials,
+    check: Callable[[District, ParsedCredentials], Recorded],
+    *,
+    may_change_version: bool = True,
+) -> tuple[District, ParsedCredentials, Recorded]:
+    """Check again with the version and with the signature that the provider was found to accept."""
+    recorded = check(district, found)
+    if may_change_version and (other := answering_version(recorded.checked)):
         district = msgspec.structs.replace(district, version=other)
-        made = recorded()
-    if signature := accepted_signature(made.checked):
+        recorded = check(district, found)
+    if signature := accepted_signature(recorded.checked):
         found = replace(found, signature=signature)
-        made = recorded()
-    return district, found, made
+        recorded = check(district, found)
+    return district, found, recorded
 
 
 def _pull(
