@@ -47,8 +47,7 @@ class Hold(Contract, frozen=True):
     :param rows: the number of rows it names; `published` is the number of published rows of the same kind.
     :param looks_like: the cause that the numbers suggest, in words; `looks_not_like`: the causes they exclude.
     :param is_announced: first absences. They are recorded as missing and stay published, so nothing is withheld yet.
-        The
-        second complete pull will hold their removal.
+        The second complete pull will hold their removal.
     """
 
     collection: str
@@ -75,8 +74,7 @@ class ChangeSet(Contract, frozen=True):
     :param decisions: a digest of the hold decisions when the change set was built; publish refuses if they have
         changed.
     :param is_full_mapping: whether all people were mapped. Then `expected_accounts` are all accounts after publication,
-        with
-        the columns `COMPARED_ACCOUNT_COLUMNS`.
+        with the columns `COMPARED_ACCOUNT_COLUMNS`.
     """
 
     STAGE: ClassVar[str] = "map"
@@ -109,8 +107,7 @@ class Published(Contract, frozen=True):
     """The result of a publication; small enough for XCom, the ledger, and the asset event.
 
     :param status: `already_published`: this pull was published before, and nothing was done. `paused`: the change set
-        was
-        built, but nothing is published until a person resumes. `replayed`: only history was written.
+        was built, but nothing is published until a person resumes. `replayed`: only history was written.
     :param why: the reason, in words, if nothing was published.
     """
 
@@ -136,8 +133,7 @@ def change_schema(table: Table) -> pa.Schema:
     """The schema of changed rows: the row, its digest, its change, and the reason.
 
     `_change` is added, changed, returned (was removed), found (was missing, unchanged), missing, removed, or confirmed
-    (was
-    removed with its owner, and is now removed on its own). `_changed_fields` lists the columns that differ,
+    (was removed with its owner, and is now removed on its own). `_changed_fields` lists the columns that differ,
     comma-separated. Rows `missing`, `removed`, and `confirmed` have the key only.
     """
     extra = [
