@@ -144,7 +144,8 @@ def test_what_readers_had_goes_when_the_publication_that_ended_it_is_old(nights,
     nights.publish(roster("ada"))  # and again: he is removed
     nights.settings(retention=Retention(history_days=30))
     _date_runs(nights)
-    ended = nights.scalar("SELECT array_agg(_until_generation ORDER BY 1) FROM roster_history.users_published")
+    ends = "SELECT array_agg(_until_generation ORDER BY _until_generation) FROM roster_history.users_published"
+    ended = nights.scalar(ends)
     assert ended == [2, 3]
     second = nights.began + timedelta(days=2)
     assert "roster_history.users_published" not in _sweep(nights, second + timedelta(days=30)).rows
