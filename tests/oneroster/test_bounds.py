@@ -139,6 +139,20 @@ def test_a_byte_now_and_then_ends_too(serve: Callable[[Respond], RawServer], nam
     assert 0.4 < time.monotonic() - began < 3
 
 
+def test_a_slow_response_may_take_as_long_as_the_setting_says(serve: Callable[[Respond], RawServer]) -> None:
+    """However short the time-out for silence is: here a response takes eight of them."""
+
+    def respond(_: str) -> Iterator[bytes]:
+        yield HEAD + b"Content-Length: 20\r\n\r\n"
+        for _ in range(20):
+            time.sleep(0.08)
+            yield b" "
+
+    server = serve(respond)
+    with client_of(server, timeout=(2, 0.2), limits={"page_seconds": 30}) as client:
+        assert client.get(f"{server.origin}/base/users", lambda answer: len(answer.body)) == 20
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("status", [200, 400, 302])
 def test_a_bomb_ends_after_the_bytes_it_may_become(

@@ -399,7 +399,7 @@ def test_a_drip_of_bytes_ends_by_time_out(connect):
     thread = threading.Thread(target=drip)
     thread.start()
     connection = OneRosterConnection(f"http://127.0.0.1:{server.getsockname()[1]}", "", "t", auth="bearer")
-    client = OneRosterClient(connection, "1.1", timeout=(1, 0.1), retry=Retry(attempts=1))
+    client = OneRosterClient(connection, "1.1", retry=Retry(attempts=1), limits={"page_seconds": 0.5})
     with client, pytest.raises(LimitExceeded) as refused:
         read(client)
     done.set()

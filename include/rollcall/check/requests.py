@@ -25,6 +25,7 @@ from rollcall.oneroster.source import has_next, parse_total
 #: A person waits, so there are fewer and shorter retries.
 _IMPATIENT = Retry(attempts=4, first_wait=0.5, patience=15)
 _SOON = (5.0, 30.0)
+_SECONDS_PER_RESPONSE = 150
 
 #: The default of the specification. A district has few orgs, and no provider finds this many too heavy.
 _ORGS_A_PAGE = 100
@@ -72,6 +73,7 @@ class CheckSession:
             demographics=demographics,
             timeout=_SOON,
             retry=_IMPATIENT,
+            limits={"page_seconds": _SECONDS_PER_RESPONSE},
             budget=budget,
         )
 

@@ -78,9 +78,6 @@ def _declared_charset(content_type: str | None) -> str | None:
 #: Passed for loopback. requests would otherwise use a proxy of the environment.
 _NO_PROXY = {"http": "", "https": "", "all": ""}
 
-#: A read time-out limits the silence between two packets. A whole response may take this many time-outs.
-_READ_TIMEOUTS_PER_RESPONSE = 5
-
 
 class Budget(Protocol):
     """Limits the requests in flight (rule 7). Infinite Campus allows five per host off-peak and one in peak hours."""
@@ -179,8 +176,7 @@ class Transport:
         self._session.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
         # Otherwise a .netrc file on this machine would replace our secret.
         self._session.auth = _keep_auth
-        self._seconds = min(float(self._limits.page_seconds), timeout[1] * _READ_TIMEOUTS_PER_RESPONSE)
-        rules = WireRules(allow_private, wire_bytes(self._limits.page_bytes), self._seconds)
+        rules = WireRules(allow_private, wire_bytes(self._limits.page_bytes), float(self._limits.page_seconds))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, BoundedAdapter(rules, connections=concurrency))
 
@@ -275,7 +271,7 @@ class Transport:
             host=host,
             max_bytes=self._limits.page_bytes if is_page else min(MAX_OTHER_BYTES, self._limits.page_bytes),
             setting="max_page_mb" if is_page else "",
-            deadline=time.monotonic() + self._seconds,
+            deadline=time.monotonic() + self._limits.page_seconds,
             check=self._check_open,
         )
 
