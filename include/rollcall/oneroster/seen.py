@@ -34,9 +34,10 @@ class RowIndex:
         """Rows whose hashes are unknown."""
         index = cls()
         iterator = iter(sourced_ids)
-        while batch := set(islice(iterator, _BATCH)):
-            new = [sourced_id for sourced_id in batch if sourced_id not in index]
-            index._add(_keys(new), np.zeros(len(new), dtype=np.uint64))
+        while batch := list(islice(iterator, _BATCH)):
+            keys = _keys(batch)
+            keys = np.unique(keys[~index._find(keys)[1]])  # a page that was read again repeats its sourcedIds
+            index._add(keys, np.zeros(keys.size, dtype=np.uint64))
         return index
 
     def __len__(self) -> int:
