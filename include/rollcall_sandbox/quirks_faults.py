@@ -201,7 +201,7 @@ FAULTS = {
         group="body", changes_response=_first(1, _page(200, LOGIN_PAGE)),
     ),
     "html-200-always": Quirk(
-        "collections page 200 with a login page", "single sign-on before the SIS", group="body",
+        "collections return 200 with a login page", "single sign-on before the SIS", group="body",
         changes_response=_always(_page(200, LOGIN_PAGE)),
     ),
     "truncated-json-once": Quirk(

@@ -19,7 +19,6 @@ _BLOCK = 1 << 20
 #: Ten megabytes on the wire, ten gigabytes after decompression.
 _BOMB_BLOCKS = 10_000
 TRICKLE_SECONDS = 0.05
-_ENVELOPES = {"academic_sessions": "academicSessions"}
 
 Damage = Callable[[PageRequest, HttpResponse], None]
 
@@ -78,16 +77,14 @@ def _many_headers(_: PageRequest, response: HttpResponse) -> None:
 
 def _endless_pages(request: PageRequest, response: HttpResponse) -> None:
     """New records on every page, and no total."""
-    envelope = _ENVELOPES.get(request.collection, request.collection)
     rows = [{"sourcedId": f"hostile-{request.offset + number}"} for number in range(request.limit)]
-    response.body, response.headers = msgspec.json.encode({envelope: rows}), {}
+    response.body, response.headers = msgspec.json.encode({request.collection: rows}), {}
 
 
 def _empty_lists(request: PageRequest, response: HttpResponse) -> None:
     """One record of eight megabytes: empty lists, each twenty times as large in memory."""
-    envelope = _ENVELOPES.get(request.collection, request.collection).encode()
     lists = b"[]," * 2_800_000 + b"[]"
-    response.body = b'{"' + envelope + b'":[{"sourcedId":"hostile","metadata":{"a":[' + lists + b"]}}]}"
+    response.body = b'{"' + request.collection.encode() + b'":[{"sourcedId":"hostile","metadata":{"a":[' + lists + b"]}}]}"
     response.headers = {}
 
 

@@ -163,11 +163,11 @@ PAGING = {
         "the offset is ignored", "1.1 servers without paging", group="past the end", changes_request=_offset_ignored
     ),
     "past-end-404": Quirk(
-        "behind the last row 404", "suspected of several", group="past the end", changes_page=_past_the_end(404)
+        "after the last row, 404", "suspected of several", group="past the end", changes_page=_past_the_end(404)
     ),
-    "past-end-204": Quirk("behind the last row 204", "RIC One", group="past the end", changes_page=_past_the_end(204)),
+    "past-end-204": Quirk("after the last row, 204", "RIC One", group="past the end", changes_page=_past_the_end(204)),
     "past-end-page-one": Quirk(
-        "behind the last row page one again", "suspected of several", group="past the end", changes_page=_page_one_again
+        "after the last row, page one again", "suspected of several", group="past the end", changes_page=_page_one_again
     ),
     "count-changes": Quirk(
         "the total is one more from the second page on, every time",
