@@ -11,7 +11,7 @@ from rollcall.oneroster import OneRosterClient, OneRosterConnection, OneRosterEr
 from rollcall.oneroster.addresses import is_public
 from rollcall.oneroster.errors import ConnectionInvalid, InvalidResponse
 from rollcall.oneroster.refusals import redirect_url
-from rollcall.oneroster.wire import BoundedAdapter
+from rollcall.oneroster.wire import BoundedAdapter, connect_checked
 
 NOT_PUBLIC = [
     "10.0.0.1", "172.16.0.1", "192.168.1.1",
@@ -138,6 +138,21 @@ def test_a_name_that_changes_a_moment_later_gains_nothing(resolve: Any) -> None:
     assert error.code == "address_private"
     assert resolver.connected == ["8.8.8.8"]
     assert resolver.asked == ["sis.example.org"] * 2
+
+
+@pytest.mark.parametrize("first", ["127.0.0.2", "10.0.0.1"])
+def test_the_certificate_is_looked_at_on_the_first_address_that_connects(
+    monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """The first one is not reachable or not allowed, such as an IPv6 address in a network without IPv6."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        resolver = Resolver([first, "127.0.0.1"])
+        monkeypatch.setattr(socket, "getaddrinfo", resolver.getaddrinfo)
+        with connect_checked("localhost", port, 2, allow_private=False) as plain:
+            assert plain.getpeername() == ("127.0.0.1", port)
+        with pytest.raises(ConnectionInvalid):
+            connect_checked("sis.example.org", port, 2, allow_private=False)
 
 
 def test_of_several_addresses_only_the_allowed_are_tried(resolve: Any) -> None:

@@ -67,29 +67,20 @@ def _require_allowed(host: str, address: str, rules: WireRules) -> None:
 
 
 def _connect(connection: HTTPConnection, rules: WireRules) -> socket.socket:
-    """Resolve the host and connect to an allowed address. Raises what urllib3 expects, or `ConnectionInvalid`."""
-    host, port = connection._dns_host.strip("[]"), connection.port
+    """Connect to an allowed address of the host. Raises what urllib3 expects, or `ConnectionInvalid`."""
     try:
-        found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
-        raise NameResolutionError(connection.host, connection, socket.gaierror(*error.args[:2])) from None
-    addresses = list(dict.fromkeys(str(address[4][0]) for address in found))[:_MAX_ADDRESSES]
-    failure: Exception | None = None
-    for address in addresses:
-        try:
-            _require_allowed(host, address, rules)
-            return urllib3.util.connection.create_connection(
-                (address, port),
-                connection.timeout,
-                source_address=connection.source_address,
-                socket_options=connection.socket_options,
-            )
-        except (ConnectionInvalid, OSError) as error:
-            if not isinstance(failure, ConnectionInvalid):
-                failure = error
-    if isinstance(failure, ConnectionInvalid):
-        raise failure
-    raise NewConnectionError(connection, f"no address of {connection.host} could be reached") from None
+        return _open(
+            connection._dns_host.strip("[]"),
+            connection.port,
+            rules,
+            connection.timeout,
+            source_address=connection.source_address,
+            socket_options=connection.socket_options,
+        )
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from None
+    except OSError:
+        raise NewConnectionError(connection, f"no address of {connection.host} could be reached") from None
 
 
 def connect_checked(host: str, port: int, timeout: float, *, allow_private: bool) -> socket.socket:
@@ -98,11 +89,32 @@ def connect_checked(host: str, port: int, timeout: float, *, allow_private: bool
     :raises ConnectionInvalid: `address_private`.
     :raises OSError: no address could be reached.
     """
-    rules = WireRules(allow_private, max_bytes=0, max_seconds=timeout)
-    found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
-    address = str(found[0][4][0])
-    _require_allowed(host, address, rules)
-    return socket.create_connection((address, port), timeout)
+    return _open(host, port, WireRules(allow_private, max_bytes=0, max_seconds=timeout), timeout)
+
+
+def _open(host: str, port: int, rules: WireRules, timeout: Any, **options: Any) -> socket.socket:
+    """Resolve a host and connect to the first of its addresses that is allowed and can be reached.
+
+    :param timeout: seconds, or what urllib3 has in their place.
+    :param options: of the socket, as urllib3 takes them.
+    :raises ConnectionInvalid: `address_private`.
+    :raises socket.gaierror: the name does not exist.
+    :raises OSError: no address could be reached.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise socket.gaierror(*error.args[:2]) from None
+    refused: ConnectionInvalid | None = None
+    for address in list(dict.fromkeys(str(entry[4][0]) for entry in found))[:_MAX_ADDRESSES]:
+        try:
+            _require_allowed(host, address, rules)
+            return urllib3.util.connection.create_connection((address, port), timeout, **options)
+        except ConnectionInvalid as error:
+            refused = refused or error
+        except OSError:
+            continue
+    raise refused or OSError(f"no address of {host} could be reached")
 
 
 class _BoundedSocket(io.RawIOBase):
