@@ -84,7 +84,9 @@ def _endless_pages(request: PageRequest, response: HttpResponse) -> None:
 def _empty_lists(request: PageRequest, response: HttpResponse) -> None:
     """One record of eight megabytes: empty lists, each twenty times as large in memory."""
     lists = b"[]," * 2_800_000 + b"[]"
-    response.body = b'{"' + request.collection.encode() + b'":[{"sourcedId":"hostile","metadata":{"a":[' + lists + b"]}}]}"
+    response.body = (
+        b'{"' + request.collection.encode() + b'":[{"sourcedId":"hostile","metadata":{"a":[' + lists + b"]}}]}"
+    )
     response.headers = {}
 
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rollcall.oneroster import OneRosterClient, OneRosterConnection, OneRosterError, Retry
-from rollcall.oneroster.errors import InvalidResponse
-from rollcall.oneroster.limits import MAX_OTHER_BYTES, MEGABYTE, PageMemory, decoded_bytes
+from rollcall.oneroster.errors import InvalidResponse, LimitExceeded
+from rollcall.oneroster.limits import MAX_OTHER_BYTES, MEGABYTE, PAGES_IN_MEMORY, PageMemory, decoded_bytes
 from rollcall_sandbox.quirks_hostile import bomb
 from tests.oneroster.raw import RawServer, Respond, response
 
@@ -234,6 +234,21 @@ def test_memory_is_estimated_before_decoding(name: str) -> None:
     body, times = PAGES_OF_A_MEGABYTE[name]
 
     assert decoded_bytes(body) > times * len(body)
+
+
+def test_a_page_that_is_too_complex_is_refused_without_a_wait_for_memory(serve: Callable[[Respond], RawServer]) -> None:
+    """Its memory is estimated once, and it never gets any."""
+    lists = b'{"orgs":[{"sourcedId":"o","metadata":[' + b"[]," * 6_000_000 + b"1]}]}"
+    server = serve(lambda path: response(lists if "limit=9" in path else b'{"orgs":[]}'))
+    with client_of(server, page_size=9) as client:
+        held = client._memory.reserve(PAGES_IN_MEMORY, wait=True)
+        began = time.monotonic()
+        with pytest.raises(LimitExceeded) as caught:
+            list(client.pages("orgs"))
+        assert time.monotonic() - began < 10
+        del held
+
+    assert caught.value.code == "response_too_complex"
 
 
 def test_who_waits_for_memory_gets_it_before_pages_requested_ahead() -> None:

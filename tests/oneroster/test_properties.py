@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from rollcall.oneroster import COLLECTIONS, PageReader, columns
 from rollcall.oneroster.decode import Decoded, decode_page
 from rollcall.oneroster.errors import InvalidResponse, PagingBroken, RetryableError
+from rollcall.oneroster.limits import Limits, RowCount
 from rollcall.oneroster.pages import Fetched
+from rollcall.oneroster.paging import ReadLimits
 from rollcall.oneroster.source import Prefetcher, PrefetchSlots
 from tests.conftest import examples
 
@@ -80,8 +82,12 @@ def at_once(fetch, offset):
     return future
 
 
+def limits():
+    return ReadLimits(RowCount(Limits().rows), Limits().pages)
+
+
 def read(model, width=0, submit=at_once, **options):
-    reader = PageReader(ORGS, lambda: Prefetcher(model.fetch, submit, PrefetchSlots(width)), **options)
+    reader = PageReader(ORGS, lambda: Prefetcher(model.fetch, submit, PrefetchSlots(width)), limits=limits(), **options)
     pages = list(reader)
     return [page for page in pages if page.attempt == reader.proof.attempt], reader.proof
 
@@ -173,7 +179,7 @@ def test_no_page_is_asked_for_behind_the_total_but_one(model, width):
         asked.append(offset)
         return model.fetch(offset, retries, ahead)
 
-    list(PageReader(ORGS, lambda: Prefetcher(fetch, at_once, PrefetchSlots(width))))
+    list(PageReader(ORGS, lambda: Prefetcher(fetch, at_once, PrefetchSlots(width)), limits=limits()))
     assert len(asked) == len(set(asked))
     assert all(after > before for before, after in pairwise(sorted(asked)))
     if model.total:

@@ -7,14 +7,12 @@ encodings. Ten megabytes of gzip can become ten gigabytes.
 from __future__ import annotations
 
 import io
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rollcall.oneroster.errors import InvalidResponse, LimitExceeded, RetryableError
 from rollcall.oneroster.limits import exceeded, megabytes
-from rollcall.oneroster.wire import too_slow
 
 #: What a request accepts.
 ACCEPTED_ENCODINGS = "gzip, deflate"
@@ -25,29 +23,23 @@ _CHUNK = 1 << 18
 _MAX_MEMBERS = 100
 
 
-def read_body(
-    raw: Any, encoding: str, *, host: str, max_bytes: int, setting: str, deadline: float, check: Callable[[], None]
-) -> bytes:
+def read_body(raw: Any, encoding: str, *, host: str, max_bytes: int, setting: str, check: Callable[[], None]) -> bytes:
     """The whole body, decompressed.
 
-    :param raw: urllib3's response.
+    :param raw: urllib3's response. Its socket limits the time (`wire`).
     :param encoding: the `Content-Encoding` header.
     :param max_bytes: both of what is received and of what it becomes.
     :param setting: the key of `extract` that raises `max_bytes`. Empty: it is fixed.
-    :param deadline: on the monotonic clock.
     :param check: called for each piece; may raise.
-    :raises InvalidResponse: `response_too_large`, `response_too_slow`, or `encoding_unknown`.
+    :raises InvalidResponse: `response_too_large`, `encoding_unknown`, or what the socket raises.
     :raises RetryableError: the compressed data is damaged or ends too early.
     """
-    began = time.monotonic()
     body = io.BytesIO()  # a list of pieces of two bytes would take twenty times the memory
     for part in _decoded(_received(raw, check), encoding, host):
         body.write(part)
         size = body.tell()
         if max(size, raw.tell()) > max_bytes:
             raise _too_large(host, size, raw.tell(), max_bytes, setting)
-        if time.monotonic() > deadline:
-            raise too_slow(host, raw.tell(), deadline - began)
     return body.getvalue()
 
 

@@ -26,7 +26,7 @@ from rollcall.oneroster.lenient_decode import (
 from rollcall.oneroster.limits import require_decodable
 from rollcall.oneroster.records import COLLECTIONS, Collection, Record
 
-__all__ = ["Decoded", "UnreadableRecord", "decode_page", "drop_passwords", "envelope_missing"]
+__all__ = ["Decoded", "UnreadableRecord", "decode_checked", "decode_page", "drop_passwords", "envelope_missing"]
 
 #: Members that are arrays but not data: status blocks of 1.1 in several spellings, and links.
 _NOT_DATA = {"statusinfoset", "imsx_statusinfo", "imsx_codeminor", "errors", "warnings", "links", "_links"}
@@ -68,6 +68,11 @@ def decode_page(collection: Collection, body: bytes) -> Decoded:
     :raises RetryableError: the JSON ends too early: the connection was cut off.
     """
     require_decodable(body, collection.path)
+    return decode_checked(collection, body)
+
+
+def decode_checked(collection: Collection, body: bytes) -> Decoded:
+    """Decode a body that `require_decodable` let through. Raises as :func:`decode_page`."""
     body = body.removeprefix(_BOM)
     if _HAS_ODD_ESCAPE.search(body):
         body = _ESCAPE.sub(_mark_unstorable, body)

@@ -159,13 +159,13 @@ class Transport:
         concurrency: int,
         timeout: tuple[float, float],
         check_open: Callable[[], None],
-        limits: Limits | None = None,
-        allow_private: bool = False,
+        limits: Limits,
+        allow_private: bool,
     ) -> None:
         self._budget = budget
         self._timeout = timeout
         self._check_open = check_open
-        self._limits = limits or Limits()
+        self._limits = limits
         self._began: float | None = None
         self._lock = threading.Lock()
         self._usage = Usage()
@@ -271,7 +271,6 @@ class Transport:
             host=host,
             max_bytes=self._limits.page_bytes if is_page else min(MAX_OTHER_BYTES, self._limits.page_bytes),
             setting="max_page_mb" if is_page else "",
-            deadline=time.monotonic() + self._limits.page_seconds,
             check=self._check_open,
         )
 

@@ -61,17 +61,20 @@ class Limits:
         return self.page_mb * MEGABYTE
 
 
-def exceeded(code: str, received: str, limit: str, setting: str, advice: str = "") -> LimitExceeded:
+def exceeded(
+    code: str, received: str, limit: str, setting: str, advice: str = "", kind: type[LimitExceeded] = LimitExceeded
+) -> LimitExceeded:
     """The error for a bound that a provider exceeded.
 
     :param received: what was received, as a sentence without its end.
     :param limit: the bound, with its unit.
     :param setting: the key of `extract` that raises it. Empty: it is fixed.
+    :param kind: the class of the error.
     """
     remedy = advice or "Ask the provider's support why it sends this."
     if setting:
         remedy += f" If it is correct, raise `extract.{setting}` in the district's file."
-    return LimitExceeded(code, f"{received}. The limit is {limit}.", remedy=remedy)
+    return kind(code, f"{received}. The limit is {limit}.", remedy=remedy)
 
 
 def megabytes(count: int) -> str:

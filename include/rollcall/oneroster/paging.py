@@ -25,7 +25,7 @@ import msgspec
 
 from rollcall.oneroster.decode import envelope_missing
 from rollcall.oneroster.errors import ClientClosed, OneRosterError, PagingBroken
-from rollcall.oneroster.limits import Limits, RowCount, exceeded, megabytes
+from rollcall.oneroster.limits import RowCount, exceeded, megabytes
 from rollcall.oneroster.pages import Checkpoint, Fetched, Page, Proof, ReadStats
 from rollcall.oneroster.records import Collection, Record
 from rollcall.oneroster.seen import RowIndex
@@ -56,10 +56,6 @@ class ReadLimits:
     max_rows: int | None = None
     max_bytes: int | None = None
 
-    @classmethod
-    def default(cls) -> ReadLimits:
-        return cls(RowCount(Limits().rows), Limits().pages)
-
 
 class PageReader:
     """Iterates over the pages of a collection once. Afterwards it has the proof.
@@ -81,11 +77,11 @@ class PageReader:
         *,
         resume: Checkpoint | None = None,
         seen: Iterable[str] = (),
-        limits: ReadLimits | None = None,
+        limits: ReadLimits,
     ) -> None:
         self._collection = collection
         self._prefetcher = prefetcher
-        self._limits = limits or ReadLimits.default()
+        self._limits = limits
         self._resume = resume
         self._seen = seen
         self._proof: Proof | None = None

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from requests.utils import parse_header_links
 
-from rollcall.oneroster.decode import decode_page, envelope_missing
+from rollcall.oneroster.decode import decode_checked, envelope_missing
 from rollcall.oneroster.errors import (
     EndpointNotFound,
     FilterUnanswered,
@@ -25,7 +25,7 @@ from rollcall.oneroster.errors import (
     client_closed,
 )
 from rollcall.oneroster.http import Response
-from rollcall.oneroster.limits import PageMemory, Reservation, decoded_bytes
+from rollcall.oneroster.limits import PageMemory, Reservation, require_decodable
 from rollcall.oneroster.pages import Fetched
 from rollcall.oneroster.records import Collection
 from rollcall.oneroster.requester import Requester, Retry
@@ -136,7 +136,7 @@ class Source:
     :param filter_: a OneRoster filter. None: the whole collection.
     :param limit: rows requested per page. It is halved permanently when a page is too heavy for the provider.
     :param largest: the largest limit the provider accepts.
-    :param memory: limits the pages in memory. Default: no limit.
+    :param memory: limits the pages in memory.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Source:
         filter_: str | None,
         limit: int,
         largest: LargestLimit,
-        memory: PageMemory | None = None,
+        memory: PageMemory,
     ) -> None:
         self._memory = memory
         self._requester = requester
@@ -220,10 +220,9 @@ class Source:
         # Spaces as %20: OAuth 1 signs them so, and some servers read `+` as a plus sign.
         return f"{self._base_url()}/{self._collection.path}?{urlencode(query, quote_via=quote, safe='')}"
 
-    def _reserve(self, response: Response, *, ahead: bool) -> Reservation | None:
-        if self._memory is None:
-            return None
-        reservation = self._memory.reserve(decoded_bytes(response.body), wait=not ahead)
+    def _reserve(self, response: Response, *, ahead: bool) -> Reservation:
+        size = require_decodable(response.body, self._collection.path)
+        reservation = self._memory.reserve(size, wait=not ahead)
         if reservation is None:
             raise NotEnoughMemory
         return reservation
@@ -237,9 +236,9 @@ class Source:
             if not offset and parse_total(response.headers.get("X-Total-Count")):
                 raise envelope_missing(self._collection)  # the total is above zero, but the response is empty
             return None
-        memory = self._reserve(response, ahead=ahead)
+        memory: Reservation | None = self._reserve(response, ahead=ahead)
         try:
-            decoded = decode_page(self._collection, response.body)
+            decoded = decode_checked(self._collection, response.body)
         except InvalidResponse as error:
             memory = None  # the error keeps this frame
             if error.code == "html_answer":  # the service responded before: this is a maintenance page

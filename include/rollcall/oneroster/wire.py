@@ -145,13 +145,13 @@ class _BoundedSocket(io.RawIOBase):
         except TimeoutError:
             if time.monotonic() < self._deadline:
                 raise
-            raise too_slow(self._host, self.received, self._rules.max_seconds) from None
+            raise _too_slow(self._host, self.received, self._rules.max_seconds) from None
         finally:
             if seconds_left < self._timeout:
                 self._socket.settimeout(self._timeout)
         self.received += count or 0
         if time.monotonic() > self._deadline:
-            raise too_slow(self._host, self.received, self._rules.max_seconds)
+            raise _too_slow(self._host, self.received, self._rules.max_seconds)
         if self.received > self.limit:
             raise self._too_much()
         return count
@@ -175,16 +175,16 @@ class TooSlow(LimitExceeded):
     """A response took longer than a response may take."""
 
 
-def too_slow(host: str, received: int, seconds: float) -> TooSlow:
+def _too_slow(host: str, received: int, seconds: float) -> LimitExceeded:
     """The error for a response that does not end in time."""
-    error = exceeded(
+    return exceeded(
         "response_too_slow",
         f"{host} sent {received:,} bytes in {seconds:,.0f} seconds and did not end",
         f"{seconds:,.0f} seconds",
         "max_page_seconds",
         "Run again later, or set a smaller `extract.page_size`.",
+        TooSlow,
     )
-    return TooSlow(error.code, error.message, remedy=error.remedy)
 
 
 def headers_too_large(host: str) -> LimitExceeded:
