@@ -22,10 +22,10 @@ _SBOM = PROJECT / ".rollcall" / "sbom.json"
 #: Licenses that allow use in a service and in a product. LGPL and MPL do, for libraries that are not changed.
 _ALLOWED = re.compile(
     r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla Public|Unlicense|Zlib|LGPL|Lesser|CC0|"
-    r"HPND|PostgreSQL|Public Domain|0BSD|BSL|Artistic)",
+    r"HPND|PostgreSQL|Public Domain|0BSD|BSL-1\.0|Boost|Artistic)",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(r"\b(AGPL|Affero|SSPL|BUSL|Commons Clause|Proprietary)", re.IGNORECASE)
+_REFUSED = re.compile(r"\b(AGPL|Affero|SSPL|BUSL|BSL.1\.1|Business Source|Commons Clause|Proprietary)", re.IGNORECASE)
 
 #: Used by `make lint` and by tests of the page only, and in no image. axe-playwright-python (MIT) has no license in its
 #: metadata.
@@ -55,10 +55,13 @@ def refused_licenses() -> dict[str, str]:
     """Installed packages whose license is unknown or not allowed, with what their metadata says."""
     found = {distribution.metadata["Name"]: license_of(distribution) for distribution in distributions()}
     return {
-        name: text
-        for name, text in sorted(found.items())
-        if name not in ("rollcall", *_TOOLS) and (_REFUSED.search(text) or not _ALLOWED.search(text))
+        name: text for name, text in sorted(found.items()) if name not in ("rollcall", *_TOOLS) and not is_allowed(text)
     }
+
+
+def is_allowed(text: str) -> bool:
+    """Whether a license allows use in a service and in a product. BSL is Boost's (1.0) or Business Source (1.1)."""
+    return bool(_ALLOWED.search(text)) and not _REFUSED.search(text)
 
 
 def license_of(distribution: Distribution) -> str:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rollcall_local import audit, make_venv
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,25 @@ def test_setup_insists_on_hashes() -> None:
 
 def test_every_license_is_allowed() -> None:
     assert audit.refused_licenses() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("BSL-1.0", True),
+        ("License :: OSI Approved :: Boost Software License 1.0 (BSL-1.0)", True),
+        ("MIT OR Apache-2.0", True),
+        ("BSL", False),
+        ("BSL 1.1", False),
+        ("BSL-1.1 (MIT after four years)", False),
+        ("BUSL-1.1", False),
+        ("Business Source License 1.1", False),
+        ("MIT with Commons Clause", False),
+        ("", False),
+    ],
+)
+def test_boost_is_allowed_and_business_source_is_not(text: str, allowed: bool) -> None:
+    assert audit.is_allowed(text) is allowed
 
 
 _MAKE_WHEEL = """
