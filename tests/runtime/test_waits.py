@@ -86,6 +86,24 @@ def test_the_thread_that_reports_ends_with_the_last_wait_and_begins_again():
         assert f"wait {number} for 0 s" in said
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_line_that_fails_does_not_silence_later_waits():
+    said: list[str] = []
+    waits = Waits(interval=0.02, say=said.append)
+
+    def fails() -> str:
+        raise ValueError
+
+    with waits.waiting("broken", fails):
+        assert waits._reporter is not None
+        waits._reporter.join(5)
+    with waits.waiting("whole"):
+        deadline = time.monotonic() + 5
+        while not said and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert said[0] == "whole for 0 s"
+
+
 def test_a_child_that_is_forked_during_a_wait_has_none(waits, clock):
     with waits.waiting("users: no answer"):
         waits.reset()  # as the child does

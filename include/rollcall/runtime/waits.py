@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class _Wait:
     what: str
     then: Callable[[], str]
     began: float
-    said: float = field(default=0.0)
+    said: float
 
 
 class Waits:
@@ -67,7 +67,7 @@ class Waits:
         wait = _Wait(what, then, now, now)
         with self._lock:
             self._stacks.setdefault(thread, []).append(wait)
-            if self._reporter is None:
+            if self._reporter is None or not self._reporter.is_alive():  # an exception of `say` or `then` ends it
                 self._reporter = threading.Thread(target=self._report, name="waits", daemon=True)
                 self._reporter.start()
         try:
