@@ -135,3 +135,10 @@ def landed(*proof: Any, **rest: Any) -> LandedCollection:
 )
 def test_the_proof_is_told_in_one_line(reported: str, collection: LandedCollection) -> None:
     assert summary(collection) == reported
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "time left unknown"), (89, "about 89 s left"), (9000, "about 2 h 30 min left")]
+)
+def test_the_time_left_is_a_duration_as_in_every_line_about_waits(seconds: float | None, text: str) -> None:
+    assert progress._time_left(seconds) == text

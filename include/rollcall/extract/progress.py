@@ -13,6 +13,7 @@ from typing import Protocol
 
 from rollcall.display.dates import format_instant
 from rollcall.landing.pull import LandedCollection, Proof
+from rollcall.runtime.waits import duration
 
 log = logging.getLogger(__name__)
 
@@ -183,6 +184,4 @@ def _or_unknown(total: int | None) -> str:
 
 
 def _time_left(seconds: float | None) -> str:
-    if seconds is None:
-        return "time left unknown"
-    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
+    return "time left unknown" if seconds is None else f"about {duration(seconds)} left"

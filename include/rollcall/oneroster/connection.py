@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, get_args
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs
 
 import msgspec
 
-from rollcall.oneroster.addresses import is_loopback_host, is_public
+from rollcall.oneroster.addresses import is_loopback_host, is_public, split_url
 from rollcall.oneroster.errors import CONNECTION_SCREEN, ConnectionInvalid
 
 # Airflow keeps fields it does not know in `extra`. An unknown key there is an error: the setting would silently not
@@ -280,11 +280,8 @@ class OneRosterConnection:
             )
 
     def _check_url(self, label: str, value: str) -> SplitResult:
-        try:
-            url = urlsplit(value)
-            host, _ = url.hostname, url.port  # port raises if it is not a number
-        except ValueError:
-            host, url = None, urlsplit("")
+        url = split_url(value)
+        host = url.hostname
         if url.scheme not in ("http", "https") or not host:
             raise self._invalid(
                 f"the {label} is not a URL", f"It begins with https://; copy it from {CONNECTION_SCREEN}."
