@@ -23,7 +23,15 @@ from airflow.sdk import (
 )
 from airflow.sdk.configuration import conf
 
-from rollcall.settings import COLLECTIONS, District, Nights, load_districts, require_shared_landing, shard_count
+from rollcall.settings import (
+    COLLECTIONS,
+    LONGEST_RUN,
+    District,
+    Nights,
+    load_districts,
+    require_shared_landing,
+    shard_count,
+)
 
 DOCS = """
 **{name}** · OneRoster {version} · runs at `{cron}` ({timezone})
@@ -209,7 +217,7 @@ def build(district: District) -> DAG:
         catchup=False,
         is_paused_upon_creation=False,
         max_active_runs=1,
-        dagrun_timeout=timedelta(hours=6),
+        dagrun_timeout=LONGEST_RUN,
         tags=["roster", f"oneroster-{district.version}"],
         params=PARAMS,
         deadline=deadline(district),

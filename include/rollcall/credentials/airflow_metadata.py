@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from rollcall.check.raw_connection import RawConnection
 from rollcall.errors import ActionRequired, RollcallError
+from rollcall.warehouse.session import PRIVATE_LOGGER
 
 #: Seconds until a server that does not answer counts as unreachable.
 _TIMEOUT = 5
@@ -82,7 +83,13 @@ class AirflowMetadata:
 
     def _read(self, query: sa.TextClause, values: dict[str, str]) -> Sequence[sa.Row[Any]]:
         try:
-            engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool, connect_args=_timeout(self.url))
+            engine = sa.create_engine(
+                self.url,
+                poolclass=sa.pool.NullPool,
+                connect_args=_timeout(self.url),
+                hide_parameters=True,
+                logging_name=PRIVATE_LOGGER,
+            )
             with engine.connect() as connection:
                 return connection.execute(query, values).all()
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:

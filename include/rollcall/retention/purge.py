@@ -14,11 +14,10 @@ import sqlalchemy as sa
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing
 from rollcall.retention.folders import DistrictFolder, FileTotals, export_folder
-from rollcall.settings import districts_folder
+from rollcall.settings import LONGEST_RUN, district_path
 from rollcall.warehouse.ops_models import purges, runs
 from rollcall.warehouse.schemas import HISTORY, OPS, STAGING
 from rollcall.warehouse.session import TRY_ACQUIRE_LOCK, warehouse_transaction
-from rollcall.warehouse.worker import LONGEST_RUN
 
 _TABLES = sa.text("""
     SELECT c.table_schema, c.table_name FROM information_schema.columns c
@@ -138,7 +137,7 @@ def _not_empty(rows: Mapping[str, int]) -> dict[str, int]:
 
 def _not_reached(district: str, running_runs: tuple[str, ...]) -> tuple[str, ...]:
     """Places that may still have data of the district."""
-    file = districts_folder() / f"{district}.yaml"
+    file = district_path(district)
     settings = f"{file.name} in {file.parent}: while it exists and is enabled, the next night pulls everything again"
     running = f"runs that were running ({', '.join(running_runs)}): if one publishes after this, purge again"
     return (

@@ -11,13 +11,14 @@ from rollcall.settings.files import (
     DistrictFileError,
     describe_errors,
     district_files,
+    district_path,
     districts_folder,
     find_district,
     json_schema,
     load_district,
     load_districts,
 )
-from rollcall.settings.nights import Nights
+from rollcall.settings.nights import LONGEST_RUN, Nights
 from rollcall.settings.schedule import ExtractSettings, Schedule, morning_schedule, night_of
 from rollcall.settings.sections import (
     DEFAULT_ROLES,
@@ -36,6 +37,7 @@ from rollcall.settings.usernames import Usernames, UsernameSource
 __all__ = [
     "COLLECTIONS",
     "DEFAULT_ROLES",
+    "LONGEST_RUN",
     "District",
     "DistrictFileError",
     "ExtractSettings",
@@ -56,6 +58,7 @@ __all__ = [
     "dag_file",
     "describe_errors",
     "district_files",
+    "district_path",
     "districts_folder",
     "find_district",
     "json_schema",

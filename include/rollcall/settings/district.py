@@ -35,7 +35,7 @@ class District(Settings, frozen=True):
     """Everything Rollcall knows about one district, checked.
 
     :param district: its id, equal to the file's name; `district_id` in the warehouse.
-    :param starts_on: a fixed date, so that adding a file starts nothing at once.
+    :param starts_on: the first night is the one after this date.
     :param demographics: pulled only if this is true and the district shares them.
     :param collections: narrows what is pulled; empty means all.
     :param person_key: records with the same key and name that do not contradict each other are one person:

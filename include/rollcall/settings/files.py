@@ -124,12 +124,17 @@ def load_districts(
     return districts, errors
 
 
+def district_path(name: str) -> Path:
+    """The file of a district, by its ID or by the path to its file. It may not exist."""
+    return Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else districts_folder() / f"{name}.yaml"
+
+
 def find_district(name: str) -> District:
     """A district by its id, or by the path to its file.
 
     :raises ActionRequired: `district_unknown`, with the nearest district; `district_file`.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else districts_folder() / f"{name}.yaml"
+    path = district_path(name)
     if not path.is_file():
         near = nearest(path.stem, [file.stem for file in district_files(path.parent)])
         raise ActionRequired(

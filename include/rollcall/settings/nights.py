@@ -23,7 +23,7 @@ from rollcall.settings.schedule import EVENING, night_of
 if TYPE_CHECKING:
     from rollcall.settings.district import District
 
-#: Without `publish_by`, a night has this long: no run may take longer.
+#: The longest run: Airflow ends a district's run after this time. Without `publish_by`, a night has this long.
 LONGEST_RUN = timedelta(hours=6)
 
 _A_MINUTE = timedelta(minutes=1)

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from rollcall.errors import RollcallError, known_fault
 from rollcall.runtime.waits import duration, waiting
 from rollcall.settings import District
-from rollcall.warehouse.session import CONNECT_ARGS, set_up_sessions
+from rollcall.warehouse.session import CONNECT_ARGS, PRIVATE_LOGGER, set_up_sessions
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class HostLease:
         self, url: sa.URL, district: District, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         args = {"connect_timeout": 5, **CONNECT_ARGS}
-        self._engine = sa.create_engine(url, poolclass=NullPool, connect_args=args)
+        self._engine = sa.create_engine(url, poolclass=NullPool, connect_args=args, logging_name=PRIVATE_LOGGER)
         set_up_sessions(self._engine, require_supported=False)
         self._district = district
         self._now = now

@@ -14,7 +14,7 @@ from rollcall.landing.change_set import ChangeSet, TableCounts
 from rollcall.landing.manifests import to_json
 from rollcall.landing.pull import Pull, RunKind
 from rollcall.landing.validated import Finding
-from rollcall.settings import District
+from rollcall.settings import LONGEST_RUN, District
 from rollcall.warehouse import holds
 from rollcall.warehouse.bulk import copy_in
 from rollcall.warehouse.clock import NOW
@@ -22,7 +22,7 @@ from rollcall.warehouse.ops_models import districts, findings, pulls, run_counts
 from rollcall.warehouse.profiles import store_page_limit
 from rollcall.warehouse.schemas import OPS
 from rollcall.warehouse.session import upsert
-from rollcall.warehouse.worker import LONGEST_RUN, has_ended, this_process
+from rollcall.warehouse.worker import has_ended, this_process
 
 #: Rejected records that the warehouse stores of one run.
 MAX_STORED_REJECTS = 20_000

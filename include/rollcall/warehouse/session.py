@@ -13,6 +13,7 @@ supported. `ROLLCALL_EXPORT` writes Parquet for other warehouses.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,10 @@ _PRIVATE_SETTINGS = {
 
 #: The first version in which a user can be granted to set one.
 _PARAMETER_PRIVILEGES = 150_000
+
+#: `logging_name` of every engine. At DEBUG, SQLAlchemy logs each row that a query returns (rule 8).
+PRIVATE_LOGGER = "rollcall"
+logging.getLogger(f"sqlalchemy.engine.Engine.{PRIVATE_LOGGER}").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 #: Driver arguments for every connection.
 CONNECT_ARGS = {"client_encoding": "utf8"}
@@ -271,7 +276,9 @@ def connect(url: sa.URL, *, seconds: int = 10) -> sa.Engine:
     :param seconds: until a server that does not answer counts as unreachable.
     """
     args = {"connect_timeout": seconds, **CONNECT_ARGS}
-    engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=args)
+    engine = sa.create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args=args, logging_name=PRIVATE_LOGGER
+    )
     set_up_sessions(engine)
     return engine
 

@@ -1,18 +1,14 @@
 """The process of a run, so the next run can check whether it is still alive.
 
 On the same machine, a killed process is detected at once. Other machines cannot be checked, so a run still *running*
-after six hours counts as failed.
+after `LONGEST_RUN` counts as failed.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from datetime import timedelta
 from pathlib import Path
-
-#: The longest run: Airflow ends a district's run after this time.
-LONGEST_RUN = timedelta(hours=6)
 
 
 def this_process() -> str:
