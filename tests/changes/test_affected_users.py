@@ -216,10 +216,9 @@ def test_a_birth_date_that_changes_alone_makes_two_persons_of_one(elm, nights):
 
     born(ada=date(1980, 1, 2), zoe=date(1981, 1, 2))
     assert _left_out(nights) == "zoe no_username"
-    found = "SELECT string_agg(user_sourced_id || ' ' || detail, ', ' ORDER BY 1) FROM roster_ops.person_findings"
-    assert nights.scalar(found.replace("ORDER BY 1", "ORDER BY user_sourced_id")) == (
-        "ada zoe: birth date, zoe ada: birth date"
-    )
+    found = "SELECT user_sourced_id || ' ' || detail AS line FROM roster_ops.person_findings"
+    lines = f"SELECT string_agg(line, ', ' ORDER BY line) FROM ({found}) AS found"
+    assert nights.scalar(lines) == "ada zoe: birth date, zoe ada: birth date"
     nights.publish(rows_of({"b01": {"roles": "student@north", "family_name": "Married"}}), delta=True)
     counts = "SELECT string_agg(count::text, ' ' ORDER BY run_id) FROM roster_ops.findings WHERE rule = '{}'"
     assert nights.scalar(counts.format("person_key_contradicted")) == "2 2"

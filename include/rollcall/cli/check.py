@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
 from rollcall.cli.grammar import district_argument, examples
-from rollcall.cli.options import open_warehouse, retired_option, warehouse_option
+from rollcall.cli.options import open_optional_warehouse, retired_option, warehouse_option
 from rollcall.display.echo import echo, echo_json, echo_text
 
 
@@ -42,8 +41,7 @@ def check(district: str, as_json: bool, as_email: bool, replace_pin: bool, wareh
     if as_json and as_email:
         raise click.UsageError("Use either --json or --email.")
     settings = find_district(district)
-    is_named = warehouse or os.environ.get("AIRFLOW_CONN_WAREHOUSE")
-    engine = open_warehouse(warehouse) if is_named else None
+    engine = open_optional_warehouse(warehouse)
     with open_console(sys.stderr).status(line(f"Checking the connection of {settings.name}")):
         recorded = check_and_record(
             settings,

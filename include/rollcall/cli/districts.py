@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,15 +11,20 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from rollcall.cli.grammar import CommandGroup, district_argument, examples
-from rollcall.cli.options import json_option, landing_option, open_warehouse, retired_option, warehouse_option
+from rollcall.cli.options import (
+    json_option,
+    landing_option,
+    open_optional_warehouse,
+    open_warehouse,
+    retired_option,
+    warehouse_option,
+)
 from rollcall.display.echo import echo, echo_json, echo_text
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing
 from rollcall.settings import json_schema
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from rollcall.onboarding.recognition import ParsedCredentials
 
 
@@ -49,7 +53,7 @@ def list_(as_json: bool, warehouse: str | None) -> None:
     from rollcall.warehouse.session import warehouse_transaction
 
     districts, broken = load_districts()
-    engine = _engine(warehouse)
+    engine = open_optional_warehouse(warehouse)
     lines, is_reachable = None, False
     if engine is not None:
         try:
@@ -137,7 +141,7 @@ def add(
         own_sites=own_sites,
     )
     onboarding = Onboarding(district, options, replace=replace)
-    engine = _engine(warehouse)
+    engine = open_optional_warehouse(warehouse)
     if file.isatty():
         echo("Paste the text from the district, then press Enter and Ctrl-D.", err=True)
     found = parse_credentials(file.read())
@@ -274,13 +278,6 @@ def _targets(sites: Sequence[str]) -> dict[str, str]:
     """`ME=Maple Elementary` as ID and name. A name alone is also the ID."""
     pairs = (site.partition("=") for site in sites)
     return {key.strip(): (name or key).strip() for key, _, name in pairs}
-
-
-def _engine(warehouse: str | None) -> sa.Engine | None:
-    """The warehouse that stores the check's result, or None: a check works without one."""
-
-    is_named = warehouse or os.environ.get("AIRFLOW_CONN_WAREHOUSE")
-    return open_warehouse(warehouse) if is_named else None
 
 
 def _completed(found: ParsedCredentials) -> ParsedCredentials:

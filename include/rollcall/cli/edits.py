@@ -34,7 +34,6 @@ class DistrictContext:
         return DistrictFile.of(self.district)
 
     def engine(self) -> sa.Engine:
-
         return open_warehouse(self.warehouse)
 
 

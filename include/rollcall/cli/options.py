@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,6 +69,11 @@ def open_warehouse(given: str | None) -> sa.Engine:
     from rollcall.warehouse.session import connect, warehouse_from_environment
 
     return connect(warehouse_from_environment(given), seconds=_CONNECT_SECONDS)
+
+
+def open_optional_warehouse(given: str | None) -> sa.Engine | None:
+    """The same for commands that work without one; None if neither the option nor the environment names one."""
+    return open_warehouse(given) if given or os.environ.get("AIRFLOW_CONN_WAREHOUSE") else None
 
 
 def open_ready_warehouse(given: str | None) -> sa.Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, TypedDict
 
@@ -14,7 +15,8 @@ from rollcall.cli.options import F, json_option, retired_option, warehouse_optio
 from rollcall.display.echo import echo, echo_json
 
 if TYPE_CHECKING:
-    from rollcall.district_edits.file import Edit
+    from rollcall.district_edits.current_roster import CurrentRoster
+    from rollcall.district_edits.file import DistrictFile, Edit
     from rollcall.district_edits.persons import Person
 
 
@@ -84,9 +86,14 @@ def exclude(
     """Give WHO no account."""
     from rollcall.district_edits.persons import decide
 
-    person = _person(asked, who)
-    edit = decide(asked.file(), person.sourced_id, reason=reason, exclude=True, **_nights(first, until))
-    _settle(asked, person, edit, yes=yes, as_json=as_json)
+    nights = _nights(first, until)
+    _decide(
+        asked,
+        who,
+        lambda file, person: decide(file, person, reason=reason, exclude=True, **nights),
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 @people.command(
@@ -115,9 +122,14 @@ def set_username(
     """Give WHO the username NAME, set by hand."""
     from rollcall.district_edits.persons import decide
 
-    person = _person(asked, who)
-    edit = decide(asked.file(), person.sourced_id, reason=reason, username=name, **_nights(first, until))
-    _settle(asked, person, edit, yes=yes, as_json=as_json)
+    nights = _nights(first, until)
+    _decide(
+        asked,
+        who,
+        lambda file, person: decide(file, person, reason=reason, username=name, **nights),
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 @people.command(epilog=examples("people clear maple amara.silva@students.maple.example"))
@@ -130,20 +142,36 @@ def clear(asked: DistrictContext, who: str, yes: bool, as_json: bool) -> None:
     """Remove the decision about WHO."""
     from rollcall.district_edits.persons import clear as cleared
 
-    file = asked.file()
-    person = None if who in file.district.people else _person(asked, who)
-    _settle(asked, person, cleared(file, person.sourced_id if person else who), yes=yes, as_json=as_json)
+    _decide(asked, who, cleared, yes=yes, as_json=as_json)
 
 
-def _person(asked: DistrictContext, who: str) -> Person:
-    """The matching person. If several match, list them and exit."""
+def _decide(
+    asked: DistrictContext, who: str, change: Callable[[DistrictFile, str], Edit], *, yes: bool, as_json: bool
+) -> None:
+    """Change the decision about one person.
+
+    :param change: from the file and a sourcedId to the new file. WHO can be a sourcedId that only the file knows.
+    """
     from rollcall.district_edits.current_roster import current_roster
+    from rollcall.district_edits.impact import compute_impact
+
+    file = asked.file()
+    with current_roster(asked.engine(), file.district) as roster:
+        person = None if who in file.district.people else _person(roster, who)
+        edit = change(file, person.sourced_id if person else who)
+        moved = compute_impact(roster, file.district, edit.district)
+    if person is not None and not as_json:
+        echo(person.description)
+    settle(edit, moved, yes=yes, as_json=as_json)
+
+
+def _person(roster: CurrentRoster, who: str) -> Person:
+    """The matching person. If several match, list them and exit."""
     from rollcall.district_edits.persons import matching
     from rollcall.errors import ActionRequired
 
-    district = asked.file().district
-    with current_roster(asked.engine(), district) as roster:
-        found = matching(roster, who)
+    district = roster.district
+    found = matching(roster, who)
     if not found:
         raise ActionRequired(
             "person_unknown",
@@ -157,17 +185,6 @@ def _person(asked: DistrictContext, who: str) -> Person:
             echo(f"  {person.sourced_id}  {person.description}", err=True)
         sys.exit(1)
     return found[0]
-
-
-def _settle(asked: DistrictContext, person: Person | None, edit: Edit, *, yes: bool, as_json: bool) -> None:
-    from rollcall.district_edits.current_roster import current_roster
-    from rollcall.district_edits.impact import compute_impact
-
-    with current_roster(asked.engine(), edit.file.district) as roster:
-        moved = compute_impact(roster, edit.file.district, edit.district)
-    if person is not None and not as_json:
-        echo(person.description)
-    settle(edit, moved, yes=yes, as_json=as_json)
 
 
 class _Nights(TypedDict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,8 +56,7 @@ def list_(asked: DistrictContext, as_json: bool) -> None:
 @warehouse_option
 def set_(asked: DistrictContext, school: str, site: str, yes: bool, as_json: bool) -> None:
     """Map SCHOOL to SITE. Several schools can share a site."""
-    found = _schools(asked)
-    _decide(asked, found, {found.find(school).sourced_id: found.site(site)}, yes=yes, as_json=as_json)
+    _decide(asked, lambda found: {found.find(school).sourced_id: found.site(site)}, yes=yes, as_json=as_json)
 
 
 @sites.command("exclude", epilog=examples("sites exclude maple 520646dd"))
@@ -71,8 +70,7 @@ def exclude(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> No
 
     They stay in the staging tables.
     """
-    found = _schools(asked)
-    _decide(asked, found, {found.find(school).sourced_id: EXCLUDE}, yes=yes, as_json=as_json)
+    _decide(asked, lambda found: {found.find(school).sourced_id: EXCLUDE}, yes=yes, as_json=as_json)
 
 
 @sites.command(epilog=examples("sites undecide maple 520646dd"))
@@ -83,8 +81,7 @@ def exclude(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> No
 @warehouse_option
 def undecide(asked: DistrictContext, school: str, yes: bool, as_json: bool) -> None:
     """Remove the decision about SCHOOL."""
-    found = _schools(asked)
-    _decide(asked, found, {found.find(school).sourced_id: UNDECIDED}, yes=yes, as_json=as_json)
+    _decide(asked, lambda found: {found.find(school).sourced_id: UNDECIDED}, yes=yes, as_json=as_json)
 
 
 @sites.command(epilog=examples("sites suggest maple", "sites suggest maple --apply"))
@@ -101,11 +98,12 @@ def suggest(asked: DistrictContext, applies: bool, yes: bool, as_json: bool) -> 
     """
     from rollcall.district_edits.render import print_suggestions
 
+    if applies:
+        _decide(asked, _suggestions, yes=yes, as_json=as_json)
+        return
     found = _schools(asked)
     found.require_targets()
-    if applies:
-        _decide(asked, found, found.suggestions, yes=yes, as_json=as_json)
-    elif as_json:
+    if as_json:
         echo_json([asdict(school) for school in found.schools if school.state == "undecided"])
     else:
         print_suggestions(found)
@@ -141,8 +139,7 @@ def import_(asked: DistrictContext, file: Path, yes: bool, as_json: bool) -> Non
     """Apply the decisions in FILE, a CSV from `export`. Schools not in the file do not change."""
     from rollcall.district_edits import worksheet
 
-    found = _schools(asked)
-    _decide(asked, found, worksheet.read(found, file), yes=yes, as_json=as_json)
+    _decide(asked, lambda found: worksheet.read(found, file), yes=yes, as_json=as_json)
 
 
 def _schools(asked: DistrictContext) -> Schools:
@@ -153,12 +150,21 @@ def _schools(asked: DistrictContext) -> Schools:
         return schools_of(roster)
 
 
-def _decide(asked: DistrictContext, found: Schools, decisions: Mapping[str, str], *, yes: bool, as_json: bool) -> None:
+def _suggestions(found: Schools) -> Mapping[str, str]:
+    found.require_targets()
+    return found.suggestions
+
+
+def _decide(
+    asked: DistrictContext, decisions: Callable[[Schools], Mapping[str, str]], *, yes: bool, as_json: bool
+) -> None:
     from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.impact import compute_impact
-    from rollcall.district_edits.sites import decide
+    from rollcall.district_edits.sites import decide, schools_of
 
-    edit = decide(asked.file(), found, decisions)
-    with current_roster(asked.engine(), edit.file.district) as roster:
-        moved = compute_impact(roster, edit.file.district, edit.district)
+    file = asked.file()
+    with current_roster(asked.engine(), file.district) as roster:
+        found = schools_of(roster)
+        edit = decide(file, found, decisions(found))
+        moved = compute_impact(roster, file.district, edit.district)
     settle(edit, moved, yes=yes, as_json=as_json)

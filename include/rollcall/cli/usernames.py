@@ -16,7 +16,7 @@ from rollcall.model.username_fields import FORMS
 
 if TYPE_CHECKING:
     from rollcall.district_edits.fields import Role, UsernamePreview
-    from rollcall.settings import UsernameSource
+    from rollcall.settings import District, UsernameSource
 
 
 @click.group(
@@ -84,7 +84,7 @@ def preview(
     from rollcall.district_edits.render import print_moves, print_preview
 
     source = _source(field, transforms, pattern)
-    shown = _shown(asked, source, role)
+    shown = _shown(asked, asked.file().district, source, role)
     if as_json:
         echo_json(shown.plain())
     else:
@@ -112,10 +112,11 @@ def set_(
     from rollcall.district_edits.render import print_preview
 
     source = _source(field, transforms, pattern)
-    shown = _shown(asked, source, role)
+    file = asked.file()
+    shown = _shown(asked, file.district, source, role)
     if not as_json:
         print_preview(shown)
-    edit = decide(asked.file(), source, _roles(role))
+    edit = decide(file, source, _roles(role))
     settle(edit, shown.moves, yes=yes, as_json=as_json, more=shown.plain())
 
 
@@ -134,10 +135,9 @@ def _roles(role: Role | None) -> list[Role]:
     return [role] if role else list(ROLES)
 
 
-def _shown(asked: DistrictContext, source: UsernameSource, role: Role | None) -> UsernamePreview:
+def _shown(asked: DistrictContext, district: District, source: UsernameSource, role: Role | None) -> UsernamePreview:
     from rollcall.district_edits.current_roster import current_roster
     from rollcall.district_edits.fields import chosen, preview
 
-    district = asked.file().district
     with current_roster(asked.engine(), district) as roster:
         return preview(roster, chosen(district, source, _roles(role)), _roles(role))

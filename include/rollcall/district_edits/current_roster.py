@@ -6,9 +6,9 @@ them. No requests go to the SIS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 
@@ -108,21 +108,11 @@ class PulledRoster:
     validated: Validated
 
     def people(self) -> MappingInput:
-        in_classes = None
-        if self.district.filters.require_class:
-            in_classes = ClassMembership(
-                enrollments=self._rows("enrollments", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"),
-                class_terms=self._rows("class_terms"),
-                academic_sessions=self._rows("academic_sessions", "sourced_id", "start_date", "end_date"),
-            )
-        users, roles = self._rows("users"), self._rows("user_roles")
-        return MappingInput(
-            orgs=self._rows("orgs", "sourced_id", "name", "type"),
-            users=users,
-            user_roles=roles.filter(pc.is_in(roles["user_sourced_id"], value_set=users["sourced_id"])),
-            accounts=accepted_schema(TABLES["accounts"]).empty_table(),
-            in_classes=in_classes,
-            birth_dates=self._rows("demographics", *BIRTH_DATES_SCHEMA.names),
+        """Nobody has an account yet. Roles of people that are not in the pull do not count."""
+        made = _mapping_input(self.district, self._rows, accepted_schema(TABLES["accounts"]).empty_table())
+        roles = made.user_roles
+        return replace(
+            made, user_roles=roles.filter(pc.is_in(roles["user_sourced_id"], value_set=made.users["sourced_id"]))
         )
 
     def orgs(self) -> pd.DataFrame:
@@ -192,20 +182,28 @@ def _published_people(connection: sa.Connection, district: District) -> MappingI
     def live(name: str, *columns: str) -> pa.Table:
         return read_live_rows(connection, district.district, TABLES[name], columns or TABLES[name].names)
 
+    return _mapping_input(district, live, live("accounts"))
+
+
+def _mapping_input(district: District, rows: Callable[..., pa.Table], accounts: pa.Table) -> MappingInput:
+    """What mapping works on.
+
+    :param rows: reads a table, or only these columns of it.
+    """
     in_classes = None
     if district.filters.require_class:
         in_classes = ClassMembership(
-            enrollments=live("enrollments", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"),
-            class_terms=live("class_terms"),
-            academic_sessions=live("academic_sessions", "sourced_id", "start_date", "end_date"),
+            enrollments=rows("enrollments", "user_sourced_id", "class_sourced_id", "begin_date", "end_date"),
+            class_terms=rows("class_terms"),
+            academic_sessions=rows("academic_sessions", "sourced_id", "start_date", "end_date"),
         )
     return MappingInput(
-        orgs=live("orgs", "sourced_id", "name", "type"),
-        users=live("users"),
-        user_roles=live("user_roles"),
-        accounts=live("accounts"),
+        orgs=rows("orgs", "sourced_id", "name", "type"),
+        users=rows("users"),
+        user_roles=rows("user_roles"),
+        accounts=accounts,
         in_classes=in_classes,
-        birth_dates=live("demographics", *BIRTH_DATES_SCHEMA.names),
+        birth_dates=rows("demographics", *BIRTH_DATES_SCHEMA.names),
     )
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from rollcall.display.printable import as_yaml, printable
 from rollcall.errors import ActionRequired
-from rollcall.settings import District, districts_folder, find_district, load_district, yaml_text
+from rollcall.settings import District, district_path, find_district, load_district, yaml_text
 
 # Changes one setting in a YAML text and nothing else.
 #
@@ -208,8 +208,7 @@ class DistrictFile:
         :raises ActionRequired: `district_unknown`, `district_file`.
         """
         district = find_district(name)
-        is_path = name.endswith((".yaml", ".yml")) or "/" in name
-        path = Path(name) if is_path else districts_folder() / f"{name}.yaml"
+        path = district_path(name)
         return cls(path.resolve(), _read(path), district)
 
     def edited(self, change: Callable[[str], str]) -> Edit:

@@ -12,7 +12,7 @@ import msgspec
 
 from rollcall.display.dates import format_instant
 from rollcall.district_edits.file import written
-from rollcall.settings import District, Nights, districts_folder, find_district, yaml_text
+from rollcall.settings import District, Nights, district_path, find_district, yaml_text
 from rollcall.settings.vocabulary import doubts
 
 #: The source of a setting: the district's file, the defaults in its folder, or Rollcall itself.
@@ -73,8 +73,7 @@ def effective(name: str) -> Effective:
     :raises ActionRequired: `district_unknown`, `district_file`.
     """
     district = find_district(name)
-    is_path = name.endswith((".yaml", ".yml")) or "/" in name
-    path = Path(name) if is_path else districts_folder() / f"{name}.yaml"
+    path = district_path(name)
     settings = msgspec.to_builtins(district)
     own, defaults = _read(path), _read(path.parent / "_defaults.yaml")
     return Effective(path, district, settings, dict(_sources(settings, own, defaults, ())))

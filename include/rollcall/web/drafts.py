@@ -17,7 +17,7 @@ from rollcall.onboarding.draft import DraftState, plain, seal, unseal
 from rollcall.onboarding.draft_test import DraftTest
 from rollcall.onboarding.recognition import ParsedCredentials, parse_credentials
 from rollcall.retention.folders import DistrictFolder
-from rollcall.settings import districts_folder
+from rollcall.settings import district_path
 from rollcall.warehouse import drafts
 from rollcall.warehouse.session import warehouse_transaction
 from rollcall.web.access import Access
@@ -133,7 +133,7 @@ def delete_pull(state: DraftState) -> None:
     if state.pulled is None:
         return
     district, pull_id = state.pulled
-    if not (districts_folder() / f"{district}.yaml").exists():
+    if not district_path(district).exists():
         DistrictFolder(default_landing(), district).delete_pull(pull_id)
 
 

@@ -15,7 +15,7 @@ from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.onboarding import district_file
 from rollcall.onboarding.draft import described
 from rollcall.onboarding.recognition import ParsedCredentials
-from rollcall.settings import District, dag_file, districts_folder
+from rollcall.settings import District, dag_file, district_path, districts_folder
 from rollcall.warehouse import drafts
 from rollcall.warehouse.profiles import StoredProfile, store_profile
 from rollcall.web.connections import existing_connection, store_connection
@@ -83,7 +83,7 @@ def save_district(page: Page, opened: OpenDraft, *, replace: bool) -> Saved:
     """
     state = opened.state
     text, district = described(state, page.now)
-    path = districts_folder() / f"{district.district}.yaml"
+    path = district_path(district.district)
     raw = opened.found.raw_connection(district.connection_id)
     store_connection(page, raw, may_replace=replace or state.is_stored)
     save_draft(page, opened, is_stored=True)
