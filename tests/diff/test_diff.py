@@ -83,7 +83,7 @@ EXPECTED = [
     ("finn", "grade", "05", "12", "changed in the SIS"),
     ("gus", "person added", None, None, "new in the SIS"),
     ("gus", "account added", None, "gus@elm.example at Elm School", "new in the SIS"),
-    ("gus", "classes", None, "1 more", "changed in the SIS"),
+    ("gus", "classes", None, "1 more", "new in the SIS"),
 ]
 
 
@@ -150,7 +150,7 @@ def test_a_missing_person_is_not_removed_and_a_returning_person_returns(nights, 
     back = [
         ("ben", "person returned", None, None, "returned"),
         ("ben", "account added", None, "ben@elm.example at Elm School", "returned"),
-        ("ben", "classes", None, "1 more", "changed in the SIS"),
+        ("ben", "classes", None, "1 more", "returned"),
     ]
     assert _lines(next_publish(nights.engine, nights.district, nights.landing)) == back
     gone = between_nights(nights.engine, nights.district, date(2026, 11, 2), date(2026, 11, 5))
@@ -182,7 +182,7 @@ def test_the_first_pull_and_no_pull(nights, roster):
     assert _lines(diff) == [
         ("ada", "person added", None, None, "new in the SIS"),
         ("ada", "account added", None, "ada@elm.example at Elm School", "new in the SIS"),
-        ("ada", "classes", None, "1 more", "changed in the SIS"),
+        ("ada", "classes", None, "1 more", "new in the SIS"),
     ]
 
 

@@ -32,9 +32,9 @@ def test_an_explanation_prints_values_literally():
 def test_matches_and_tables_print_values_literally():
     for trap in TRAPS:
         screen = io.StringIO()
-        match = dict.fromkeys(("name", "school", "grade", "state", "sourced_id"), trap)
+        match = dict.fromkeys(("name", "role", "school", "grade", "state", "sourced_id"), trap)
         print_matches(PersonMatches(trap, [match], more=False), screen)
-        assert screen.getvalue().count(trap) == 6
+        assert screen.getvalue().count(trap) == 7
         screen = io.StringIO()
         open_console(screen).print(table([{"role": trap, "people": 1200}], ["role", "people"], trap))
         assert (screen.getvalue().count(trap), "1,200" in screen.getvalue()) == (2, True)

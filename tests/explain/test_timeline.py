@@ -259,8 +259,22 @@ def test_people_are_found_by_id_name_email_or_number(elm, left_out_people, ask):
     matches = explain(elm.engine, elm.district, "gxtwin", MORNING)
     assert isinstance(matches, PersonMatches)
     assert matches.matches == [
-        {"name": "Gxtwina Fxtwina", "school": "Elm School", "grade": "05", "state": "", "sourced_id": "q7twina"},
-        {"name": "Gxtwinb Fxtwinb", "school": "Elm School", "grade": "05", "state": "", "sourced_id": "q7twinb"},
+        {
+            "name": "Gxtwina Fxtwina",
+            "role": "student",
+            "school": "Elm School",
+            "grade": "05",
+            "state": "",
+            "sourced_id": "q7twina",
+        },
+        {
+            "name": "Gxtwinb Fxtwinb",
+            "role": "student",
+            "school": "Elm School",
+            "grade": "05",
+            "state": "",
+            "sourced_id": "q7twinb",
+        },
     ]
     assert ask("Open School").answer.text == _text(
         "school_without_site", school="Open School", why="it is not mapped to a site yet", people="1 person"

@@ -139,8 +139,13 @@ class NightComparison:
         )
         reasons = pd.Series(MAPPING, index=users.index)
         reasons = reasons.mask(users.isin(other_roles), ROLE)
-        reasons = reasons.mask(users.isin(both.loc[~same, "sourced_id"]), CHANGED)
-        reasons = reasons.mask(users.isin(before["sourced_id"]) & ~users.isin(was["sourced_id"]), RETURNED)
+        return self._with_person(users, reasons.mask(users.isin(both.loc[~same, "sourced_id"]), CHANGED))
+
+    def _with_person(self, users: pd.Series, reasons: pd.Series) -> pd.Series:
+        """The reasons; that of the person where the person is new or returned."""
+        before = self._users[0]
+        live = before.loc[before["_removed_at"].isna(), "sourced_id"]
+        reasons = reasons.mask(users.isin(before["sourced_id"]) & ~users.isin(live), RETURNED)
         return reasons.mask(~users.isin(before["sourced_id"]), NEW)
 
     def _of_enrollments(self, builder: LineBuilder) -> None:
@@ -154,7 +159,9 @@ class NightComparison:
         )
         counts = counts[counts.index.isin(live)].fillna(0).assign(changed=0)
         if not counts.empty:
-            builder.add(counts.index.to_series(), "classes", after=class_count_labels(counts), reason=CHANGED)
+            users = counts.index.to_series()
+            reason = self._with_person(users, pd.Series(CHANGED, index=users.index))
+            builder.add(users, "classes", after=class_count_labels(counts), reason=reason)
 
 
 def _rows_not_in(rows: pd.DataFrame, others: pd.DataFrame, key: list[str]) -> pd.DataFrame:

@@ -239,7 +239,10 @@ class ChangeSetLines:
         return set(users)
 
     def _reason_of_added(self, users: pd.Series) -> pd.Series:
-        reasons = self._reason_of_change(users)
+        return self._with_person(users, self._reason_of_change(users))
+
+    def _with_person(self, users: pd.Series, reasons: pd.Series) -> pd.Series:
+        """The reasons; that of the person where the person is added or returned."""
         reasons = reasons.mask(users.isin(self._users_with("returned")), RETURNED)
         return reasons.mask(users.isin(self._users_with("added")), NEW)
 
@@ -252,7 +255,7 @@ class ChangeSetLines:
             return
         owner = rows["user_sourced_id"]
         counts = pd.DataFrame({kind: (rows["kind"] == kind).groupby(owner).sum() for kind in set(kinds.values())})
-        cause = rows["_because"].map(REASONS).fillna(CHANGED)
+        cause = rows["_because"].map(REASONS).fillna(self._with_person(owner, pd.Series(CHANGED, index=owner.index)))
         first = rows.assign(cause=cause).drop_duplicates(["user_sourced_id", "cause"]).sort_values("cause")
         reasons = first.groupby("user_sourced_id")["cause"].agg(", ".join)
         users = counts.index.to_series()

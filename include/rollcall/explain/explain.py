@@ -21,6 +21,7 @@ from rollcall.explain.search import (
     near_people,
     near_schools,
     other_records,
+    roles_of,
     schools_of,
 )
 from rollcall.explain.timeline import Explanation, PersonMatches, build_timeline, fill_answer
@@ -99,8 +100,8 @@ def _near(connection: sa.Connection, context: DistrictContext, directory: Direct
     schools = near_schools(connection, district, who)
     rows = _described(connection, context, [row for row, _ in people])
     rows += [
-        {"name": org["name"] or org["sourced_id"], "school": f"({org['type'] or 'org'})", "grade": "", "state": ""}
-        | {"sourced_id": org["sourced_id"]}
+        {"name": org["name"] or org["sourced_id"], "role": "", "school": f"({org['type'] or 'org'})"}
+        | {"grade": "", "state": "", "sourced_id": org["sourced_id"]}
         for org, _ in schools
     ]
     scores = [score for _, score in (*people, *schools)]
@@ -109,11 +110,14 @@ def _near(connection: sa.Connection, context: DistrictContext, directory: Direct
 
 
 def _described(connection: sa.Connection, context: DistrictContext, users: list[Row]) -> list[dict[str, str]]:
-    """What distinguishes people in a list: name, school, grade, state, sourced_id."""
-    schools = schools_of(connection, context.settings.district, [row["sourced_id"] for row in users])
+    """What distinguishes people in a list: name, role, school, grade, state, sourced_id."""
+    ids = [row["sourced_id"] for row in users]
+    roles = roles_of(connection, context.settings.district, ids)
+    schools = schools_of(connection, context.settings.district, ids)
     return [
         {
             "name": full_name(row),
+            "role": join_words(roles.get(row["sourced_id"], [])),
             "school": join_words(schools.get(row["sourced_id"], [])),
             "grade": join_words(row["grades"] or []),
             "state": f"removed {format_day(row['_removed_at'], context.timezone)}" if row["_removed_at"] else "",

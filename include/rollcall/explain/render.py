@@ -62,7 +62,7 @@ def print_near(explanation: Explanation, file: IO[str] | None = None) -> None:
 
 def _print_near(console: TextConsole, explanation: Explanation) -> None:
     console.print(f'No one matches "{explanation.subject}". Closest matches; run the command again with one ID:')
-    console.print(table(explanation.near, ("name", "school", "grade", "state", "similarity", "sourced_id")))
+    console.print(table(explanation.near, ("name", "role", "school", "grade", "state", "similarity", "sourced_id")))
 
 
 def _step(step: TimelineStep) -> Grid:
@@ -95,7 +95,7 @@ def print_matches(matches: PersonMatches, file: IO[str] | None = None) -> None:
     """Print the people that match, with what distinguishes them."""
     console = open_console(file)
     console.print(f'Several people match "{matches.who}". Run the command again with one ID:')
-    console.print(table(matches.matches, ("name", "school", "grade", "state", "sourced_id")))
+    console.print(table(matches.matches, ("name", "role", "school", "grade", "state", "sourced_id")))
     if matches.more:
         console.print("… and more. Enter more of the name.", style="dim")
 

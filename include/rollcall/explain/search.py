@@ -85,6 +85,24 @@ def _with_earlier_value(district: str, wanted: str) -> sa.CompoundSelect[Any]:
     return earlier_users.union(sa.select(accounts.c.user_sourced_id).where(*where))
 
 
+def roles_of(connection: sa.Connection, district: str, ids: list[str]) -> dict[str, list[str]]:
+    """Role names by person: those they have, or had when they were removed."""
+    roles, users = staging["user_roles"], staging["users"]
+    on_user = (users.c.district_id == roles.c.district_id) & (users.c.sourced_id == roles.c.user_sourced_id)
+    removed_together = roles.c._removed_at.is_not_distinct_from(users.c._removed_at)
+    query = (
+        sa.select(roles.c.user_sourced_id, roles.c.role)
+        .distinct()
+        .select_from(roles.join(users, on_user))
+        .where(roles.c.district_id == district, roles.c.user_sourced_id.in_(ids), removed_together)
+        .order_by(roles.c.role)
+    )
+    names: dict[str, list[str]] = {}
+    for user, role in connection.execute(query):
+        names.setdefault(user, []).append(role or "no role")
+    return names
+
+
 def schools_of(connection: sa.Connection, district: str, ids: list[str]) -> dict[str, list[str]]:
     """School names by person: where they have a role, or had one when they were removed."""
     roles, orgs, users = staging["user_roles"], staging["orgs"], staging["users"]

@@ -58,7 +58,7 @@ class Explanation:
 
     :param subject: the person's or school's name, as a heading.
     :param near: if no one matches, the people and schools that are probably meant, the most similar first, with name,
-        school, grade, state, sourced_id, similarity.
+        role, school, grade, state, sourced_id, similarity.
     """
 
     subject: str
@@ -74,7 +74,7 @@ class Explanation:
 class PersonMatches:
     """Several people match.
 
-    :param matches: name, school, grade, state, sourced_id of each.
+    :param matches: name, role, school, grade, state, sourced_id of each.
     :param more: whether there are more than these.
     """
 
