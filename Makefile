@@ -2,7 +2,7 @@
 # Everything is installed into .venv from requirements.lock. Nothing else on the machine changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dbt docs screenshots bench test fuzz audit lint lock clean
+.PHONY: help setup demo up dbt docs screenshots bench test fuzz soak audit lint lock clean
 MAKEFLAGS += --no-print-directory
 
 # The Python for .venv, 3.11 to 3.13: make setup PYTHON=/path/to/python3.12
@@ -44,6 +44,9 @@ test: setup ## run all tests on two cores (TESTS="-m unit" for those without ser
 
 fuzz: setup ## draw hostile pages, headers, tokens, and emails for ten minutes (FUZZ_SECONDS=600)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m tests.oneroster.fuzz
+
+soak: setup ## sync nights for an hour while everything is killed, cut off, or full (SOAK_SECONDS=3600, SOAK_SEED)
+	@$(BIN)/python -m tests.soak.soak
 
 audit: setup ## check licenses, write an SBOM, and look for known vulnerabilities of all packages
 	@$(BIN)/python -m rollcall_local.audit

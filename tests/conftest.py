@@ -99,6 +99,7 @@ _WITH_SERVERS = {
     "providers",
     "rollcall_local",
     "rollcall_sandbox",
+    "soak",
     "web",
     "whole",
 }
@@ -134,7 +135,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         room = path.parts[0]
         if room not in _WITH_SERVERS and not _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.unit)
-    long = [ROOT / "tests" / name for name in ("flow", "whole")]
+    long = [ROOT / "tests" / name for name in ("flow", "soak", "whole")]
     items.sort(key=lambda item: (item.get_closest_marker("scheduler") is None, item.path.parent not in long))
 
 
