@@ -60,6 +60,9 @@ def stage(setting: Setting, name: str, run_id: str, mode: str, pull: dict[str, A
     if name == "extract":
         params = {"mode": mode, "collections": []}
         returned = tasks.extract(DISTRICT, run_id, "manual", warehouse, _Hook, params)
+    elif name == "report":
+        tasks.report(DISTRICT, run_id, warehouse)
+        returned = {}
     elif name == "publish":
         returned = tasks.publish(DISTRICT, pull or {}, run_id, warehouse, dry_run=False)
     else:
