@@ -37,10 +37,21 @@ def test_a_foreign_exception_loses_its_text_and_keeps_its_place(raising):
     assert re.search(r"failed: \w+ at \S+:\d+\.", str(error))
 
 
-def test_a_full_disk_has_the_systems_words_without_the_files_name():
-    with pytest.raises(InternalError) as caught, redact_errors("extract"):
-        raise OSError(errno.ENOSPC, NAME, NAME)
-    assert "OSError (No space left on device) at " in str(caught.value)
+@pytest.mark.parametrize(
+    ("number", "kind", "code"),
+    [
+        (errno.ENOSPC, RollcallError, "disk_full"),
+        (errno.EDQUOT, RollcallError, "disk_full"),
+        (errno.EROFS, ActionRequired, "disk_not_writable"),
+        (errno.EACCES, ActionRequired, "disk_not_writable"),
+        (errno.EIO, InternalError, "extract_failed"),
+    ],
+)
+def test_a_disk_that_refuses_is_said_in_words_without_the_files_name(number, kind, code):
+    """Found by the soak: a full disk was an error to report."""
+    with pytest.raises(RollcallError) as caught, redact_errors("extract"):
+        raise OSError(number, NAME, NAME)
+    assert (type(caught.value), caught.value.code) == (kind, code)
     assert NAME not in str(caught.value)
 
 

@@ -7,6 +7,7 @@ exception's type, and the line of code (rule 8).
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import traceback
@@ -18,7 +19,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Fault:
-    """The meaning of a database error, found by its SQLSTATE and never by its text, which quotes values (rule 8).
+    """The meaning of an error, found by its SQLSTATE or number, never by its text, which quotes values (rule 8).
 
     :param code: the code of the error that people see.
     :param is_transient: whether a retry can succeed without a person.
@@ -86,6 +87,27 @@ _BY_STATE = {
     "25P03": _TIMEOUT,
     "25P04": _TIMEOUT,
 }
+#: What a disk refuses, by the operating system's error number.
+_FULL = Fault(
+    "disk_full",
+    "The disk of the landing zone, or of this machine, is full.",
+    "Free space on it, or lower `retention.landing_days`. Then run it again.",
+)
+_NOT_WRITABLE = Fault(
+    "disk_not_writable",
+    "This account cannot write to the landing zone, or to another folder of this machine.",
+    "Let the account that runs Airflow write to `ROLLCALL_LANDING` and to the temporary folder. Then run it again.",
+    is_transient=False,
+)
+_BY_NUMBER = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EROFS: _NOT_WRITABLE,
+    errno.EACCES: _NOT_WRITABLE,
+    errno.EPERM: _NOT_WRITABLE,
+}
+
 #: A refused connection has no SQLSTATE: libpq passes on only the text, of PostgreSQL or of PgBouncer.
 _NO_CONNECTIONS = re.compile(
     r"too many clients|connection slots are reserved|too many connections|no more connections allowed", re.IGNORECASE
@@ -95,8 +117,10 @@ _SESSION_LOST = ("08", "57P0")
 
 
 def known_fault(error: BaseException) -> Fault | None:
-    """The meaning of a database error; None for other errors and unknown ones."""
+    """The meaning of an error of the database or of a disk; None for other errors and unknown ones."""
     cause = getattr(error, "orig", None) or error
+    if isinstance(cause, OSError):
+        return _BY_NUMBER.get(cause.errno or 0)
     if not type(cause).__module__.startswith("psycopg"):
         return None
     state = getattr(cause, "sqlstate", None)
@@ -155,7 +179,7 @@ def redact_errors(stage: str, *, district: str = "") -> Iterator[None]:
 
     :raises InternalError: code `<stage>_failed`, with the exception's type, PostgreSQL's SQLSTATE and table if present,
         and the line of our code.
-    :raises RollcallError: `warehouse_…` for a known database error.
+    :raises RollcallError: `warehouse_…` for a known database error, `disk_…` for a disk's.
     """
     try:
         yield

@@ -1,7 +1,7 @@
 """Every version of PostgreSQL, every collation, and other defaults give the same rows.
 
-The versions are those of the system, and those whose `bin` folders `ROLLCALL_POSTGRES` names (separated as in PATH; then
-with every collation, else with one).
+The versions are those of the system, with one collation. `ROLLCALL_POSTGRES` names the `bin` folders of others (as in
+PATH); then with every collation.
 """
 
 from __future__ import annotations
@@ -129,23 +129,25 @@ def test_every_version_and_collation_holds_the_same_rows(
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DROP SCHEMA {clock.SCHEMA} CASCADE")
     assert len(expected["roster_history.users"]) > len(PEOPLE)
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
-        with serving(programs, Path(folder)) as url:
-            admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-            with admin.connect() as connection:
-                collations = _collations(connection)
-                if not OTHERS:
-                    collations = dict([collations.popitem()])
-                for name, options in collations.items():
-                    connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0 {options}')
-                    for setting, value in _DEFAULTS.items():
-                        connection.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'")
-            admin.dispose()
-            for name in collations:
-                other = connect(url.set(database=name))
-                clock.create(other)
-                migrate.upgrade(other)
-                found = core(other, roster, tmp_path / name)
-                other.dispose()
-                for table, rows in expected.items():
-                    assert found[table] == rows, (name, table)
+    with (
+        tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder,
+        serving(programs, Path(folder)) as url,
+    ):
+        admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            collations = _collations(connection)
+            if not OTHERS:
+                collations = dict([collations.popitem()])
+            for name, options in collations.items():
+                connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0 {options}')
+                for setting, value in _DEFAULTS.items():
+                    connection.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'")
+        admin.dispose()
+        for name in collations:
+            other = connect(url.set(database=name))
+            clock.create(other)
+            migrate.upgrade(other)
+            found = core(other, roster, tmp_path / name)
+            other.dispose()
+            for table, rows in expected.items():
+                assert found[table] == rows, (name, table)

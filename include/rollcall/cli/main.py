@@ -21,7 +21,7 @@ import click
 from rollcall.cli.grammar import CommandGroup
 from rollcall.display.echo import echo
 from rollcall.display.printable import PrintableFormatter
-from rollcall.errors import RollcallError, to_rollcall_error
+from rollcall.errors import RollcallError, known_fault, to_rollcall_error
 
 #: The module of each command. It is imported only when the command is used.
 COMMANDS = {
@@ -103,7 +103,7 @@ def main() -> None:
     except RollcallError as error:
         _exit_with(error)
     except Exception as error:
-        if not _is_warehouse_error(error):
+        if not _is_warehouse_error(error) and known_fault(error) is None:
             raise
         _exit_with(to_rollcall_error(error, "command"))
 

@@ -38,6 +38,8 @@ _COMMANDS = {
     "warehouse_conflict": "rollcall sync {district}",
     "warehouse_connections": "rollcall sync {district}",
     "warehouse_full": "rollcall sync {district}",
+    "disk_full": "rollcall sync {district}",
+    "disk_not_writable": "rollcall sync {district}",
     "warehouse_read_only": "rollcall sync {district}",
     "warehouse_permission": "rollcall db upgrade",
     "warehouse_encoding": "rollcall db upgrade",
