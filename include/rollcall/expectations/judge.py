@@ -100,48 +100,57 @@ def _count_distinct(column: pa.ChunkedArray) -> int:
 
 @dataclass(frozen=True)
 class Question:
-    """Which values of its own columns break a rule. The answer depends on nothing else.
+    """Which values of its own columns break a rule. The answer depends on nothing else, and each value on itself only.
 
-    :param key: a digest of the expectation and of the different values, in their order.
+    :param expectation: a digest of the expectation, and the types of its columns.
+    :param values: the different values, one tuple per row of `Combinations.rows`.
     :param row_to_value: per row, the position of its values among the different ones.
     """
 
     rule: Rule
-    key: bytes
+    expectation: tuple[bytes, str]
+    values: list[tuple[Any, ...]]
     row_to_value: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, rule: Rule, rows: pa.Table) -> Question:
-        values = find_combinations(rows.select(rule.columns()))
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(f"{rule.expectation.expectation_type} {rule.expectation.json(exclude=_LABELS)}".encode())
-        digest.update(_plain_bytes(values.rows))
-        return cls(rule, digest.digest(), values.row_to_combination)
+        found = find_combinations(rows.select(rule.columns()))
+        columns = [_plain(column) for column in found.rows.columns]
+        types = " ".join(str(column.type) for column in columns)
+        values = list(zip(*(column.to_pylist() for column in columns), strict=True))
+        return cls(rule, (_digest(rule.expectation), types), values, found.row_to_combination)
 
-    def failing_rows(self, failing_values: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        return np.isin(self.row_to_value, failing_values)
+    @property
+    def answers(self) -> dict[tuple[Any, ...], bool]:
+        """What is known from earlier: per value, whether it breaks the rule."""
+        return _DECIDED.setdefault(self.expectation, {})
+
+    def is_known(self) -> bool:
+        return self.answers.keys() >= set(self.values)
+
+    def failing_rows(self) -> npt.NDArray[np.bool_]:
+        """The rows that break the rule. All values must be known."""
+        answers = self.answers
+        return np.array([answers[value] for value in self.values], dtype=bool)[self.row_to_value]
 
 
-def _plain_bytes(rows: pa.Table) -> pa.Buffer:
-    """The values themselves. A dictionary-encoded column is decoded: the bytes of its batch are positions only."""
-    columns = {
-        name: column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        for name, column in zip(rows.column_names, rows.columns, strict=True)
-    }
-    plain = pa.table(columns).combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, plain.schema) as stream:
-        stream.write_table(plain)
-    return sink.getvalue()
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 #: Fields of an expectation that decide nothing.
 _LABELS = {"id", "meta", "notes", "description", "severity", "rendered_content"}
 
-#: Per question, the positions of the values that break the rule. Slices of a collection and the nights of a backfill
-#: repeat most questions, and Great Expectations takes 4 ms for each.
-_DECIDED: dict[bytes, npt.NDArray[np.int64]] = {}
-_MOST_DECIDED = 10_000
+
+def _digest(expectation: gxe.Expectation) -> bytes:
+    text = f"{expectation.expectation_type} {expectation.json(exclude=_LABELS)}"
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+#: Per expectation, and per value of its columns, whether it breaks the rule. Slices of a collection, the nights of a
+#: backfill, and the districts of a state repeat most values, and Great Expectations takes 4 ms for each expectation.
+_DECIDED: dict[tuple[bytes, str], dict[tuple[Any, ...], bool]] = {}
+_MOST_DECIDED = 100_000
 
 
 def _needs_presence_only(rule: Rule) -> bool:
@@ -218,12 +227,14 @@ class Judge:
             rows.select(list(dict.fromkeys(name for rule in rules for name in rule.columns())))
         )
         questions = [Question.of(rule, combined.rows) for rule in rules]
-        unknown = [question for question in questions if question.key not in _DECIDED]
+        if sum(map(len, _DECIDED.values())) > _MOST_DECIDED:
+            _DECIDED.clear()
+        unknown = [question for question in questions if not question.is_known()]
         if unknown:
             self._decide(collection, combined.rows, unknown)
         found = {}
         for rule, question in zip(rules, questions, strict=True):
-            failing = question.failing_rows(_DECIDED[question.key])
+            failing = question.failing_rows()
             count = int(combined.counts[failing].sum())
             is_listed = rule.severity == "critical"
             if count:
@@ -234,16 +245,14 @@ class Judge:
 
     def _decide(self, collection: str, rows: pa.Table, questions: list[Question]) -> None:
         """Ask Great Expectations, and remember the answers."""
-        asked = {question.key: question for question in questions}
+        asked = {question.expectation: question for question in questions}
         batch = self._batch(rows)
         broken = _broken(batch, collection, [question.rule for question in asked.values()])
         listed = dict(zip(map(id, broken), _run(batch, collection, broken, _WITH_ROWS), strict=True))
-        if len(_DECIDED) > _MOST_DECIDED:
-            _DECIDED.clear()
-        for key, question in asked.items():
+        for question in asked.values():
             result = listed.get(id(question.rule))
-            failing = _row_numbers(result) if result else np.array([], dtype=np.int64)
-            _DECIDED[key] = np.unique(question.row_to_value[failing])
+            failing = set(question.row_to_value[_row_numbers(result)].tolist()) if result else set()
+            question.answers.update((value, at in failing) for at, value in enumerate(question.values))
 
     def _row_by_row(self, collection: str, rows: pa.Table, rules: list[Rule]) -> dict[int, BrokenRule]:
         """The broken rules among the others.

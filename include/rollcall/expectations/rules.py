@@ -34,6 +34,7 @@ class Rule:
     :param expectation: decides row by row.
     :param guards_key: the row's key depends on it, so no district can lower it.
     :param needs_owner: the record that the row belongs to depends on it, so no district can lower it.
+    :param usual: values of the column that most districts send, see `rollcall.expectations.usual`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Rule:
     expectation: gxe.Expectation
     guards_key: bool = False
     needs_owner: bool = False
+    usual: tuple[str, ...] = ()
 
     def columns(self) -> list[str]:
         """The columns the expectation reads."""
@@ -106,7 +108,7 @@ def vocabulary(
             regex=rf"^(?:{allowed})\Z",
             row_condition=Column(VERSION_COLUMN) == version,
         )
-        yield Rule(name, "warning", field, reason, expectation)
+        yield Rule(name, "warning", field, reason, expectation, usual=tuple(tokens[version]))
 
 
 def provided(column: str) -> gxe.Expectation:
