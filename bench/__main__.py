@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 #: With staff, 100,000 people and 600,000 enrollments.
 STUDENTS = 94_300
 
+#: Districts of the fleet, a size at which a night takes minutes.
+FLEET_DISTRICTS = 300
+
 #: The table's rows in order: functions of `bench.measured`.
 CONTENDERS = ("rollcall", "airflow", "dlt", "script", "floor")
 #: Other measurements, printed below the table.
 EXTRAS = ("sync-now", "parsing")
 #: Measured only on request.
 GROWTH = "growth"
+FLEET = "fleet"
 
 
 @click.command()
@@ -42,14 +46,21 @@ GROWTH = "growth"
 )
 @click.option(
     "--only",
-    type=click.Choice([*CONTENDERS, *EXTRAS, GROWTH]),
+    type=click.Choice([*CONTENDERS, *EXTRAS, GROWTH, FLEET]),
     multiple=True,
-    help="Measure this part (repeatable).  [default: all but growth]",
+    help="Measure this part (repeatable).  [default: all but growth and fleet]",
+)
+@click.option(
+    "--districts",
+    type=click.IntRange(1),
+    default=FLEET_DISTRICTS,
+    show_default=True,
+    help="Districts of the fleet. Fewer are faster to try.",
 )
 @click.option(
     "--json", "file", type=click.Path(dir_okay=False), help="Also write the results to this file in bench/results/."
 )
-def bench(students: int, only: tuple[str, ...], file: str | None) -> None:
+def bench(students: int, only: tuple[str, ...], districts: int, file: str | None) -> None:
     """Measure, print one table, and check each performance target. Exit code 1 if one is missed.
 
     \b
@@ -66,6 +77,8 @@ def bench(students: int, only: tuple[str, ...], file: str | None) -> None:
     parsing   1,000 district files, in the DAG processor and in a task
     growth    a first night and a delta for 10,000 to 1,000,000 enrollments, as
               tables and as docs/performance-growth.svg
+    fleet     300 districts of 500 people through a scheduler: a first night and two
+              delta nights, districts per hour, and processor seconds of each part
 
     Each contender has its own process and its own database on one PostgreSQL. All get the same pages, generated before
     timing starts. Seconds count from the first request to the commit. `start s` is separate: imports, or for a run, the
@@ -75,13 +88,13 @@ def bench(students: int, only: tuple[str, ...], file: str | None) -> None:
     """
     for name in set(os.environ) - set(own_environment()):  # settings of another Airflow or Rollcall
         del os.environ[name]
-    sys.exit(processes.run(lambda: run(students, only or (*CONTENDERS, *EXTRAS), file)))
+    sys.exit(processes.run(lambda: run(students, only or (*CONTENDERS, *EXTRAS), file, districts=districts)))
 
 
-def run(students: int, selected: Sequence[str], file: str | None) -> int:
+def run(students: int, selected: Sequence[str], file: str | None, *, districts: int = FLEET_DISTRICTS) -> int:
     """Measure these parts and print the results. Returns 1 if a target is missed."""
     # Imported here because the schemas' names come from the environment.
-    from bench import growth, measured, parsing, sync_now
+    from bench import fleet, growth, measured, parsing, sync_now
     from bench.bars import bars, show, summary
 
     console = Console(highlight=False, soft_wrap=True, width=120)  # same width on a pipe
@@ -114,6 +127,11 @@ def run(students: int, selected: Sequence[str], file: str | None) -> int:
         growth.plot(grown)
         console.print(f"Plot: {growth.PLOT.relative_to(PROJECT)}")
         figures[GROWTH] = [size.plain() for size in grown]
+    if FLEET in selected:
+        many = fleet.measure(say, districts)
+        fleet.show(console, many)
+        targets.extend(many.bars())
+        figures[FLEET] = many.plain()
     console.print(f"load before: {load:.1f} on {os.cpu_count()} cores; page size {measured.PAGE_SIZE:,}")
     for bar in targets:
         console.print(f"{'met     ' if bar.met else 'MISSED  '} {bar.words}")
