@@ -348,13 +348,12 @@ def main() -> int:
     seed = int(os.environ.get("SOAK_SEED") or secrets.randbelow(10**6))
     seconds = float(os.environ.get("SOAK_SECONDS") or 3600)
     steps = int(os.environ.get("SOAK_STEPS") or 0)
-    began = time.monotonic()
     logging.getLogger("rollcall").setLevel(logging.ERROR)  # what the twin says
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         with World(Path(folder), seed, _BEGINS) as world:
-            soak = Soak(world, seed)
+            soak, began = Soak(world, seed), time.monotonic()
             for number in itertools.count(1):
                 if time.monotonic() - began > seconds or (steps and number > steps):
                     break
