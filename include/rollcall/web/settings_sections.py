@@ -22,6 +22,7 @@ from rollcall.errors import ActionRequired
 from rollcall.onboarding.draft import parse_sites
 from rollcall.settings import DEFAULT_ROLES, UsernameSource
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
+from rollcall.settings.usernames import FIELD_REMEDY, field_problem
 from rollcall.web.access import Right
 from rollcall.web.page import Opened, Page, PageRouter
 from rollcall.web.settings import Change, render_section, review_or_save
@@ -257,6 +258,8 @@ def _chosen_usernames(page: Page, file: DistrictFile) -> tuple[Edit, list[fields
             and part in _PARTS
             and _choice_of(file.district.username_sources(role)) != (field, part)
         ):
+            if problem := field_problem(field):
+                raise ActionRequired("field_unknown", f"This {problem}.", remedy=FIELD_REMEDY)
             wanted[role] = msgspec.convert({"field": field, "transform": _PARTS[part][1]}, UsernameSource)
     roles = list(wanted)
     if len(roles) == len(ROLES) and len({msgspec.json.encode(source) for source in wanted.values()}) == 1:
