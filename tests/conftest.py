@@ -188,7 +188,13 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file into which all processes of the stack's Airflow write where they connect to."""
+    return tmp_path_factory.mktemp("watched") / "connections"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, watched: Path) -> Iterator[Stack]:
     """Everything that `make up` starts, after two nights of both districts. Nothing of it is left afterwards.
 
     All tests marked `scheduler` share it, because starting Airflow's components takes 20 processor seconds.
@@ -199,7 +205,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (dags / "warm.py").write_text(_WARM)
     with ExitStack() as started:
         _stacks.append(started)
-        running = started.enter_context(Stack("test", fresh=True, say=screen.say, dags=dags))
+        made = Stack("test", fresh=True, say=screen.say, dags=dags)
+        made._airflow_env = functools.partial(_watching, made._airflow_env, watched)  # type: ignore[method-assign]
+        running = started.enter_context(made)
         leaders = component_leaders(running.airflow.home)
         nights = demo_screen.Nights(running.airflow.api, DISTRICTS, screen, running.check)
         nights.wait_until_parsed()
@@ -210,6 +218,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
     assert len(leaders) == 4
     assert [session_members(leader) for leader in leaders.values()] == [[], [], [], []]
+
+
+def _watching(env: Callable[[], dict[str, str]], watched: Path) -> dict[str, str]:
+    """Airflow's environment, with `tests/flow/watched/sitecustomize.py`."""
+    path = os.pathsep.join(map(str, (ROOT / "tests" / "flow" / "watched", ROOT, ROOT / "config")))
+    return {**env(), "PYTHONPATH": path, "ROLLCALL_WATCHED": str(watched)}
 
 
 def component_leaders(home: Path) -> dict[str, int]:
