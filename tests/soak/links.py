@@ -63,6 +63,7 @@ class Link:
             with suppress(OSError):
                 if reset:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.shutdown(socket.SHUT_RD)  # wakes the thread that reads it and would keep it open
                     connection.close()
                 else:
                     connection.shutdown(socket.SHUT_RDWR)

@@ -113,8 +113,15 @@ _PARAMETER_PRIVILEGES = 150_000
 PRIVATE_LOGGER = "rollcall"
 logging.getLogger(f"sqlalchemy.engine.Engine.{PRIVATE_LOGGER}").addFilter(lambda record: record.levelno > logging.DEBUG)
 
-#: Driver arguments for every connection.
-CONNECT_ARGS = {"client_encoding": "utf8"}
+#: Driver arguments for every connection. A server that vanishes without a word (a failover, a firewall that forgets the
+#: connection) is lost after a minute or two. By Linux's defaults, a run would wait for it for over two hours.
+CONNECT_ARGS = {
+    "client_encoding": "utf8",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+    "tcp_user_timeout": 90_000,  # milliseconds
+}
 
 
 def set_up_sessions(engine: sa.Engine, *, require_supported: bool = True) -> None:
