@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
@@ -110,7 +111,10 @@ class AirflowAccess:
     @cached_property
     def _client(self) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=cached_app(), raise_app_exceptions=False)
-        return httpx.AsyncClient(transport=transport, base_url=conf.get("api", "base_url") or "http://airflow")
+        # One client for all users: a session cookie that Airflow renews for one must not go out with another's call.
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        base = conf.get("api", "base_url") or "http://airflow"
+        return httpx.AsyncClient(transport=transport, base_url=base, cookies=no_cookies)
 
     def encrypt(self, content: bytes) -> str:
         fernet = get_fernet()

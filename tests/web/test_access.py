@@ -24,9 +24,70 @@ ROLES = {
 }
 
 
+#: The right that each route requires, written down a second time: a wrong one in its module is noticed here.
+RIGHTS = {
+    ("GET", "/"): Right.SIGNED_IN,
+    ("GET", "/dags/{dag_id}"): Right.SIGNED_IN,
+    ("GET", "/add"): Right.ADD,
+    ("POST", "/add"): Right.ADD,
+    ("GET", "/add/{draft}"): Right.ADD,
+    ("POST", "/add/{draft}"): Right.ADD,
+    ("GET", "/add/{draft}/test"): Right.ADD,
+    ("POST", "/add/{draft}/test"): Right.ADD,
+    ("GET", "/add/{draft}/district"): Right.ADD,
+    ("POST", "/add/{draft}/district"): Right.ADD,
+    ("GET", "/add/{draft}/sites"): Right.ADD,
+    ("POST", "/add/{draft}/sites"): Right.ADD,
+    ("GET", "/add/{draft}/review"): Right.ADD,
+    ("POST", "/add/{draft}/review"): Right.ADD,
+    ("GET", "/add/{draft}/file"): Right.ADD,
+    ("GET", "/add/{draft}/file.yaml"): Right.ADD,
+    ("GET", "/districts/{district}/added"): Right.READ,
+    ("GET", "/districts/{district}"): Right.READ,
+    ("GET", "/districts/{district}/runs/{run_id}"): Right.READ,
+    ("GET", "/districts/{district}/runs/{run_id}/rejects.csv"): Right.EDIT,
+    ("GET", "/districts/{district}/sync"): Right.EDIT,
+    ("POST", "/districts/{district}/sync"): Right.EDIT,
+    ("GET", "/districts/{district}/sync/{run_id}"): Right.READ,
+    ("GET", "/districts/{district}/changes"): Right.EDIT,
+    ("GET", "/districts/{district}/changes.csv"): Right.EDIT,
+    ("GET", "/districts/{district}/left-out"): Right.EDIT,
+    ("GET", "/districts/{district}/left-out.csv"): Right.EDIT,
+    ("GET", "/districts/{district}/person"): Right.EDIT,
+    ("POST", "/districts/{district}/person"): Right.EDIT,
+    ("GET", "/districts/{district}/holds"): Right.EDIT,
+    ("GET", "/districts/{district}/holds/{hold}"): Right.EDIT,
+    ("POST", "/districts/{district}/holds/{hold}/approve"): Right.EDIT,
+    ("POST", "/districts/{district}/holds/{hold}/reject"): Right.EDIT,
+    ("GET", "/districts/{district}/history"): Right.EDIT,
+    ("GET", "/districts/{district}/history/{run_id}"): Right.EDIT,
+    ("POST", "/districts/{district}/history/{run_id}"): Right.EDIT,
+    ("POST", "/districts/{district}/resume"): Right.EDIT,
+    ("GET", "/districts/{district}/settings"): Right.EDIT,
+    ("POST", "/districts/{district}/settings"): Right.EDIT,
+    ("GET", "/districts/{district}/settings/sites"): Right.EDIT,
+    ("POST", "/districts/{district}/settings/sites"): Right.EDIT,
+    ("GET", "/districts/{district}/settings/usernames"): Right.EDIT,
+    ("POST", "/districts/{district}/settings/usernames"): Right.EDIT,
+    ("GET", "/districts/{district}/settings/roles"): Right.EDIT,
+    ("POST", "/districts/{district}/settings/roles"): Right.EDIT,
+    ("GET", "/districts/{district}/settings/connection"): Right.SECRETS,
+    ("POST", "/districts/{district}/settings/connection"): Right.SECRETS,
+    ("GET", "/districts/{district}/settings/connection/{draft}/test"): Right.SECRETS,
+    ("GET", "/districts/{district}/settings/connection/{draft}"): Right.SECRETS,
+    ("POST", "/districts/{district}/settings/connection/{draft}"): Right.SECRETS,
+    ("POST", "/districts/{district}/settings/connection/{draft}/test"): Right.SECRETS,
+}
+
+
 def routes_of(api_server) -> list[APIRoute]:
     (rosters,) = [route.app for route in api_server.routes if getattr(route, "path", "") == "/rosters"]
     return [route for route in rosters.routes if isinstance(route, APIRoute)]
+
+
+def test_every_route_requires_the_right_written_here(api_server):
+    found = {(*route.methods, route.path): route.openapi_extra["right"] for route in routes_of(api_server)}
+    assert found == RIGHTS
 
 
 @pytest.mark.parametrize("role", [None, "viewer", "user", "op", "admin"])
@@ -139,3 +200,28 @@ def test_a_task_process_pays_nothing_for_the_page():
     names, loaded = ran.stdout.strip().splitlines()[-2:]
     assert "rosters" in names
     assert loaded == "[]"
+
+
+def test_airflow_is_asked_once_per_right(browse, monkeypatch):
+    from oneroster_provider.rosters import AirflowAccess
+
+    asked = []
+    permits = AirflowAccess.permits
+
+    def counted(self, user, right, **where):
+        asked.append(right)
+        return permits(self, user, right, **where)
+
+    monkeypatch.setattr(AirflowAccess, "permits", counted)
+    assert browse("admin").get("/rosters/districts/elm/settings").status_code == 200
+    assert sorted(asked) == sorted(set(asked)) != []
+
+
+def test_a_cookie_that_airflow_sets_for_one_user_is_not_kept_for_the_next(api_server):
+    import httpx
+    from oneroster_provider.rosters import AirflowAccess
+
+    client = AirflowAccess()._client
+    sent = httpx.Request("GET", f"{client.base_url}api/v2/version")
+    client.cookies.extract_cookies(httpx.Response(200, headers={"set-cookie": "_token=of-adam; Path=/"}, request=sent))
+    assert "cookie" not in client.build_request("GET", "/api/v2/version").headers

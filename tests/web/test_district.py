@@ -125,6 +125,16 @@ def test_a_hold_is_approved_except_one_person(browse, nights, held):
     assert unknown.status_code == 422
 
 
+def test_an_approval_says_if_no_run_publishes_it(browse, held, nights):
+    """Airflow has not read the district's DAG, so it cannot start a run."""
+    client = browse("user")
+    sent = {"reason": "They graduated", "publish": "yes"}
+    answer = client.post(f"/rosters/districts/elm/holds/{held}/approve", data=sent)
+    assert answer.headers["location"] == "/rosters/districts/elm/holds?notice=approved_not_started"
+    assert "No run was started" in client.get(answer.headers["location"]).text
+    assert nights.scalar("SELECT string_agg(action, ' ') FROM roster_ops.decisions") == "hold_approved"
+
+
 def test_a_hold_is_rejected(browse, nights, held):
     client = browse("user")
     assert client.post(f"/rosters/districts/elm/holds/{held}/reject", data={"reason": "Half a file"}).status_code == 303

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from rollcall.status.overview import SORTS, KnownDistrict, overview
+
 
 def test_a_published_district_is_one_row(browse, nights, roster):
     nights.publish(roster("ada", "ben"))
@@ -31,6 +35,21 @@ def test_filters_search_and_sort(browse, nights, roster, districts_folder):
     assert rows("q=unified") == ["elm", "ash", "oak"]
     assert rows("q=%25") == []
     assert rows("sort=nonsense&page=none&state=nonsense") == ["elm", "bad", "ash", "oak"]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "\u00b2", "\u0661", "9" * 30, "", "2"])
+@pytest.mark.parametrize("path", ["/rosters/", "/rosters/districts/elm/left-out"])
+def test_any_page_number_is_a_page(browse, path, number):
+    assert browse("user").get(path, params={"page": number}).status_code == 200
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_districts_of_one_name_are_in_one_order(engine, sort):
+    """Else a district is on two pages, and another on none."""
+    known = [KnownDistrict(key, "Lincoln") for key in ("c", "a", "d", "b")]
+    with engine.connect() as connection:
+        pages = [overview(connection, known, sort=sort, page=number, size=2) for number in (1, 2)]
+    assert [row.district_id for page in pages for row in page.rows] == ["a", "b", "c", "d"]
 
 
 def test_provider_text_is_data(browse, nights, roster, districts_folder):

@@ -118,6 +118,17 @@ def test_roles_and_general_settings(browse, elm, engine):
     assert same.headers["location"].endswith("notice=nothing_changed")
 
 
+@pytest.mark.parametrize("zone", ["US/Central", "Etc/UTC", "Europe/Paris", "UTC"])
+def test_a_time_zone_stays_what_the_file_says(browse, elm, zone):
+    elm.write_text(elm.read_text().replace("timezone: UTC", f"timezone: {zone}"))
+    client = browse("admin")
+    path = "/rosters/districts/elm/settings"
+    (chosen,) = re.findall(r'<option value="([^"]+)" selected>', client.get(path).text.partition("</select>")[0])
+    assert chosen == zone
+    general = {"name": "Elm Unified", "enabled": "yes", "nightly": "spread", "full_on": "sunday"}
+    assert client.post(path, data={**general, "timezone": chosen}).headers["location"].endswith("nothing_changed")
+
+
 def test_two_people_save_at_once_and_nothing_is_lost(browse, elm):
     first, second = browse("admin"), browse("op")
     path = "/rosters/districts/elm/settings"

@@ -106,6 +106,44 @@ def test_what_a_change_does_is_shown_while_it_is_chosen(elm, address, browser):
     context.close()
 
 
+def test_a_file_is_downloaded_and_the_page_stays_usable(elm, address, browser, monkeypatch):
+    monkeypatch.setenv("ROLLCALL_DISTRICTS_READ_ONLY", "true")
+    context = signed_in(browser, address, token_of("admin"))
+    page, errors = open_page(context)
+    page.goto(f"{address}/rosters/districts/elm/settings/sites")
+    page.get_by_label("Elm School").select_option("S")
+    page.get_by_role("button", name="Review changes").click()
+    button = page.get_by_role("button", name="Download the file to commit")
+    for _ in range(2):
+        with page.expect_download() as begun:
+            button.click()
+        assert begun.value.suggested_filename == "elm.yaml"
+        expect(button).to_be_enabled()
+    assert errors == []
+    context.close()
+
+
+def test_a_button_works_again_after_going_back(elm, address, browser):
+    context = signed_in(browser, address, token_of("user"))
+    page, _ = open_page(context)
+    page.goto(f"{address}/rosters/districts/elm/settings/sites")
+    page.get_by_label("Elm School").select_option("S")
+    page.get_by_role("button", name="Review changes").click()
+    page.get_by_role("heading", name="Who is affected").wait_for()
+    page.go_back()
+    expect(page.get_by_role("button", name="Review changes")).to_be_enabled()
+    # what the browser does with a page that it kept as it was left
+    page.evaluate("""() => {
+        const button = document.querySelector("form[data-live] button.primary");
+        button.dataset.text = button.textContent;
+        button.textContent = "Working…";
+        button.disabled = true;
+        dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+    }""")
+    expect(page.get_by_role("button", name="Review changes")).to_be_enabled()
+    context.close()
+
+
 def test_a_district_is_added_without_javascript(elm, address, browser, text, districts_folder):
     context = signed_in(browser, address, token_of("op"), java_script_enabled=False)
     context.set_default_timeout(60_000)

@@ -92,7 +92,7 @@ class ResumeJournal:
 
     def find(self, request: PullRequest) -> StartedPull | None:
         """The pull to resume: started recently by this run with the same request, and not finished."""
-        started = self._read("pull", StartedPull)
+        started = self.started()
         if started is None or self._is_finished(started):
             return None
         if started.request != request:
@@ -106,6 +106,10 @@ class ResumeJournal:
             log.info("%s: not resumed, because it stopped at %s", started.pull_id, format_instant(last))
             return None
         return started
+
+    def started(self) -> StartedPull | None:
+        """The pull that this run started, as long as the journal is there."""
+        return self._read("pull", StartedPull)
 
     def start(self, pull_id: str, as_of: datetime, request: PullRequest, usage: Usage) -> StartedPull:
         """Record the pull of this run and its load on the provider so far."""

@@ -18,13 +18,15 @@ from rollcall.district_edits.sites import schools_of
 from rollcall.errors import RollcallError, redact_errors
 from rollcall.landing.zone import Landing
 from rollcall.onboarding.draft import FoundSchool, plain, propose_id, working_id
+from rollcall.onboarding.draft_end import delete_pull
 from rollcall.onboarding.onboarding import DistrictOptions, Onboarding, check_replacement
 from rollcall.onboarding.preview_pull import pull_preview
 from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.settings import District, find_district
 
-#: Stores changed fields of the draft, and the credentials if they changed.
-Save = Callable[[dict[str, Any], ParsedCredentials | None], None]
+#: Stores changed fields of the draft, and the credentials if they changed. False if the draft has ended, or if a newer
+#: test has started.
+Save = Callable[[dict[str, Any], ParsedCredentials | None], bool]
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,15 @@ class DraftTest:
 
     def _read_people(self, district: District, found: ParsedCredentials) -> None:
         """Schools with head-counts, and the username fields compared on real people. Nothing is published."""
+        pulled = None
         try:
             with redact_errors("reading", district=district.district):
-                pull_id = self._pull(district, found)
+                pulled = (district.district, self._pull(district, found))
                 with current_roster(self.engine, district, self.landing) as roster:
                     schools, facts = schools_of(roster).schools, compare(roster)
         except RollcallError as error:
             self._save(people="failed", people_error=f"{error.message} {error.remedy}".strip())
+            delete_pull(self.landing, pulled)
             return
         shown = [
             FoundSchool(
@@ -116,7 +120,8 @@ class DraftTest:
             for school in schools
             if school.type == "school" or school.students or school.staff
         ]
-        self._save(people="ready", schools=shown, facts=facts, pulled=(district.district, pull_id))
+        if not self._save(people="ready", schools=shown, facts=facts, pulled=pulled):
+            delete_pull(self.landing, pulled)
 
     def _pull(self, district: District, found: ParsedCredentials) -> str:
         """The pull's ID."""
@@ -137,8 +142,8 @@ class DraftTest:
         pulled = pull_preview(district, raw, self.engine, self.landing, progress)
         return pulled.folder.path.rpartition("pull=")[2]
 
-    def _save(self, **changed: Any) -> None:
-        self.save(plain(**changed), None)
+    def _save(self, **changed: Any) -> bool:
+        return self.save(plain(**changed), None)
 
 
 def _row(step: Step) -> dict[str, Any]:

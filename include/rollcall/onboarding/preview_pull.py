@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -16,9 +17,12 @@ from rollcall.check.raw_connection import RawConnection
 from rollcall.check.steps import School
 from rollcall.district_edits.current_roster import PulledRoster, collections_to_decide, newest_pull
 from rollcall.extract.progress import Progress
+from rollcall.errors import RollcallError
 from rollcall.extract.pull import FULL_PULL, extract
+from rollcall.extract.resume import ResumeJournal
 from rollcall.landing.zone import Landing
 from rollcall.oneroster.client import OneRosterClient
+from rollcall.retention.folders import DistrictFolder
 from rollcall.settings import District
 from rollcall.warehouse.lease import HostLease
 
@@ -36,7 +40,7 @@ def pull_preview(
 
     :param engine: the warehouse, which limits requests to the host. None: one request at a time.
     :param progress: as of `extract`.
-    :raises RollcallError: as `extract` and `validate`.
+    :raises RollcallError: as `extract` and `validate`. What was landed is deleted then.
     """
     from rollcall.validate.validation import validate  # Great Expectations takes seconds to import
 
@@ -47,9 +51,25 @@ def pull_preview(
         client = opened.enter_context(OneRosterClient(raw.connection(), budget=lease, **options))
         run_id = f"preview__{secrets.token_hex(6)}"
         wanted = collections_to_decide(district)
-        ref = extract(client, district, landing, run_id=run_id, plan=_PLAN, collections=wanted, progress=progress)
-    validate(landing, ref, district)
-    return newest_pull(landing, district)
+        try:
+            ref = extract(client, district, landing, run_id=run_id, plan=_PLAN, collections=wanted, progress=progress)
+        except RollcallError:
+            _delete_unfinished(landing, district.district, run_id)
+            raise
+    try:
+        validate(landing, ref, district)
+        return newest_pull(landing, district)
+    except RollcallError:
+        DistrictFolder(landing.url, ref.district).delete_pull(ref.pull_id)
+        raise
+
+
+def _delete_unfinished(landing: Landing, district: str, run_id: str) -> None:
+    """Delete what a failed pull has landed: no run resumes it, and no district exists whose retention would find it."""
+    journal = ResumeJournal(landing, district, run_id, lambda: datetime.now(UTC))
+    if started := journal.started():
+        DistrictFolder(landing.url, district).delete_pull(started.pull_id)
+        journal.delete()
 
 
 def with_head_counts(schools: Sequence[School], pulled: PulledRoster) -> tuple[School, ...]:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from rollcall.display.dates import format_date
 from rollcall.explain.formatting import pluralize
 from rollcall.landing.zone import Landing, default_landing
+from rollcall.onboarding.draft_end import delete_expired
 from rollcall.retention.sweep import sweep_after_night
 from rollcall.settings import District, Nights, find_district, load_districts
 from rollcall.status.status import STATES, DistrictStatus, statuses
@@ -94,9 +95,13 @@ def holds_dag_notes(is_paused: bool | None) -> list[str]:
 
 
 def apply_retention(warehouse: ConnectionFields) -> list[str]:
-    """Apply every district's retention, even if its nights fail; one sentence per district."""
+    """Apply every district's retention, even if its nights fail; one sentence per district.
+
+    Drafts older than a day are deleted first, with their credentials.
+    """
     landing = Landing(default_landing())
     with _warehouse(warehouse) as engine:
+        delete_expired(engine, landing, datetime.now(UTC))
         return [f"{district.name}: {sweep_after_night(engine, district, landing)}" for district in load_districts()[0]]
 
 

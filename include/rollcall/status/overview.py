@@ -30,9 +30,9 @@ SORTS: dict[str, tuple[str, str]] = {
         "array_position(:states, f.state), f.nights DESC NULLS LAST, lower(f.name), f.district_id",
     ),
     "name": ("Name", "lower(f.name), f.district_id"),
-    "published": ("Oldest roster first", "f.published_as_of NULLS FIRST, lower(f.name)"),
-    "people": ("Most people first", "f.people DESC NULLS LAST, lower(f.name)"),
-    "left_out": ("Most left out first", "f.left_out DESC NULLS LAST, lower(f.name)"),
+    "published": ("Oldest roster first", "f.published_as_of NULLS FIRST, lower(f.name), f.district_id"),
+    "people": ("Most people first", "f.people DESC NULLS LAST, lower(f.name), f.district_id"),
+    "left_out": ("Most left out first", "f.left_out DESC NULLS LAST, lower(f.name), f.district_id"),
 }
 
 

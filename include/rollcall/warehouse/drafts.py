@@ -64,10 +64,11 @@ def update(
     *,
     sealed: str | None = None,
     attempt: str | None = None,
-) -> None:
+) -> bool:
     """Replace these keys of the state. Other keys stay, so a person and a test do not overwrite each other.
 
     :param attempt: change nothing if the draft's newest attempt is another one.
+    :returns: whether there was such a draft.
     """
     values: dict[str, Any] = {
         "updated_at": datetime.now(UTC),
@@ -76,7 +77,7 @@ def update(
     values |= {} if sealed is None else {"sealed": sealed}
     where = [drafts.c.draft_id == draft_id]
     where += [] if attempt is None else [drafts.c.state["attempt"].astext == attempt]
-    connection.execute(sa.update(drafts).where(*where).values(**values))
+    return connection.execute(sa.update(drafts).where(*where).values(**values)).rowcount > 0
 
 
 def delete(connection: sa.Connection, draft_id: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
-from zoneinfo import available_timezones
 
 import msgspec
 from starlette.responses import Response
@@ -16,10 +16,10 @@ from rollcall.onboarding.draft import Choices, FoundSchool, described, parse_sit
 from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
 from rollcall.web.access import Right
-from rollcall.web.drafts import OpenDraft, create_draft, entered, open_draft, save_draft, start_test
+from rollcall.web.drafts import OpenDraft, create_draft, entered, open_draft, save_draft, save_untested, start_test
 from rollcall.web.page import Opened, Page, PageRouter
 from rollcall.web.save_district import preview_accounts, review_facts, save_district
-from rollcall.web.timezones import timezone_groups
+from rollcall.web.timezones import timezone_groups, timezone_names
 
 router = PageRouter()
 
@@ -54,7 +54,7 @@ def enter(page: Opened) -> Response:
     found, problem = entered(page, ParsedCredentials())
     if problem or not any((found.base_url, found.token_url, found.client_id, found.secret)):
         problem = problem or "No credentials were recognized in this text. Paste the email, or type the fields."
-        shown = msgspec.structs.replace if False else found  # the secret is never sent back
+        shown = replace(found, secret="")  # nothing is stored yet, so the secret has to be entered again
         return _render(page, "add_start.html", "credentials", None, 422, found=shown, problem=problem)
     return page.redirect(f"/add/{create_draft(page, found)}")
 
@@ -72,7 +72,7 @@ def test(page: Opened) -> Response:
     if not problem and found.missing:
         problem = f"Missing: {', '.join(found.labels[name] for name in found.missing)}."
     if problem:
-        save_draft(page, opened, found=found)
+        save_untested(page, opened, found)
         return _render(page, "add_credentials.html", "credentials", opened, 422, found=found, problem=problem)
     start_test(page, opened, found)
     return page.redirect(f"/add/{opened.draft_id}/test")
@@ -112,6 +112,7 @@ def district(page: Opened) -> Response:
 def _district_form(page: Page, opened: OpenDraft, problem: Any = None, status: int = 200) -> Response:
     state = opened.state
     facts = {role: [fact for fact in state.facts if fact.role == role] for role in ROLES}
+    chosen = state.choices if state.choices.district else _first_choices(opened)
     return _render(
         page,
         "add_district.html",
@@ -120,8 +121,8 @@ def _district_form(page: Page, opened: OpenDraft, problem: Any = None, status: i
         status,
         problem=problem,
         facts=facts,
-        chosen=state.choices if state.choices.district else _first_choices(opened),
-        timezones=timezone_groups(),
+        chosen=chosen,
+        timezones=timezone_groups(chosen.timezone),
     )
 
 
@@ -163,7 +164,7 @@ def choose_district(page: Opened) -> Response:
     state = msgspec.structs.replace(opened.state, choices=chosen)
     opened.state = state
     problem: Any = None
-    if timezone not in available_timezones():
+    if timezone not in timezone_names():
         problem = "Choose a time zone."
     elif not chosen.name or not chosen.district:
         problem = "Enter the name and the ID."

@@ -91,9 +91,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RollcallError):
-        return _unexpected(request, error)
-    if isinstance(error, InternalError):
+    if not isinstance(error, RollcallError) or isinstance(error, InternalError):
         return _unexpected(request, error)
     status = 404 if error.code in _NOT_FOUND else 503 if error.code.startswith("warehouse") else 400
     return _error_page(request, status, error.message, error.remedy, error.code)

@@ -33,7 +33,7 @@ def show(page: Opened) -> Response:
     query = page.request.query_params
     states = [state for state in query.getlist("state") if state in STATES]
     search, sort = query.get("q", "")[:100], query.get("sort", "action")
-    number = int(query["page"]) if query.get("page", "").isdigit() else 1
+    number = page.number()
     districts, broken = current_districts()
     known = {one.dag_id: KnownDistrict(one.district, one.name, one.enabled) for one in districts}
     known |= {
@@ -52,10 +52,13 @@ def show(page: Opened) -> Response:
             size=_PAGE_SIZE,
         )
     by_id = {district.district: district for district in districts}
-    next_runs = {}
+    next_runs, zones = {}, {}
     for row in found.rows:
         district = by_id.get(row.district_id)
-        if district is not None and district.enabled:
+        if district is None:
+            continue
+        zones[row.district_id] = district.schedule.timezone
+        if district.enabled:
             next_runs[row.district_id] = _next_run(district, page.now)
     return page.render(
         "districts.html",
@@ -67,7 +70,7 @@ def show(page: Opened) -> Response:
         number=number,
         pages=max(-(-found.matching // _PAGE_SIZE), 1),
         next_runs=next_runs,
-        zones={district.district: district.schedule.timezone for district in districts},
+        zones=zones,
         buttons=_BUTTONS,
         spark=_spark,
         may_add=page.may(Right.ADD),

@@ -14,10 +14,9 @@ import sqlalchemy as sa
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.zone import Landing, default_landing
 from rollcall.onboarding.draft import DraftState, plain, seal, unseal
+from rollcall.onboarding.draft_end import delete_expired, delete_pull
 from rollcall.onboarding.draft_test import DraftTest
 from rollcall.onboarding.recognition import ParsedCredentials, parse_credentials
-from rollcall.retention.folders import DistrictFolder
-from rollcall.settings import district_path
 from rollcall.warehouse import drafts
 from rollcall.warehouse.session import warehouse_transaction
 from rollcall.web.access import Access
@@ -60,14 +59,11 @@ def create_draft(page: Page, found: ParsedCredentials) -> str:
     :returns: its ID.
     """
     sealed = page.access.encrypt(seal(found))
+    delete_expired(page.engine, Landing(default_landing()), page.now)
     with page.transaction() as connection:
-        expired = drafts.delete_expired(connection, page.now)
-        draft_id = drafts.create(
+        return drafts.create(
             connection, district=page.district_id, by=page.user.get_name(), sealed=sealed, state=plain(status="entered")
         )
-    for state in expired:
-        delete_pull(DraftState.of(state))
-    return draft_id
 
 
 def open_draft(page: Page) -> OpenDraft:
@@ -93,12 +89,22 @@ def save_draft(page: Page, opened: OpenDraft, *, found: ParsedCredentials | None
         drafts.update(connection, opened.draft_id, plain(**changed), sealed=sealed)
 
 
+#: What a draft keeps when its credentials change. Everything else is what a test found of the credentials before.
+_KEPT = ("choices", "is_stored")
+
+
+def save_untested(page: Page, opened: OpenDraft, found: ParsedCredentials, **changed: Any) -> None:
+    """Store credentials, and forget what an earlier test found, with the people it read."""
+    blank = DraftState()
+    untested = {name: getattr(blank, name) for name in DraftState.__struct_fields__ if name not in _KEPT}
+    save_draft(page, opened, found=found, **{**untested, **changed})
+    delete_pull(Landing(default_landing()), opened.state.pulled)
+
+
 def start_test(page: Page, opened: OpenDraft, found: ParsedCredentials) -> None:
     """Test the connection in the background. What an older test still finds is not stored."""
     attempt = secrets.token_hex(4)
-    blank = DraftState()
-    untested = {name: getattr(blank, name) for name in ("steps", "email", "people", "people_rows", "facts", "reason")}
-    save_draft(page, opened, found=found, status="testing", attempt=attempt, people_error="", **untested)
+    save_untested(page, opened, found, status="testing", attempt=attempt)
     save = _Saver(page.engine, page.access, opened.draft_id, attempt)
     existing = page.access.connection(page.district.connection_id) if page.district_id else None
     extra = {} if existing is None else dict(existing.extra)
@@ -115,10 +121,10 @@ class _Saver:
     draft_id: str
     attempt: str
 
-    def __call__(self, changed: dict[str, Any], found: ParsedCredentials | None) -> None:
+    def __call__(self, changed: dict[str, Any], found: ParsedCredentials | None) -> bool:
         sealed = None if found is None else self.access.encrypt(seal(found))
         with warehouse_transaction(self.engine, "check", district="") as connection:
-            drafts.update(connection, self.draft_id, changed, sealed=sealed, attempt=self.attempt)
+            return drafts.update(connection, self.draft_id, changed, sealed=sealed, attempt=self.attempt)
 
 
 def _run(test: DraftTest) -> None:
@@ -128,25 +134,18 @@ def _run(test: DraftTest) -> None:
         log.error("The test of a draft ended: %s", error)
 
 
-def delete_pull(state: DraftState) -> None:
-    """Delete the people that were read for a draft, unless the district exists by now and decides on them."""
-    if state.pulled is None:
-        return
-    district, pull_id = state.pulled
-    if not district_path(district).exists():
-        DistrictFolder(default_landing(), district).delete_pull(pull_id)
-
-
 def entered(page: Page, before: ParsedCredentials) -> tuple[ParsedCredentials, str]:
-    """The credentials of a form: a pasted text, or single fields over what is known.
+    """The credentials of a form: those of a pasted text, else its fields over what is known.
+
+    A text counts alone: the fields of the same form are filled with the credentials that it replaces.
 
     :returns: the credentials, and what is wrong with a field.
     """
     if text := page.text("text"):
-        before = parse_credentials(text.encode())
+        return parse_credentials(text.encode()), ""
     fields = {name: page.text(name) for name in ("base_url", "token_url", "client_id", "secret")}
     found = replace(before, **{name: value for name, value in fields.items() if value})  # type: ignore[arg-type]
-    if "token_url" in page.form and not text:
+    if "token_url" in page.form:
         found = replace(found, token_url=fields["token_url"])
     if auth := page.text("auth"):
         found = _signed_in_by(found, auth)

@@ -76,10 +76,23 @@ def approve(page: Opened) -> Response:
             _record(page, connection, "hold_approved", before, done)
     except RollcallError as problem:
         return _details(page, problem)
+    return page.redirect(f"/districts/{page.district_id}/holds", notice=_publish(page, before, done))
+
+
+def _publish(page: Page, held: HoldDetails, done: decisions.Decision) -> str:
+    """Start the run that publishes what was approved, if the person wants it.
+
+    :returns: the notice that says what happens next.
+    """
     if not page.text("publish") or not done.approved:
-        return page.redirect(f"/districts/{page.district_id}/holds", notice="approved_only")
-    _, problem_text = start_run(page, {"mode": render.apply_mode(before)})
-    return page.redirect(f"/districts/{page.district_id}/holds", notice="approved_only" if problem_text else "approved")
+        return "approved_only"
+    mode = render.apply_mode(held)
+    run_id, problem = start_run(page, {"mode": mode})
+    if problem:
+        return "approved_not_started"
+    with page.transaction() as connection:
+        page.decide(connection, "sync_started", subject=run_id, after={"kind": mode, "hold": held.hold_id})
+    return "approved"
 
 
 @router.action("/districts/{district}/holds/{hold}/reject", right=Right.EDIT)

@@ -59,6 +59,7 @@ class Page:
     user: User
     district_id: str = ""
     form: FormData = field(default_factory=FormData)
+    _rights: dict[tuple[str, Right], bool] = field(default_factory=dict)
 
     @cached_property
     def district(self) -> District:
@@ -87,12 +88,18 @@ class Page:
         ]
 
     def may(self, right: Right) -> bool:
-        """Whether the user has this right to the page's district. Templates give its text."""
+        """Whether the user has this right to the page's district. Templates give its text.
+
+        Airflow is asked once per request: the tabs alone ask seven times, and an auth manager may ask another server.
+        """
         right = Right(right)
         if right is Right.SIGNED_IN:
             return True
-        connection = self._connection_id() if right is Right.SECRETS else ""
-        return self.access.permits(self.user, right, dag_id=self.dag_id, connection_id=connection)
+        key = (self.district_id, right)
+        if key not in self._rights:
+            connection = self._connection_id() if right is Right.SECRETS else ""
+            self._rights[key] = self.access.permits(self.user, right, dag_id=self.dag_id, connection_id=connection)
+        return self._rights[key]
 
     def _connection_id(self) -> str:
         try:
@@ -108,6 +115,11 @@ class Page:
     def texts(self, name: str) -> list[str]:
         """Every value of a field that can be sent more than once."""
         return [value.strip() for value in self.form.getlist(name) if isinstance(value, str) and value.strip()]
+
+    def number(self) -> int:
+        """Which page of a long list the address wants; 1 if it does not say a number of a sensible size."""
+        text = self.request.query_params.get("page", "")
+        return max(int(text), 1) if text.isascii() and text.isdecimal() and len(text) < 7 else 1
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
@@ -161,10 +173,6 @@ class Page:
         """
         values = {name: value for name, value in query.items() if value not in (None, "")}
         return f"{self.request.scope.get('root_path', '')}{path}{'?' + urlencode(values) if values else ''}"
-
-    def airflow_url(self, path: str) -> str:
-        """A URL of Airflow's own UI, such as `/dags/roster_maple`."""
-        return f"{self.request.scope.get('root_path', '').removesuffix('/rosters')}{path}"
 
     def render(self, template: str, status_code: int = 200, **values: Any) -> Response:
         """A page. Answer a form that has a mistake with 422."""

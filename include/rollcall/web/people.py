@@ -73,7 +73,7 @@ def _date(text: str) -> date:
 def left_out(page: Opened) -> Response:
     query = page.request.query_params
     reason = query.get("reason", "") if query.get("reason") in LEFT_OUT_REASONS else ""
-    number = int(query["page"]) if query.get("page", "").isdigit() else 1
+    number = page.number()
     with page.snapshot() as connection:
         reasons = report.left_out_reasons(connection, page.district_id)
         people = people_left_out(connection, page.district_id, reason, page=number, size=_PEOPLE_PER_PAGE)

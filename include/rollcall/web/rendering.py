@@ -32,6 +32,8 @@ NOTICES: dict[str, str] = {
     "connection_saved": "The connection is stored in Airflow. The next run uses it.",
     "approved": "Approved. The run that publishes it has started.",
     "approved_only": "Approved. The next run publishes it.",
+    "approved_not_started": "Approved. No run was started, and nothing is published yet: Airflow has paused this "
+    "district's DAG, or refused the run. Unpause it, then choose Sync now.",
     "rejected": "Rejected. The published rows stay as they are.",
     "rolled_back": "The earlier roster is published again. Publishing is paused until you resume it.",
     "resumed": "Publishing goes on. The next run publishes again.",

@@ -12,14 +12,16 @@ from rollcall.district_edits.file import is_folder_writable
 from rollcall.district_edits.impact import compute_impact
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.mapping import LEFT_OUT_REASONS
+from rollcall.landing.zone import Landing, default_landing
 from rollcall.onboarding import district_file
 from rollcall.onboarding.draft import described
+from rollcall.onboarding.draft_end import delete_pull
 from rollcall.onboarding.recognition import ParsedCredentials
 from rollcall.settings import District, dag_file, district_path, districts_folder
 from rollcall.warehouse import drafts
 from rollcall.warehouse.profiles import StoredProfile, store_profile
 from rollcall.web.connections import existing_connection, store_connection
-from rollcall.web.drafts import OpenDraft, delete_pull, save_draft
+from rollcall.web.drafts import OpenDraft, save_draft
 from rollcall.web.page import Page
 
 #: Slots of a pool that a district's file names and Airflow does not have.
@@ -107,7 +109,7 @@ def save_district(page: Page, opened: OpenDraft, *, replace: bool) -> Saved:
             drafts.delete(connection, opened.draft_id)
             district_file.write_new(path, text)
     if state.proposed != district.district:
-        delete_pull(state)
+        delete_pull(Landing(default_landing()), state.pulled)
     page.access.parse_dag_file(dag_file(district.district))
     return Saved(district.district, is_written)
 

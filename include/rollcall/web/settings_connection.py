@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.responses import Response
 
 from rollcall.check.raw_connection import RawConnection
-from rollcall.district_edits.file import DistrictFile, is_folder_writable
+from rollcall.district_edits.file import DistrictFile, Edit, is_folder_writable
 from rollcall.errors import ActionRequired
 from rollcall.onboarding import district_file
 from rollcall.onboarding.onboarding import merged_connection
 from rollcall.onboarding.recognition import ParsedCredentials
+from rollcall.settings import dag_file
 from rollcall.warehouse import decisions, drafts
 from rollcall.warehouse.profiles import StoredProfile, store_profile
 from rollcall.web.access import Right
@@ -33,7 +35,8 @@ def show(page: Opened) -> Response:
     return _form(page)
 
 
-def _form(page: Page, problem: str = "", found: ParsedCredentials | None = None) -> Response:
+def _form(page: Page, problem: str = "", found: ParsedCredentials | None = None, draft_id: str = "") -> Response:
+    """:param draft_id: the draft that the form corrects; empty to make one from the stored connection."""
     stored = page.access.connection(page.district.connection_id)
     with page.snapshot() as connection:
         changes = decisions.newest(connection, page.district_id, actions=_ACTIONS, limit=1)
@@ -44,6 +47,7 @@ def _form(page: Page, problem: str = "", found: ParsedCredentials | None = None)
         "connection",
         422 if problem else 200,
         problem=problem,
+        action="/".join([section_path(page, "connection"), *([draft_id] if draft_id else [])]),
         is_stored=stored is not None,
         current=current,
         found=found or current,
@@ -75,16 +79,37 @@ def _credentials(raw: RawConnection | None) -> ParsedCredentials:
 def enter(page: Opened) -> Response:
     """Test these credentials. A field that is left empty keeps its value."""
     before = _credentials(page.access.connection(page.district.connection_id))
-    found, problem = entered(page, before)
-    found = replace(found, secret=found.secret or before.secret)
-    if not problem and found.missing:
-        problem = f"Missing: {', '.join(found.labels[name] for name in found.missing)}."
+    found, problem = _entered(page, before)
     if problem:
-        return _form(page, problem, found)
+        return _form(page, problem, replace(found, secret=before.secret))
     draft_id = create_draft(page, found)
     page.request.path_params["draft"] = draft_id
     start_test(page, open_draft(page), found)
     return page.redirect(f"{section_path(page, 'connection')}/{draft_id}/test")
+
+
+def _entered(page: Page, before: ParsedCredentials) -> tuple[ParsedCredentials, str]:
+    """The credentials of the form, and what is wrong with them.
+
+    A kept secret goes only to the addresses it was entered for. Else a person who may not see it could send it, and the
+    connection's headers, to a server of their own.
+
+    :param before: what an empty field keeps.
+    """
+    found, problem = entered(page, replace(before, secret=""))
+    if not found.secret and before.secret:
+        found = replace(found, secret=before.secret)
+        if not _servers(found) <= _servers(before):
+            return found, problem or "Enter the secret again: the address is another one."
+    if not problem and found.missing:
+        problem = f"Missing: {', '.join(found.labels[name] for name in found.missing)}."
+    return found, problem
+
+
+def _servers(found: ParsedCredentials) -> set[tuple[str, str]]:
+    """Scheme, host, and port of each address."""
+    urls = (urlsplit(url) for url in (found.base_url, found.token_url) if url)
+    return {(url.scheme, url.netloc.lower() or url.path) for url in urls}
 
 
 @router.page("/districts/{district}/settings/connection/{draft}/test", right=Right.SECRETS)
@@ -102,13 +127,18 @@ def _test(page: Page, opened: OpenDraft, problem: str = "") -> Response:
 @router.page("/districts/{district}/settings/connection/{draft}", right=Right.SECRETS)
 def change(page: Opened) -> Response:
     """The entered credentials, to correct them."""
-    return _form(page, found=open_draft(page).found)
+    opened = open_draft(page)
+    return _form(page, found=opened.found, draft_id=opened.draft_id)
 
 
 @router.action("/districts/{district}/settings/connection/{draft}", right=Right.SECRETS)
 def test_again(page: Opened) -> Response:
+    """Test the corrected credentials. The button "Test again" sends no field, so all of them are kept."""
     opened = open_draft(page)
-    start_test(page, opened, opened.found)
+    found, problem = _entered(page, opened.found)
+    if problem:
+        return _form(page, problem, replace(found, secret=opened.found.secret), opened.draft_id)
+    start_test(page, opened, found)
     return page.redirect(f"{section_path(page, 'connection')}/{opened.draft_id}/test")
 
 
@@ -130,11 +160,11 @@ def _store(page: Page, opened: OpenDraft, reason: str) -> None:
     district, state, found = page.district, opened.state, opened.found
     existing = page.access.connection(district.connection_id)
     raw = merged_connection(district.connection_id, found, existing.extra if existing else {})
-    store_connection(page, raw, may_replace=True)
     before = _credentials(existing)
-    if state.version and state.version != district.version:
-        _write_version(page, state.version)
     with page.transaction() as connection:
+        decisions.lock(connection, page.district_id)
+        edit = _version_edit(page, state.version)
+        store_connection(page, raw, may_replace=True)
         if state.profile:
             profile = StoredProfile(
                 datetime.fromisoformat(state.checked_at), True, state.pinned_org, dict(state.profile)
@@ -145,10 +175,18 @@ def _store(page: Page, opened: OpenDraft, reason: str) -> None:
             "connection_changed",
             subject=raw.conn_id,
             reason=reason,
-            before=_record(before),
-            after=_record(found) | {"secret": "kept" if found.secret == before.secret else "changed"},
+            before=_record(before) | {"version": district.version},
+            after=_record(found)
+            | {
+                "version": edit.district.version if edit else district.version,
+                "secret": "kept" if found.secret == before.secret else "changed",
+            },
         )
         drafts.delete(connection, opened.draft_id)
+        if edit:
+            edit.write()
+    if edit:
+        page.access.parse_dag_file(dag_file(page.district_id))
 
 
 def _record(found: ParsedCredentials) -> dict[str, Any]:
@@ -157,9 +195,15 @@ def _record(found: ParsedCredentials) -> dict[str, Any]:
     return {"base_url": found.base_url, "token_url": found.token_url, "client_id": found.client_id, "expires_on": ends}
 
 
-def _write_version(page: Page, version: str) -> None:
-    """The provider answered with another version of OneRoster than the file says."""
+def _version_edit(page: Page, version: str) -> Edit | None:
+    """The file with the version of OneRoster that the provider answered with. None if the file has it.
+
+    :raises ActionRequired: `district_file_readonly`. It is raised before the connection is stored: credentials that
+        only work with another version must not become the live ones alone.
+    """
     file = DistrictFile.of(page.district_id)
+    if version in ("", file.district.version):
+        return None
     if not is_folder_writable(file.path.parent):
         raise ActionRequired(
             "district_file_readonly",
@@ -167,4 +211,4 @@ def _write_version(page: Page, version: str) -> None:
             remedy=f'Set version: "{version}" in the file where it is kept, and deploy it.',
         )
     district = msgspec.structs.replace(file.district, version=version)
-    file.edited(lambda text: district_file.with_version(text, district)).write()
+    return file.edited(lambda text: district_file.with_version(text, district))

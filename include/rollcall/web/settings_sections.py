@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from zoneinfo import available_timezones
 
 import msgspec
 from starlette.datastructures import FormData
@@ -26,7 +25,7 @@ from rollcall.settings.usernames import FIELD_REMEDY, field_problem
 from rollcall.web.access import Right
 from rollcall.web.page import Opened, Page, PageRouter
 from rollcall.web.settings import Change, render_section, review_or_save
-from rollcall.web.timezones import timezone_groups
+from rollcall.web.timezones import timezone_groups, timezone_names
 
 router = PageRouter()
 
@@ -51,7 +50,7 @@ def _general(page: Page, problem: ActionRequired | None = None) -> Response:
         "general",
         422 if problem else 200,
         problem=problem,
-        timezones=timezone_groups(),
+        timezones=timezone_groups(district.schedule.timezone),
         days=_DAYS,
         at=f"{int(daily[2]):02}:{int(daily[1]):02}" if daily else "",
         is_custom=district.schedule.nightly != "spread" and not daily,
@@ -68,7 +67,7 @@ def save_general(page: Opened) -> Response:
         "schedule.full_on": page.text("full_on"),
         "schedule.publish_by": page.text("publish_by"),
     }
-    if page.text("timezone") in available_timezones():
+    if page.text("timezone") in timezone_names():
         values["schedule.timezone"] = page.text("timezone")
     nightly, at = page.text("nightly"), re.fullmatch(r"(\d\d):(\d\d)", page.text("at"))
     if nightly == "spread":

@@ -34,12 +34,21 @@
     // A form is sent once. Its button shows that it works.
     for (const form of document.querySelectorAll("form[method=post]")) {
       form.addEventListener("submit", (event) => {
+        if (event.submitter?.name === "download") return; // the answer is a file, and the page stays
         if (form.dataset.sent) { event.preventDefault(); return; }
         form.dataset.sent = "yes";
         const button = event.submitter;
         if (button) setTimeout(() => { button.disabled = true; button.dataset.text = button.textContent; button.textContent = button.dataset.busy || "Working…"; });
       });
-      addEventListener("pageshow", () => { delete form.dataset.sent; });
+      // Back from the next page: the browser may show this one as it was left.
+      addEventListener("pageshow", () => {
+        delete form.dataset.sent;
+        for (const button of form.querySelectorAll("button[data-text]")) {
+          button.disabled = false;
+          button.textContent = button.dataset.text;
+          delete button.dataset.text;
+        }
+      });
     }
 
     // Copy a text, such as a reply. The button may be in a part that is fetched later.
