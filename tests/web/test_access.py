@@ -219,6 +219,7 @@ def test_airflow_is_asked_once_per_right(browse, monkeypatch):
 
 def test_a_cookie_that_airflow_sets_for_one_user_is_not_kept_for_the_next(api_server):
     import httpx
+
     from oneroster_provider.rosters import AirflowAccess
 
     client = AirflowAccess()._client

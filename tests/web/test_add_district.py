@@ -6,12 +6,18 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from rollcall.settings import load_district
+from rollcall.errors import RollcallError
+from rollcall.landing.zone import Landing
+from rollcall.onboarding.preview_pull import pull_preview
+from rollcall.onboarding.recognition import parse_credentials
+from rollcall.settings import District, load_district
+from rollcall.status.digest import apply_retention
 from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.web.credentials_text import sent_text
 
@@ -231,18 +237,31 @@ def test_an_id_that_cannot_be_is_refused(browse, sandbox, name):
 def test_people_that_were_read_for_a_draft_go_with_it(browse, sandbox, nights, engine):
     """Under another ID they are of no use; and a draft that nobody finishes ends after a day."""
     client = browse("admin")
-    for name, is_abandoned in (("birch", True), ("beech", False)):
+    for name, ended_by in (("birch", "the next draft"), ("birch", "the morning"), ("beech", "saving")):
         draft = after_test(client, sandbox, BIRCH)
         until(client, f"{draft}/district")
         assert len(nights.landing.pulls("birch")) == 1
         follow(client, f"{draft}/district", name="Birch", district=name, timezone="UTC")
         follow(client, f"{draft}/sites", mapping="own")
-        if is_abandoned:
+        if ended_by != "saving":
             with engine.begin() as connection:
                 connection.execute(sa.text("UPDATE roster_ops.drafts SET created_at = now() - interval '25 hours'"))
             assert client.get(f"{draft}/review").status_code == 404
-            follow(client, "/rosters/add", text=text_of(sandbox, BIRCH))
+            if ended_by == "the morning":
+                url = engine.url
+                host = url.query.get("host") or url.host
+                apply_retention(
+                    SimpleNamespace(
+                        host=host, schema=url.database, login=url.username, password=url.password, port=url.port
+                    )
+                )
+                with engine.connect() as connection:
+                    assert connection.execute(sa.text("SELECT count(*) FROM roster_ops.drafts")).scalar() == 0
+            else:
+                follow(client, "/rosters/add", text=text_of(sandbox, BIRCH))
             assert nights.landing.pulls("birch") == []
+            with engine.begin() as connection:
+                connection.execute(sa.text("DELETE FROM roster_ops.drafts"))
         else:
             follow(client, f"{draft}/review")
             assert nights.landing.pulls("birch") == []
@@ -308,4 +327,143 @@ def test_a_new_secret_is_tested_and_then_replaces_the_stored_one(browse, sandbox
     with engine.connect() as connection:
         row = connection.execute(sa.text("SELECT before, after FROM roster_ops.decisions")).one()
     assert (row.after["secret"], row.after["expires_on"], row.before["expires_on"]) == ("changed", "2027-06-30", None)
+    assert (row.before["version"], row.after["version"]) == ("1.1", "1.2")
     assert BIRCH.client_secret not in str(row)
+
+
+CONNECTION = "/rosters/districts/birch/settings/connection"
+
+
+@pytest.fixture
+def stored(browse, sandbox, districts_folder):
+    """A client, the district `birch` of OneRoster 1.1, and its connection in Airflow with old credentials."""
+    text = (districts_folder / "elm.yaml").read_text().replace("elm", "birch").replace('"1.2"', '"1.1"')
+    (districts_folder / "birch.yaml").write_text(text)
+    client = browse("admin")
+    body = {"connection_id": "oneroster_birch", "conn_type": "oneroster", "host": sandbox.base_url("birch")}
+    extra = {"auth_url": sandbox.token_url("birch"), "headers": {"X-Api-Key": "our-key-our-key"}}
+    body |= {"login": "old-client", "password": "old-secret-old-secret", "extra": json.dumps(extra)}
+    assert client.post("/api/v2/connections", json=body).status_code == 201
+    return client
+
+
+def shown_fields(client, path):
+    """The fields of a form as a browser sends them back, and the form's address."""
+    text = client.get(path).text
+    fields = dict(re.findall(r'<input id="\w+" name="(\w+)" type="\w+" value="(.*?)"', text))
+    fields["auth"] = re.search(r'<option value="(\w+)" selected>', text)[1]
+    action = re.search(r'<form method="post" action="([^"]+/connection[^"]*)" class="card narrow">', text)[1]
+    return fields, action
+
+
+def test_a_pasted_text_wins_over_the_filled_fields(stored, sandbox):
+    fields, action = shown_fields(stored, CONNECTION)
+    assert (fields["client_id"], action) == ("old-client", CONNECTION)
+    draft = follow(stored, action, **fields | {"text": text_of(sandbox, BIRCH)}).removesuffix("/test")
+    assert "The connection works" in until(stored, f"{draft}/test")
+    assert shown_fields(stored, draft)[0]["client_id"] == BIRCH.client_id
+
+
+@pytest.mark.parametrize("name", ["base_url", "token_url", "text", "http"])
+def test_a_kept_secret_goes_to_no_other_server(stored, sandbox, engine, name):
+    fields, action = shown_fields(stored, CONNECTION)
+    theirs = f"http://localhost:{sandbox.port}"
+    ours = f"http://127.0.0.1:{sandbox.port}"
+    if name == "text":
+        sent = {"text": f"Base URL: {theirs}/x\nToken URL: {theirs}/token\nClient ID: a-client-of-theirs"}
+    elif name == "http":
+        sent = fields | {"base_url": fields["base_url"].replace("http:", "https:")}
+    else:
+        sent = fields | {name: fields[name].replace(ours, theirs)}
+    answer = stored.post(action, data=sent)
+    assert answer.status_code == 422
+    assert "Enter the secret again" in answer.text
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM roster_ops.drafts")).scalar() == 0
+    assert "Missing" not in answer.text
+
+
+def test_credentials_are_stored_only_if_their_version_can_be(stored, sandbox, engine, monkeypatch):
+    from airflow.models.connection import Connection
+
+    draft = follow(stored, CONNECTION, text=text_of(sandbox, BIRCH)).removesuffix("/test")
+    until(stored, f"{draft}/test")
+    with monkeypatch.context() as patched:
+        patched.setenv("ROLLCALL_DISTRICTS_READ_ONLY", "true")
+        refused = stored.post(f"{draft}/test")
+    assert (refused.status_code, "Set version: &#34;1.2&#34;" in refused.text) == (422, True)
+    assert Connection.get_connection_from_secrets("oneroster_birch").password == "old-secret-old-secret"
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM roster_ops.decisions")).scalar() == 0
+
+
+def test_a_corrected_draft_is_tested_and_stored_with_its_own_secret(stored, sandbox):
+    from airflow.models.connection import Connection
+
+    wrong = text_of(sandbox, BIRCH).replace(sandbox.base_url("birch"), f"http://127.0.0.1:{sandbox.port}/nothing-here")
+    draft = follow(stored, CONNECTION, text=wrong).removesuffix("/test")
+    assert "does not work yet" in until(stored, f"{draft}/test")
+    fields, action = shown_fields(stored, draft)
+    assert (fields["secret"], action) == ("", draft)
+    assert follow(stored, action, **fields | {"base_url": sandbox.base_url("birch")}) == f"{draft}/test"
+    assert "The connection works" in until(stored, f"{draft}/test")
+    assert follow(stored, draft) == f"{draft}/test"  # "Test again" sends nothing
+    assert "The connection works" in until(stored, f"{draft}/test")
+    follow(stored, f"{draft}/test")
+    kept = Connection.get_connection_from_secrets("oneroster_birch")
+    assert (kept.login, kept.password) == (BIRCH.client_id, BIRCH.client_secret)
+
+
+@pytest.mark.parametrize("path", ["/rosters/add", CONNECTION])
+def test_a_refused_form_does_not_claim_to_have_its_secret(stored, path):
+    fields = {"secret": "typed-secret-typed", "client_id": "x", "auth": "oauth2", "expires_on": "soon"}
+    answer = stored.post(path, data=fields)
+    assert answer.status_code == 422
+    assert "type…" not in answer.text
+    assert ("We have it: old-…" in answer.text) == (path == CONNECTION)
+
+
+def test_a_second_test_forgets_what_the_first_one_found(browse, sandbox, engine, nights):
+    client = browse("admin")
+    draft = after_test(client, sandbox, BIRCH)
+    until(client, f"{draft}/district")
+    assert len(nights.landing.pulls("birch")) == 1
+    follow(client, draft, secret="not-the-secret-of-this-district", token_url=sandbox.token_url("birch"))
+    assert outcomes(until(client, f"{draft}/test"))["Sign-in"] == "fail"
+    assert nights.landing.pulls("birch") == []
+    follow(client, f"{draft}/test", reason="The new secret works on Monday.")
+    follow(client, f"{draft}/district", name="Birch", district="birch", timezone="UTC")
+    follow(client, f"{draft}/sites", mapping="own")
+    follow(client, f"{draft}/review")
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM roster_ops.provider_profiles")).scalar() == 0
+        decided = "SELECT reason FROM roster_ops.decisions WHERE action = 'district_added'"
+        assert connection.execute(sa.text(decided)).scalar() == "The new secret works on Monday."
+
+
+def test_credentials_that_are_incomplete_now_are_not_tested(browse, sandbox):
+    client = browse("admin")
+    draft = after_test(client, sandbox, BIRCH)
+    assert client.post(draft, data={"token_url": "", "auth": "oauth2"}).status_code == 422
+    assert client.get(f"{draft}/district").headers["location"] == f"{draft}/test"
+
+
+@pytest.mark.parametrize("failing", ["extract", "validate"])
+def test_a_failed_reading_leaves_no_people(sandbox, engine, tmp_path, failing):
+    """Files that disappear while they are read: the pull cannot be validated. Pages that are cut: it cannot end."""
+    landing = Landing(str(tmp_path / "landing"))
+    found = parse_credentials(text_of(sandbox, BIRCH).encode())
+    district = District(district="birch", name="Birch", version="1.2")
+
+    def lose(*_progress):
+        for path in (tmp_path / "landing").rglob("*.parquet"):
+            path.unlink()
+
+    if failing == "extract":
+        sandbox.set_quirks("birch", ["drop-always"])
+    try:
+        with pytest.raises(RollcallError):
+            pull_preview(district, found.raw_connection("oneroster_birch"), engine, landing, lose)
+    finally:
+        sandbox.set_quirks("birch", [])
+    assert landing.pulls("birch") == []
