@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -28,7 +32,7 @@ from cryptography.fernet import InvalidToken
 from fastapi import FastAPI
 from fastapi.security import HTTPAuthorizationCredentials
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -37,8 +41,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rollcall.check.raw_connection import RawConnection
 from rollcall.errors import ActionRequired
 from rollcall.warehouse.session import url_of
-from rollcall.web.access import ApiAnswer, Right, User
+from rollcall.web.access import ApiAnswer, AuditEntry, Right, User
 from rollcall.web.application import create_app
+
+log = logging.getLogger(__name__)
+
+#: Seconds between the attempts to write entries that Airflow's database does not take. Each attempt itself waits 5 s
+#: for a lock of SQLite.
+AUDIT_WAITS = (1, 5, 15, 60, 300)
 
 
 def create_rosters() -> FastAPI:
@@ -144,6 +154,12 @@ class AirflowAccess:
         return RawConnection(conn_id, found.host or "", found.login or "", found.password or "", found.extra_dejson)
 
     def parse_dag_file(self, path: str) -> None:
+        try:
+            self._parse_next(path)
+        except SQLAlchemyError as error:  # the district is saved; it only appears later
+            log.warning("The DAG processor was not asked to parse %s next: %s", path, type(error).__name__)
+
+    def _parse_next(self, path: str) -> None:
         with create_session() as session:
             known = select(DagModel.bundle_name, DagModel.relative_fileloc).where(
                 (DagModel.relative_fileloc == path) | DagModel.relative_fileloc.endswith(f"/{path}", autoescape=True)
@@ -157,9 +173,33 @@ class AirflowAccess:
                 with suppress(IntegrityError), session.begin_nested():  # the same request may still wait
                     session.add(DagPriorityParsingRequest(bundle, file))
 
-    def audit(self, user: User, event: str, dag_id: str, details: Mapping[str, Any]) -> None:
-        name = user.get_name()
-        with create_session() as session:
-            session.add(
-                Log(event=event, owner=name, owner_display_name=name, dag_id=dag_id or None, extra=json.dumps(details))
-            )
+    def audit(self, user: User, entries: Sequence[AuditEntry]) -> None:
+        name, now = user.get_name(), datetime.now(UTC)
+        if not _write_log(name, now, entries):
+            threading.Thread(target=_write_log_later, args=(name, now, entries), name="audit log", daemon=True).start()
+
+
+def _write_log(name: str, when: datetime, entries: Sequence[AuditEntry]) -> bool:
+    """:returns: whether Airflow's database took the entries. SQLite has one writer at a time, and others wait 5 s."""
+    rows = []
+    for entry in entries:
+        details = json.dumps(entry.details)
+        row = Log(entry.event, owner=name, owner_display_name=name, dag_id=entry.dag_id or None, extra=details)
+        row.dttm = when
+        rows.append(row)
+    try:
+        with create_session(scoped=False) as session:
+            session.add_all(rows)
+    except SQLAlchemyError as error:
+        events = ", ".join(entry.event for entry in entries)
+        log.warning("Airflow's audit log did not take %s by %s: %s", events, name, type(error).__name__)
+        return False
+    return True
+
+
+def _write_log_later(name: str, when: datetime, entries: Sequence[AuditEntry]) -> None:
+    for seconds in AUDIT_WAITS:
+        time.sleep(seconds)
+        if _write_log(name, when, entries):
+            return
+    log.error("The audit log lacks %d entries by %s. roster_ops.decisions has them.", len(entries), name)

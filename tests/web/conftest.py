@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from starlette.testclient import TestClient
 
@@ -50,7 +51,28 @@ def api_server(airflow_database: None) -> Iterator[object]:
 
 
 @pytest.fixture
-def browse(api_server: object, monkeypatch: pytest.MonkeyPatch, nights: Nights, tmp_path: Path) -> Browse:
+def empty_airflow(api_server: object) -> None:
+    """Airflow's metadata without what other tests of this process left in it, and with the bundle of DAG files."""
+    from airflow.api.common.delete_dag import delete_dag
+    from airflow.models.connection import Connection
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbag import DagPriorityParsingRequest
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for dag_id in session.scalars(sa.select(DagModel.dag_id)).all():
+            delete_dag(dag_id, session=session)
+        for kind in (Connection, DagPriorityParsingRequest, Log):
+            session.execute(sa.delete(kind))
+        session.merge(DagBundleModel(name="dags-folder"))
+
+
+@pytest.fixture
+def browse(
+    empty_airflow: None, api_server: object, monkeypatch: pytest.MonkeyPatch, nights: Nights, tmp_path: Path
+) -> Browse:
     """Makes clients. The warehouse is the test's own, and the district `elm` has a file."""
     folder = tmp_path / "districts"
     folder.mkdir()

@@ -16,7 +16,7 @@ from rollcall.errors import RollcallError
 from rollcall.landing.zone import Landing
 from rollcall.onboarding.preview_pull import pull_preview
 from rollcall.onboarding.recognition import parse_credentials
-from rollcall.settings import District, load_district
+from rollcall.settings import District, ExtractSettings, load_district
 from rollcall.status.digest import apply_retention
 from rollcall_sandbox import Sandbox, SandboxDistrict
 from tests.web.credentials_text import sent_text
@@ -26,25 +26,9 @@ CEDAR = SandboxDistrict(app="cedar", version="1.1", students=60, seed=6, auth="o
 
 
 @pytest.fixture(scope="module")
-def _serving() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     with Sandbox([BIRCH, CEDAR]) as running:
         yield running
-
-
-@pytest.fixture
-def sandbox(_serving, browse, monkeypatch) -> Iterator[Sandbox]:
-    from airflow.models.connection import Connection
-    from airflow.models.dagbag import DagPriorityParsingRequest
-    from airflow.models.dagbundle import DagBundleModel
-    from airflow.models.log import Log
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        session.merge(DagBundleModel(name="dags-folder"))
-    yield _serving
-    with create_session() as session:
-        for kind in (Connection, DagPriorityParsingRequest, Log):
-            session.query(kind).delete()
 
 
 def text_of(sandbox: Sandbox, district: SandboxDistrict, secret: str = "") -> str:
@@ -450,20 +434,24 @@ def test_credentials_that_are_incomplete_now_are_not_tested(browse, sandbox):
 
 @pytest.mark.parametrize("failing", ["extract", "validate"])
 def test_a_failed_reading_leaves_no_people(sandbox, engine, tmp_path, failing):
-    """Files that disappear while they are read: the pull cannot be validated. Pages that are cut: it cannot end."""
+    """The provider breaks off after its first pages, or files disappear before they are validated."""
     landing = Landing(str(tmp_path / "landing"))
     found = parse_credentials(text_of(sandbox, BIRCH).encode())
-    district = District(district="birch", name="Birch", version="1.2")
+    district = District(
+        district="birch", name="Birch", version="1.2", usernames="email", extract=ExtractSettings(page_size=5)
+    )
 
-    def lose(*_progress):
-        for path in (tmp_path / "landing").rglob("*.parquet"):
-            path.unlink()
+    def fail(*_progress):
+        if failing == "validate":
+            for path in (tmp_path / "landing").rglob("*.parquet"):
+                path.unlink()
+        else:
+            sandbox.set_quirks("birch", ["firewall-page"])
 
-    if failing == "extract":
-        sandbox.set_quirks("birch", ["drop-always"])
+    one_by_one = None if failing == "extract" else engine
     try:
         with pytest.raises(RollcallError):
-            pull_preview(district, found.raw_connection("oneroster_birch"), engine, landing, lose)
+            pull_preview(district, found.raw_connection("oneroster_birch"), one_by_one, landing, fail)
     finally:
         sandbox.set_quirks("birch", [])
-    assert landing.pulls("birch") == []
+    assert [path for path in (tmp_path / "landing").rglob("*") if path.is_file()] == []

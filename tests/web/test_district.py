@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import sqlite3
+import time
 from datetime import date
 
 
@@ -166,3 +168,33 @@ def test_trend_counts_the_last_publication_of_a_night(nights, roster):
     with nights.engine.connect() as connection:
         found = trend(connection, "elm", nights=100_000)
     assert [(one.night, one.people, one.accounts) for one in found] == [(date(2026, 11, 1), 2, 2)]
+
+
+def test_a_locked_log_of_airflow_delays_the_entry_and_not_the_change(browse, nights, held, monkeypatch):
+    """Airflow on SQLite has one writer at a time."""
+    from airflow import settings
+
+    from oneroster_provider import rosters
+
+    monkeypatch.setattr(rosters, "AUDIT_WAITS", (0.1,) * 20)
+    client = browse("user")
+    with sqlite3.connect(settings.engine.url.database, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            answer = client.post(f"/rosters/districts/elm/holds/{held}/approve", data={"reason": "They graduated"})
+            assert answer.status_code == 303
+            assert audit_log() == []
+        finally:
+            other.execute("ROLLBACK")
+    for _ in range(100):
+        if audit_log():
+            break
+        time.sleep(0.1)
+    assert audit_log() == [("rosters.hold_approved", "ursula", "roster_elm")]
+
+
+def test_what_is_rolled_back_is_not_in_airflows_log(browse, nights, held):
+    answer = browse("user").post(
+        f"/rosters/districts/elm/holds/{held}/approve", data={"reason": "x", "except": ["p77"]}
+    )
+    assert (answer.status_code, audit_log()) == (422, [])

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from rollcall.check.raw_connection import RawConnection
 from rollcall.check.steps import School
 from rollcall.district_edits.current_roster import PulledRoster, collections_to_decide, newest_pull
-from rollcall.extract.progress import Progress
 from rollcall.errors import RollcallError
+from rollcall.extract.progress import Progress
 from rollcall.extract.pull import FULL_PULL, extract
 from rollcall.extract.resume import ResumeJournal
 from rollcall.landing.zone import Landing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -53,6 +53,19 @@ class ApiAnswer:
         return detail if isinstance(detail, str) else "Airflow does not accept these values."
 
 
+@dataclass(frozen=True)
+class AuditEntry:
+    """An entry of Airflow's audit log.
+
+    :param dag_id: empty for what is about no district.
+    :param details: no data about people and no secret.
+    """
+
+    event: str
+    dag_id: str
+    details: Mapping[str, Any]
+
+
 class Access(Protocol):
     """Airflow, as the page sees it. :mod:`oneroster_provider.rosters` implements it in the API server."""
 
@@ -95,10 +108,14 @@ class Access(Protocol):
         """A stored connection with its secret, to test it. None if there is none."""
 
     def parse_dag_file(self, path: str) -> None:
-        """Ask the DAG processor to parse a DAG file next.
+        """Ask the DAG processor to parse a DAG file next. If it cannot be asked, it parses the file in its own time.
 
         :param path: relative to the DAGs folder.
         """
 
-    def audit(self, user: User, event: str, dag_id: str, details: Mapping[str, Any]) -> None:
-        """Add an entry to Airflow's audit log. `details` contain no data about people and no secret."""
+    def audit(self, user: User, entries: Sequence[AuditEntry]) -> None:
+        """Add entries to Airflow's audit log, together.
+
+        It raises nothing: the change is already saved, and `roster_ops.decisions` has it. If Airflow's database does
+        not take the entries now, they are written later.
+        """

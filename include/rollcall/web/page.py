@@ -24,7 +24,7 @@ from rollcall.settings import District, find_district
 from rollcall.warehouse import decisions
 from rollcall.warehouse.session import warehouse_snapshot, warehouse_transaction
 from rollcall.web import rendering
-from rollcall.web.access import Access, ApiAnswer, Right, User
+from rollcall.web.access import Access, ApiAnswer, AuditEntry, Right, User
 from rollcall.web.engines import engine_of
 
 _DISTRICT_ID = re.compile(r"[a-z][a-z0-9_]*")
@@ -60,6 +60,7 @@ class Page:
     district_id: str = ""
     form: FormData = field(default_factory=FormData)
     _rights: dict[tuple[str, Right], bool] = field(default_factory=dict)
+    _decided: list[AuditEntry] = field(default_factory=list)
 
     @cached_property
     def district(self) -> District:
@@ -129,9 +130,15 @@ class Page:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """A transaction in the warehouse. It commits at the end."""
+        """A transaction in the warehouse. It commits at the end, and then Airflow's audit log gets what was decided.
+
+        Not before: what is rolled back did not happen, and one database must not wait for the other.
+        """
+        self._decided.clear()
         with warehouse_transaction(self.engine, "page", district=self.district_id) as connection:
             yield connection
+        if self._decided:
+            self.access.audit(self.user, tuple(self._decided))
 
     def decide(
         self,
@@ -143,8 +150,9 @@ class Page:
         before: Any = None,
         after: Any = None,
     ) -> None:
-        """Record a change in `roster_ops.decisions` and in Airflow's audit log.
+        """Record a change in `roster_ops.decisions` and, when the transaction commits, in Airflow's audit log.
 
+        :param connection: of :meth:`transaction`.
         :param action: in snake_case, such as `sites_saved`.
         :param subject: what it is about, by ID.
         :param before: values before the change, without secrets.
@@ -160,7 +168,7 @@ class Page:
             after=after,
         )
         details = {"district": self.district_id, "subject": subject}
-        self.access.audit(self.user, f"rosters.{action}", self.dag_id if self.district_id else "", details)
+        self._decided.append(AuditEntry(f"rosters.{action}", self.dag_id if self.district_id else "", details))
 
     def airflow(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> ApiAnswer:
         """Call Airflow's REST API as the user. For routes that are plain functions."""
