@@ -46,7 +46,7 @@ class Warehouses:
     def __init__(self, server: EmbeddedPostgres) -> None:
         self._server = server
         self._admin = sa.create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
-        self._spare: list[str] = []
+        self._spare: list[sa.Engine] = []
         server.create_database("migrated")
         engine = self._engine("migrated")
         migrate.upgrade(engine)
@@ -56,7 +56,7 @@ class Warehouses:
     def take(self) -> sa.Engine:
         """A warehouse nobody else has."""
         if self._spare:
-            return self._engine(self._spare.pop())
+            return self._spare.pop()
         name = f"t{uuid.uuid4().hex[:12]}"
         self._run(f"CREATE DATABASE {name} TEMPLATE migrated")
         return self._engine(name)
@@ -77,7 +77,7 @@ class Warehouses:
             connection.execute(sa.text("TRUNCATE roster_ops.rejects RESTART IDENTITY"))
             connection.execute(sa.text("SELECT pg_stat_reset()"))
         engine.dispose()
-        self._spare.append(name or "")
+        self._spare.append(engine)
 
     def close(self) -> None:
         self._admin.dispose()

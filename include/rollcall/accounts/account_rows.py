@@ -152,6 +152,8 @@ def find_name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFra
     renamed = known & (visible_texts(both["old_username"]) != both["new_username"])
     moved = known & (both["old_field"] != both["new_field"])
     changed = both[renamed | moved]
+    if changed.empty:
+        return changed.assign(kind=pd.Series(dtype="str"))
     exchanged = _had_other_owner(changed, rows, old)
     changed = changed.assign(kind="renamed")
     changed.loc[moved[changed.index], "kind"] = "field_changed"

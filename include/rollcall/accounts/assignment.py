@@ -157,6 +157,9 @@ def find_collisions(candidates: pd.DataFrame, holders: pd.DataFrame) -> pd.Serie
     """
     usernames = pd.concat([candidates["username"], holders["username"]], ignore_index=True)
     codes, _ = pd.factorize(username_keys(usernames))
+    people = np.concatenate([candidates["person"].to_numpy(), holders["person"].to_numpy()])
+    if not pd.DataFrame({"name": codes, "person": people}).drop_duplicates()["name"].duplicated().any():
+        return pd.Series(None, index=candidates.index, dtype="Int64")  # as on most nights
     wanted = pd.DataFrame({"name": codes[: len(candidates)], "person": candidates["person"].to_numpy()})
     wanted["user"] = candidates["user"].to_numpy()
     held = pd.DataFrame({"name": codes[len(candidates) :], "person": holders["person"].to_numpy()})

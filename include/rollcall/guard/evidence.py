@@ -60,7 +60,7 @@ class Evidence:
         approved = frozenset() if with_approved else self.approved.get(table, frozenset())
         is_agreed = pc.is_in(rows[KEY], value_set=pa.array(sorted(approved), pa.string()))
         is_wanted = pc.and_(pc.is_in(rows["_change"], value_set=pa.array(changes)), pc.invert(is_agreed))
-        return rows.select(list(wanted)).filter(is_wanted).to_pandas().rename(columns=wanted)
+        return rows.select(list(wanted)).rename_columns(list(wanted.values())).filter(is_wanted).to_pandas()
 
     def has(self, table: str, *changes: str) -> bool:
         """Whether any row changes like this."""
@@ -75,6 +75,8 @@ class Evidence:
     def going(self, table: str, *, with_approved: bool = False) -> pd.DataFrame:
         """Departing rows that go by themselves, not along with the person or class they belong to."""
         rows = self.rows(table, *_LEAVES, columns=tuple(TABLES[table].owners), with_approved=with_approved)
+        if rows.empty:
+            return rows
         for column, owner in TABLES[table].owners.items():
             along = rows[column].isin(self.leaving(owner, "removed"))
             missed_along = (rows["change"] == "missing") & rows[column].isin(self.leaving(owner))
@@ -106,14 +108,19 @@ class Evidence:
         return frozenset(one.collection for one in self.collections if one.proves_absence)
 
     @cached_property
+    def living_rows(self) -> pd.DataFrame:
+        """`living` as pandas."""
+        return self.living.to_pandas()
+
+    @cached_property
     def waiting(self) -> pd.DataFrame:
         """Held rows that are not approved. Announced rows are not included: they are judged again."""
-        living = self.living.to_pandas()
+        living = self.living_rows
         return living[~living["is_approved"].astype(bool) & (living["change"] != "missing")]
 
     @cached_property
     def approved(self) -> dict[str, frozenset[str]]:
         """Keys of approved rows per table. Approved usernames are in `rollcall.guard.usernames`."""
-        living = self.living.to_pandas()
+        living = self.living_rows
         approved = living[living["is_approved"].astype(bool) & (living["kind"] != "usernames")]
         return {str(table): frozenset(keys) for table, keys in approved.groupby("table_name")["row_key"]}

@@ -36,7 +36,10 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
     gone = pa.array(evidence.departing("users")["key"].tolist(), pa.string())
     missing = evidence.roster.missing_people()
     missing = missing.filter(pc.invert(pc.is_in(missing, value_set=evidence.received["users"])))
-    old = evidence.roster.people(pc.unique(pa.chunked_array([gone, *missing.chunks], pa.string()))).to_pandas()
+    leavers = pc.unique(pa.chunked_array([gone, *missing.chunks], pa.string()))
+    if not len(leavers):
+        return pairs
+    old = evidence.roster.people(leavers).to_pandas()
     if old.empty:
         return pairs
     arriving = evidence.rows("users", *_ARRIVALS, columns=("metadata", *_NAME_COLUMNS))
@@ -61,6 +64,8 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
 
 def judge_migration(district: District, evidence: Evidence, drafts: HoldDrafts, pairs: pd.DataFrame) -> None:
     """Hold the new IDs and the removal of the old ones if too many people change theirs."""
+    if pairs.empty and evidence.living_rows.empty:
+        return
     departing = evidence.departing("users").set_index("key")["change"]
     _keep_held(evidence, drafts, departing)
     pairs = pairs[~pairs["new"].isin(drafts.keys("identities", "users"))]
@@ -77,8 +82,10 @@ def judge_migration(district: District, evidence: Evidence, drafts: HoldDrafts, 
 
 def _keep_held(evidence: Evidence, drafts: HoldDrafts, departing: pd.Series) -> None:
     """A hold keeps its rows, even on a night with only one side of them."""
-    living = evidence.living.to_pandas()
+    living = evidence.living_rows
     living = living[(living["kind"] == "identities") & ~living["is_approved"].astype(bool)]
+    if living.empty:
+        return
     seen = living["row_key"].isin(departing.index) | living["row_key"].isin(evidence.rows("users", *_ARRIVALS)["key"])
     still = living[seen & (living["change"] != "changed")]
     still = still.assign(change=still["row_key"].map(departing).astype("object").fillna(still["change"]), row_school="")
@@ -107,7 +114,7 @@ def detect_identity_changes(evidence: Evidence, drafts: HoldDrafts) -> None:
     rows = suspects[suspects["key"].isin(now.index[turned])].assign(
         about=lambda found: found["key"].map(_person_digests(now))
     )
-    living = evidence.living.to_pandas()
+    living = evidence.living_rows
     approved = living[living["is_approved"].astype(bool) & (living["kind"] == "identities")]
     rows = rows[~(rows["key"] + rows["about"]).isin(approved["row_key"] + approved["about"].fillna(""))]
     if rows.empty:

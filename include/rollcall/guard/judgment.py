@@ -71,7 +71,7 @@ def render_received(landed: LandedCollection) -> str:
 
 def _is_approved(landed: LandedCollection, evidence: Evidence) -> bool:
     """Whether publishing this many rows is approved. Fewer rows need another decision."""
-    living = evidence.living.to_pandas()
+    living = evidence.living_rows
     mine = (living["kind"] == "additions") & (living["table_name"] == landed.collection)
     approved = living.loc[mine & living["is_approved"].astype(bool), "about"]
     return any(landed.proof.unique >= int(about) for about in approved)
@@ -157,8 +157,10 @@ def came_back(evidence: Evidence, name_changes: pa.Table) -> pa.Table:
     """Rows of living holds whose reason is gone, in `RESOLVED_HOLD_ROWS_SCHEMA`: a row to be removed was
     received; a row to be added is no longer received, or is published as received (only a complete pull proves that).
     """
-    living = evidence.living.to_pandas()
+    living = evidence.living_rows
     living = living[living["kind"] != "additions"]  # a publication resolves it
+    if living.empty:
+        return RESOLVED_HOLD_ROWS_SCHEMA.empty_table()
     is_received = evidence.is_received(living)
     is_leaving = living["change"].isin(["removed", "missing"])
     changes_still = pd.Series(False, index=living.index)

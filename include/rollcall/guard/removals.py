@@ -280,6 +280,8 @@ def judge_updates(district: District, evidence: Evidence, drafts: HoldDrafts) ->
         if not evidence.published(collection):
             continue
         rows = _changed(evidence, collection)
+        if rows.empty:
+            continue
         rows = rows[~rows["key"].isin(drafts.keys("identities", collection))]
         theirs = waiting[(waiting["table_name"] == collection) & waiting["row_key"].isin(rows["key"])]
         for school, still in theirs.assign(row_school="").groupby("school"):
@@ -316,6 +318,8 @@ def _changed(evidence: Evidence, collection: str) -> pd.DataFrame:
     """Records with another content than published, in themselves or in one of their parts."""
     own, *parts = tables_of(collection)
     rows = evidence.rows(own.name, "changed")
+    if rows.empty and not any(evidence.has(part.name, "added", "returned", "removed", "changed") for part in parts):
+        return rows
     settled = evidence.leaving(own.name, "added", "returned", "removed", "changed") | evidence.approved.get(
         own.name, set()
     )

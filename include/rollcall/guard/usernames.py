@@ -22,9 +22,10 @@ _ONE_BY_ONE = {
 
 def judge_usernames(district: District, evidence: Evidence, drafts: HoldDrafts, name_changes: pa.Table) -> None:
     """Hold usernames with a new source or a new owner, and all changes of usernames if there are too many."""
+    if not name_changes.num_rows:
+        return
     rows = _username_rows(evidence, name_changes)
-    living = evidence.living.to_pandas()
-    living = living[living["kind"] == "usernames"]
+    living = evidence.living_rows[evidence.living_rows["kind"] == "usernames"]
     approved = living[living["is_approved"].astype(bool)]
     # an approval is for this username only
     rows = rows[~(rows["key"] + rows["because"]).isin(approved["row_key"] + approved["because"].fillna(""))]
@@ -51,6 +52,8 @@ def judge_usernames(district: District, evidence: Evidence, drafts: HoldDrafts, 
 def judge_lost_accounts(district: District, evidence: Evidence, drafts: HoldDrafts, mapped: MappingResult) -> None:
     """Hold accounts of people who stay, if too many would be removed. A move to another site is not a loss."""
     rows = _lost_accounts(evidence, mapped)
+    if rows.empty:
+        return
     waiting = evidence.waiting[
         (evidence.waiting["kind"] == "removals") & (evidence.waiting["table_name"] == "accounts")
     ]

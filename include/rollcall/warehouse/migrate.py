@@ -9,7 +9,6 @@ from pkgutil import iter_modules
 
 import sqlalchemy as sa
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from rollcall.errors import ActionRequired, redact_errors
@@ -81,9 +80,9 @@ def require_version(connection: sa.Connection) -> None:
 
 
 def _version(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version", schema=OPS):
+    if connection.execute(sa.text(f"SELECT to_regclass('{OPS}.alembic_version')")).scalar_one() is None:
         return None
-    return MigrationContext.configure(connection, opts={"version_table_schema": OPS}).get_current_revision()
+    return connection.execute(sa.text(f"SELECT version_num FROM {OPS}.alembic_version")).scalar_one_or_none()
 
 
 def script_heads() -> list[str]:
