@@ -21,6 +21,9 @@ from rollcall_local.stack import Stack
 FOLDER = PROJECT / "docs" / "images"
 _CHROMIUM = Path("/usr/bin/chromium")
 _NIGHTS = 8
+
+#: The exit code of a sync that published and holds something.
+_HELD = 3
 _SIZE = {"width": 1280, "height": 800}
 
 #: Name of a picture and its page.
@@ -70,7 +73,9 @@ def _run_nights(stack: Stack) -> None:
 
 def _sync(stack: Stack, district: str, *, full: bool) -> None:
     command = f"{stack.source_line} && rollcall sync {district} {'--full' if full else ''}"
-    subprocess.run(["bash", "-c", command], cwd=PROJECT, capture_output=True, check=False)  # a hold has exit code 3
+    done = subprocess.run(["bash", "-c", command], cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, _HELD):
+        raise RuntimeError(f"{district} was not synced:\n{done.stderr}")
 
 
 def take(address: str, token: str, folder: Path) -> None:
@@ -102,9 +107,8 @@ def take(address: str, token: str, folder: Path) -> None:
 def _hold(page: Page, address: str, folder: Path, theme: str) -> None:
     page.goto(f"{address}/rosters/districts/cedar/holds")
     decide = page.get_by_role("link", name="Decide")
-    if decide.count():
-        decide.first.click()
-        _save(page, folder, f"hold-{theme}")
+    decide.first.click()
+    _save(page, folder, f"hold-{theme}")
 
 
 def _person(page: Page, address: str, folder: Path, theme: str) -> None:

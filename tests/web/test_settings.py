@@ -7,7 +7,7 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from rollcall.settings import load_district
+from rollcall.settings import Nights, load_district
 from rollcall.warehouse.ops_models import decisions
 
 SITES = "sites:\n  targets: {N: North, S: South}  # ours\n  map:\n    school: N  # Elm School\n"
@@ -181,3 +181,32 @@ def test_a_second_save_before_airflow_has_parsed_the_first(browse, elm):
     path = "/rosters/districts/elm/settings/sites"
     answers = [confirmed(client, path, {"mapping": "map", "site:school": site})[1] for site in ("S", "N", "S")]
     assert [answer.status_code for answer in answers] == [303, 303, 303]
+
+
+def test_people_are_mapped_only_for_a_person_who_looks(browse, elm, monkeypatch):
+    """Mapping a large district takes seconds. A confirmed change was shown already, and a file has no numbers."""
+    from rollcall.web import settings_sections
+
+    mapped, read = [], []
+    impact, roster = settings_sections.compute_impact, settings_sections.current_roster
+    monkeypatch.setattr(settings_sections, "compute_impact", lambda *of: mapped.append(of) or impact(*of))
+    monkeypatch.setattr(settings_sections, "current_roster", lambda *of: read.append(of) or roster(*of))
+    client = browse("admin")
+    path, fields = "/rosters/districts/elm/settings/sites", {"mapping": "map", "site:school": "S"}
+    assert client.post(path, data=fields | {"download": "yes"}).status_code == 200
+    assert (len(mapped), len(read)) == (0, 1)
+    shown = client.post(path, data=fields)
+    assert (len(mapped), len(read)) == (1, 2)
+    digest = re.search(r'name="confirm" value="(\w+)"', shown.text)[1]
+    assert client.post(path, data=fields | {"confirm": digest}).status_code == 303
+    assert (len(mapped), len(read)) == (1, 3)
+
+
+def test_a_changed_schedule_counts_at_once_in_the_list_of_districts(browse, elm, nights):
+    as_of = nights.scalar("SELECT current_as_of FROM roster_ops.state")
+    before = nights.scalar("SELECT late_from FROM roster_ops.state")
+    general = {"name": "Elm Unified", "enabled": "yes", "timezone": "Pacific/Honolulu", "nightly": "spread"}
+    _, answer = confirmed(browse("admin"), "/rosters/districts/elm/settings", general | {"full_on": "sunday"})
+    assert answer.status_code == 303
+    after = nights.scalar("SELECT late_from FROM roster_ops.state")
+    assert after == Nights(load_district(elm)).late_from(as_of) != before

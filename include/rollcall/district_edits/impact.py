@@ -48,12 +48,14 @@ class Impact:
         return {**counts, "ways": ways, "published": self.is_published}
 
 
+def accounts_with(roster: CurrentRoster, district: District) -> MappingResult:
+    """The accounts that the roster gives with these settings."""
+    return map_accounts(resolve_site_targets(roster.connection, district), roster.people, roster.night)
+
+
 def compute_impact(roster: CurrentRoster, before: District, after: District) -> Impact:
     """Map the roster with both settings and compare."""
-    was, will = (
-        map_accounts(resolve_site_targets(roster.connection, district), roster.people, roster.night)
-        for district in (before, after)
-    )
+    was, will = accounts_with(roster, before), accounts_with(roster, after)
     both = _by_person(was).add_suffix("_before").join(_by_person(will).add_suffix("_after"), how="outer")
     gain, lose = both["sites_before"].isna(), both["sites_after"].isna()
     move = ~gain & ~lose & (both["sites_before"] != both["sites_after"])

@@ -17,6 +17,7 @@ from rollcall.display.dates import format_date, format_instant
 from rollcall.errors import ActionRequired
 from rollcall.explain.formatting import pluralize
 from rollcall.settings import District, Nights
+from rollcall.warehouse.ops_models import state as published
 from rollcall.warehouse.schemas import OPS
 
 #: Every state of a district, worst first.
@@ -172,6 +173,17 @@ def _state(row: Any, district: District, late_from: datetime | None, now: dateti
     if row["holds"]:
         return "held"
     return "running" if row["run_status"] == "running" else "published"
+
+
+def follow_schedule(connection: sa.Connection, district: District) -> None:
+    """Store from when the published roster is late by a changed schedule. The view has the schedule of the last
+    publication, and the list of all districts reads the view alone.
+    """
+    is_its_own = published.c.district_id == district.district
+    as_of = connection.scalar(sa.select(published.c.current_as_of).where(is_its_own))
+    if as_of is not None:
+        late_from = Nights(district).late_from(as_of)
+        connection.execute(sa.update(published).where(is_its_own).values(late_from=late_from))
 
 
 def _message(state: str, row: Any, late_from: datetime | None, district: District) -> str:

@@ -90,8 +90,4 @@ def rejects_csv(page: Opened) -> Response:
     run_id = str(page.request.path_params["run_id"])
     with page.snapshot() as connection:
         rows = rejected_records(connection, page.district_id, run_id)
-    return csv_download(f"{page.district_id}-rejects.csv", rows_as_csv(rows, _REJECT_COLUMNS))
-
-
-def csv_download(name: str, content: bytes) -> Response:
-    return Response(content, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return page.download(rows_as_csv(rows, _REJECT_COLUMNS), f"{page.district_id}-rejects.csv", "text/csv")

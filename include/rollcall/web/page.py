@@ -186,9 +186,9 @@ class Page:
         """A page. Answer a form that has a mistake with 422."""
         return HTMLResponse(rendering.render(template, self.request, page=self, **values), status_code)
 
-    def download(self, text: str, name: str, kind: str) -> Response:
+    def download(self, content: str | bytes, name: str, kind: str) -> Response:
         """A file to save. `name` is made of IDs only."""
-        return Response(text, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+        return Response(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
     def redirect(self, path: str, *, notice: str = "", **query: Any) -> Response:
         """Where a form goes when it is done.

@@ -18,7 +18,6 @@ from rollcall.landing.zone import Landing, default_landing
 from rollcall.reports import report
 from rollcall.reports.district import people_left_out, rows_as_csv
 from rollcall.web.access import Right
-from rollcall.web.district import csv_download
 from rollcall.web.page import Opened, Page, PageRouter
 
 router = PageRouter()
@@ -52,7 +51,7 @@ def changes(page: Opened) -> Response:
 
 @router.page("/districts/{district}/changes.csv", right=Right.EDIT)
 def changes_csv(page: Opened) -> Response:
-    return csv_download(f"{page.district_id}-changes.csv", as_csv(_diff(page), None))
+    return page.download(as_csv(_diff(page), None), f"{page.district_id}-changes.csv", "text/csv")
 
 
 def _diff(page: Page) -> Diff:
@@ -95,7 +94,7 @@ def left_out_csv(page: Opened) -> Response:
     reason = page.request.query_params.get("reason", "")
     with page.snapshot() as connection:
         rows = people_left_out(connection, page.district_id, reason, size=None)
-    return csv_download(f"{page.district_id}-left-out.csv", rows_as_csv(rows, _LEFT_OUT_COLUMNS))
+    return page.download(rows_as_csv(rows, _LEFT_OUT_COLUMNS), f"{page.district_id}-left-out.csv", "text/csv")
 
 
 @router.page("/districts/{district}/person", right=Right.EDIT)

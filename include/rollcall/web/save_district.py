@@ -9,7 +9,7 @@ from typing import Any
 
 from rollcall.district_edits.current_roster import current_roster
 from rollcall.district_edits.file import is_folder_writable
-from rollcall.district_edits.impact import compute_impact
+from rollcall.district_edits.impact import accounts_with
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.landing.zone import Landing, default_landing
@@ -67,7 +67,7 @@ def preview_accounts(page: Page, opened: OpenDraft, district: District) -> Accou
         return None
     try:
         with current_roster(page.engine, district) as roster:
-            mapped = compute_impact(roster, district, district).after
+            mapped = accounts_with(roster, district)
     except RollcallError:
         return None
     roles = Counter(mapped.accounts["role"].to_pylist())

@@ -15,6 +15,7 @@ from rollcall.district_edits.general import changed_values
 from rollcall.district_edits.impact import Impact
 from rollcall.errors import ActionRequired
 from rollcall.settings import dag_file
+from rollcall.status.status import follow_schedule
 from rollcall.warehouse import decisions
 from rollcall.web.access import Right
 from rollcall.web.page import Page
@@ -36,7 +37,7 @@ _CONTROLS = ("digest", "confirm", "download", "action")
 class Change:
     """A change that a person proposes.
 
-    :param impact: what it does to people; None if it affects none, or if no roster is there to tell.
+    :param impact: what it does to people; None if it affects none, if no roster is there to tell, or if nobody looks.
     :param usernames: more about a change of username fields.
     """
 
@@ -69,30 +70,35 @@ def digest_of(file: DistrictFile) -> str:
     return hashlib.sha256(file.text.encode()).hexdigest()[:16]
 
 
-def review_or_save(page: Page, section: str, action: str, build: Callable[[DistrictFile], Change]) -> Response:
+#: Makes the change on a file. The second value: whether it is shown, with its impact. Mapping a large district twice
+#: takes seconds, so a download or a confirmed change goes without.
+Build = Callable[[DistrictFile, bool], Change]
+
+
+def review_or_save(page: Page, section: str, action: str, build: Build) -> Response:
     """Show what a change does. Once confirmed, write it, unless the file has changed since it was shown.
 
     The change is applied to the file as it is now, so another person's change of other settings is kept.
 
     :param action: for the record, such as `sites_saved`.
-    :param build: from the current file to the change.
     :raises ActionRequired: what makes the change invalid.
     """
     file = DistrictFile.of(page.district_id)
-    change = build(file)
     path = section_path(page, section)
+    is_confirmed = page.text("confirm") == digest_of(file) and is_folder_writable(file.path.parent)
+    change = build(file, not is_confirmed and not page.text("download"))
     if page.text("download"):
         return page.download(change.edit.text, file.path.name, "text/yaml")
     if change.edit.changes_nothing:
         return page.redirect(path, notice="nothing_changed")
-    if page.text("confirm") == digest_of(file) and is_folder_writable(file.path.parent):
+    if is_confirmed:
         try:
             _save(page, change.edit, action)
         except ActionRequired as error:
             if error.code != "district_file_changed":
                 raise
             file = DistrictFile.of(page.district_id)
-            change = build(file)
+            change = build(file, True)
         else:
             return page.redirect(path, notice="settings_saved")
     digest = digest_of(file)
@@ -135,6 +141,8 @@ def _save(page: Page, edit: Edit, action: str) -> None:
         decisions.lock(connection, page.district_id)
         edit.require_unchanged()
         page.decide(connection, action, before=before, after=after)
+        if edit.district.schedule != edit.file.district.schedule:
+            follow_schedule(connection, edit.district)
         edit.write()
     page.access.parse_dag_file(dag_file(page.district_id))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -75,7 +76,7 @@ def save_general(page: Opened) -> Response:
     elif nightly == "at" and at:
         values["schedule.nightly"] = f"{int(at[2])} {int(at[1])} * * *"
     try:
-        return review_or_save(page, "general", "settings_saved", lambda file: Change(with_values(file, values)))
+        return review_or_save(page, "general", "settings_saved", lambda file, _: Change(with_values(file, values)))
     except ActionRequired as error:
         return _general(page, error)
 
@@ -89,8 +90,10 @@ def _roster(page: Page, file: DistrictFile | None = None) -> Iterator[CurrentRos
         yield roster
 
 
-def _impact(page: Page, edit: Edit) -> Impact | None:
-    """None if no roster is there to compare with."""
+def _impact(page: Page, edit: Edit, *, is_shown: bool) -> Impact | None:
+    """None if nobody looks, or if no roster is there to compare with."""
+    if not is_shown or edit.changes_nothing:
+        return None
     try:
         with _roster(page, edit.file) as roster:
             return compute_impact(roster, edit.file.district, edit.district)
@@ -143,7 +146,7 @@ class _Near(msgspec.Struct, frozen=True):
 @router.action("/districts/{district}/settings/sites", right=Right.EDIT)
 def save_sites(page: Opened) -> Response:
     if page.text("mapping") == "own":
-        return review_or_save(page, "sites", "sites_saved", lambda file: _own_sites(page, file))
+        return review_or_save(page, "sites", "sites_saved", partial(_own_sites, page))
     if page.text("action") == "suggested":
         page.form = _with_suggestions(page)
     decided = {
@@ -152,16 +155,18 @@ def save_sites(page: Opened) -> Response:
         if name.startswith("site:") and isinstance(value, str)
     }
 
-    def build(file: DistrictFile) -> Change:
+    def build(file: DistrictFile, is_shown: bool) -> Change:
         with _roster(page, file) as roster:
             found = sites.schools_of(roster)
-        added = parse_sites(page.text("new_sites").splitlines())
-        if taken := [key for key in added if key in found.targets]:
-            raise ActionRequired("site_twice", f"There is a site {taken[0]} already.", remedy="Choose another ID.")
-        valid = {*found.targets, *added, EXCLUDE, UNDECIDED}
-        wanted = {key: site for key, site in decided.items() if site in valid}
-        edit = sites.decide(file, found, wanted, added)
-        return Change(edit, _impact(page, edit))
+            added = parse_sites(page.text("new_sites").splitlines())
+            if taken := [key for key in added if key in found.targets]:
+                raise ActionRequired("site_twice", f"There is a site {taken[0]} already.", remedy="Choose another ID.")
+            valid = {*found.targets, *added, EXCLUDE, UNDECIDED}
+            wanted = {key: site for key, site in decided.items() if site in valid}
+            edit = sites.decide(file, found, wanted, added)
+            if not is_shown or edit.changes_nothing:
+                return Change(edit)
+            return Change(edit, compute_impact(roster, file.district, edit.district))
 
     shown = {key: "" if site == UNDECIDED else site for key, site in decided.items()}
     try:
@@ -179,9 +184,9 @@ def _with_suggestions(page: Page) -> Any:
     return FormData([(name, value or near.get(name, "")) for name, value in page.form.multi_items()])
 
 
-def _own_sites(page: Page, file: DistrictFile) -> Change:
+def _own_sites(page: Page, file: DistrictFile, is_shown: bool) -> Change:
     edit = sites.every_school_its_own(file)
-    return Change(edit, _impact(page, edit))
+    return Change(edit, _impact(page, edit, is_shown=is_shown))
 
 
 # Usernames
@@ -232,9 +237,9 @@ def _choice_of(sources: list[UsernameSource]) -> tuple[str, str]:
 
 @router.action("/districts/{district}/settings/usernames", right=Right.EDIT)
 def save_usernames(page: Opened) -> Response:
-    def build(file: DistrictFile) -> Change:
+    def build(file: DistrictFile, is_shown: bool) -> Change:
         edit, changed = _chosen_usernames(page, file)
-        if not changed:
+        if not changed or not is_shown:
             return Change(edit)
         with _roster(page, file) as roster:
             shown = fields.preview(roster, edit.district, changed)
@@ -317,10 +322,10 @@ def save_roles(page: Opened) -> Response:
         if name.startswith("role:") and value in _TARGETS
     }
 
-    def build(file: DistrictFile) -> Change:
+    def build(file: DistrictFile, is_shown: bool) -> Change:
         changed = {role: target for role, target in wanted.items() if file.district.role_target(role) != target}
         edit = with_values(file, {"roles": {**file.district.roles, **changed}} if changed else {})
-        return Change(edit, _impact(page, edit))
+        return Change(edit, _impact(page, edit, is_shown=is_shown))
 
     try:
         return review_or_save(page, "roles", "roles_saved", build)
