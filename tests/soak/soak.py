@@ -1,7 +1,7 @@
 """`make soak`: nights under faults, for `SOAK_SECONDS` (default 3600). After each fault the model must agree.
 
 Each step draws its fault from the seed and its number alone. `SOAK_SEED` repeats a seed, `SOAK_STEPS` ends after so
-many steps: a failure prints both.
+many steps: a failure prints both. `SOAK_FAULT` names the only fault.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from rollcall.errors import RollcallError
 from rollcall.warehouse.ops_models import runs, state
 from rollcall_local.processes import run
 from tests.soak import clock
+from tests.soak.airflow import VICTIMS, Airflow, can_run
 from tests.soak.disk import enter_private_mounts
 from tests.soak.links import Link
 from tests.soak.model import Disagreement
@@ -54,10 +55,12 @@ class Soak:
     """The steps and what they did.
 
     :param seed: with a step's number it decides everything drawn in that step.
+    :param faults: by name.
     """
 
     world: World
     seed: int
+    faults: dict[str, Callable[[Soak], str]]
     survived: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     #: Bytes of the last run without a fault, by link.
@@ -80,7 +83,7 @@ class Soak:
         if not self._usual:
             return self._calm("first night")
         name = self._fault(number)
-        said = FAULTS[name](self)
+        said = self.faults[name](self)
         self._settle()
         self.survived[name] += 1
         after = self._calm("next night") if dice.random() < 0.8 else "no calm night"
@@ -88,8 +91,8 @@ class Soak:
 
     def _fault(self, number: int) -> str:
         """Each once in any order, then each once again in another."""
-        round_, place = divmod(number, len(FAULTS))
-        order = list(FAULTS)
+        round_, place = divmod(number, len(self.faults))
+        order = list(self.faults)
         random.Random(f"{self.seed}:round {round_}").shuffle(order)  # noqa: S311
         return order[place]
 
@@ -184,6 +187,16 @@ class Soak:
             raise Finding(f"resume --clock ended with {repaired.code}\n{repaired.printed}")
         world.model.repair_clock()
         return f"{self._outcome(refused)}, then repaired"
+
+    def kill_airflow(self) -> str:
+        """The scheduler, with or without its workers, or a worker with its task, is killed during a night."""
+        world = self.world
+        link, after = self._somewhere()
+        victim, mode, seconds = self.dice.choice(VICTIMS), self.dice.choice(("auto", "full")), self.dice.random() * 3
+        said = Airflow(world).night(mode, lambda fault: link.arm(after, fault), victim, seconds)
+        if not said.startswith("success"):
+            raise Finding(f"A night of Airflow ended as {said}.")
+        return f"{self._place(link, after)}: {said}"
 
     # how they are made
 
@@ -341,19 +354,23 @@ FAULTS: dict[str, Callable[[Soak], str]] = {
     "clock back": Soak.set_the_clock_back,
     "clock ahead": Soak.set_the_clock_ahead,
 }
+AIRFLOW: dict[str, Callable[[Soak], str]] = {"Airflow killed": Soak.kill_airflow}
 
 
 def main() -> int:
     enter_private_mounts()
     seed = int(os.environ.get("SOAK_SEED") or secrets.randbelow(10**6))
     seconds = float(os.environ.get("SOAK_SECONDS") or 3600)
+    only = os.environ.get("SOAK_FAULT") or ""
     steps = int(os.environ.get("SOAK_STEPS") or 0)
     logging.getLogger("rollcall").setLevel(logging.ERROR)  # what the twin says
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         with World(Path(folder), seed, _BEGINS) as world:
-            soak, began = Soak(world, seed), time.monotonic()
+            faults = FAULTS | AIRFLOW if can_run(seconds) else FAULTS
+            faults = {name: fault for name, fault in faults.items() if only in ("", name)}
+            soak, began = Soak(world, seed, faults), time.monotonic()
             for number in itertools.count(1):
                 if time.monotonic() - began > seconds or (steps and number > steps):
                     break

@@ -34,6 +34,7 @@ district: maple
 name: Maple
 version: "1.2"
 usernames: email
+starts_on: 2099-01-01
 demographics: true
 schedule: {timezone: America/Chicago}
 guards:
