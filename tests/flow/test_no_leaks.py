@@ -96,6 +96,9 @@ def test_nights_leave_nothing_in_airflow(
     everything += (printed.out + printed.err).encode()
     assert len(everything) > 100_000
     assert found_in(everything, values) == []
+    landed = [path for path in Path(os.environ["ROLLCALL_LANDING"]).rglob("*")]
+    modes = {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in landed}
+    assert modes == {(True, "0o700"), (False, "0o600")}
     origin = urlsplit(sandbox.origin)
     own = {(socket.gethostname(), None), (socket.getfqdn(), None)}  # Airflow looks up this machine's name
     assert connections - own == {(origin.hostname, origin.port)}
@@ -105,7 +108,8 @@ WATCH = """
 import os, sys
 log = open(sys.argv.pop(1), "a")
 def hook(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "subprocess.Popen",
+                 "os.exec", "os.posix_spawn", "os.spawn", "os.system"):
         print(event, repr(arguments[1:] if event == "socket.connect" else arguments), file=log, flush=True)
 sys.addaudithook(hook)
 from rollcall.cli.main import main
@@ -117,7 +121,10 @@ main()
 def test_commands_talk_to_provider_and_warehouse_only(
     ready: sa.Engine, sandbox: Any, tmp_path: Path, command: list[str]
 ) -> None:
-    """In a process of its own, without the variables that turn telemetry off: Rollcall turns it off itself."""
+    """In a process of its own, without the variables that turn telemetry off: Rollcall turns it off itself.
+
+    It starts no other process, which would inherit its environment with the secrets.
+    """
     log = tmp_path / "connections"
     telemetry = ("GX_ANALYTICS_ENABLED", "SCARF_ANALYTICS", "DO_NOT_TRACK")
     environment = {name: value for name, value in os.environ.items() if name not in telemetry}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,6 @@ import psutil
 
 from rollcall_local.airflow import AirflowComponents
 from rollcall_local.airflow_env import PROJECT
-from tests.conftest import component_leaders
 from tests.soak.work import DISTRICT
 from tests.soak.world import Hanging, World
 
@@ -91,7 +91,8 @@ class Airflow:
         return False
 
     def _kill(self, victim: str) -> None:
-        leader = psutil.Process(component_leaders(self._components.home)["scheduler"])
+        ledger = json.loads((self._components.home / "processes.json").read_text())
+        leader = psutil.Process(next(entry["pid"] for entry in ledger if entry["name"] == "scheduler"))
         children = leader.children(recursive=True)
         if victim == "worker":
             # the supervisor of the task that runs, and the task
