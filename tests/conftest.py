@@ -95,6 +95,7 @@ _WITH_SERVERS = {
     "dags",
     "dbt",
     "flow",
+    "machines",
     "oneroster_provider",
     "providers",
     "rollcall_local",
