@@ -31,7 +31,8 @@ def test_the_base_image_is_one_version():
 
 def test_nothing_is_fetched_from_an_address_and_no_secret_is_built_in():
     instructions = {step["instruction"] for step in _steps()}
-    assert instructions <= {"FROM", "RUN", "ENV", "USER", "COMMENT"}
+    assert instructions <= {"FROM", "RUN", "ENV", "USER", "COMMENT", "ARG"}
+    assert [step["value"] for step in _steps() if step["instruction"] == "ARG"] == ['EXTRAS=""']
     text = " ".join(step["value"] for step in _steps() if step["instruction"] == "RUN")
     assert "://" not in text
     assert "--no-deps" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -11,6 +12,8 @@ import requests
 import s3fs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
+
+logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line for each request
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

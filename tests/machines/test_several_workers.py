@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def _content(table: sa.Table) -> list[sa.ColumnElement[Any]]:
-    """What a table says, without what each run or account draws anew: lineage, times, and ids of accounts."""
+    """What a table says, without what differs from run to run: lineage, times, and account IDs."""
     leave = {"run_id", "account_id", "reject_id", "id", "night"}
     return [c for c in table.c if not c.name.startswith("_") and c.name not in leave and not c.name.endswith("_at")]
 

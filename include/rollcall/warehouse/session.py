@@ -97,9 +97,9 @@ SETTINGS = {
 #: Settings of newer versions: the first version that has each, and its value.
 _VERSION_SETTINGS = {"idle_session_timeout": (140_000, "0"), "transaction_timeout": (170_000, _TIMEOUT)}
 
-#: How soon the server ends the session of a machine that is gone, with its transaction and its locks: a lost network or
-#: power sends no word of it. Linux's own settings take two hours, during which a retry on another machine would wait for
-#: the publish lock. A unix socket has no keepalives and ignores them.
+#: How soon the server ends the session of a machine that lost network or power, with its transaction and its locks. By
+#: Linux's defaults, a retry on another machine would wait over two hours for the publish lock. A unix socket has no
+#: keepalives and ignores them.
 _KEEPALIVES = {"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
 #: The same for a client that ended while its statement waits or computes. Since PostgreSQL 14, reliably on Linux.
 _CHECK_CLIENT = "'client_connection_check_interval', CASE WHEN version() ~ 'linux' THEN '10s' ELSE '0' END"
