@@ -28,7 +28,7 @@ STUDENTS = 94_300
 FLEET_DISTRICTS = 300
 
 #: The table's rows in order: functions of `bench.measured`.
-CONTENDERS = ("rollcall", "airflow", "dlt", "script", "floor")
+CONTENDERS = ("rollcall", "airflow", "dlt-scd2", "dlt", "script", "floor")
 #: Other measurements, printed below the table.
 EXTRAS = ("sync-now", "parsing")
 #: Measured only on request.
@@ -68,8 +68,9 @@ def bench(students: int, only: tuple[str, ...], districts: int, file: str | None
               changed, and a delta night on which 0.5% changed
     airflow   the same three nights through a scheduler, from trigger to success;
               shown without a target
-    dlt       dlt's rest_api source at its documented best settings, with CSV and
-              with Parquet files: fetch and load only
+    dlt-scd2  dlt's rest_api source at its documented best settings: the same nights,
+              merged by primary key, and with a type 2 history (scd2)
+    dlt       the same, with CSV and with Parquet files: fetch and load only
     script    requests, json_normalize, to_sql
     floor     fetch the same pages and discard them, then COPY the same rows
     sync-now  1,500 students through a scheduler in peak hours, one request at a
@@ -95,7 +96,7 @@ def run(students: int, selected: Sequence[str], file: str | None, *, districts: 
     """Measure these parts and print the results. Returns 1 if a target is missed."""
     # Imported here because the schemas' names come from the environment.
     from bench import fleet, growth, measured, parsing, sync_now
-    from bench.bars import bars, show, summary
+    from bench.bars import bars, show
 
     console = Console(highlight=False, soft_wrap=True, width=120)  # same width on a pipe
     progress = Console(stderr=True, highlight=False)
@@ -104,7 +105,7 @@ def run(students: int, selected: Sequence[str], file: str | None, *, districts: 
     def say(what: str) -> None:
         progress.print(f"{time.monotonic() - began:5.0f} s  {what}", markup=False)
 
-    if {"dlt", GROWTH} & set(selected):
+    if {"dlt", "dlt-scd2", GROWTH} & set(selected):
         say("the environment of dlt and matplotlib")
         measured.side_python()
     load = os.getloadavg()[0]
@@ -135,8 +136,6 @@ def run(students: int, selected: Sequence[str], file: str | None, *, districts: 
     console.print(f"load before: {load:.1f} on {os.cpu_count()} cores; page size {measured.PAGE_SIZE:,}")
     for bar in targets:
         console.print(f"{'met     ' if bar.met else 'MISSED  '} {bar.words}")
-    if line := summary(measurements):
-        console.print(line)
     if file:
         target = PROJECT / "bench" / "results" / file
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +159,7 @@ def _measure(students: int, selected: Sequence[str], say: Callable[[str], None])
             records = served.make_pages(measured.PAGE_SIZE)
             with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
                 setup = measured.BenchSetup(postgres, served, students, records, Path(folder), say)
-                measurements.extend(getattr(measured, name)(setup))
+                measurements.extend(getattr(measured, name.replace("-", "_"))(setup))
     return measurements
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ PAGE_SIZE = 10_000
 
 #: dlt's fast formats for PostgreSQL. The better one counts.
 DLT_FORMATS = ("csv", "parquet")
+
+#: Its ways to keep what is no longer sent: the newest version of each record, or all of them.
+DLT_STRATEGIES = ("delete-insert", "scd2")
 
 #: dlt requires a password; this PostgreSQL ignores it.
 _ANY = "any"
@@ -164,6 +168,27 @@ def dlt(setup: BenchSetup) -> Iterator[Measurement]:
         url = sa.make_url(setup.database("dlt")).set(drivername="postgresql", host="localhost", password=_ANY)
         config = setup.contender_config(url.render_as_string(hide_password=False)) | {"file_format": file_format}
         yield _contender(setup, name, [str(side_python()), program], config)
+        setup.drop("dlt")
+
+
+def dlt_scd2(setup: BenchSetup) -> Iterator[Measurement]:
+    """The three nights, as far as dlt can do them: merged by primary key, and with a type 2 history."""
+    program = str(PROJECT / "bench" / "dlt_rest_api.py")
+    for strategy in DLT_STRATEGIES:
+        url = sa.make_url(setup.database("dlt")).set(drivername="postgresql", host="localhost", password=_ANY)
+        config = setup.contender_config(url.render_as_string(hide_password=False))
+        config |= {"file_format": DLT_FORMATS[0], "strategy": strategy, "state": str(setup.folder / strategy)}
+        began = ""
+        for night, changes, mode in NIGHTS:
+            if changes:
+                setup.provider.pass_night()
+            since = {"since": began} if mode == "delta" else {}
+            began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            name = f"dlt {strategy}, {night}"
+            setup.say(name)
+            result = run_contender(name, [str(side_python()), program], config | since, setup.folder)
+            yield _measurement(result, **{part: result[part] for part in ("rows", "requests", "received")})
+            setup.pass_day("dlt")
         setup.drop("dlt")
 
 
