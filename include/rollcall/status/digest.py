@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from rollcall.display.dates import format_date
+from rollcall.display.printable import printable
 from rollcall.explain.formatting import pluralize
 from rollcall.landing.zone import Landing, default_landing
 from rollcall.onboarding.draft_end import delete_expired
@@ -42,8 +43,8 @@ def digest(districts: Sequence[DistrictStatus]) -> str:
     for status in districts:
         if status.action_required:
             since = f", since {status.since_label}" if status.since else ""
-            lines += ["", f"{status.name} ({status.district}): {status.state}{since}", f"  {status.message}"]
-            lines += [f"  {status.roster}."]
+            lines += ["", f"{printable(status.name)} ({status.district}): {status.state}{since}"]
+            lines += [f"  {printable(status.message)}", f"  {status.roster}."]
             lines += [f"  Next: {status.command}"] if status.command else []
     if not any(status.action_required for status in districts):
         lines += ["", "No action needed."]
@@ -52,7 +53,10 @@ def digest(districts: Sequence[DistrictStatus]) -> str:
 
 def alert(status: DistrictStatus) -> str:
     """An urgent message about one district: its published roster is too old, or tonight's is late."""
-    lines = [f"{status.roster}. {status.name} ({status.district}): {status.state}.", status.message]
+    lines = [
+        f"{status.roster}. {printable(status.name)} ({status.district}): {status.state}.",
+        printable(status.message),
+    ]
     return "\n".join([*lines, f"Next: {status.command}"] if status.command else lines)
 
 
@@ -123,7 +127,7 @@ def urgent_alert(
     with _warehouse(warehouse) as engine, engine.connect() as connection:
         (status,) = statuses(connection, [settings], now=now)
     if status.state == "late" or (status.state == "failed" and _is_urgent(status, settings, now)):
-        return f"Rollcall: {status.name}: {status.state}", alert(status)
+        return f"Rollcall: {printable(status.name)}: {status.state}", alert(status)
     return None
 
 
