@@ -160,3 +160,83 @@ def test_a_district_is_added_without_javascript(elm, address, browser, text, dis
     expect(page.get_by_role("heading", name="Birch School District is added")).to_be_visible()
     assert load_district(districts_folder / "birch.yaml").version == "1.2"
     context.close()
+
+
+def test_a_wrong_secret_fails_its_step_with_a_remedy_and_an_email(elm, address, browser, text):
+    context = signed_in(browser, address, token_of("admin"), permissions=["clipboard-read", "clipboard-write"])
+    page, errors = open_page(context)
+    page.goto(f"{address}/rosters/add")
+    wrong = "wrong-secret-of-nobody"
+    page.get_by_label("What the district sent").fill(text.replace(BIRCH.client_secret, wrong))
+    page.get_by_role("button", name="Continue").first.click()
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.get_by_text("The connection does not work yet.")).to_be_visible(timeout=60_000)
+    expect(page.locator("li.fail b")).to_have_text(["Sign-in"])
+    expect(page.locator("li.fail .remedy")).to_be_visible()
+    expect(page.get_by_role("link", name="Continue", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Copy").click()
+    email = page.evaluate("navigator.clipboard.readText()")
+    assert "Sign-in" in email
+    assert wrong not in email + page.content()
+    page.get_by_role("link", name="Change credentials").click()
+    page.get_by_label("Client Secret").fill(BIRCH.client_secret)
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.get_by_role("link", name="Continue", exact=True)).to_be_visible(timeout=60_000)
+    assert errors == []
+    context.close()
+
+
+def test_two_people_save_at_once_and_the_second_sees_both_changes(elm, address, browser):
+    first, second = (signed_in(browser, address, token_of(role)) for role in ("admin", "op"))
+    (one, errors), (other, _) = open_page(first), open_page(second)
+    one.goto(f"{address}/rosters/districts/elm/settings/sites")
+    one.get_by_label("Elm School").select_option("S")
+    one.get_by_role("button", name="Review changes").click()
+    other.goto(f"{address}/rosters/districts/elm/settings")
+    other.get_by_label("Full pull every").select_option("friday")
+    other.get_by_role("button", name="Review changes").click()
+    for page in (one, other):
+        page.get_by_role("button", name="Save").wait_for()
+    other.get_by_role("button", name="Save").click()
+    expect(other.get_by_role("status")).to_contain_text("Saved")
+    one.get_by_role("button", name="Save").click()
+    expect(one.get_by_role("alert")).to_contain_text("olive")
+    assert load_district(elm).sites.map == {"school": "N"}
+    one.get_by_role("button", name="Save").click()
+    expect(one.get_by_role("status")).to_contain_text("Saved")
+    district = load_district(elm)
+    assert (district.schedule.full_on, district.sites.map) == ("friday", {"school": "S"})
+    assert [error for error in errors if "409" not in error] == []
+    first.close()
+    second.close()
+
+
+def test_a_read_only_folder_is_known_from_the_start_and_gives_file_and_diff(elm, address, browser, text, monkeypatch):
+    monkeypatch.setenv("ROLLCALL_DISTRICTS_READ_ONLY", "true")
+    context = signed_in(browser, address, token_of("admin"))
+    context.set_default_timeout(60_000)
+    page, errors = open_page(context)
+    page.goto(f"{address}/rosters/districts/elm/settings/sites")
+    expect(page.get_by_text("read-only here")).to_be_visible()
+    page.get_by_label("Elm School").select_option("S")
+    page.get_by_role("button", name="Review changes").click()
+    expect(page.locator(".add").get_by_text("school: S")).to_be_visible()
+    expect(page.get_by_role("button", name="Save")).to_have_count(0)
+
+    page.goto(f"{address}/rosters/add")
+    expect(page.get_by_text("read-only here")).to_be_visible()
+    page.get_by_label("What the district sent").fill(text)
+    page.get_by_role("button", name="Continue").first.click()
+    page.get_by_role("button", name="Test connection").click()
+    page.get_by_role("link", name="Continue", exact=True).click()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("Every school is its own site").check()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name=re.compile("Store the connection")).click()
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="Download").click()
+    assert begun.value.suggested_filename == "birch.yaml"
+    assert not (elm.parent / "birch.yaml").exists()
+    assert load_district(begun.value.path().rename(elm.parent / "birch.yaml")).name == "Birch School District"
+    assert errors == []
+    context.close()

@@ -10,10 +10,12 @@ import msgspec
 from starlette.responses import Response
 
 from rollcall.district_edits.fields import ROLES
+from rollcall.district_edits.file import is_folder_writable
 from rollcall.errors import ActionRequired
 from rollcall.explain.formatting import pluralize
 from rollcall.onboarding.draft import Choices, FoundSchool, described, parse_sites, suggested_sites
 from rollcall.onboarding.recognition import ParsedCredentials
+from rollcall.settings import districts_folder
 from rollcall.settings.sections import EXCLUDE, UNDECIDED
 from rollcall.web.access import Right
 from rollcall.web.drafts import OpenDraft, create_draft, entered, open_draft, save_draft, save_untested, start_test
@@ -37,7 +39,15 @@ def _render(
     page: Page, template: str, step: str, opened: OpenDraft | None, status: int = 200, **values: Any
 ) -> Response:
     base = f"/add/{opened.draft_id}" if opened else "/add"
-    standard = {"step": step, "steps": STEPS, "opened": opened, "base": base, "problem": None}
+    is_writable = is_folder_writable(districts_folder())
+    standard = {
+        "step": step,
+        "steps": STEPS,
+        "opened": opened,
+        "base": base,
+        "problem": None,
+        "is_writable": is_writable,
+    }
     return page.render(template, status, **{**standard, **values})
 
 

@@ -41,10 +41,8 @@ class Saved:
 
 def review_facts(page: Page, district: District) -> dict[str, Any]:
     """What the review says about the place of the file and of the connection."""
-    folder = districts_folder()
     return {
-        "path": folder / f"{district.district}.yaml",
-        "is_writable": is_folder_writable(folder),
+        "path": districts_folder() / f"{district.district}.yaml",
         "existing": existing_connection(page, district.connection_id),
     }
 
