@@ -8,6 +8,13 @@ import sqlite3
 import time
 from datetime import date
 
+import pytest
+import sqlalchemy as sa
+
+from rollcall.holds import queries
+from rollcall.orchestration import required_actions
+from tests.conftest import ROOT
+
 
 def audit_log() -> list[tuple[str, str, str]]:
     """Event, user, and DAG of the newest entries. Airflow's API shows those of DAGs it has parsed only."""
@@ -198,3 +205,48 @@ def test_what_is_rolled_back_is_not_in_airflows_log(browse, nights, held):
         f"/rosters/districts/elm/holds/{held}/approve", data={"reason": "x", "except": ["p77"]}
     )
     assert (answer.status_code, audit_log()) == (422, [])
+
+
+@pytest.fixture
+def waiting(browse, held, nights):
+    """The ID of a hold whose task waits under Required Actions, and a function that reads the task's state and answer.
+
+    The run is one of the real DAG. No scheduler runs, so the state is set here.
+    """
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    sync_bag_to_db(DagBag(str(ROOT / "dags" / "roster_holds.py"), bundle_name="dags-folder"), "dags-folder", None)
+    with nights.engine.connect() as connection:
+        run_id = required_actions.run_of(queries.find_hold(connection, held))
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": {"hold": held}}
+    assert browse("admin").post("/api/v2/dags/roster_holds/dagRuns", json=body).status_code == 200
+    its_own = (TaskInstance.run_id == run_id) & (TaskInstance.task_id == "decision")
+    with create_session() as session:
+        task = session.scalars(sa.select(TaskInstance).where(its_own)).one()
+        task.state, task.next_method, task.next_kwargs = "awaiting_input", "execute_complete", {}
+        session.add(HITLDetail(ti_id=task.id, options=["Approve", "Reject"], subject="", body="", params={}))
+
+    def answered():
+        with create_session() as session:
+            task = session.scalars(sa.select(TaskInstance).where(its_own)).one()
+            asked = session.scalars(sa.select(HITLDetail).where(HITLDetail.ti_id == task.id)).one()
+            return task.state, asked.chosen_options, (asked.responded_by or {}).get("name")
+
+    return held, answered
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_a_decision_on_the_page_ends_the_task_that_waits_for_it(browse, waiting, decision):
+    held, answered = waiting
+    path = f"/rosters/districts/elm/holds/{held}/{decision}"
+    assert browse("user").post(path, data={"reason": "They graduated"}).status_code == 303
+    assert answered() == ("scheduled", [decision.capitalize()], "ursula")
+
+
+def test_a_decision_that_is_refused_leaves_the_task_waiting(browse, waiting):
+    held, answered = waiting
+    assert browse("user").post(f"/rosters/districts/elm/holds/{held}/approve", data={"reason": ""}).status_code == 422
+    assert answered()[:2] == ("awaiting_input", None)

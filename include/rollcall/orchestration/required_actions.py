@@ -20,6 +20,9 @@ from rollcall.warehouse.session import ConnectionFields, connect, url_of
 
 log = logging.getLogger(__name__)
 
+#: The task that waits, as a path of Airflow's REST API. `{}` is the run's ID.
+WAITING_TASK = "/dags/roster_holds/dagRuns/{}/taskInstances/decision/-1/hitlDetails"
+
 #: The options of a required action, worded like Airflow's own approvals.
 APPROVE, REJECT = "Approve", "Reject"
 
@@ -27,17 +30,16 @@ APPROVE, REJECT = "Approve", "Reject"
 HoldQuestion = dict[str, str]
 
 
+def run_of(held: HoldDetails) -> str:
+    """The ID of the run of `roster_holds` that asks about a hold as it is."""
+    return f"{held.hold_id}__{held.question_at:%Y%m%dT%H%M%S}"
+
+
 def open_questions(district: str, warehouse: ConnectionFields) -> dict[str, HoldQuestion]:
     """The questions about a district: per run ID of `roster_holds`, the run's parameters."""
     with _connected(warehouse, district) as connection:
         waiting = [held for held in queries.active_holds(connection, district) if held.status == "open"]
-    return {
-        f"{held.hold_id}__{held.question_at:%Y%m%dT%H%M%S}": {
-            "hold": held.hold_id,
-            "asked_at": held.question_at.isoformat(),
-        }
-        for held in waiting
-    }
+    return {run_of(held): {"hold": held.hold_id, "asked_at": held.question_at.isoformat()} for held in waiting}
 
 
 def warn_not_started(run_id: str, refusal: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import sqlalchemy as sa
 from starlette.responses import Response
 
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.holds import decisions, queries, render
 from rollcall.holds.queries import HoldDetails
+from rollcall.orchestration import required_actions
 from rollcall.web.access import Right
 from rollcall.web.page import Opened, Page, PageRouter
 from rollcall.web.sync import start_run
@@ -76,6 +79,7 @@ def approve(page: Opened) -> Response:
             _record(page, connection, "hold_approved", before, done)
     except RollcallError as problem:
         return _details(page, problem)
+    _end_waiting_task(page, before, done, required_actions.APPROVE)
     return page.redirect(f"/districts/{page.district_id}/holds", notice=_publish(page, before, done))
 
 
@@ -104,7 +108,21 @@ def reject(page: Opened) -> Response:
             _record(page, connection, "hold_rejected", before, done)
     except RollcallError as problem:
         return _details(page, problem)
+    _end_waiting_task(page, before, done, required_actions.REJECT)
     return page.redirect(f"/districts/{page.district_id}/holds", notice="rejected")
+
+
+def _end_waiting_task(page: Page, before: HoldDetails, done: decisions.Decision, option: str) -> None:
+    """Answer the task that asks for this decision under Required Actions. It records nothing: the hold is decided.
+
+    A hold that stays open is still asked about. If Airflow does not take the answer, such as from a user without the
+    right to that DAG, the task ends at its next recheck.
+    """
+    if done.held.status == "open":
+        return
+    path = required_actions.WAITING_TASK.format(quote(required_actions.run_of(before), safe=""))
+    if page.airflow("GET", path).ok:  # else Airflow's audit log would have an answer to nothing
+        page.airflow("PATCH", path, {"chosen_options": [option], "params_input": {"reason": page.text("reason")}})
 
 
 def _reason(page: Page) -> str:
