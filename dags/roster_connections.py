@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, Connection, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task
 
+from rollcall.settings import service_dag_name
+
 DOCS = """
 Every afternoon, before the nights start, this DAG checks each district's connection **step by step**, like
 `rollcall check`. The log shows what is wrong and what to do.
@@ -60,7 +62,7 @@ def check_connections(params):
 
 with DAG(
     dag_id="roster_connections",
-    dag_display_name="Connections",
+    dag_display_name=service_dag_name("Connections"),
     description="Checks every district's connection before the nights start",
     doc_md=DOCS,
     schedule="30 20 * * *",

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, Connection, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task
 
+from rollcall.settings import service_dag_name
+
 DOCS = """
 When the guard holds a change, it waits here for **Approve** or **Reject**, under *Required Actions*. Only that change
 waits. The district's nights go on, and the held rows stay published as they are until you decide.
@@ -125,7 +127,7 @@ def publish():
 
 with DAG(
     dag_id="roster_holds",
-    dag_display_name="Holds",
+    dag_display_name=service_dag_name("Holds"),
     description="Held changes that wait for approval or rejection",
     doc_md=DOCS,
     schedule=None,

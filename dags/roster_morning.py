@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, Connection, CronTriggerTimetable, task
 
-from rollcall.settings import morning_schedule
+from rollcall.settings import morning_schedule, service_dag_name
 
 DOCS = """
 Every morning, this DAG sends a digest of all districts: the same content as `rollcall status`.
@@ -69,7 +69,7 @@ def apply_retention():
 
 with DAG(
     dag_id="roster_morning",
-    dag_display_name="Morning",
+    dag_display_name=service_dag_name("Morning"),
     description="One message per morning: the districts that need action",
     doc_md=DOCS,
     schedule=CronTriggerTimetable(CRON, timezone=ZONE),

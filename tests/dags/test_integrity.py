@@ -44,6 +44,14 @@ def test_governance(parse, dag_id):
     assert dag.description.startswith(f"{dag_id.removeprefix('roster_')}: ")
 
 
+def test_districts_come_first_in_airflows_list(parse):
+    """Airflow sorts by display name, SQLite and PostgreSQL's locale C in byte order."""
+    shown = {dag_id: dag.dag_display_name for dag_id, dag in parse().dags.items()}
+    districts = [name for dag_id, name in shown.items() if dag_id in ("roster_maple", "roster_cedar")]
+    services = [shown[f"roster_{name}"] for name in ("connections", "holds", "morning")]
+    assert sorted([*services, *districts, "Zion", "École", "Ørsted"])[-3:] == services
+
+
 def test_publish_and_report_link_to_the_page(parse):
     from airflow.sdk.types import TaskInstanceKey
 

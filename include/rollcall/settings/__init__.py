@@ -5,7 +5,7 @@ Light on purpose: DAG files import this package at every parse.
 
 from rollcall.model.tables import COLLECTIONS
 from rollcall.settings.base import Settings
-from rollcall.settings.deployment import dag_file, require_shared_landing, shard_count
+from rollcall.settings.deployment import dag_file, require_shared_landing, service_dag_name, shard_count
 from rollcall.settings.district import District, rules_digest
 from rollcall.settings.files import (
     DistrictFileError,
@@ -68,5 +68,6 @@ __all__ = [
     "night_of",
     "require_shared_landing",
     "rules_digest",
+    "service_dag_name",
     "shard_count",
 ]

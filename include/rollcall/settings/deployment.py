@@ -42,6 +42,15 @@ def dag_file(district_id: str) -> str:
     return f"shards/roster_districts_{shard:02}.py" if shard else "roster_districts.py"
 
 
+def service_dag_name(name: str) -> str:
+    """The display name of a DAG that is no district's, below all districts in Airflow's list.
+
+    Airflow 3.3 sorts by display name, in the database's order. The letter U+01C0 looks like a bar and comes after the
+    letters of names, both in byte order and in the order of a language, where punctuation would come first.
+    """
+    return f"\u01c0 {name}"
+
+
 #: Airflow's executors that run every task on the scheduler's machine.
 _ONE_MACHINE = {"LocalExecutor", "SequentialExecutor", "DebugExecutor"}
 
