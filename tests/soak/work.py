@@ -18,6 +18,7 @@ import time_machine
 
 from rollcall.cli import main
 from rollcall.cli import sync as _preloaded  # noqa: F401 - the fork server imports what takes seconds
+from rollcall.errors import RollcallError
 from rollcall.oneroster.client import OneRosterClient
 from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.orchestration import tasks
@@ -55,19 +56,27 @@ def stage(setting: Setting, name: str, run_id: str, mode: str, pull: dict[str, A
     """One task of a night; writes what it returns."""
     _enter(setting)
     logging.basicConfig(level=logging.INFO)
+    try:
+        returned = _run(name, run_id, mode, pull)
+    except RollcallError as error:  # in Airflow, a callback says it
+        print(f"Error ({error.code}): {error}")
+        sys.exit(1)
+    result.write_text(json.dumps(returned))
+
+
+def _run(name: str, run_id: str, mode: str, pull: dict[str, Any] | None) -> dict[str, Any]:
     fields = json.loads(os.environ["AIRFLOW_CONN_WAREHOUSE"])
     warehouse = SimpleNamespace(**{"password": None, **fields})
     if name == "extract":
         params = {"mode": mode, "collections": []}
-        returned = tasks.extract(DISTRICT, run_id, "manual", warehouse, _Hook, params)
-    elif name == "report":
+        return tasks.extract(DISTRICT, run_id, "manual", warehouse, _Hook, params)
+    if name == "report":
         tasks.report(DISTRICT, run_id, warehouse)
-        returned = {}
-    elif name == "publish":
-        returned = tasks.publish(DISTRICT, pull or {}, run_id, warehouse, dry_run=False)
-    else:
-        returned = getattr(tasks, name)(DISTRICT, pull, run_id, warehouse)
-    result.write_text(json.dumps(returned))
+        return {}
+    if name == "publish":
+        return tasks.publish(DISTRICT, pull or {}, run_id, warehouse, dry_run=False)
+    returned: dict[str, Any] = getattr(tasks, name)(DISTRICT, pull, run_id, warehouse)
+    return returned
 
 
 def _enter(setting: Setting) -> None:
