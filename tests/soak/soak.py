@@ -42,8 +42,8 @@ _BEGINS = datetime(2026, 10, 20, tzinfo=UTC)
 #: After so many nights, the clock moves to the next night that has 23 or 25 hours.
 _NIGHTS_PER_CHANGE = 5
 _STAGES = ("extract", "validate", "map_roster", "publish", "report")
-#: Errors whose message is a line of code: what is expected to fail has words.
-_UNEXPLAINED = re.compile(r"Traceback|\(\w+_failed\)|Unexpected|report this line")
+#: What no output may have: errors that are a line of code, people, and secrets.
+_UNEXPLAINED = re.compile(r"Traceback|\(\w+_failed\)|Unexpected|report this line|@maple\.example|not-a-secret")
 
 
 class Finding(AssertionError):
@@ -304,6 +304,7 @@ class Soak:
         for link in (world.http, world.warehouse):
             link.count_again()
         ended = world.end(world.command("sync", "maple", *self._mode()))
+        _require_words(ended)
         if ended.code != 0:
             raise Finding(f"The {what} ended with {ended.code}.\n{ended.printed}")
         self._usual = {"http": world.http.passed, "warehouse": world.warehouse.passed}
@@ -314,9 +315,7 @@ class Soak:
         return f"{what}: generation {len(world.model.generations)}"
 
     def _outcome(self, ended: Ended) -> str:
-        """:raises Finding: for output that no person should see."""
-        if found := _UNEXPLAINED.search(ended.printed):
-            raise Finding(f"A fault ended as {found.group()!r}, not in words.\n{ended.printed}")
+        _require_words(ended)
         code = re.search(r"Error \((\w+)\)|^(\w+): ", ended.printed)
         outcome = f"exit {ended.code}" + (f" {code[1]}" if code and code[1] else "")
         self.ended[outcome] += 1
@@ -339,6 +338,12 @@ class Soak:
             self._at = next(self._changes) - timedelta(days=1)
         self._days += 1
         self._at += timedelta(days=1)
+
+
+def _require_words(ended: Ended) -> None:
+    """:raises Finding: for output that no person should see."""
+    if found := _UNEXPLAINED.search(ended.printed):
+        raise Finding(f"A run printed {found.group()!r}.\n{ended.printed}")
 
 
 FAULTS: dict[str, Callable[[Soak], str]] = {
