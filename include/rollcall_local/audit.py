@@ -6,6 +6,7 @@ vulnerabilities need tools, which get an environment of their own. The search as
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -47,8 +48,35 @@ def main() -> int:
     failed = subprocess.run(sbom, check=False).returncode
     print(f"SBOM: {_SBOM.relative_to(PROJECT)}")
     search = [str(programs / "pip-audit"), "--disable-pip", "--require-hashes", "--requirement", str(_LOCK)]
-    failed |= subprocess.run(search, check=False).returncode
-    return int(bool(failed or refused))
+    search += ["--format", "json", "--progress-spinner", "off"]
+    done = subprocess.run(search, check=False, stdout=subprocess.PIPE, text=True)
+    lines, is_clean = vulnerabilities(done.stdout)
+    print("\n".join(lines))
+    return int(bool(failed or refused or not is_clean))
+
+
+def vulnerabilities(found: str) -> tuple[list[str], bool]:
+    """What pip-audit found, and whether it looked at every package and found nothing.
+
+    Where the database does not answer, pip-audit ends as if nothing had been found.
+
+    :param found: its JSON; anything else is a search that failed.
+    """
+    try:
+        packages = json.loads(found)["dependencies"]
+    except (ValueError, KeyError, TypeError):
+        return ["vulnerabilities: the search failed; see above"], False
+    lines = [
+        f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in "
+        f"{', '.join(vulnerability['fix_versions']) or 'no version'}"
+        for package in packages
+        for vulnerability in package.get("vulns", ())
+    ]
+    skipped = sum("skip_reason" in package for package in packages)
+    lines.append(f"vulnerabilities: {len(packages) - skipped} of {len(packages)} packages checked, {len(lines)} found")
+    if skipped:
+        lines.append("The database does not know the others, or cannot be reached from here. Run it again elsewhere.")
+    return lines, bool(packages) and not skipped and len(lines) == 1
 
 
 def refused_licenses() -> dict[str, str]:

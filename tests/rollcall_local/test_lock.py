@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,22 @@ def test_every_license_is_allowed() -> None:
 )
 def test_boost_is_allowed_and_business_source_is_not(text: str, allowed: bool) -> None:
     assert audit.is_allowed(text) is allowed
+
+
+@pytest.mark.parametrize(
+    ("packages", "last", "is_clean"),
+    [
+        ([{"name": "a", "version": "1", "vulns": []}], "1 of 1 packages checked, 0 found", True),
+        ([{"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": []}]}], "1 found", False),
+        ([{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "no"}], "1 of 2 packages", False),
+    ],
+)
+def test_a_search_that_looked_at_nothing_is_not_a_clean_one(packages: list[Any], last: str, is_clean: bool) -> None:
+    """pip-audit ends with 0 and "No known vulnerabilities found" where its database does not answer."""
+    lines, found = audit.vulnerabilities(json.dumps({"dependencies": packages, "fixes": []}))
+    assert found is is_clean
+    assert last in "\n".join(lines)
+    assert audit.vulnerabilities("")[1] is False
 
 
 _MAKE_WHEEL = """
