@@ -51,6 +51,11 @@ def test_changes_of_the_last_pull_and_between_two_dates(browse, nights, roster):
     assert first
     between = "from=2026-11-02&to=2026-11-03"
     assert "Cleo Planted-Okonkwo" in client.get(f"/rosters/districts/elm/changes?{between}").text
+    at_school = client.get(f"/rosters/districts/elm/changes?{between}&school=school").text
+    assert '<option value="school" selected>Elm School</option>' in at_school
+    assert "Cleo Planted-Okonkwo" in at_school
+    assert client.get(f"/rosters/districts/elm/changes.csv?{between}&school=none").status_code == 400
+    assert "Cleo" not in client.get("/rosters/districts/elm/changes?school=none").text
     rows = list(csv.DictReader(io.StringIO(client.get(f"/rosters/districts/elm/changes.csv?{between}").text)))
     assert {row["sourced_id"] for row in rows} == {"cleo"}
     assert "2026" in client.get("/rosters/districts/elm/changes?from=2026-01-01&to=2026-01-02").text

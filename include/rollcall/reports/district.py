@@ -53,6 +53,14 @@ def recent_runs(connection: sa.Connection, district: str, limit: int = 20) -> li
     return [{**row, **{name: counts.get(row["run_id"], empty)[name] for name in empty}} for row in found]
 
 
+def schools_by_name(connection: sa.Connection, district: str) -> dict[str, str]:
+    """The name of each published org by its sourcedId, by name. Removed ones too: people left with them."""
+    orgs = staging["orgs"]
+    query = sa.select(orgs.c.sourced_id, orgs.c.name).where(orgs.c.district_id == district)
+    found = connection.execute(query.order_by(orgs.c.name, orgs.c.sourced_id))
+    return {sourced_id: name or sourced_id for sourced_id, name in found}
+
+
 def trend(connection: sa.Connection, district: str, nights: int = 90) -> list[NightTotals]:
     """The last nights with a publication, oldest first."""
     rejected = (

@@ -16,7 +16,7 @@ from rollcall.history.published import published_nights
 from rollcall.landing.mapping import LEFT_OUT_REASONS
 from rollcall.landing.zone import Landing, default_landing
 from rollcall.reports import report
-from rollcall.reports.district import people_left_out, rows_as_csv
+from rollcall.reports.district import people_left_out, rows_as_csv, schools_by_name
 from rollcall.web.access import Right
 from rollcall.web.page import Opened, Page, PageRouter
 
@@ -37,8 +37,11 @@ def changes(page: Opened) -> Response:
         error = found
     with page.snapshot() as connection:
         nights = published_nights(connection, page.district_id)
+        schools = schools_by_name(connection, page.district_id)
     return page.render(
         "changes.html",
+        schools=schools,
+        school=query.get("school", ""),
         diff=diff,
         lines=diff.lines.head(_SHOWN_LINES).to_dict("records") if diff else [],
         count=len(diff.lines) if diff else 0,
@@ -56,9 +59,10 @@ def changes_csv(page: Opened) -> Response:
 
 def _diff(page: Page) -> Diff:
     query = page.request.query_params
+    school = query.get("school", "")
     if query.get("from") and query.get("to"):
-        return between_nights(page.engine, page.district, _date(query["from"]), _date(query["to"]))
-    return next_publish(page.engine, page.district, Landing(default_landing()))
+        return between_nights(page.engine, page.district, _date(query["from"]), _date(query["to"]), school)
+    return next_publish(page.engine, page.district, Landing(default_landing()), school)
 
 
 def _date(text: str) -> date:

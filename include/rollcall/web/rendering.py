@@ -6,7 +6,6 @@ override must not turn the text after it around.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
@@ -15,13 +14,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from starlette.requests import Request
 
 from rollcall.check.steps import NOT_TRIED
 from rollcall.display.dates import format_date, format_instant
 from rollcall.display.printable import printable_lines
 from rollcall.explain.formatting import pluralize
+from rollcall.web.places import link_commands, with_code
 
 _HERE = Path(__file__).parent
 
@@ -92,10 +92,13 @@ def capitalize_first(text: str) -> str:
 
 def marked(text: str) -> Markup:
     """A sentence with its first letter in upper case, and what is in backticks as code."""
-    parts = re.split(r"`([^`]*)`", capitalize_first(printable_lines(text)))
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
-    )
+    return with_code(capitalize_first(printable_lines(text)))
+
+
+@jinja2.pass_context
+def remedy(context: jinja2.runtime.Context, text: str) -> Markup:
+    """A remedy with links to the page's own places in place of commands."""
+    return link_commands(text, context["district_id"], context["root"])
 
 
 def added(line: str) -> str:
@@ -122,6 +125,7 @@ def _environment() -> jinja2.Environment:
         short_instant,
         short_date,
         marked,
+        remedy,
         pluralize,
         format_date,
         format_instant,
@@ -145,5 +149,6 @@ def render(template: str, request: Request, **values: Any) -> str:
         "airflow": root.removesuffix("/rosters"),
         "notice": NOTICES.get(request.query_params.get("notice", ""), ""),
         "now": datetime.now(UTC),
+        "district_id": request.path_params.get("district", ""),
     }
     return _environment().get_template(template).render(**{**standard, **values})
