@@ -13,11 +13,11 @@ import zlib
 from rollcall.errors import ActionRequired
 
 #: DAG files there are: `dags/roster_districts.py` is the first, the others are in `dags/shards/`.
-MOST_SHARDS = 16
+MOST_SHARDS = 32
 
 
 def shard_count() -> int:
-    """`ROLLCALL_DAG_SHARDS`: the number of DAG files with districts, 1 to 16 (default 1).
+    """`ROLLCALL_DAG_SHARDS`: the number of DAG files with districts, 1 to 32 (default 1).
 
     :raises ActionRequired: `dag_shards`.
     """

@@ -53,9 +53,17 @@ def districts_folder() -> Path:
     return Path(os.environ.get("ROLLCALL_DISTRICTS") or Path(__file__).parents[2] / "districts")
 
 
-def district_files(folder: Path | None = None) -> list[Path]:
-    """The districts' files, sorted. Names that begin with `_` or `.` are not districts."""
-    return sorted(path for path in (folder or districts_folder()).glob("*.yaml") if path.name[0] not in "_.")
+def district_files(folder: Path | None = None, *, shard: int | None = None) -> list[Path]:
+    """The districts' files, sorted. Names that begin with `_` or `.` are not districts.
+
+    :param shard: only the districts of this DAG file, from 0.
+    """
+    folder = folder or districts_folder()
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:  # names, not paths: with 13,000 files, a quarter of the time
+        found = sorted(one.name for one in entries if one.name.endswith(".yaml") and one.name[0] not in "_.")
+    return [folder / name for name in found if shard is None or shard_of(name.removesuffix(".yaml")) == shard]
 
 
 def load_district(path: Path) -> District:
@@ -107,16 +115,12 @@ def load_districts(
 ) -> tuple[list[District], list[DistrictFileError]]:
     """Every district that can be read, and the errors of the files that cannot. A broken file stops no other district.
 
-    :param only: read only this district's file, as a task of its DAG does when it starts.
+    :param only: read only this district's file, as a task of its DAG does when it starts. `shard` does not matter then.
     :param shard: read only the districts of this DAG file, from 0.
     """
     districts: list[District] = []
     errors: list[DistrictFileError] = []
-    for path in district_files():
-        if only is not None and path.stem != only:
-            continue
-        if shard is not None and shard_of(path.stem) != shard:
-            continue
+    for path in district_files(shard=shard) if only is None else _file_of(only):
         try:
             districts.append(load_district(path))
         except DistrictFileError as error:
@@ -127,6 +131,12 @@ def load_districts(
 def district_path(name: str) -> Path:
     """The file of a district, by its ID or by the path to its file. It may not exist."""
     return Path(name) if name.endswith((".yaml", ".yml")) or "/" in name else districts_folder() / f"{name}.yaml"
+
+
+def _file_of(district_id: str) -> list[Path]:
+    """The district's file, if there is one. A task does not list the folder: 13,000 files would take it 0.1 s."""
+    path = districts_folder() / f"{district_id}.yaml"
+    return [path] if path.name[0] not in "_." and path.is_file() else []
 
 
 def find_district(name: str) -> District:
