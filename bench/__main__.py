@@ -34,6 +34,7 @@ EXTRAS = ("sync-now", "parsing")
 #: Measured only on request.
 GROWTH = "growth"
 FLEET = "fleet"
+PAGE = "page"
 
 
 @click.command()
@@ -46,9 +47,9 @@ FLEET = "fleet"
 )
 @click.option(
     "--only",
-    type=click.Choice([*CONTENDERS, *EXTRAS, GROWTH, FLEET]),
+    type=click.Choice([*CONTENDERS, *EXTRAS, GROWTH, FLEET, PAGE]),
     multiple=True,
-    help="Measure this part (repeatable).  [default: all but growth and fleet]",
+    help="Measure this part (repeatable).  [default: all but growth, fleet, and page]",
 )
 @click.option(
     "--districts",
@@ -80,6 +81,7 @@ def bench(students: int, only: tuple[str, ...], districts: int, file: str | None
               tables and as docs/performance-growth.svg
     fleet     300 districts of 500 people through a scheduler: a first night and two
               delta nights, districts per hour, and processor seconds of each part
+    page      each page of "Rosters" over HTTP, with 2,000 districts in the warehouse
 
     Each contender has its own process and its own database on one PostgreSQL. All get the same pages, generated before
     timing starts. Seconds count from the first request to the commit. `start s` is separate: imports, or for a run, the
@@ -95,7 +97,7 @@ def bench(students: int, only: tuple[str, ...], districts: int, file: str | None
 def run(students: int, selected: Sequence[str], file: str | None, *, districts: int = FLEET_DISTRICTS) -> int:
     """Measure these parts and print the results. Returns 1 if a target is missed."""
     # Imported here because the schemas' names come from the environment.
-    from bench import fleet, growth, measured, parsing, sync_now
+    from bench import fleet, growth, measured, page, parsing, sync_now
     from bench.bars import bars, show
 
     console = Console(highlight=False, soft_wrap=True, width=120)  # same width on a pipe
@@ -133,6 +135,11 @@ def run(students: int, selected: Sequence[str], file: str | None, *, districts: 
         fleet.show(console, many)
         targets.extend(many.bars())
         figures[FLEET] = many.plain()
+    if PAGE in selected:
+        pages = page.measure(say)
+        page.show(console, pages)
+        targets.extend(pages.bars())
+        figures[PAGE] = pages.plain()
     console.print(f"load before: {load:.1f} on {os.cpu_count()} cores; page size {measured.PAGE_SIZE:,}")
     for bar in targets:
         console.print(f"{'met     ' if bar.met else 'MISSED  '} {bar.words}")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bench import measured
-from bench.__main__ import CONTENDERS, EXTRAS, FLEET, GROWTH, run
+from bench.__main__ import CONTENDERS, EXTRAS, FLEET, GROWTH, PAGE, run
 from bench.contender import run_contender, stages
 from bench.district import describe
 from rollcall.errors import RollcallError
@@ -87,7 +87,7 @@ def test_output_lists_the_targets_and_the_exit_code_reports_a_miss(ran):
 def test_help_lists_every_part():
     done = subprocess.run([sys.executable, "-m", "bench", "--help"], capture_output=True, text=True, cwd=PROJECT)
     named = {line.split()[0] for line in done.stdout.splitlines() if re.match(r"  [a-z0-9-]+  ", line)}
-    assert named >= {*CONTENDERS, *EXTRAS, GROWTH, FLEET}
+    assert named >= {*CONTENDERS, *EXTRAS, GROWTH, FLEET, PAGE}
 
 
 def test_a_measurement_combines_the_contenders_output_and_its_resources(tmp_path):
