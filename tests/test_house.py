@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -84,3 +85,56 @@ def test_old_names_appear_nowhere() -> None:
         for match in old.finditer((ROOT / name).read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+#: Reads of a clock that no `now` replaces, per module, and why.
+CLOCKS = {
+    "cli/districts.py": (1, "a command runs now"),
+    "cli/history.py": (1, "a command runs now"),
+    "cli/people.py": (1, "a command runs now"),
+    "onboarding/preview_pull.py": (1, "what a pull that failed now has landed"),
+    "orchestration/terminal.py": (1, "the ID of a run that a command starts"),
+    "pipeline/plan.py": (1, "how far this machine's clock is from the warehouse's"),
+    "pipeline/run.py": (2, "how far this machine's clock is from the warehouse's, and the clock of a pull"),
+    "warehouse/run_progress.py": (1, "the age of a progress line, which nothing depends on"),
+    "web/page.py": (1, "a page is opened now; everything on it uses `page.now`"),
+}
+_IS_CLOCK = re.compile(r"(?:datetime\.(?:now|utcnow|today)|date\.today|time\.time)$")
+#: `now()` of a statement is a default too, after a parameter.
+_SQL_CLOCK = re.compile(r"(?<!timestamptz\), )\b(?:now\(\)|CURRENT_(?:DATE|TIMESTAMP)|LOCALTIMESTAMP)")
+SQL_CLOCKS = {
+    "warehouse/clock.py": "the one place of the warehouse's clock, which orders pulls",
+    "warehouse/describe.py": "an example query for readers",
+}
+
+
+def _clock_reads(tree: ast.AST) -> int:
+    """Reads of a clock other than `now or datetime.now(UTC)` of a parameter, and `now=lambda: datetime.now(UTC)`."""
+    free = set()
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        arguments = function.args
+        names = {argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)}
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            free |= {id(node) for node in ast.walk(default)} if isinstance(default, ast.Lambda) else set()
+        for node in ast.walk(function):
+            if isinstance(node, ast.BoolOp) and isinstance(node.values[0], ast.Name) and node.values[0].id in names:
+                free |= {id(part) for value in node.values[1:] for part in ast.walk(value)}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and id(node) not in free]
+    return sum(bool(_IS_CLOCK.match(ast.unparse(call.func))) for call in calls)
+
+
+def test_the_time_is_passed_in() -> None:
+    found, in_sql = {}, set()
+    for name in tracked("include/rollcall/*.py"):
+        if "/migrations/" in name:
+            continue
+        module, tree = name.removeprefix("include/rollcall/"), ast.parse((ROOT / name).read_text(encoding="utf-8"))
+        if count := _clock_reads(tree):
+            found[module] = count
+        texts = (str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        if any(_SQL_CLOCK.search(text) for text in texts) or "func.now(" in ast.unparse(tree):
+            in_sql.add(module)
+    assert found == {module: count for module, (count, _) in CLOCKS.items()}
+    assert in_sql <= set(SQL_CLOCKS), in_sql - set(SQL_CLOCKS)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from rollcall.errors import ActionRequired
 from rollcall.holds import decisions, queries
 from rollcall.pipeline import run
 from rollcall.pipeline.remap import prepare_remap
+from rollcall.warehouse import holds
 
 
 def _approve(held, **how):
@@ -140,6 +143,17 @@ def test_who_is_left_out_of_an_approval_stays_with_all_that_is_theirs_and_is_a_q
     assert hold.question_at > asked
     assert held.live() == ["ada", "cid"]
     assert held.nights.live("enrollments", "sourced_id") == ["e-ada", "e-cid"]
+
+
+def test_an_approval_ends_a_day_after_the_time_it_was_given(held):
+    given = datetime(2031, 5, 6, 7, tzinfo=UTC)
+    _approve(held, now=given)
+    found = []
+    for now in (given + timedelta(hours=23), given + timedelta(hours=24)):
+        with held.engine.connect() as connection:
+            approved = holds.active_hold_rows(connection, "elm", now)["is_approved"].to_pylist()
+            found.append((queries.find_hold(connection, held.one().hold_id, now).status, sum(approved)))
+    assert found == [("approved", 2), ("open", 0)]
 
 
 def test_an_approval_by_school_adds_to_one_that_has_not_expired(held):

@@ -411,4 +411,6 @@ def test_a_collection_that_was_answered_keeps_failing_alone(provide, connect, re
 
 
 def test_a_connection_knows_that_it_ended():
-    assert OneRosterConnection("https://sis.maple.example", "k", "s", expires_on=date(2020, 7, 1)).expired
+    connection = OneRosterConnection("https://sis.maple.example", "k", "s", expires_on=date(2020, 7, 1))
+    days = (date(2020, 6, 30), date(2020, 7, 1), None)
+    assert [connection.is_expired(today) for today in days] == [False, True, True]

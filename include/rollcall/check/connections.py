@@ -196,14 +196,14 @@ def _print_outcome(district: District, outcome: Recorded | RollcallError, file: 
 # The short check behind the Test button of an Airflow connection. It knows no district settings and has only seconds.
 
 
-def quick_check(find: Callable[[], RawConnection]) -> tuple[bool, str]:
+def quick_check(find: Callable[[], RawConnection], now: datetime | None = None) -> tuple[bool, str]:
     """Whether the service responds and whose it is: fields, token, Base URL, orgs, and the number of people.
 
     :param find: returns the connection's fields, or raises the reason they cannot be read.
     :returns: whether it works, and the message, with warnings.
     """
     with ExitStack() as opened:
-        quick = _Quick(opened)
+        quick = _Quick(opened, now or datetime.now(UTC))
         try:
             quick.run(find)
         except CheckStopped:
@@ -215,7 +215,8 @@ def quick_check(find: Callable[[], RawConnection]) -> tuple[bool, str]:
 
 
 class _Quick:
-    def __init__(self, opened: ExitStack) -> None:
+    def __init__(self, opened: ExitStack, now: datetime) -> None:
+        self._now = now
         self.steps = StepRunner()
         self.introduction = ""
         self._opened = opened
@@ -227,7 +228,7 @@ class _Quick:
 
     def _read_fields(self, find: Callable[[], RawConnection]) -> StepResult:
         pasted = find()
-        seen = tuple(pasted.recognized(datetime.now(UTC).date()))
+        seen = tuple(pasted.recognized(self._now.date()))
         if not any(mistake.outcome == "fail" for mistake in seen):
             self._connection: OneRosterConnection = pasted.connection()
         return StepResult(diagnoses=seen)

@@ -48,7 +48,7 @@ def resolve_hosts(connection: OneRosterConnection) -> StepResult:
     return StepResult(f"{' and '.join(str(url.hostname) for _, url in hosts)} found")
 
 
-def check_certificates(connection: OneRosterConnection) -> StepResult:
+def check_certificates(connection: OneRosterConnection, now: datetime) -> StepResult:
     """Whether the hosts have valid certificates, and until when."""
     hosts = [(label, url) for label, url in _hosts(connection) if url.scheme == "https"]
     if not hosts:
@@ -74,7 +74,7 @@ def check_certificates(connection: OneRosterConnection) -> StepResult:
                 "Try again later. If it still fails, check for a firewall on either side, and check the host in the "
                 "URL.",
             )
-        if (days := (until - datetime.now(UTC)).days) < _EXPIRY_WARNING_DAYS:
+        if (days := (until - now).days) < _EXPIRY_WARNING_DAYS:
             remedy = "Tell its operator. Pulls fail from that day on."
             return StepResult(
                 f"The certificate of {url.hostname} expires in {days} days, on {format_date(until)}.", "warning", remedy
@@ -165,7 +165,7 @@ class _Examination:
                 conflict = self._pasted.conflict
                 take(OTHER_COPY, lambda: StepResult(conflict, "warning"))
             take("dns", lambda: resolve_hosts(self._connection), needed=True)
-            take("tls", lambda: check_certificates(self._connection), needed=True)
+            take("tls", lambda: check_certificates(self._connection, self._now), needed=True)
             explain = Explainer(self._connection, self._settings.version, self._file, self._budget)
             take("token", lambda: self._sign_in(explain), needed=True)
             take("base_url", lambda: self._find_service(explain), needed=True)

@@ -75,14 +75,16 @@ class CurrentRoster:
 
 
 @contextmanager
-def current_roster(engine: sa.Engine, district: District, landing: Landing | None = None) -> Iterator[CurrentRoster]:
+def current_roster(
+    engine: sa.Engine, district: District, landing: Landing | None = None, now: datetime | None = None
+) -> Iterator[CurrentRoster]:
     """Read the roster of a district.
 
     :param landing: the landing zone; by default the one of the environment.
     :raises ActionRequired: `nothing_pulled` if the district is not published and no pull of it is kept.
     """
     key = district.district
-    night = night_of(datetime.now(UTC), district.schedule.timezone)
+    night = night_of(now or datetime.now(UTC), district.schedule.timezone)
     with warehouse_snapshot(engine, "deciding", district=key) as connection:
         as_of = district_state(connection, key).current_as_of
         if as_of is not None:

@@ -82,7 +82,7 @@ def rows_at_query(table: Table, columns: Sequence[str], *, where_live: bool) -> 
     )
 
 
-def require_kept(connection: sa.Connection, district: District, generation: int) -> None:
+def require_kept(connection: sa.Connection, district: District, generation: int, now: datetime | None = None) -> None:
     """Require that a generation is still kept. Published rosters are kept as long as history.
 
     :raises ActionRequired: `no_longer_kept`.
@@ -91,7 +91,7 @@ def require_kept(connection: sa.Connection, district: District, generation: int)
     oldest = sa.select(sa.func.max(runs.c.generation)).where(
         runs.c.district_id == district.district,
         runs.c.status == "published",
-        runs.c.finished_at < datetime.now(UTC) - timedelta(days=days),
+        runs.c.finished_at < (now or datetime.now(UTC)) - timedelta(days=days),
     )
     kept_from = connection.execute(oldest).scalar_one_or_none()
     if kept_from is not None and generation < kept_from:

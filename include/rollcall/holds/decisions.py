@@ -47,6 +47,7 @@ def approve(
     reason: str,
     excepted: Sequence[str] = (),
     schools: Sequence[str] = (),
+    now: datetime | None = None,
 ) -> Decision:
     """Let the next publication publish rows of a hold. An approval adds to one that has not expired.
 
@@ -54,6 +55,7 @@ def approve(
     :param schools: only rows of these schools, by sourcedId or name.
     :raises ActionRequired: `no_such_hold`, `ambiguous_hold`, `hold_closed`, `not_in_hold`, `nothing_to_approve`.
     """
+    now = now or datetime.now(UTC)
     held = _locked(connection, hold)
     at_schools = _school_ids(connection, held, schools)
     no_longer = _drop_settled_rows(connection, held)
@@ -66,7 +68,7 @@ def approve(
     count = connection.execute(sa.text(chosen), params).rowcount
     remaining = connection.execute(_row_count(held)).scalar_one()
     if not remaining and no_longer:
-        _write(connection, held, status="closed", closed_at=datetime.now(UTC), closed_reason="came_back")
+        _write(connection, held, status="closed", closed_at=now, closed_reason="came_back")
     elif not count:
         raise ActionRequired(
             "nothing_to_approve",
@@ -75,14 +77,13 @@ def approve(
             district=held.district,
         )
     else:
-        now = datetime.now(UTC)
         until = now + timedelta(hours=render.APPROVAL_HOURS)
         decided = {"decided_at": now, "decided_by": by, "reason": reason, "rows": remaining}
         _write(connection, held, status="approved", expires_at=until, **decided)
     return _decision(connection, held, remaining, no_longer)
 
 
-def reject(connection: sa.Connection, hold: str, *, by: str, reason: str) -> Decision:
+def reject(connection: sa.Connection, hold: str, *, by: str, reason: str, now: datetime | None = None) -> Decision:
     """Keep the rows as published. The hold asks again only when more rows are added to it.
 
     :raises ActionRequired: `no_such_hold`, `ambiguous_hold`, `hold_closed`.
@@ -90,8 +91,15 @@ def reject(connection: sa.Connection, hold: str, *, by: str, reason: str) -> Dec
     held = _locked(connection, hold)
     params = {"hold": held.hold_id}
     connection.execute(sa.text(f"UPDATE {OPS}.hold_rows SET is_approved = false WHERE hold_id = :hold"), params)
-    now = datetime.now(UTC)
-    _write(connection, held, status="rejected", decided_at=now, decided_by=by, reason=reason, expires_at=None)
+    _write(
+        connection,
+        held,
+        status="rejected",
+        decided_at=now or datetime.now(UTC),
+        decided_by=by,
+        reason=reason,
+        expires_at=None,
+    )
     return _decision(connection, held, held.rows, [])
 
 

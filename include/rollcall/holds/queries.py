@@ -15,8 +15,9 @@ from rollcall.settings import find_district
 from rollcall.warehouse.ops_models import districts
 from rollcall.warehouse.schemas import OPS, STAGING
 
-#: An approval ends when it expires, even before a run has recorded that.
-_STATUS = "CASE WHEN h.status = 'approved' AND h.expires_at <= now() THEN 'open' ELSE h.status END"
+#: An approval ends when it expires, even before a run has recorded that. `now` is null for the warehouse's clock.
+_STATUS = """CASE WHEN h.status = 'approved' AND h.expires_at <= coalesce(CAST(:now AS timestamptz), now())
+            THEN 'open' ELSE h.status END"""
 
 _READ = f"""
     SELECT h.hold_id, h.district_id AS district, coalesce(d.name, h.district_id) AS district_name, h.collection, h.kind,
@@ -94,20 +95,23 @@ class HoldDetails:
         return "accounts" if self.kind == "usernames" else self.collection
 
 
-def active_holds(connection: sa.Connection, district: str | None = None) -> list[HoldDetails]:
+def active_holds(
+    connection: sa.Connection, district: str | None = None, now: datetime | None = None
+) -> list[HoldDetails]:
     """The holds that are not closed. Those that need a decision are first."""
     mine = " AND h.district_id = :district" if district else ""
     query = f"{_READ} AND h.closed_at IS NULL{mine}{_ORDER}"
-    return [HoldDetails(**row) for row in connection.execute(sa.text(query), {"district": district}).mappings()]
+    params = {"district": district, "now": now}
+    return [HoldDetails(**row) for row in connection.execute(sa.text(query), params).mappings()]
 
 
-def find_hold(connection: sa.Connection, name: str) -> HoldDetails:
+def find_hold(connection: sa.Connection, name: str, now: datetime | None = None) -> HoldDetails:
     """The hold with this ID, or with an ID that starts like this. An active hold wins over a closed one.
 
     :raises ActionRequired: `no_such_hold`, `ambiguous_hold`.
     """
     query = f"{_READ} AND starts_with(h.hold_id, :name) ORDER BY h.closed_at IS NOT NULL, h.hold_id"
-    found = [HoldDetails(**row) for row in connection.execute(sa.text(query), {"name": name}).mappings()]
+    found = [HoldDetails(**row) for row in connection.execute(sa.text(query), {"name": name, "now": now}).mappings()]
     exact = [hold for hold in found if hold.hold_id == name]
     active = [hold for hold in found if hold.closed_at is None]
     matches = exact or active or found

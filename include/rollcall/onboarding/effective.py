@@ -31,6 +31,7 @@ class Effective:
     district: District
     settings: Mapping[str, Any]
     sources: Mapping[str, Source]
+    now: datetime
 
     def plain(self) -> dict[str, Any]:
         """The same for `--json`."""
@@ -48,7 +49,7 @@ class Effective:
     @property
     def next_night(self) -> datetime | None:
         """When Airflow runs the district next; None if it is disabled."""
-        return Nights(self.district).next_night(datetime.now(UTC)).begins if self.district.enabled else None
+        return Nights(self.district).next_night(self.now).begins if self.district.enabled else None
 
     def yaml(self) -> str:
         """As a district's file. A comment gives the source of a setting that is not from the file."""
@@ -67,7 +68,7 @@ class Effective:
         return remarks | doubts(district)
 
 
-def effective(name: str) -> Effective:
+def effective(name: str, now: datetime | None = None) -> Effective:
     """A district's settings, by its ID or the path to its file.
 
     :raises ActionRequired: `district_unknown`, `district_file`.
@@ -76,7 +77,7 @@ def effective(name: str) -> Effective:
     path = district_path(name)
     settings = msgspec.to_builtins(district)
     own, defaults = _read(path), _read(path.parent / "_defaults.yaml")
-    return Effective(path, district, settings, dict(_sources(settings, own, defaults, ())))
+    return Effective(path, district, settings, dict(_sources(settings, own, defaults, ())), now or datetime.now(UTC))
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -243,9 +243,8 @@ class OneRosterConnection:
         """The signature method this connection does not use."""
         return "HMAC-SHA256" if self.signature == "HMAC-SHA1" else "HMAC-SHA1"
 
-    @property
-    def expired(self) -> bool:
-        return self.expires_on is not None and self.expires_on <= date.today()
+    def is_expired(self, today: date | None = None) -> bool:
+        return self.expires_on is not None and self.expires_on <= (today or date.today())
 
     def _set(self, name: str, value: str | None) -> None:
         object.__setattr__(self, name, value)

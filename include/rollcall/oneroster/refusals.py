@@ -46,7 +46,7 @@ def _expiry(connection: OneRosterConnection) -> str:
 
 def credentials_remedy(connection: OneRosterConnection) -> str:
     """The ID or the secret is refused, by the Token URL or as a request signature."""
-    if connection.expired:
+    if connection.is_expired():
         return (
             f"They expired on {_expiry(connection)}. The district clicks Renew on {CONNECTION_SCREEN}. Then store "
             f"the new values in {connection.title}, with the new `expires_on`."
@@ -326,13 +326,13 @@ def _names_another_parameter(response: Response) -> bool:
 _MAX_DIGITS = 10
 
 
-def _retry_after(header: str | None) -> float | None:
+def _retry_after(header: str | None, now: datetime | None = None) -> float | None:
     """Seconds to wait, from a number or a date."""
     header = (header or "").strip()
     if header.isascii() and header.isdecimal():
         return float(header[:_MAX_DIGITS])
     try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+        return max(0.0, (parsedate_to_datetime(header) - (now or datetime.now(UTC))).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -362,11 +362,11 @@ def _printable_url(url: str) -> str:
 MAX_CLOCK_SKEW = 120.0
 
 
-def clock_skew(response: Response) -> float | None:
+def clock_skew(response: Response, now: datetime | None = None) -> float | None:
     """Seconds the provider's clock is ahead of ours, from the `Date` header. Negative: behind. None: no date."""
     try:
         provider_time = parsedate_to_datetime(response.headers.get("Date", ""))
-        return (provider_time - datetime.now(UTC)).total_seconds()
+        return (provider_time - (now or datetime.now(UTC))).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
 

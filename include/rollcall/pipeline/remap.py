@@ -22,13 +22,15 @@ from rollcall.settings import District, night_of
 from rollcall.warehouse.ops_models import districts, state
 
 
-def prepare_remap(engine: sa.Engine, district: District, run_id: str, landing: Landing) -> PullRef:
+def prepare_remap(
+    engine: sa.Engine, district: District, run_id: str, landing: Landing, now: datetime | None = None
+) -> PullRef:
     """Start the run, and write the empty manifests that extract and validate would write.
 
     :raises ActionRequired: `not_published` before the first publication, `district_disabled`, `warehouse_version`.
     :raises RollcallError: `warehouse_unreachable`.
     """
-    key, now = district.district, datetime.now(UTC)
+    key, now = district.district, now or datetime.now(UTC)
     run.enter_run(engine, district, run_id, night_of(now, district.schedule.timezone), "remap")
     with redact_errors("remap", district=key), engine.connect() as connection:
         whose = districts.c.district_id == state.c.district_id

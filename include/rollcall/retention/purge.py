@@ -57,7 +57,9 @@ class Receipt:
     not_reached: tuple[str, ...]
 
 
-def measure_district_data(engine: sa.Engine, district: str, landing: Landing) -> DistrictData:
+def measure_district_data(
+    engine: sa.Engine, district: str, landing: Landing, now: datetime | None = None
+) -> DistrictData:
     """What a purge would delete.
 
     :raises RollcallError: `warehouse_unreachable`, `warehouse_version`.
@@ -66,19 +68,21 @@ def measure_district_data(engine: sa.Engine, district: str, landing: Landing) ->
         count = "SELECT count(*) FROM {} WHERE district_id = :district"
         rows = {table: _number(connection, count, table, district) for table in _tables(connection)}
         files = sum((folder.size() for folder in _folders(landing, district)), FileTotals())
-        return DistrictData(district, _not_empty(rows), files, _running_runs(connection, district))
+        return DistrictData(
+            district, _not_empty(rows), files, _running_runs(connection, district, now or datetime.now(UTC))
+        )
 
 
-def purge(engine: sa.Engine, district: str, landing: Landing, *, by: str) -> Receipt:
+def purge(engine: sa.Engine, district: str, landing: Landing, *, by: str, now: datetime | None = None) -> Receipt:
     """Delete all rows and files of a district, or nothing with an error.
 
     :param by: the person, for the receipt.
     :raises RollcallError: `district_publishing` if a run is publishing the district.
     """
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     with warehouse_transaction(engine, "purge", district=district) as connection:
         _acquire_publish_lock(connection, district)
-        running_runs = _running_runs(connection, district)
+        running_runs = _running_runs(connection, district, now)
         delete = "DELETE FROM {} WHERE district_id = :district"
         rows = {table: _number(connection, delete, table, district) for table in _tables(connection)}
         # files last: if one cannot be deleted, nothing is committed, and the command can run again
@@ -119,8 +123,8 @@ def _acquire_publish_lock(connection: sa.Connection, district: str) -> None:
         )
 
 
-def _running_runs(connection: sa.Connection, district: str) -> tuple[str, ...]:
-    since = datetime.now(UTC) - LONGEST_RUN
+def _running_runs(connection: sa.Connection, district: str, now: datetime) -> tuple[str, ...]:
+    since = now - LONGEST_RUN
     where = (runs.c.district_id == district, runs.c.status == "running", runs.c.started_at > since)
     return tuple(connection.execute(sa.select(runs.c.run_id).where(*where).order_by(runs.c.run_id)).scalars())
 

@@ -64,7 +64,7 @@ def sweep(engine: sa.Engine, district: District, landing: Landing, now: datetime
     return SweepResult(pulls, landed, rows)
 
 
-def sweep_after_night(engine: sa.Engine, district: District, landing: Landing) -> str:
+def sweep_after_night(engine: sa.Engine, district: District, landing: Landing, now: datetime | None = None) -> str:
     """Apply retention without raising. The next morning tries again.
 
     :returns: a summary, which is also logged.
@@ -72,7 +72,7 @@ def sweep_after_night(engine: sa.Engine, district: District, landing: Landing) -
     try:
         # the earlier of two clocks, so a clock that is ahead deletes nothing too early
         with redact_errors("retention", district=district.district), engine.connect() as connection:
-            now = min(datetime.now(UTC), warehouse_now(connection))
+            now = min(now or datetime.now(UTC), warehouse_now(connection))
         summary = f"Retention: {sweep(engine, district, landing, now)}."
         log.info("%s: %s", district.name, summary)
     except RollcallError as error:

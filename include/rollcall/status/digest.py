@@ -98,15 +98,18 @@ def holds_dag_notes(is_paused: bool | None) -> list[str]:
     return [f"The DAG {HOLDS_DAG} {state} in Airflow, so Airflow does not ask for hold decisions. Next: {command}"]
 
 
-def apply_retention(warehouse: ConnectionFields) -> list[str]:
+def apply_retention(warehouse: ConnectionFields, now: datetime | None = None) -> list[str]:
     """Apply every district's retention, even if its nights fail; one sentence per district.
 
     Drafts older than a day are deleted first, with their credentials.
     """
     landing = Landing(default_landing())
     with _warehouse(warehouse) as engine:
-        delete_expired(engine, landing, datetime.now(UTC))
-        return [f"{district.name}: {sweep_after_night(engine, district, landing)}" for district in load_districts()[0]]
+        now = now or datetime.now(UTC)
+        delete_expired(engine, landing, now)
+        return [
+            f"{district.name}: {sweep_after_night(engine, district, landing, now)}" for district in load_districts()[0]
+        ]
 
 
 def urgent_alert(

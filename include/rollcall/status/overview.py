@@ -131,7 +131,7 @@ _FOUND = f"""
                 WHEN v.state IS NULL THEN 'never'
                 WHEN v.state <> 'disabled' THEN v.state
                 WHEN v.published_as_of IS NULL OR v.late_from IS NULL THEN 'never'
-                WHEN v.late_from <= now() THEN 'late'
+                WHEN v.late_from <= coalesce(CAST(:now AS timestamptz), now()) THEN 'late'
                 WHEN v.holds > 0 THEN 'held'
                 WHEN v.run_status = 'running' THEN 'running'
                 ELSE 'published'
@@ -167,6 +167,7 @@ def overview(
     sort: str = "action",
     page: int = 1,
     size: int = 50,
+    now: datetime | None = None,
 ) -> Overview:
     """One page of all districts.
 
@@ -181,6 +182,7 @@ def overview(
         "wanted": list(states),
         "states": list(STATES),
         "size": size,
+        "now": now,
         "skip": (max(page, 1) - 1) * size,
     }
     query = _FOUND + _PAGE.format(order=SORTS.get(sort, SORTS["action"])[1])

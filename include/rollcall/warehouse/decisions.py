@@ -21,6 +21,7 @@ def record(
     reason: str = "",
     before: Any = None,
     after: Any = None,
+    now: datetime | None = None,
 ) -> None:
     """Add a decision.
 
@@ -31,7 +32,7 @@ def record(
     connection.execute(
         sa.insert(decisions).values(
             district_id=district,
-            decided_at=datetime.now(UTC),
+            decided_at=now or datetime.now(UTC),
             decided_by=by,
             action=action,
             subject=subject,

@@ -36,22 +36,32 @@ class Draft:
     state: dict[str, Any]
 
 
-def create(connection: sa.Connection, *, district: str, by: str, sealed: str, state: dict[str, Any]) -> str:
+def create(
+    connection: sa.Connection,
+    *,
+    district: str,
+    by: str,
+    sealed: str,
+    state: dict[str, Any],
+    now: datetime | None = None,
+) -> str:
     """Store a new draft.
 
     :returns: its ID, which cannot be guessed.
     """
-    draft_id, now = secrets.token_urlsafe(12), datetime.now(UTC)
+    draft_id, now = secrets.token_urlsafe(12), now or datetime.now(UTC)
     values = {"draft_id": draft_id, "district_id": district, "created_by": by, "created_at": now, "updated_at": now}
     connection.execute(sa.insert(drafts).values(**values, sealed=sealed, state=state))
     return draft_id
 
 
-def find(connection: sa.Connection, draft_id: str, *, by: str) -> Draft | None:
+def find(connection: sa.Connection, draft_id: str, *, by: str, now: datetime | None = None) -> Draft | None:
     """A person's own draft. None if it does not exist, is another person's, or is older than a day."""
     columns = (drafts.c[name] for name in Draft.__dataclass_fields__)
     query = sa.select(*columns).where(
-        drafts.c.draft_id == draft_id, drafts.c.created_by == by, drafts.c.created_at > datetime.now(UTC) - LIFETIME
+        drafts.c.draft_id == draft_id,
+        drafts.c.created_by == by,
+        drafts.c.created_at > (now or datetime.now(UTC)) - LIFETIME,
     )
     row = connection.execute(query).one_or_none()
     return Draft(*row) if row else None
@@ -64,6 +74,7 @@ def update(
     *,
     sealed: str | None = None,
     attempt: str | None = None,
+    now: datetime | None = None,
 ) -> bool:
     """Replace these keys of the state. Other keys stay, so a person and a test do not overwrite each other.
 
@@ -71,7 +82,7 @@ def update(
     :returns: whether there was such a draft.
     """
     values: dict[str, Any] = {
-        "updated_at": datetime.now(UTC),
+        "updated_at": now or datetime.now(UTC),
         "state": drafts.c.state.op("||")(sa.cast(state, JSON)),
     }
     values |= {} if sealed is None else {"sealed": sealed}

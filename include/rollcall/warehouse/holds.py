@@ -48,18 +48,20 @@ class HoldEvents:
     complete: Collection[str] = ()
 
 
-def active_hold_rows(connection: sa.Connection, district: str) -> pa.Table:
+def active_hold_rows(connection: sa.Connection, district: str, now: datetime | None = None) -> pa.Table:
     """Every row that a living hold of the district names, in `OPEN_HOLD_ROWS_SCHEMA`.
 
     Rejected holds stay active and keep withholding. A row is approved only until the approval expires.
+
+    :param now: None for the warehouse's clock.
     """
     query = f"""
         SELECT h.hold_id, h.collection, h.kind, h.school, r.table_name, r.row_key, r.change, r.because, r.about,
-            r.is_approved AND h.status = 'approved' AND h.expires_at > now()
+            r.is_approved AND h.status = 'approved' AND h.expires_at > coalesce(CAST(%(now)s AS timestamptz), now())
         FROM {OPS}.holds h JOIN {OPS}.hold_rows r USING (hold_id)
         WHERE h.district_id = %(district)s AND h.closed_at IS NULL
         ORDER BY h.hold_id, r.table_name, r.row_key"""
-    return copy_out(connection, query, {"district": district}, OPEN_HOLD_ROWS_SCHEMA)
+    return copy_out(connection, query, {"district": district, "now": now}, OPEN_HOLD_ROWS_SCHEMA)
 
 
 def decisions_digest(living: pa.Table) -> str:
@@ -89,14 +91,15 @@ def filter_undecided(connection: sa.Connection, district: str, found: list[Hold]
     return [hold for hold in found if (hold.collection, hold.kind, hold.school) not in rejected]
 
 
-def record_dry_run(connection: sa.Connection, changes: ChangeSet) -> None:
+def record_dry_run(connection: sa.Connection, changes: ChangeSet, now: datetime | None = None) -> None:
     """Record the holds of a dry run as closed, for its summary only."""
     own = sa.and_(holds.c.district_id == changes.district, holds.c.opened_run_id == changes.run_id)
     connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
     connection.execute(sa.delete(holds).where(own, holds.c.closed_reason == "dry_run"))
-    closed = {"status": "closed", "closed_at": datetime.now(UTC), "closed_reason": "dry_run"}
+    now = now or datetime.now(UTC)
+    closed = {"status": "closed", "closed_at": now, "closed_reason": "dry_run"}
     for hold in changes.holds:
-        opening = _opening(changes, hold) | closed
+        opening = _opening(changes, hold, now) | closed
         connection.execute(sa.insert(holds).values(opening))
         _link_to_run(connection, changes, opening["hold_id"], hold)
 
@@ -107,13 +110,16 @@ def lock_active_holds(connection: sa.Connection, district: str) -> None:
     connection.execute(sa.select(holds.c.hold_id).where(*living).with_for_update())
 
 
-def record_holds(connection: sa.Connection, changes: ChangeSet, events: HoldEvents) -> None:
+def record_holds(
+    connection: sa.Connection, changes: ChangeSet, events: HoldEvents, now: datetime | None = None
+) -> None:
     """Update every active hold of the district in the publishing transaction.
 
     A hold of tonight opens or continues with tonight's numbers and rows. Returned and published rows leave their
     hold. A hold without rows closes. An unused approval expires.
     """
-    params = {"district": changes.district, "run_id": changes.run_id, "now": datetime.now(UTC)}
+    now = now or datetime.now(UTC)
+    params = {"district": changes.district, "run_id": changes.run_id, "now": now}
     lock_active_holds(connection, changes.district)
     connection.execute(sa.delete(run_holds).filter_by(district_id=changes.district, run_id=changes.run_id))
     load_temp_keys(connection, "hold_back", events.came_back)
@@ -123,7 +129,7 @@ def record_holds(connection: sa.Connection, changes: ChangeSet, events: HoldEven
     for statement in (_LEAVE_BACK, _LEAVE_APPLIED):
         connection.execute(sa.text(statement), params)
     found = [
-        _open_or_continue(connection, changes, hold, complete=_is_whole(hold.collection, events))
+        _open_or_continue(connection, changes, hold, now, complete=_is_whole(hold.collection, events))
         for hold in changes.holds
     ]
     judged = [*events.complete, "accounts"]
@@ -137,9 +143,11 @@ def _is_whole(collection: str, events: HoldEvents) -> bool:
     return collection == "accounts" or collection in events.complete
 
 
-def _open_or_continue(connection: sa.Connection, changes: ChangeSet, hold: Hold, *, complete: bool) -> str:
+def _open_or_continue(
+    connection: sa.Connection, changes: ChangeSet, hold: Hold, now: datetime, *, complete: bool
+) -> str:
     """Open or continue a hold. Returns its ID."""
-    opening = _opening(changes, hold)
+    opening = _opening(changes, hold, now)
     seen = {name: opening[name] for name in ("last_seen_at", "last_run_id", "rows", "published")}
     seen |= {name: opening[name] for name in ("looks_like", "looks_not_like")}
     statement = upsert(holds).values(opening)
@@ -166,7 +174,7 @@ def _open_or_continue(connection: sa.Connection, changes: ChangeSet, hold: Hold,
     return hold_id
 
 
-def _opening(changes: ChangeSet, hold: Hold) -> dict[str, Any]:
+def _opening(changes: ChangeSet, hold: Hold, now: datetime) -> dict[str, Any]:
     """A new hold's row. The ID has the collection and the kind. Its tail makes it unique."""
     tail = hashlib.blake2b(join_key([hold.school, changes.run_id]).encode(), digest_size=4).hexdigest()
     return {
@@ -184,7 +192,7 @@ def _opening(changes: ChangeSet, hold: Hold) -> dict[str, Any]:
         "published": hold.published,
         "looks_like": hold.looks_like,
         "looks_not_like": hold.looks_not_like,
-        "question_at": datetime.now(UTC),
+        "question_at": now,
     }
 
 

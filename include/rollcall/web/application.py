@@ -106,4 +106,4 @@ def _unexpected(request: Request, error: Exception) -> Response:
 
 def _error_page(request: Request, status: int, message: str, remedy: str = "", code: str = "") -> Response:
     values = {"status": status, "message": message, "remedy": remedy, "code": code}
-    return HTMLResponse(rendering.render("error.html", request, page=None, **values), status)
+    return HTMLResponse(rendering.render("error.html", request, None, page=None, **values), status)

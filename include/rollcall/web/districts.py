@@ -50,6 +50,7 @@ def show(page: Opened) -> Response:
             sort=sort,
             page=number,
             size=_PAGE_SIZE,
+            now=page.now,
         )
     by_id = {district.district: district for district in districts}
     next_runs, zones = {}, {}

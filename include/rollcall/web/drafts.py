@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,11 +33,13 @@ class OpenDraft:
     """A draft with what is known of it.
 
     :param found: the credentials, decrypted. They never leave the server.
+    :param now: when the page was opened.
     """
 
     draft: drafts.Draft
     state: DraftState
     found: ParsedCredentials
+    now: datetime
 
     @property
     def draft_id(self) -> str:
@@ -50,7 +52,7 @@ class OpenDraft:
     @property
     def is_interrupted(self) -> bool:
         is_busy = self.state.status == "testing" or self.state.people == "reading"
-        return is_busy and datetime.now(UTC) - self.draft.updated_at > _SILENT
+        return is_busy and self.now - self.draft.updated_at > _SILENT
 
 
 def create_draft(page: Page, found: ParsedCredentials) -> str:
@@ -72,14 +74,14 @@ def open_draft(page: Page) -> OpenDraft:
     :raises ActionRequired: `draft_ended`, also for the draft of another person; `draft_unreadable`.
     """
     with page.snapshot() as connection:
-        found = drafts.find(connection, str(page.request.path_params["draft"]), by=page.user.get_name())
+        found = drafts.find(connection, str(page.request.path_params["draft"]), by=page.user.get_name(), now=page.now)
     if found is None or found.district_id != page.district_id:
         raise ActionRequired(
             "draft_ended",
             "These credentials are no longer here: they were saved, or entered more than a day ago.",
             remedy="If they were not saved, enter them again.",
         )
-    return OpenDraft(found, DraftState.of(found.state), unseal(page.access.decrypt(found.sealed)))
+    return OpenDraft(found, DraftState.of(found.state), unseal(page.access.decrypt(found.sealed)), page.now)
 
 
 def save_draft(page: Page, opened: OpenDraft, *, found: ParsedCredentials | None = None, **changed: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from secrets import token_hex
 
 from starlette.responses import Response
@@ -52,7 +51,7 @@ def _confirm(page: Page, problem: RollcallError | None = None) -> Response:
 @router.action("/districts/{district}/history/{run_id}", right=Right.EDIT)
 def roll_back(page: Opened) -> Response:
     to_run = str(page.request.path_params["run_id"])
-    run_id = f"page__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00__{token_hex(3)}"
+    run_id = f"page__{page.now:%Y-%m-%dT%H:%M:%S}+00:00__{token_hex(3)}"
     try:
         if page.text("confirm") != page.district_id:
             raise ActionRequired("not_confirmed", f"Type {page.district_id} to confirm. Nothing was changed.")

@@ -184,7 +184,7 @@ class Page:
 
     def render(self, template: str, status_code: int = 200, **values: Any) -> Response:
         """A page. Answer a form that has a mistake with 422."""
-        return HTMLResponse(rendering.render(template, self.request, page=self, **values), status_code)
+        return HTMLResponse(rendering.render(template, self.request, self.now, page=self, **values), status_code)
 
     def download(self, content: str | bytes, name: str, kind: str) -> Response:
         """A file to save. `name` is made of IDs only."""

@@ -141,14 +141,14 @@ def _static_version() -> str:
     return format(int(max(path.stat().st_mtime for path in (_HERE / "static").iterdir())), "x")
 
 
-def render(template: str, request: Request, **values: Any) -> str:
+def render(template: str, request: Request, /, now: datetime | None = None, **values: Any) -> str:
     """A template as HTML. `root` is where the page is mounted, `airflow` where Airflow is."""
     root = request.scope.get("root_path", "")
     standard: Mapping[str, Any] = {
         "root": root,
         "airflow": root.removesuffix("/rosters"),
         "notice": NOTICES.get(request.query_params.get("notice", ""), ""),
-        "now": datetime.now(UTC),
+        "now": now or datetime.now(UTC),
         "district_id": request.path_params.get("district", ""),
     }
     return _environment().get_template(template).render(**{**standard, **values})
