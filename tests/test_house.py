@@ -22,7 +22,7 @@ REASONS = {
 #: Whole words that were renamed. The migrations, the changelog and the errors about retired settings keep theirs.
 OLD_NAMES = (
     "politeness|leave_out|do_not_land|whom_to_map|would_publish|judge_night|judge_turned|put_away|put_beside|"
-    "readers_have|night_readers_have|_removed_because|closed_because|NeedsPerson|stage_edge|StageFailed|take_turn|"
+    "readers_have|night_readers_have|_removed_because|closed_because|_because|NeedsPerson|stage_edge|StageFailed|take_turn|"
     "taking_in|Teller|in_force|looked_at|_lay_in|_cut_out|PublishedReaders"
 )
 KEEP_OLD_NAMES = (

@@ -70,8 +70,8 @@ def _nights(draw: st.DrawFn) -> tuple[dict[str, dict[str, dict[str, str]]], dict
                 rows.append({**now, "key": key, "_change": "added"})
             elif now is None:
                 gone = [owner for column, owner in owners.items() if then[column] not in after[owner]]
-                because = OWNER_REMOVED[gone[0]] if gone else "its own reason"
-                rows.append({**then, "key": key, "_change": "removed", "_because": because})
+                reasons = OWNER_REMOVED[gone[0]] if gone else "its own reason"
+                rows.append({**then, "key": key, "_change": "removed", "_reason": reasons})
             elif then != now or draw(st.booleans()):
                 rows.append({**now, "key": key, "_change": "changed"})
         changes[name] = _changes(name, before[name], rows)
@@ -127,4 +127,4 @@ def test_no_row_points_at_a_person_or_class_that_is_not_there_after_any_holds(ni
     for row in reasons.to_pylist():
         for owner, said in OWNER_REMOVED.items():
             column = "user_sourced_id" if owner == "users" else "class_sourced_id"
-            assert row["_because"] != said or row[column] not in after[owner]
+            assert row["_reason"] != said or row[column] not in after[owner]

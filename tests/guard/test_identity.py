@@ -40,7 +40,7 @@ def test_people_who_come_under_new_ids_are_held_with_the_link_and_the_old_ones_s
     assert (first.exit_code, first.counts["users"].added, first.counts["users"].missing) == (3, 0, 12)
     assert len(nights.live("accounts", "username")) == 40
     assert not [key for key in nights.live("enrollments", "user_sourced_id") if key.startswith("new-")]
-    link = "SELECT count(*) FROM roster_ops.hold_rows WHERE because = 's3 -> new-s3' AND row_key IN ('s3', 'new-s3')"
+    link = "SELECT count(*) FROM roster_ops.hold_rows WHERE reason = 's3 -> new-s3' AND row_key IN ('s3', 'new-s3')"
     assert nights.scalar(link) == 2
     assert "received again" in nights.scalar("SELECT full_required FROM roster_ops.state")
 
@@ -79,8 +79,8 @@ def test_a_person_turned_into_another_stays_as_they_were_with_all_that_is_theirs
     assert "Sam" not in nights.live("users", "given_name")
     assert "e-else" not in nights.live("enrollments", "sourced_id")
     assert {"s3@town.example", "married@town.example"} <= set(nights.live("accounts", "username"))
-    because = nights.scalar("SELECT because FROM roster_ops.hold_rows WHERE row_key = 's3'")
-    assert because == "changed together: given name, family name, email"
+    reason = nights.scalar("SELECT reason FROM roster_ops.hold_rows WHERE row_key = 's3'")
+    assert reason == "changed together: given name, family name, email"
     approve()
     done = nights.publish(rows)
     assert (done.holds, done.counts["users"].changed, done.counts["enrollments"].added) == ([], 1, 1)

@@ -80,8 +80,8 @@ def test_half_a_roster_marked_as_to_be_deleted_in_a_delta_is_held_at_once(nights
     quiet = nights.publish(elm.tombstones(), delta=True)
     assert (quiet.counts["users"].removed, quiet.counts["enrollments"].removed) == (20, 20)
     assert held() == []
-    because = nights.scalar("SELECT DISTINCT _removed_reason FROM roster_staging.users WHERE _removed_at IS NOT NULL")
-    assert because == "the provider marked it as to be deleted"
+    reason = nights.scalar("SELECT DISTINCT _removed_reason FROM roster_staging.users WHERE _removed_at IS NOT NULL")
+    assert reason == "the provider marked it as to be deleted"
 
 
 def test_what_is_approved_for_some_stays_held_for_the_others(nights, town, approve):

@@ -187,11 +187,11 @@ def test_change_sets_carry_the_causes(nights, roster):
     folder = ref.folder(nights.landing)
     withheld = {}
     for name, parts in changes.parts.items():
-        tables = [folder.read_part(part.name, part.sha256, ["_change", "_because"]) for part in parts]
+        tables = [folder.read_part(part.name, part.sha256, ["_change", "_reason"]) for part in parts]
         withheld.update({name: pa.concat_tables(tables).to_pylist()} if tables else {})
     assert withheld == {
-        "users": [{"_change": "removed", "_because": "absent from two complete full pulls"}],
-        "user_roles": [{"_change": "removed", "_because": "its person was removed"}],
-        "enrollments": [{"_change": "removed", "_because": "its person was removed"}],
-        "accounts": [{"_change": "removed", "_because": "its person was removed"}],
+        "users": [{"_change": "removed", "_reason": "absent from two complete full pulls"}],
+        "user_roles": [{"_change": "removed", "_reason": "its person was removed"}],
+        "enrollments": [{"_change": "removed", "_reason": "its person was removed"}],
+        "accounts": [{"_change": "removed", "_reason": "its person was removed"}],
     }

@@ -311,9 +311,9 @@ class ModeledDistrict:
         columns = staging[name].c
         wanted = [columns[column] for column in ("sourced_id", "_missing_since", "_removed_reason", *_CONTENT[name])]
         rows = {}
-        for key, missing_since, because, *content in connection.execute(sa.select(*wanted)):
+        for key, missing_since, reason, *content in connection.execute(sa.select(*wanted)):
             said: Content = tuple(content)
-            rows[key] = Row(said, missing_since, because)
+            rows[key] = Row(said, missing_since, reason)
         return rows
 
     def _keys(self, connection: sa.Connection, table: str, *columns: str) -> set[Any]:

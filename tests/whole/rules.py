@@ -167,14 +167,14 @@ class _Collection:
             row.missing_since = self.sent.as_of
             self._count("missing")
 
-    def _remove(self, key: str, row: Row, because: str) -> None:
+    def _remove(self, key: str, row: Row, reason: str) -> None:
         if self.agreed(self.name, key):
-            row.removed_reason = because
+            row.removed_reason = reason
             self.night.removed.add((self.name, key))
             self._count("removed")
 
     def _returns_with_its_owner(self, key: str, row: Row) -> None:
-        took = [owner for owner, because in TAKEN_ALONG.items() if row.removed_reason == because]
+        took = [owner for owner, reason in TAKEN_ALONG.items() if row.removed_reason == reason]
         whose = dict(owners(self.name, row.content))
         if took and (took[0], whose[took[0]]) in self.night.returned and self._resolves(row.content):
             self._count("returned")

@@ -32,7 +32,7 @@ PEOPLE = 5
 names = st.lists(st.integers(0, PEOPLE + 1), min_size=PEOPLE, max_size=PEOPLE)
 _LIVING = "SELECT hold_id FROM roster_ops.holds WHERE closed_at IS NULL ORDER BY hold_id"
 _PUBLISHED = "SELECT run_id FROM roster_ops.runs WHERE status = 'published' ORDER BY generation"
-_NAMED = "SELECT split_part(row_key, chr(31), 1), because, is_approved FROM roster_ops.hold_rows WHERE hold_id = :hold"
+_NAMED = "SELECT split_part(row_key, chr(31), 1), reason, is_approved FROM roster_ops.hold_rows WHERE hold_id = :hold"
 
 
 class Wandering(RuleBasedStateMachine):
@@ -177,10 +177,10 @@ class Wandering(RuleBasedStateMachine):
 
     def _note(self, hold: str) -> None:
         """Keep what a decision said."""
-        for who, because, is_approved in self._named(hold):
+        for who, reason, is_approved in self._named(hold):
             self.agreed.pop(who, None)
             if is_approved:
-                self.agreed[who] = because
+                self.agreed[who] = reason
 
 
 @pytest.mark.hypothesis

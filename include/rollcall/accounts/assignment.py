@@ -130,9 +130,9 @@ def _share_within_person(assigned: pd.DataFrame, candidates: pd.DataFrame, accou
 
 def _apply_exclusions(assigned: pd.DataFrame, decisions: dict[int, PersonDecision]) -> None:
     """A decision to leave out one record leaves out all records of the person."""
-    because = {user: one.reason for user, one in decisions.items() if one.exclude}
-    people = assigned.loc[assigned["user"].isin(list(because)), ["user", "person"]].drop_duplicates("person")
-    details = dict(zip(people["person"], people["user"].map(because), strict=True))
+    reasons = {user: one.reason for user, one in decisions.items() if one.exclude}
+    people = assigned.loc[assigned["user"].isin(list(reasons)), ["user", "person"]].drop_duplicates("person")
+    details = dict(zip(people["person"], people["user"].map(reasons), strict=True))
     is_excluded = assigned["person"].isin(list(details))
     assigned.loc[is_excluded, "reason"] = "decided"
     assigned.loc[is_excluded, "detail"] = assigned.loc[is_excluded, "person"].map(details)

@@ -113,10 +113,10 @@ def _candidates(
 
 def _apply_exclusions(reasons: pd.DataFrame, decisions: dict[int, PersonDecision]) -> pd.DataFrame:
     """A decision about one person comes first, even if the person would have no account for another reason."""
-    because = {user: one.reason for user, one in decisions.items() if one.exclude}
-    is_excluded = reasons["user"].isin(list(because))
+    decided = {user: one.reason for user, one in decisions.items() if one.exclude}
+    is_excluded = reasons["user"].isin(list(decided))
     reasons.loc[is_excluded, "reason"] = "decided"
-    reasons.loc[is_excluded, "detail"] = reasons.loc[is_excluded, "user"].map(because)
+    reasons.loc[is_excluded, "detail"] = reasons.loc[is_excluded, "user"].map(decided)
     return reasons
 
 

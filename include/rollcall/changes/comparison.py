@@ -39,7 +39,7 @@ class TableChanges:
     :param removed: keys of the rows removed tonight.
     :param is_whole: whether all published rows were read, or only those that a delta concerns.
     :param pending: in `change_schema`, received rows whose owner is removed tonight. `_change` is their change if
-        the owner stays after all (null for none), `_because` the reason of their removal.
+        the owner stays after all (null for none), `_reason` the reason of their removal.
     """
 
     table: Table
@@ -57,7 +57,7 @@ class TableChanges:
 
     def keys_only(self) -> TableChanges:
         """The same with only keys, owners, changes, and reasons of the rows."""
-        details = ("_change", "_because", "_changed_fields")
+        details = ("_change", "_reason", "_changed_fields")
         rows = self.rows.select([*dict.fromkeys((*self.table.key, *self.table.owners)), *details])
         return replace(self, rows=rows, pending=None)
 
@@ -94,7 +94,7 @@ class TableChanges:
         keys = row_keys(self.table, rows)
         is_theirs = pc.is_in(self.keys(), value_set=keys)
         nothing = pa.nulls(rows.num_rows, pa.string())
-        staying = rows.set_column(rows.column_names.index("_because"), "_because", nothing)
+        staying = rows.set_column(rows.column_names.index("_reason"), "_reason", nothing)
         staying = staying.filter(pc.is_valid(staying["_change"]))
         less, more = _tally(self.rows.filter(is_theirs)), _tally(staying)
         made = pa.concat_tables([self.rows.filter(pc.invert(is_theirs)), staying])
@@ -144,7 +144,7 @@ def find_arrivals(table: Table, accepted: pa.Table, published: PublishedRows) ->
     rows = accepted.append_column("_digest", digests).append_column("_change", change)
     if rows["_change"].null_count:  # on a first night all rows are new, so none is copied
         rows = rows.filter(pc.is_valid(rows["_change"]))
-    for name in ("_because", "_changed_fields"):
+    for name in ("_reason", "_changed_fields"):
         rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
     return rows.select(change_schema(table).names)
 
@@ -168,7 +168,7 @@ def find_departures(
     :param whole_owners: for parts of records, the owners received tonight; a part not received with them is removed.
     :param removed_owners: per table, the records removed tonight; the rows they own are removed too.
     :param absence_counts: whether not being received means anything: a proven full pull.
-    :param approved: approved removals, `row_key` and `because`. They need no pull that repeats them. But a row that was
+    :param approved: approved removals, `row_key` and `reason`. They need no pull that repeats them. But a row that was
         received or refused tonight stays, and an absent row must still be missing.
     """
     rows = published.live_rows()
@@ -190,11 +190,11 @@ def find_departures(
         is_absent = pc.invert(pc.or_(is_received, pc.is_in(key, value_set=excused)))
     seen_missing = pc.fill_null(pc.less(rows["_missing_since"], pa.scalar(as_of, rows["_missing_since"].type)), False)
     is_first_absence = pc.and_(is_absent, pc.is_null(rows["_missing_since"]))
-    agreed = approved["because"].take(pc.index_in(key, value_set=approved["row_key"]))
+    agreed = approved["reason"].take(pc.index_in(key, value_set=approved["row_key"]))
     was_absent = pc.and_(pc.equal(agreed, ABSENT_TWICE), pc.invert(seen_missing))
     is_there = pc.or_(pc.or_(is_received, pc.is_in(key, value_set=excused)), pc.fill_null(was_absent, False))
     is_agreed = pc.and_(pc.is_valid(agreed), pc.invert(is_there))
-    because = pc.case_when(
+    reasons = pc.case_when(
         pc.make_struct(is_tombstone, *owner_gone.values(), is_part_gone, pc.and_(is_absent, seen_missing), is_agreed),
         TOMBSTONE,
         *(OWNER_REMOVED[owner] for owner in owner_gone),
@@ -202,8 +202,8 @@ def find_departures(
         ABSENT_TWICE,
         agreed,
     )
-    change = pc.case_when(pc.make_struct(pc.is_valid(because), is_first_absence), "removed", "missing")
-    return _departure_rows(table, rows, change, because)
+    change = pc.case_when(pc.make_struct(pc.is_valid(reasons), is_first_absence), "removed", "missing")
+    return _departure_rows(table, rows, change, reasons)
 
 
 def find_confirmed_removals(table: Table, published: PublishedRows, tombstones: pa.ChunkedArray) -> pa.Table:
@@ -214,33 +214,33 @@ def find_confirmed_removals(table: Table, published: PublishedRows, tombstones: 
     rows = published.rows.append_column("_key", published.keys)
     went_along = pc.is_in(rows["_removed_reason"], value_set=pa.array(list(OWNER_REMOVED.values())))
     rows = rows.filter(pc.and_(went_along, pc.is_in(rows["_key"], value_set=tombstones)))
-    change, because = (pa.array([text] * rows.num_rows, pa.string()) for text in ("confirmed", TOMBSTONE))
-    return _departure_rows(table, rows, change, because)
+    change, reasons = (pa.array([text] * rows.num_rows, pa.string()) for text in ("confirmed", TOMBSTONE))
+    return _departure_rows(table, rows, change, reasons)
 
 
 def find_account_departures(
-    table: Table, published: PublishedRows, because: pa.Table, alive: pa.ChunkedArray
+    table: Table, published: PublishedRows, reasons: pa.Table, alive: pa.ChunkedArray
 ) -> pa.Table:
     """Published accounts that tonight's mapping does not return: removed at once, each with its cause.
 
     :param published: with `_is_received`.
-    :param because: `owner` (the first part of the key) and `because`. An owner without a row is gone, or has an
+    :param reasons: `owner` (the first part of the key) and `reason`. An owner without a row is gone, or has an
         account at another site.
     :param alive: the people who are in the roster after tonight.
     """
     rows = published.live_rows()
     rows = rows.filter(pc.invert(rows["_is_received"]))
-    at = pc.index_in(rows[table.key[0]], value_set=because["owner"])
+    at = pc.index_in(rows[table.key[0]], value_set=reasons["owner"])
     otherwise = pc.if_else(pc.is_in(rows[table.key[0]], value_set=alive), MOVED_AWAY, OWNER_REMOVED["users"])
-    causes = pc.coalesce(because["because"].take(at), otherwise)
+    causes = pc.coalesce(reasons["reason"].take(at), otherwise)
     return _departure_rows(table, rows, pa.array(["removed"] * rows.num_rows, pa.string()), causes)
 
 
-def _departure_rows(table: Table, rows: pa.Table, change: pa.Array, because: pa.Array) -> pa.Table:
-    rows = rows.append_column("_change", change).append_column("_because", because)
+def _departure_rows(table: Table, rows: pa.Table, change: pa.Array, reasons: pa.Array) -> pa.Table:
+    rows = rows.append_column("_change", change).append_column("_reason", reasons)
     rows = rows.filter(pc.is_valid(rows["_change"]))
     schema = change_schema(table)
-    given = {*table.key, *table.owners, "_change", "_because", "_digest"}
+    given = {*table.key, *table.owners, "_change", "_reason", "_digest"}
     columns = [rows[field.name] if field.name in given else pa.nulls(rows.num_rows, field.type) for field in schema]
     return pa.table(columns, schema=schema)
 

@@ -32,7 +32,7 @@ class RowsByOwner:
     :param settled: rows whose owners stay or are unknown; these are validated.
     :param pending: whose owners are to go tonight.
     :param causes: of each waiting row the cause, as in `OWNER_REMOVED`.
-    :param gone: keys and causes (`sourced_id`, `because`) of rows whose owner is gone already.
+    :param gone: keys and causes (`sourced_id`, `reason`) of rows whose owner is gone already.
     """
 
     settled: pa.Table
@@ -69,14 +69,14 @@ def split_by_owner(
     has_cause = pc.is_valid(cause)
     if not pc.any(has_cause).as_py():  # the usual case, without a copy
         none = rows.slice(0, 0)
-        return RowsByOwner(rows, none, _NONE, pa.table({"sourced_id": _NONE, "because": _NONE}))
+        return RowsByOwner(rows, none, _NONE, pa.table({"sourced_id": _NONE, "reason": _NONE}))
     waits = pc.and_(has_cause, waits)
     goes = pc.and_(has_cause, pc.invert(waits))
     return RowsByOwner(
         settled=rows.filter(pc.invert(has_cause)),
         pending=rows.filter(waits),
         causes=cause.filter(waits),
-        gone=pa.table({"sourced_id": rows["sourced_id"].filter(goes), "because": cause.filter(goes)}),
+        gone=pa.table({"sourced_id": rows["sourced_id"].filter(goes), "reason": cause.filter(goes)}),
     )
 
 
@@ -123,7 +123,7 @@ def find_returns(
     whole = read_rows_by_key(connection, district, table, chosen)
     digests = chosen["_digest"].take(pc.index_in(row_keys(table, whole), value_set=chosen["_key"]))
     details = {"_digest": digests, "_change": pa.array(["returned"] * whole.num_rows, pa.string())}
-    details |= {name: pa.nulls(whole.num_rows, pa.string()) for name in ("_because", "_changed_fields")}
+    details |= {name: pa.nulls(whole.num_rows, pa.string()) for name in ("_reason", "_changed_fields")}
     columns = [*whole.columns, *details.values()]
     return pa.table(columns, names=[*whole.column_names, *details]).cast(change_schema(table))
 

@@ -71,7 +71,7 @@ def propose_changes(
 
     :param connection: in a transaction whose snapshot does not move (repeatable read).
     :param rules: those the district has raised or lowered.
-    :param approved: removals a person has agreed to (`table_name`, `row_key`, `because`), done now whether or not
+    :param approved: removals a person has agreed to (`table_name`, `row_key`, `reason`), done now whether or not
         tonight's pull repeats them.
     :param with_enrollments: mapping needs them too.
     :raises RollcallError: `pull_is_older` if the published roster is newer than this pull.
@@ -226,7 +226,7 @@ def _add_pending(
     merged: RosterChanges, pull: Pull, table: Table, published: PublishedRows, parted: RowsByOwner, about: _About
 ) -> TableChanges:
     """Prepare the rows whose owners are removed tonight, in case a hold keeps the owners; count the rest."""
-    causes = [parted.gone["because"]]
+    causes = [parted.gone["reason"]]
     made = merged.tables[table.name]
     if parted.pending.num_rows:
         targets = with_pending_removals_live(about.targets, about.going_tonight)
@@ -236,7 +236,7 @@ def _add_pending(
         rows = merged.with_changed_fields(table, find_arrivals(table, verdict.accepted, published), published)
         rows = pa.concat_tables([rows, _without_change(table, verdict.accepted, rows)])
         at = pc.index_in(rows["sourced_id"], value_set=parted.pending["sourced_id"])
-        rows = rows.set_column(rows.column_names.index("_because"), "_because", parted.causes.take(at))
+        rows = rows.set_column(rows.column_names.index("_reason"), "_reason", parted.causes.take(at))
         made = merged.tables[table.name] = replace(made, pending=rows)
         merged.pending[table.name] = verdict.accepted
     merged.removed_with_owner[table.name] = causes

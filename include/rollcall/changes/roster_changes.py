@@ -186,9 +186,9 @@ class RosterChanges:
         key_filter = None if users is None else KeyFilter(keys=keys, owners={"user_sourced_id": users})
         published = read_published(self.connection, self.district, table, key_filter).with_received(keys)
         arrived = made.with_changed_fields(table, find_arrivals(table, mapped.accounts, published), published)
-        because = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "because"])
+        reasons = mapped.left_out.select(["user_sourced_id", "reason"]).rename_columns(["owner", "reason"])
         alive, _ = self.targets("users", published.rows["user_sourced_id"])
-        rows = pa.concat_tables([arrived, find_account_departures(table, published, because, alive)])
+        rows = pa.concat_tables([arrived, find_account_departures(table, published, reasons, alive)])
         counts = count_changes(rows, accepted=mapped.accounts.num_rows, received=mapped.accounts.num_rows, rejected=0)
         made.add_table(table, rows, counts, published, keys)
         return made
@@ -222,9 +222,9 @@ class RosterChanges:
         findings = []
         for name, causes in self.removed_with_owner.items():
             now = self.tables[name].pending if name in self.tables else None
-            every = concat_keys(*causes, NONE if now is None else now["_because"])
-            for rule, because in REMOVED_WITH.items():
-                count = pc.sum(pc.equal(every, because), min_count=0).as_py()
+            every = concat_keys(*causes, NONE if now is None else now["_reason"])
+            for rule, reason in REMOVED_WITH.items():
+                count = pc.sum(pc.equal(every, reason), min_count=0).as_py()
                 if count:
                     findings.append(removed_with_owner_finding(self.judge, TABLES[name], rule, count))
         return findings

@@ -182,15 +182,15 @@ def _corrected_reasons(changes: TableChanges, work: Mapping[str, _Rows]) -> Tabl
     if len(owners) < 2:
         return changes
     rows = changes.rows
-    because = rows["_because"]
+    reasons = rows["_reason"]
     gone = {name: work[name].of(work[name].is_removed & ~work[name].away) for name in owners.values()}
     leaves = {OWNER_REMOVED[name]: _in(rows[column], gone[name]) for column, name in owners.items()}
     for reason, does_leave in leaves.items():
-        is_wrong = _flags(pc.equal(because, reason)) & ~does_leave
+        is_wrong = _flags(pc.equal(reasons, reason)) & ~does_leave
         for other, does in leaves.items():
-            because = pc.if_else(pa.array(is_wrong & does), other, because)
-    at = rows.column_names.index("_because")
-    return replace(changes, rows=rows.set_column(at, "_because", because))
+            reasons = pc.if_else(pa.array(is_wrong & does), other, reasons)
+    at = rows.column_names.index("_reason")
+    return replace(changes, rows=rows.set_column(at, "_reason", reasons))
 
 
 def _in(values: pa.ChunkedArray, keys: pa.ChunkedArray) -> Flags:

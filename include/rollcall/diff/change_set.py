@@ -151,7 +151,7 @@ class ChangeSetLines:
         builder.add(self._users_with("added"), "person added", reason=NEW)
         builder.add(self._users_with("returned"), "person returned", reason=RETURNED)
         removed = self._users[self._users["_change"] == "removed"]
-        builder.add_with_cause(removed["sourced_id"], "person removed", removed["_because"])
+        builder.add_with_cause(removed["sourced_id"], "person removed", removed["_reason"])
         detail = "not in this full pull; removed if the next full pull does not include the person either"
         builder.add(self._users_with("missing"), "person missing", reason=MISSING, detail=detail)
         changed = self._users[self._users["_change"] == "changed"]
@@ -198,14 +198,14 @@ class ChangeSetLines:
         if removed.empty:
             return
         before = self._before("user_roles", ["user_sourced_id", "role_key", "role", "org_sourced_id"])
-        removed = removed[["user_sourced_id", "role_key", "_because"]].merge(before, on=["user_sourced_id", "role_key"])
+        removed = removed[["user_sourced_id", "role_key", "_reason"]].merge(before, on=["user_sourced_id", "role_key"])
         then = removed["role"].fillna("") + " at " + removed["org_sourced_id"].map(names).fillna("no school")
-        builder.add_with_cause(removed["user_sourced_id"], "role", removed["_because"], before=then)
+        builder.add_with_cause(removed["user_sourced_id"], "role", removed["_reason"], before=then)
 
     def _of_accounts(self, builder: LineBuilder) -> None:
         rows = self._changed("accounts")
         added = rows[rows["_change"].isin(["added", "returned"])]
-        removed = rows.loc[rows["_change"] == "removed", ["user_sourced_id", "site_id", "_because"]]
+        removed = rows.loc[rows["_change"] == "removed", ["user_sourced_id", "site_id", "_reason"]]
         if not removed.empty:
             before = self._before("accounts", ["user_sourced_id", "site_id", "site_name", "username"])
             removed = removed.merge(before, on=["user_sourced_id", "site_id"], how="left")
@@ -221,8 +221,8 @@ class ChangeSetLines:
         if not removed.empty:
             removed = removed[~removed["user_sourced_id"].isin(moves)]
             # the cause of a removed person comes before the account's own
-            causes = self._users.set_index("sourced_id")["_because"].dropna()
-            cause = removed["user_sourced_id"].map(causes).fillna(removed["_because"])
+            causes = self._users.set_index("sourced_id")["_reason"].dropna()
+            cause = removed["user_sourced_id"].map(causes).fillna(removed["_reason"])
             builder.add_with_cause(removed["user_sourced_id"], "account removed", cause, before=removed["label"])
         changed = rows[rows["_change"] == "changed"]
         self._fields(builder, "accounts", "user_sourced_id", changed, list(_ACCOUNT_COLUMNS))
@@ -255,7 +255,7 @@ class ChangeSetLines:
             return
         owner = rows["user_sourced_id"]
         counts = pd.DataFrame({kind: (rows["kind"] == kind).groupby(owner).sum() for kind in set(kinds.values())})
-        cause = rows["_because"].map(REASONS).fillna(self._with_person(owner, pd.Series(CHANGED, index=owner.index)))
+        cause = rows["_reason"].map(REASONS).fillna(self._with_person(owner, pd.Series(CHANGED, index=owner.index)))
         first = rows.assign(cause=cause).drop_duplicates(["user_sourced_id", "cause"]).sort_values("cause")
         reasons = first.groupby("user_sourced_id")["cause"].agg(", ".join)
         users = counts.index.to_series()
@@ -269,8 +269,8 @@ class ChangeSetLines:
             return
         users = first_parts(rows["row_key"])
         change = "held: " + rows["table_name"].map({"users": "person ", "accounts": "account "}) + rows["change"]
-        detail = rows["because"].map(DETAILS).fillna(rows["because"])
-        builder.add(users, change, reason=rows["because"].map(REASONS).fillna("changed"), detail=detail)
+        detail = rows["reason"].map(DETAILS).fillna(rows["reason"])
+        builder.add(users, change, reason=rows["reason"].map(REASONS).fillna("changed"), detail=detail)
 
 
 def _labels(values: pd.Series, column: str) -> pd.Series:

@@ -9,7 +9,7 @@ import pandas as pd
 from rollcall.landing.change_set import HoldKind
 
 #: A held row: its table and key, its change and the cause, its main school, and what else a decision depends on.
-ROW = ("table_name", "row_key", "change", "because", "row_school", "about")
+ROW = ("table_name", "row_key", "change", "reason", "row_school", "about")
 
 
 @dataclass
@@ -77,6 +77,6 @@ class HoldDrafts:
 
 
 def as_rows(table: str, rows: pd.DataFrame, row_school: pd.Series | None = None) -> pd.DataFrame:
-    """Change rows (`key`, `change`, `because`) as rows of a hold."""
+    """Change rows (`key`, `change`, `reason`) as rows of a hold."""
     made = rows.rename(columns={"key": "row_key"}).assign(table_name=table)
     return made if row_school is None else made.assign(row_school=row_school)

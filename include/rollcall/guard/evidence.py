@@ -49,11 +49,11 @@ class Evidence:
     def rows(
         self, table: str, *changes: str, columns: tuple[str, ...] = (), with_approved: bool = False
     ) -> pd.DataFrame:
-        """Change rows of these kinds that are not approved: `key`, `change`, `because`, and other columns.
+        """Change rows of these kinds that are not approved: `key`, `change`, `reason`, and other columns.
 
         :param with_approved: also those that are approved.
         """
-        wanted = {KEY: "key", "_change": "change", "_because": "because", **{name: name for name in columns}}
+        wanted = {KEY: "key", "_change": "change", "_reason": "reason", **{name: name for name in columns}}
         if table not in self.changes:
             return pd.DataFrame({name: pd.Series(dtype="object") for name in wanted.values()})
         rows = self.changes[table]

@@ -71,7 +71,7 @@ def judge_migration(district: District, evidence: Evidence, drafts: HoldDrafts, 
     pairs = pairs[~pairs["new"].isin(drafts.keys("identities", "users"))]
     for found in too_many(district, evidence, "identity", "users", pairs["old"]):
         linked = pairs.merge(found.rows, left_on="old", right_on="key").drop(columns="key")
-        linked["because"] = linked["old"] + " -> " + linked["new"]
+        linked["reason"] = linked["old"] + " -> " + linked["new"]
         old = linked.assign(key=linked["old"], change=linked["old"].map(departing).astype("object").fillna("missing"))
         for rows in (old, linked.assign(key=linked["new"], change="added")):
             drafts.add("users", "identities", as_rows("users", rows), school=found.school)
@@ -123,7 +123,7 @@ def detect_identity_changes(evidence: Evidence, drafts: HoldDrafts) -> None:
     words = fields.apply(lambda found: ", ".join(fields.columns[found]), axis=1)
     at = evidence.roster.schools_of("users", pa.array(rows["key"], pa.string())).to_pandas().drop_duplicates("key")
     made = as_rows("users", rows, row_school=rows["key"].map(at.set_index("key")["school"]).astype("object").fillna(""))
-    made["because"] = "changed together: " + rows["key"].map(words)
+    made["reason"] = "changed together: " + rows["key"].map(words)
     explanation = f"{len(rows):,} record{'s' if len(rows) > 1 else ''} became another person"
     drafts.add("users", "identities", made, explanation=explanation)
 

@@ -49,7 +49,7 @@ def judge_first_rows(evidence: Evidence, drafts: HoldDrafts) -> frozenset[str]:
     waiting = [one for one in first if not _is_approved(one, evidence)]
     for one in waiting:
         row = {"table_name": one.collection, "row_key": ALL_NEW_ROWS, "change": "added", "about": str(one.proof.unique)}
-        rows = pd.DataFrame([row | {"because": "not proven complete", "row_school": ""}]).astype("object")
+        rows = pd.DataFrame([row | {"reason": "not proven complete", "row_school": ""}]).astype("object")
         explanation = (
             render_received(one) if has_roster else f"{render_received(one)}; nothing of the first roster is published"
         )

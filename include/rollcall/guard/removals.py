@@ -323,10 +323,10 @@ def _changed(evidence: Evidence, collection: str) -> pd.DataFrame:
     settled = evidence.leaving(own.name, "added", "returned", "removed", "changed") | evidence.approved.get(
         own.name, set()
     )
-    made = [rows.assign(because=None)]
+    made = [rows.assign(reason=None)]
     for part in parts:
         owner = part.key[0]
         of_part = evidence.rows(part.name, "added", "returned", "removed", "changed", columns=(owner,))
         keys = of_part.loc[~of_part[owner].isin(settled), owner].drop_duplicates()
-        made.append(pd.DataFrame({"key": keys, "change": "changed", "because": None}))
+        made.append(pd.DataFrame({"key": keys, "change": "changed", "reason": None}))
     return pd.concat([one for one in made if len(one)] or made[:1]).drop_duplicates("key")

@@ -28,7 +28,7 @@ def judge_usernames(district: District, evidence: Evidence, drafts: HoldDrafts, 
     living = evidence.living_rows[evidence.living_rows["kind"] == "usernames"]
     approved = living[living["is_approved"].astype(bool)]
     # an approval is for this username only
-    rows = rows[~(rows["key"] + rows["because"]).isin(approved["row_key"] + approved["because"].fillna(""))]
+    rows = rows[~(rows["key"] + rows["reason"]).isin(approved["row_key"] + approved["reason"].fillna(""))]
     waiting = living[~living["is_approved"].astype(bool)]
     still = rows[rows["key"].isin(waiting["row_key"])]
     for school, theirs in still.groupby(
@@ -89,7 +89,7 @@ def _username_rows(evidence: Evidence, name_changes: pa.Table) -> pd.DataFrame:
         {
             "key": keys,
             "change": "changed",
-            "because": _render_change(rows),
+            "reason": _render_change(rows),
             "row_school": keys.map(schools).astype("object").fillna(""),
             "kind": rows["kind"],
         }

@@ -157,7 +157,7 @@ def _school_ids(connection: sa.Connection, held: HoldDetails, names: Sequence[st
 _EXCEPTED = " OR ".join(
     [
         f"{sql_key_part('r.row_key', 1)} = ANY(:who)",
-        f"r.because LIKE '% -> %' AND r.because IN (SELECT o.because FROM {OPS}.hold_rows o "
+        f"r.reason LIKE '% -> %' AND r.reason IN (SELECT o.reason FROM {OPS}.hold_rows o "
         "WHERE o.hold_id = :hold AND o.row_key = ANY(:who))",
         *(
             f"r.table_name = '{table.name}' AND r.row_key IN (SELECT s.{table.key[0]} FROM {STAGING}.{table.name} s "
@@ -200,7 +200,7 @@ def _drop_settled_rows(connection: sa.Connection, held: HoldDetails) -> list[tup
                 WHEN :kind = 'usernames' THEN NOT EXISTS (SELECT FROM {STAGING}.users u WHERE u.district_id = :district
                     AND u.sourced_id = {sql_key_part("r.row_key", 1)} AND u._removed_at IS NULL)
                 WHEN r.change IN ('added', 'returned') THEN n.is_live
-                WHEN r.because = :absent OR r.change = 'missing' THEN NOT n.is_live OR n._missing_since IS NULL
+                WHEN r.reason = :absent OR r.change = 'missing' THEN NOT n.is_live OR n._missing_since IS NULL
                 ELSE NOT n.is_live END
             RETURNING {sql_key_parts("r.row_key")}"""
         params = {"hold": held.hold_id, "table": table.name, "district": held.district, "absent": ABSENT_TWICE}

@@ -170,7 +170,7 @@ def rows_by_school(connection: sa.Connection, hold: HoldDetails) -> list[dict[st
 def listed_rows(connection: sa.Connection, hold: HoldDetails) -> list[dict[str, Any]]:
     """Every row the hold lists: table, key (its parts as a list), change, cause, school, whether it is approved."""
     query = f"""
-        SELECT table_name, {sql_key_parts("row_key")} AS key, change, because, school, is_approved
+        SELECT table_name, {sql_key_parts("row_key")} AS key, change, reason, school, is_approved
         FROM {OPS}.hold_rows WHERE hold_id = :hold
         ORDER BY table_name <> :main, table_name, row_key"""
     params = {"hold": hold.hold_id, "main": hold.main_table}

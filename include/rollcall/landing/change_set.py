@@ -139,7 +139,7 @@ def change_schema(table: Table) -> pa.Schema:
     extra = [
         ("_digest", pa.int64()),
         ("_change", pa.string()),
-        ("_because", pa.string()),
+        ("_reason", pa.string()),
         ("_changed_fields", pa.string()),
     ]
     return pa.schema([*accepted_schema(table), *(pa.field(name, kind) for name, kind in extra)])
@@ -160,7 +160,7 @@ COMPARED_ACCOUNT_COLUMNS = ("user_sourced_id", "site_id", "account_id", "role", 
 HELD_ROWS_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("collection", "kind", "school", "table_name", "row_key", "change")),
-        *((name, pa.string()) for name in ("because", "row_school", "about")),
+        *((name, pa.string()) for name in ("reason", "row_school", "about")),
     ]
 )
 
@@ -173,7 +173,7 @@ RESOLVED_HOLD_ROWS_SCHEMA = pa.schema([(name, pa.string()) for name in ("hold_id
 OPEN_HOLD_ROWS_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("hold_id", "collection", "kind", "school", "table_name", "row_key")),
-        *((name, pa.string()) for name in ("change", "because", "about")),
+        *((name, pa.string()) for name in ("change", "reason", "about")),
         ("is_approved", pa.bool_()),
     ]
 )

@@ -176,7 +176,7 @@ def approved_removals(living: pa.Table) -> pa.Table:
     :param living: in `OPEN_HOLD_ROWS_SCHEMA`.
     """
     is_removal = pc.and_(pc.equal(living["kind"], "removals"), pc.equal(living["change"], "removed"))
-    return living.filter(pc.and_(is_removal, living["is_approved"])).select(["table_name", "row_key", "because"])
+    return living.filter(pc.and_(is_removal, living["is_approved"])).select(["table_name", "row_key", "reason"])
 
 
 def _full_required(pull: Pull, changes: RosterChanges, holds: list[Hold], living: pa.Table) -> str:

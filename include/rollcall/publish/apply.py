@@ -102,7 +102,7 @@ def apply_changes(
         f'"{column.name}" {staging[table.name].c[column.name].type.compile(connection.dialect)}'
         for column in table.columns
     )
-    connection.exec_driver_sql(temp_table(tonight, f"{shape}, _digest bigint, _change text, _because text"))
+    connection.exec_driver_sql(temp_table(tonight, f"{shape}, _digest bigint, _change text, _reason text"))
     copy_in(connection, tonight, changes.drop_columns(["_changed_fields"]))
     params = {"district": district, "run_id": run_id, "as_of": as_of, "generation": generation}
     kinds = set(changes["_change"].unique().to_pylist())
@@ -174,13 +174,13 @@ def _statements(table: Table, tonight: str) -> Iterator[tuple[str, str]]:
     )
     restored = f"""{assignments}_digest = t._digest, _run_id = :run_id, _changed_at = :as_of, _missing_since = NULL,
         _removed_at = NULL, _removed_reason = NULL"""
-    removed = "_removed_at = :as_of, _removed_reason = t._because, _run_id = :run_id, _changed_at = :as_of"
+    removed = "_removed_at = :as_of, _removed_reason = t._reason, _run_id = :run_id, _changed_at = :as_of"
     for kind, is_live, assigned in (
         ("changed", True, restored),
         ("returned", False, restored),
         ("missing", True, "_missing_since = :as_of"),
         ("found", True, "_missing_since = NULL"),
-        ("confirmed", False, "_removed_reason = t._because"),
+        ("confirmed", False, "_removed_reason = t._reason"),
         ("removed", True, removed),
     ):
         state = "IS NULL" if is_live else "IS NOT NULL"

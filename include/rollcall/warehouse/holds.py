@@ -56,7 +56,7 @@ def active_hold_rows(connection: sa.Connection, district: str, now: datetime | N
     :param now: None for the warehouse's clock.
     """
     query = f"""
-        SELECT h.hold_id, h.collection, h.kind, h.school, r.table_name, r.row_key, r.change, r.because, r.about,
+        SELECT h.hold_id, h.collection, h.kind, h.school, r.table_name, r.row_key, r.change, r.reason, r.about,
             r.is_approved AND h.status = 'approved' AND h.expires_at > coalesce(CAST(%(now)s AS timestamptz), now())
         FROM {OPS}.holds h JOIN {OPS}.hold_rows r USING (hold_id)
         WHERE h.district_id = %(district)s AND h.closed_at IS NULL
@@ -70,7 +70,7 @@ def decisions_digest(living: pa.Table) -> str:
     :param living: in `OPEN_HOLD_ROWS_SCHEMA`.
     """
     made = hashlib.blake2b(digest_size=16)
-    for row in living.select(["hold_id", "table_name", "row_key", "about", "because", "is_approved"]).to_pylist():
+    for row in living.select(["hold_id", "table_name", "row_key", "about", "reason", "is_approved"]).to_pylist():
         made.update(repr(tuple(row.values())).encode())
     return made.hexdigest()
 
@@ -245,14 +245,14 @@ _FORGET = f"""
 
 # Who agreed to a username agreed to this one and no other, and who agreed to another person to this one.
 _NAME = f"""
-    INSERT INTO {OPS}.hold_rows AS r (hold_id, district_id, table_name, row_key, change, because, school, about)
+    INSERT INTO {OPS}.hold_rows AS r (hold_id, district_id, table_name, row_key, change, reason, school, about)
     SELECT DISTINCT ON (f.table_name, f.row_key)
-        :hold, :district, f.table_name, f.row_key, f.change, f.because, coalesce(f.row_school, ''), f.about
+        :hold, :district, f.table_name, f.row_key, f.change, f.reason, coalesce(f.row_school, ''), f.about
     FROM hold_found f WHERE {_FOUND}
     ON CONFLICT (hold_id, table_name, row_key)
-    DO UPDATE SET change = excluded.change, because = excluded.because, school = excluded.school,
+    DO UPDATE SET change = excluded.change, reason = excluded.reason, school = excluded.school,
         about = excluded.about, is_approved = r.is_approved AND r.about IS NOT DISTINCT FROM excluded.about
-            AND (:kind <> 'usernames' OR r.because IS NOT DISTINCT FROM excluded.because)"""
+            AND (:kind <> 'usernames' OR r.reason IS NOT DISTINCT FROM excluded.reason)"""
 
 _CLOSE = f"""
     UPDATE {OPS}.holds h SET status = 'closed', closed_at = :now, last_run_id = :run_id,

@@ -267,7 +267,7 @@ hold_rows = sa.Table(
     sa.Column("table_name", sa.Text, nullable=False),
     sa.Column("row_key", sa.Text, nullable=False),
     sa.Column("change", sa.Text, nullable=False),
-    sa.Column("because", sa.Text),
+    sa.Column("reason", sa.Text),
     sa.Column("school", sa.Text, nullable=False, server_default=""),
     sa.Column("is_approved", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("about", sa.Text),
