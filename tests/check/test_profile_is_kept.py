@@ -235,7 +235,8 @@ def test_certificates(tmp_path, monkeypatch, days, trusted, outcome, said):
     if trusted:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
     try:
-        found = check_certificates(OneRosterConnection(f"https://localhost:{server.server_port}", "id", "secret"))
+        connection = OneRosterConnection(f"https://localhost:{server.server_port}", "id", "secret")
+        found = check_certificates(connection, datetime.now(UTC))
     finally:
         server.shutdown()
         server.server_close()
