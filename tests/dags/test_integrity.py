@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
+from rollcall.settings import night_of
 from tests.dags.conftest import MAPLE, ROOT
 
 STAGES = ["extract", "validate", "map_roster", "publish", "report"]
@@ -69,6 +72,27 @@ def test_nights_are_on_the_districts_own_clock(parse):
     bag = parse()
     cedar = bag.dags["roster_cedar"].schedule
     assert (cedar.expression, str(cedar.timezone)) == ("15 2 * * *", "America/Denver")
+
+
+def test_the_id_of_a_scheduled_run_has_the_date_of_its_night(districts, parse):
+    """Between midnight and 6 AM, every US zone behind UTC has the UTC date."""
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.utils.types import DagRunType
+
+    zones = ("America/New_York", "America/Chicago", "America/Phoenix", "America/Anchorage", "Pacific/Honolulu")
+    known = {f"d{number}": one for number, one in enumerate(itertools.product(zones, range(6)))}
+    for district, (zone, hour) in known.items():
+        more = f'schedule: {{timezone: {zone}, nightly: "15 {hour} * * *"}}\n'
+        districts(**{district: MAPLE.replace("maple", district) + more})
+    dags, wrong = parse().dags, []
+    for district, (zone, hour) in known.items():
+        timetable = DagSerialization.from_dict(DagSerialization.to_dict(dags[f"roster_{district}"])).timetable
+        for day in (datetime(2026, 3, 8), datetime(2026, 11, 1), datetime(2026, 11, 29)):
+            begins = day.replace(hour=hour, minute=15, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+            run_id = timetable.generate_run_id(run_type=DagRunType.SCHEDULED, run_after=begins, data_interval=None)
+            if not run_id.startswith(f"scheduled__{night_of(begins, zone)}T"):
+                wrong.append((zone, hour, run_id))
+    assert wrong == []
 
 
 def test_the_trigger_form_has_a_field_for_everything(parse):

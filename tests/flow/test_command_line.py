@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,12 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from rollcall.cli.main import rollcall
+from rollcall.display.dates import format_date
 from rollcall.errors import ActionRequired, RollcallError
 from rollcall.extract import pull
+from rollcall.landing.zone import Landing, default_landing
 from rollcall.pipeline import run as nights
+from rollcall.reports.report import print_summary
 from rollcall.status.digest import apply_retention
 from tests.flow.conftest import CEDAR, MAPLE
 
@@ -60,6 +64,7 @@ def test_staging_holds_exactly_what_the_provider_has_night_after_night(ready, sa
     for night in range(3):
         result = _sync(app, "--full")
         assert result["run"]["status"] == "published"
+        _require_one_date(ready, app, result)
         counts = _counts(result)
         truth = sandbox.truth(app)["collections"]
         for collection, table in COLLECTIONS.items():
@@ -71,6 +76,19 @@ def test_staging_holds_exactly_what_the_provider_has_night_after_night(ready, sa
             # who vanished without a tombstone stays for one night more
             assert _live(ready, app, table) - missing == truth[collection]["active"], (night, collection)
         sandbox.pass_night(app)
+
+
+def _require_one_date(engine: sa.Engine, app: str, summary: dict[str, Any]) -> None:
+    """The run ID, the summary in JSON and in words, the view, and the status are about one night."""
+    run_id, night = summary["run"]["run_id"], summary["run"]["night"]
+    [status] = [one for one in json.loads(_rollcall("status", "--all", "--json").stdout) if one["district"] == app]
+    view = sa.text("SELECT published_night FROM roster_ops.district_status WHERE district_id = :district")
+    with engine.connect() as connection:
+        found = str(connection.execute(view, {"district": app}).scalar_one())
+    printed = io.StringIO()
+    print_summary(engine, app, run_id, Landing(default_landing()), printed)
+    assert (run_id[:17], status["night"], found) == (f"cli__{night}__", night, night)
+    assert f"night of {format_date(date.fromisoformat(night))}" in " ".join(printed.getvalue().split())
 
 
 def _missing(engine: sa.Engine, district: str, table: str) -> int:

@@ -6,7 +6,7 @@ import csv
 import io
 import sqlite3
 import time
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -178,8 +178,10 @@ def test_trend_counts_the_last_publication_of_a_night(nights, roster):
     nights.publish(roster("ada"), as_of=nights.began)
     nights.publish(roster("ada", "ben"), as_of=nights.began.replace(hour=9))
     with nights.engine.connect() as connection:
-        found = trend(connection, "elm", nights=100_000)
+        found = trend(connection, "elm", nights=30, now=nights.began + timedelta(days=29))
+        later = trend(connection, "elm", nights=30, now=nights.began + timedelta(days=30))
     assert [(one.night, one.people, one.accounts) for one in found] == [(date(2026, 11, 1), 2, 2)]
+    assert later == []
 
 
 def test_a_locked_log_of_airflow_delays_the_entry_and_not_the_change(browse, nights, held, monkeypatch):

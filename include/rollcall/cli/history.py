@@ -109,7 +109,7 @@ def resume(district: str, clock: bool, as_json: bool, warehouse: str | None) -> 
         echo(f"{settings.name} was not paused.")
 
 
-@click.command(epilog=examples("rollback maple --to cli__2026-11-28T07:15:00+00:00__a1b2c3"))
+@click.command(epilog=examples("rollback maple --to cli__2026-11-28__a1b2c3"))
 @district_argument
 @click.option("--to", "to_run", required=True, metavar="RUN", help="Run ID to roll back to.")
 @json_option
@@ -129,7 +129,7 @@ def rollback(district: str, to_run: str, as_json: bool, warehouse: str | None, l
     from rollcall.history.rollback import rollback as roll_back
     from rollcall.orchestration.terminal import terminal_run_id
 
-    done = roll_back(engine, settings, Landing(landing), terminal_run_id(), to_run)
+    done = roll_back(engine, settings, Landing(landing), terminal_run_id(settings), to_run)
     if as_json:
         echo_json(asdict(done))
         return

@@ -66,7 +66,7 @@ def sync(
     from rollcall.pipeline.stage_record import recorded_run
     from rollcall.reports import report
 
-    zone, run_id, key = Landing(landing), terminal_run_id(), settings.district
+    zone, run_id, key = Landing(landing), terminal_run_id(settings), settings.district
     with Terminal(settings.name) as terminal, recorded_run(engine, key, run_id):
         if remap:
             start: PullRef | Plan = prepare_remap(engine, settings, run_id, zone)

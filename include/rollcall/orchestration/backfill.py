@@ -101,7 +101,7 @@ def backfill_night(engine: sa.Engine, district: District, landing: Landing, nigh
         return _outcome(
             district, night, "skipped", "No pull was kept, and everything modified since then is already fetched."
         )
-    run_id = terminal_run_id()
+    run_id = terminal_run_id(district, night)
     try:
         with recorded_run(engine, district.district, run_id):
             begun = begin_replay(engine, district, landing, run_id, night)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import TracebackType
 
 import sqlalchemy as sa
@@ -25,8 +24,9 @@ from rollcall.oneroster.connection import OneRosterConnection
 from rollcall.pipeline import run
 from rollcall.pipeline.stage_record import recorded_stage
 from rollcall.runtime.waits import WAITS
-from rollcall.settings import District
+from rollcall.settings import District, night_of
 from rollcall.warehouse.lease import HostLease
+from rollcall.warehouse.ledger import new_run_id
 
 #: Seconds between two lines where there is no terminal.
 _LINE_EVERY = 10.0
@@ -111,9 +111,12 @@ class Terminal:
             self._console.print(f"  {collection}: {rows:,} of {f'{total:,}' if total else '?'} ({doing})")
 
 
-def terminal_run_id() -> str:
-    """A run ID for a run that a person starts. Airflow makes its own."""
-    return f"cli__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00__{secrets.token_hex(3)}"
+def terminal_run_id(district: District, night: date | None = None) -> str:
+    """A run ID for a run that a person starts. Airflow makes its own.
+
+    :param night: the night it publishes for; by default tonight.
+    """
+    return new_run_id("cli", night or night_of(datetime.now(UTC), district.schedule.timezone))
 
 
 def run_stages(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -61,7 +61,7 @@ def schools_by_name(connection: sa.Connection, district: str) -> dict[str, str]:
     return {sourced_id: name or sourced_id for sourced_id, name in found}
 
 
-def trend(connection: sa.Connection, district: str, nights: int = 90) -> list[NightTotals]:
+def trend(connection: sa.Connection, district: str, nights: int = 90, now: datetime | None = None) -> list[NightTotals]:
     """The last nights with a publication, oldest first."""
     rejected = (
         sa.select(sa.func.sum(run_counts.c.rejected))
@@ -70,6 +70,7 @@ def trend(connection: sa.Connection, district: str, nights: int = 90) -> list[Ni
     )
     seconds = sa.extract("epoch", runs.c.finished_at - runs.c.started_at)
     people = runs.c.coverage["people"].astext.cast(sa.BigInteger)
+    first = (now or datetime.now(UTC)).date() - timedelta(days=nights)
     query = (
         sa.select(runs.c.night, people, runs.c.accounts, rejected, seconds)
         .ext(distinct_on(runs.c.night))
@@ -77,7 +78,7 @@ def trend(connection: sa.Connection, district: str, nights: int = 90) -> list[Ni
             runs.c.district_id == district,
             runs.c.status == "published",
             runs.c.generation.is_not(None),
-            runs.c.night > sa.func.current_date() - timedelta(days=nights),
+            runs.c.night > first,
         )
         .order_by(runs.c.night, runs.c.generation.desc())
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -189,7 +189,7 @@ def overview(
     found = connection.execute(sa.text(query), params).mappings().all()
     head = found[0]
     shown = [row for row in found if row["district_id"] is not None]
-    trends = _trends(connection, [row["district_id"] for row in shown])
+    trends = _trends(connection, [row["district_id"] for row in shown], now or datetime.now(UTC))
     sums = {one["state"]: one for one in head["sums"]}
     counts = {state: int(sums[state]["districts"]) for state in STATES if state in sums}
     newest = max((one["newest"] for one in sums.values() if one["newest"]), default=None)
@@ -248,9 +248,9 @@ def _message(row: Any) -> str:
     return ""
 
 
-def _trends(connection: sa.Connection, districts: list[str]) -> dict[str, list[tuple[int | None, int]]]:
+def _trends(connection: sa.Connection, districts: list[str], now: datetime) -> dict[str, list[tuple[int | None, int]]]:
     """Generation and accounts of the last nights per district, oldest first."""
-    since = sa.func.current_date() - timedelta(days=TREND_NIGHTS)
+    since = now.date() - timedelta(days=TREND_NIGHTS)
     query = (
         sa.select(runs.c.district_id, runs.c.generation, runs.c.accounts)
         .where(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
@@ -304,6 +305,11 @@ def move_state(
         )
     statement = upsert(state).values(district_id=changes.district, **row)
     connection.execute(statement.on_conflict_do_update(index_elements=[state.c.district_id], set_=row))
+
+
+def new_run_id(started_by: str, night: date) -> str:
+    """A run ID with the night that the run publishes for: `cli__2026-11-29__a1b2c3`."""
+    return f"{started_by}__{night}__{secrets.token_hex(3)}"
 
 
 def upsert_district(connection: sa.Connection, district: District, base_url: str | None = None) -> None:

@@ -30,7 +30,7 @@ def show(page: Opened) -> Response:
     with page.snapshot() as connection:
         (status,) = statuses(connection, [district], now=page.now)
         runs = recent_runs(connection, key, 12)
-        nights = trend(connection, key)
+        nights = trend(connection, key, now=page.now)
         newest = next((run for run in runs if run["status"] in ("published", "dry_run", "paused")), None)
         run_id = newest["run_id"] if newest else ""
         values: dict[str, Any] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from secrets import token_hex
-
 from starlette.responses import Response
 
 from rollcall.errors import ActionRequired, RollcallError
@@ -11,8 +9,10 @@ from rollcall.history.rollback import resume, rollback
 from rollcall.landing.zone import Landing, default_landing
 from rollcall.reports.district import recent_runs
 from rollcall.reports.report import read_run
+from rollcall.settings import night_of
 from rollcall.status.status import statuses
 from rollcall.warehouse import decisions
+from rollcall.warehouse.ledger import new_run_id
 from rollcall.web.access import Right
 from rollcall.web.page import Opened, Page, PageRouter
 
@@ -51,7 +51,7 @@ def _confirm(page: Page, problem: RollcallError | None = None) -> Response:
 @router.action("/districts/{district}/history/{run_id}", right=Right.EDIT)
 def roll_back(page: Opened) -> Response:
     to_run = str(page.request.path_params["run_id"])
-    run_id = f"page__{page.now:%Y-%m-%dT%H:%M:%S}+00:00__{token_hex(3)}"
+    run_id = new_run_id("page", night_of(page.now, page.district.schedule.timezone))
     try:
         if page.text("confirm") != page.district_id:
             raise ActionRequired("not_confirmed", f"Type {page.district_id} to confirm. Nothing was changed.")
