@@ -76,7 +76,7 @@ def bench(students: int, only: tuple[str, ...], districts: int, file: str | None
     floor     fetch the same pages and discard them, then COPY the same rows
     sync-now  1,500 students through a scheduler in peak hours, one request at a
               time: from trigger to published, three times
-    parsing   1,000 district files, in the DAG processor and in a task
+    parsing   1,000 district files, a shard of 13,000, and a task's own file
     growth    a first night and a delta for 10,000 to 1,000,000 enrollments, as
               tables and as docs/performance-growth.svg
     fleet     300 districts of 500 people through a scheduler: a first night and two

@@ -104,6 +104,7 @@ def test_sync_now_is_checked_by_its_slowest_run_and_its_concurrency():
 
 
 def test_parsing_is_checked_by_airflows_limit():
-    assert [bar.met for bar in ParseResult(29.0, 0.1, 30.0).bars()] == [True]
-    assert [bar.met for bar in ParseResult(31.0, 0.1, 30.0).bars()] == [False]
-    assert "5.0 ms per district" in ParseResult(5.0, 0.1, 30.0).summary()
+    assert [bar.met for bar in ParseResult(29.0, 0.1, 4.0, 30.0).bars()] == [True, True]
+    assert [bar.met for bar in ParseResult(31.0, 0.1, 4.0, 30.0).bars()] == [False, True]
+    assert [bar.met for bar in ParseResult(3.0, 0.1, 31.0, 30.0).bars()] == [True, False]
+    assert "5.0 ms per district" in ParseResult(5.0, 0.1, 4.0, 30.0).summary()
