@@ -41,6 +41,8 @@ _ZONE = ZoneInfo("America/Chicago")
 _BEGINS = datetime(2026, 10, 20, tzinfo=UTC)
 #: After so many nights, the clock moves to the next night that has 23 or 25 hours.
 _NIGHTS_PER_CHANGE = 5
+#: However slow the machine is.
+_LEAST_STEPS = 3
 _STAGES = ("extract", "validate", "map_roster", "publish", "report")
 #: What no output may have: errors that are a line of code, people, and secrets.
 _UNEXPLAINED = re.compile(r"Traceback|\(\w+_failed\)|Unexpected|report this line|@maple\.example|not-a-secret")
@@ -377,7 +379,8 @@ def main() -> int:
             faults = {name: fault for name, fault in faults.items() if only in ("", name)}
             soak, began = Soak(world, seed, faults), time.monotonic()
             for number in itertools.count(1):
-                if time.monotonic() - began > seconds or (steps and number > steps):
+                is_over = time.monotonic() - began > seconds and number > _LEAST_STEPS
+                if is_over or (steps and number > steps):
                     break
                 try:
                     said = soak.step(number)
