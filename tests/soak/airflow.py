@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from rollcall.errors import RollcallError
 from rollcall_local.airflow import AirflowComponents
 from rollcall_local.airflow_env import PROJECT
 from tests.soak.work import DISTRICT
@@ -77,7 +78,9 @@ class Airflow:
                     time.sleep(seconds)
                     airflow._start("scheduler")
                     is_restarted = True
-                return airflow.api.run_state(dag, run_id) in ("success", "failed")
+                with suppress(RollcallError):  # a busy machine answers later
+                    return airflow.api.run_state(dag, run_id) in ("success", "failed")
+                return False
 
             _until(has_ended, "the run ends")
             tasks = airflow.api.tasks(dag, run_id)
@@ -85,7 +88,7 @@ class Airflow:
             return f"{airflow.api.run_state(dag, run_id)}, {victim if killed else 'nobody'} killed, tries {tries}"
 
     def _knows(self, dag: str) -> bool:
-        with suppress(Exception):
+        with suppress(RollcallError):
             self._components.api.runs(dag)
             return True
         return False
