@@ -34,6 +34,7 @@ from rollcall.settings import District, Schedule
 from rollcall.warehouse import ledger
 from rollcall.warehouse.models import staging
 from rollcall_local import screen as demo_screen
+from rollcall_local.airflow import AirflowComponents
 from rollcall_local.postgres import EmbeddedPostgres, temporary_postgres
 from rollcall_local.sessions import session_members
 from rollcall_local.stack import Stack
@@ -206,9 +207,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, watched: Path) -> Iterator[S
     (dags / "warm.py").write_text(_WARM)
     with ExitStack() as started:
         _stacks.append(started)
-        made = Stack("test", fresh=True, say=screen.say, dags=dags)
-        made._airflow_env = functools.partial(_watching, made._airflow_env, watched)  # type: ignore[method-assign]
-        running = started.enter_context(made)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("rollcall_local.stack.AirflowComponents", functools.partial(_watched_airflow, watched))
+            running = started.enter_context(Stack("test", fresh=True, say=screen.say, dags=dags))
         leaders = component_leaders(running.airflow.home)
         nights = demo_screen.Nights(running.airflow.api, DISTRICTS, screen, running.check)
         nights.wait_until_parsed()
@@ -221,10 +222,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory, watched: Path) -> Iterator[S
     assert [session_members(leader) for leader in leaders.values()] == [[], [], [], []]
 
 
-def _watching(env: Callable[[], dict[str, str]], watched: Path) -> dict[str, str]:
-    """Airflow's environment, with `tests/flow/watched/sitecustomize.py`."""
+def _watched_airflow(watched: Path, *arguments: Any, env: dict[str, str], **more: Any) -> AirflowComponents:
+    """Airflow with `tests/flow/watched/sitecustomize.py`."""
     path = os.pathsep.join(map(str, (ROOT / "tests" / "flow" / "watched", ROOT, ROOT / "config")))
-    return {**env(), "PYTHONPATH": path, "ROLLCALL_WATCHED": str(watched)}
+    env = {**env, "PYTHONPATH": path, "ROLLCALL_WATCHED": str(watched)}
+    return AirflowComponents(*arguments, env=env, **more)
 
 
 def component_leaders(home: Path) -> dict[str, int]:
