@@ -1,4 +1,4 @@
-"""`rollcall sync` in a process that imports everything before timing starts, like Airflow's workers."""
+"""`rollcall sync` in a process that is prepared before timing starts, like Airflow's workers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def main() -> None:
     for module in _MODULES:
         importlib.import_module(module)
     from rollcall.cli.main import rollcall
+    from rollcall.expectations.usual import ask_about_usual_values
 
+    ask_about_usual_values()
     imported_at = time.monotonic()
     with contextlib.redirect_stdout(sys.stderr):
         try:
