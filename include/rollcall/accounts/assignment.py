@@ -131,6 +131,8 @@ def _share_within_person(assigned: pd.DataFrame, candidates: pd.DataFrame, accou
 def _apply_exclusions(assigned: pd.DataFrame, decisions: dict[int, PersonDecision]) -> None:
     """A decision to leave out one record leaves out all records of the person."""
     reasons = {user: one.reason for user, one in decisions.items() if one.exclude}
+    if not reasons:
+        return
     people = assigned.loc[assigned["user"].isin(list(reasons)), ["user", "person"]].drop_duplicates("person")
     details = dict(zip(people["person"], people["user"].map(reasons), strict=True))
     is_excluded = assigned["person"].isin(list(details))

@@ -114,6 +114,8 @@ def _candidates(
 def _apply_exclusions(reasons: pd.DataFrame, decisions: dict[int, PersonDecision]) -> pd.DataFrame:
     """A decision about one person comes first, even if the person would have no account for another reason."""
     decided = {user: one.reason for user, one in decisions.items() if one.exclude}
+    if not decided:
+        return reasons
     is_excluded = reasons["user"].isin(list(decided))
     reasons.loc[is_excluded, "reason"] = "decided"
     reasons.loc[is_excluded, "detail"] = reasons.loc[is_excluded, "user"].map(decided)
