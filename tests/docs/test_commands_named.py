@@ -30,6 +30,7 @@ _NOT_COMMANDS = {
     "the",
     "to",
     "role",
+    "team",
 }
 
 #: Places that name commands of older versions on purpose.

@@ -142,6 +142,9 @@ def find_name_changes(rows: pd.DataFrame, published: pd.DataFrame) -> pd.DataFra
     new = rows.rename(columns={"username": "new_username", "username_field": "new_field"})
     new = new[["user", "site", "person", "new_username", "new_field"]]
     names = ["old_username", "old_field"]
+    if old.empty:
+        nothing = pd.Series(dtype="str")
+        return new.iloc[:0].assign(old_username=nothing, old_field=nothing, kind=nothing)
     both = new.merge(old[["user", "site", *names]], on=["user", "site"], how="left")
     if both["old_username"].isna().any():
         elsewhere = both[["user"]].merge(old.drop_duplicates("user")[["user", *names]], on="user", how="left")

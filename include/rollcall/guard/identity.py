@@ -56,6 +56,8 @@ def same_people(evidence: Evidence) -> pd.DataFrame:
         (_folded(old["email"]), _folded(new["email"])),
     ]
     for theirs, ours in ways:
+        if theirs.isna().all() or ours.isna().all():
+            continue
         left = _unique_values(pd.DataFrame({"old": old["sourced_id"], "by": theirs}), pairs["old"], "old")
         right = _unique_values(pd.DataFrame({"new": new["sourced_id"], "by": ours}), pairs["new"], "new")
         pairs = pd.concat([pairs, left.merge(right, on="by")[["old", "new"]]], ignore_index=True)
