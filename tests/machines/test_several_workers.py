@@ -139,6 +139,22 @@ def test_workers_left_nothing_on_their_disks(cluster: Cluster):
         assert not list(worker.home.rglob("*.parquet"))
 
 
+def test_task_logs_name_no_person_and_no_library_speaks(cluster: Cluster):
+    lines = [
+        json.loads(line)
+        for worker in cluster.workers
+        for path in (worker.home / "logs" / "tasks").rglob("*.log")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(lines) > 200
+    own = ("rollcall", "oneroster_provider", "task", "airflow.")
+    assert {line["logger"] for line in lines if not line.get("logger", "").startswith(own)} == set()
+    emails = _scalar(cluster, sa.text("SELECT array_agg(DISTINCT email) FROM roster_staging.users WHERE email > ''"))
+    everything = json.dumps(lines)
+    assert len(emails) > 100
+    assert [email for email in emails if email in everything] == []
+
+
 def _scalar(cluster: Cluster, query: sa.TextClause, **values: Any) -> Any:
     with cluster.warehouse.connect() as connection:
         return connection.execute(query, values).scalar()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import secrets
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ import pyarrow.parquet as pq
 
 from rollcall.errors import RollcallError
 from rollcall.files.private import replace_private
+
+# In each task's log, the libraries of S3 announce where they found credentials and endpoint.
+for _library in ("aiobotocore", "botocore"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 def default_landing() -> str:
