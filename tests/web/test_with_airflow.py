@@ -32,6 +32,9 @@ def test_a_dry_run_from_sign_in_to_its_changes(stack, browser):
     run = airflow.api.runs("roster_cedar")[0]
     assert (run["triggered_by"], run["triggering_user_name"]) == ("rest_api", airflow.user)
     assert run["conf"]["dry_run"] is True
+    started, counts = run["note"].split("\n")
+    assert started == f"Started on the page Rosters by {airflow.user}"
+    assert counts.startswith("Dry run, nothing published: ")
     engine = sa.create_engine(stack.warehouse_url)
     with engine.connect() as connection:
         decided = connection.execute(sa.text("SELECT action, decided_by, subject FROM roster_ops.decisions")).all()

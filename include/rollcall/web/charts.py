@@ -57,10 +57,13 @@ def _ends(days: list[date]) -> list[date]:
 
 
 def _range(values: list[float]) -> tuple[float, float]:
-    """A little room around the line. One that does not change is in the middle."""
+    """A little room around the line. One that does not change is in the middle. Labels are whole numbers, so the range
+    is at least three: less would repeat a label.
+    """
     low, high = min(values), max(values)
     room = (high - low) * 0.1 or max(abs(high) * 0.05, 1)
-    return max(low - room, 0), high + room
+    bottom = max(low - room, 0)
+    return bottom, max(high + room, bottom + 3)
 
 
 def _summary(label: str, points: Sequence[tuple[date, float]], unit: str) -> str:
