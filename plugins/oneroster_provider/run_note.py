@@ -24,7 +24,8 @@ _STATUSES = {
 def on_dag_run_success(dag_run: Any) -> None:
     """Add the counts that `publish` returned to the run's note, in the scheduler's own transaction.
 
-    In a savepoint: an error here must not end the transaction that ends the run. Airflow logs it.
+    The read is in a savepoint, because an error here must not end the transaction that ends the run. It is one of the
+    connection: the scheduler refuses every commit of its session, also that of a savepoint.
     """
     if not dag_run.dag_id.startswith("roster_"):
         return
@@ -35,13 +36,13 @@ def on_dag_run_success(dag_run: Any) -> None:
     if session is None:
         return
     where = {"run_id": dag_run.run_id, "dag_ids": dag_run.dag_id, "task_ids": "publish", "key": "return_value"}
-    with session.begin_nested():
+    with session.connection().begin_nested():
         found = session.scalars(XComModel.get_many(**where)).first()
-        published = XComModel.deserialize_value(found) if found is not None else None
-        if not isinstance(published, Mapping) or published.get("status") not in _STATUSES:
-            return  # the run of another DAG, such as `roster_holds`
-        text = note(published)
-        dag_run.note = f"{dag_run.note}\n{text}" if dag_run.note else text
+    published = XComModel.deserialize_value(found) if found is not None else None
+    if not isinstance(published, Mapping) or published.get("status") not in _STATUSES:
+        return  # the run of another DAG, such as `roster_holds`
+    text = note(published)
+    dag_run.note = f"{dag_run.note}\n{text}" if dag_run.note else text
 
 
 def note(published: Mapping[str, Any]) -> str:

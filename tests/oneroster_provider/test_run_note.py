@@ -25,6 +25,7 @@ def ended(airflow_database):
     from airflow.models.dagrun import DagRun
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
+    from airflow.utils.sqlalchemy import prohibit_commit
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     from tests.conftest import ROOT
@@ -51,7 +52,10 @@ def ended(airflow_database):
             XComModel.set(
                 "return_value", value, dag_id="roster_maple", task_id="publish", run_id=run_id, session=session
             )
-            run.update_state(session=session, execute_callbacks=False)
+            session.flush()
+            with prohibit_commit(session) as guard:
+                run.update_state(session=session, execute_callbacks=False)
+                guard.commit()
             assert run.state == "success"
         with create_session() as session:
             note = session.query(DagRun).filter(DagRun.run_id == run_id).one().note

@@ -396,6 +396,11 @@ def test_a_corrected_draft_is_tested_and_stored_with_its_own_secret(stored, sand
     follow(stored, f"{draft}/test")
     kept = Connection.get_connection_from_secrets("oneroster_birch")
     assert (kept.login, kept.password) == (BIRCH.client_id, BIRCH.client_secret)
+    assert "changed since" not in stored.get(CONNECTION).text
+    body = {"connection_id": "oneroster_birch", "conn_type": "oneroster", "login": "another"}
+    changed = stored.patch("/api/v2/connections/oneroster_birch", json=body, params={"update_mask": "login"})
+    assert changed.status_code == 200
+    assert "changed since" in stored.get(CONNECTION).text
 
 
 @pytest.mark.parametrize("path", ["/rosters/add", CONNECTION])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -210,3 +212,16 @@ def test_a_changed_schedule_counts_at_once_in_the_list_of_districts(browse, elm,
     assert answer.status_code == 303
     after = nights.scalar("SELECT late_from FROM roster_ops.state")
     assert after == Nights(load_district(elm)).late_from(as_of) != before
+
+
+def test_who_changed_the_file_last_here_or_elsewhere(browse, elm):
+    client, path = browse("admin"), "/rosters/districts/elm/settings"
+    assert "not on this page" in client.get(path).text  # a file that was there before
+    general = {"name": "Elm District", "enabled": "yes", "timezone": "UTC", "nightly": "spread", "full_on": "sunday"}
+    assert confirmed(client, path, general)[1].status_code == 303
+    text = client.get(path).text
+    assert "Last saved on this page by adam" in text
+    assert "not on this page" not in text
+    later = time.time() + 600
+    os.utime(elm, (later, later))
+    assert "not on this page" in client.get(path).text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -29,6 +30,9 @@ SECTIONS = (
     ("connection", "Connection", "/connection", Right.SECRETS),
 )
 
+#: From a decision to the file that it wrote, and between two clocks.
+_WRITING = timedelta(minutes=1)
+
 #: Fields of every form that are not values.
 _CONTROLS = ("digest", "confirm", "download", "action")
 
@@ -49,15 +53,35 @@ class Change:
 def render_section(page: Page, template: str, section: str, status: int = 200, **values: Any) -> Response:
     """A section's page with what all of them show."""
     district_file = DistrictFile.of(page.district_id)
-    standard = {
+    standard: dict[str, Any] = {
         "section": section,
         "sections": [one for one in SECTIONS if page.may(one[3])],
         "digest": digest_of(district_file),
         "is_writable": is_folder_writable(district_file.path.parent),
         "is_saved": page.request.query_params.get("notice") == "settings_saved",
         "problem": None,
+        "last_saved": _last_saved(page),
+        "changed_outside": None,
     }
+    if standard["is_writable"]:  # else the time of the file is that of a deployment
+        standard["changed_outside"] = _changed_outside(district_file, standard["last_saved"])
     return page.render(template, status, **{**standard, **values})
+
+
+#: The decisions that write the district's file.
+_WRITES = ("district_added", "settings_saved", "sites_saved", "usernames_saved", "roles_saved", "connection_changed")
+
+
+def _last_saved(page: Page) -> dict[str, Any] | None:
+    with page.snapshot() as connection:
+        return next(iter(decisions.newest(connection, page.district_id, actions=_WRITES, limit=1)), None)
+
+
+def _changed_outside(file: DistrictFile, last_saved: dict[str, Any] | None) -> datetime | None:
+    """When the file was written by something else after the page wrote it last: a command, an editor, a deployment."""
+    written = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
+    is_ours = last_saved is not None and written <= last_saved["decided_at"] + _WRITING
+    return None if is_ours else written
 
 
 def section_path(page: Page, section: str) -> str:

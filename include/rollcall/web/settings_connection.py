@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -52,8 +53,14 @@ def _form(page: Page, problem: str = "", found: ParsedCredentials | None = None,
         current=current,
         found=found or current,
         changed=changes[0] if changes else None,
+        is_changed_outside=bool(changes) and _differs(changes[0]["after"], current),
         zone=page.district.schedule.timezone,
     )
+
+
+def _differs(recorded: Mapping[str, Any], current: ParsedCredentials) -> bool:
+    """Whether the stored connection is another one than the page stored: changed in Airflow, or by a command."""
+    return any(recorded.get(name) != value for name, value in _record(current).items() if name in recorded)
 
 
 def _credentials(raw: RawConnection | None) -> ParsedCredentials:
