@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from fsspec.implementations.local import LocalFileSystem
 
 from rollcall.cli.main import rollcall
 from rollcall.errors import ActionRequired, RollcallError
@@ -149,6 +151,29 @@ def test_files_that_cannot_be_deleted_keep_the_rows(elm, monkeypatch):
     assert result.exception.code == "purge_failed"
     assert "planted" not in str(result.exception)
     assert _rows(elm.engine, "elm") == before
+
+
+@pytest.mark.parametrize("times", [2, 99])
+def test_a_run_that_writes_during_a_purge(elm, monkeypatch, times):
+    """Found by the soak: the folder was not empty again, which was an error to report."""
+    before, left = _rows(elm.engine, "elm"), [times]
+    real = LocalFileSystem.rm
+
+    def busy(self, path, **more):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(errno.ENOTEMPTY, "planted-path")
+        real(self, path, **more)
+
+    monkeypatch.setattr(LocalFileSystem, "rm", busy)
+    monkeypatch.setattr("rollcall.retention.folders._PAUSE", 0)
+    result = _purge(elm, "--yes-delete", "elm")
+    if times == 2:
+        assert result.exit_code == 0
+        assert not Path(elm.landing.url, "district=elm").exists()
+    else:
+        assert result.exception.code == "files_in_use"
+        assert _rows(elm.engine, "elm") == before
 
 
 def test_exports_go_too(elm, monkeypatch, tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +13,13 @@ from typing import Any
 
 import fsspec
 
+from rollcall.errors import RollcallError
+
 #: The URL of Parquet exports, if set.
 _EXPORT = "ROLLCALL_EXPORT"
+
+#: How often a deletion is tried while a run writes into the folder, and the seconds between.
+_TRIES, _PAUSE = 5, 0.2
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,26 @@ class DistrictFolder:
         return FileTotals(len(found), sum(int(info.get("size") or 0) for info in found.values()))
 
     def _delete(self, path: str) -> FileTotals:
+        """:raises RollcallError: `files_in_use` if a run goes on writing."""
         size = self._size(path)
-        if self._files.isdir(path):
-            self._files.rm(path, recursive=True)
+        for left in reversed(range(_TRIES)):
+            if not self._files.isdir(path):
+                break
+            try:
+                self._files.rm(path, recursive=True)
+            except OSError as error:
+                # a run wrote or renamed a file after the folder was listed
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                    raise
+                if not left:
+                    raise _in_use() from None
+                time.sleep(_PAUSE)
         return size
+
+
+def _in_use() -> RollcallError:
+    return RollcallError(
+        "files_in_use",
+        "A run writes files of this district right now, so they cannot be deleted.",
+        remedy="Wait for the run to end. Then run it again.",
+    )
