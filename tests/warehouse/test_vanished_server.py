@@ -7,12 +7,13 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from rollcall.settings import District
 from rollcall.warehouse.lease import HostLease
-from rollcall.warehouse.session import connect
+from rollcall.warehouse.session import connect, snapshot
 from tests.soak.links import Link
 
 
@@ -48,3 +49,26 @@ def test_every_session_asks_whether_the_server_is_still_there(over_tcp: sa.URL) 
         each.dispose()
         assert idle + interval * count <= 120
         assert 0 < unanswered <= 120
+
+
+def test_a_lost_session_leaves_no_exception_of_the_driver_in_the_log(
+    engine: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Found by the soak: the pool logged a traceback with the driver's texts, in the task's log and on the terminal."""
+    connected = connect(engine.url)
+
+    def copy_while_the_server_goes() -> None:
+        with snapshot(connected) as connection:
+            driver = connection.connection.driver_connection
+            number = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+            with driver.cursor() as cursor, cursor.copy("COPY (SELECT generate_series(1, 1000000)) TO STDOUT") as copy:
+                copy.read()
+                with engine.connect() as other:
+                    other.execute(sa.text("SELECT pg_terminate_backend(:number)"), {"number": number})
+                while copy.read():
+                    pass
+
+    with pytest.raises((psycopg.Error, sa.exc.DBAPIError)):
+        copy_while_the_server_goes()
+    connected.dispose()
+    assert [record.name for record in caplog.records if record.levelname == "ERROR"] == []

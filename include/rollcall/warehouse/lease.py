@@ -57,7 +57,8 @@ class HostLease:
         self, url: sa.URL, district: District, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         args = {"connect_timeout": 5, **CONNECT_ARGS}
-        self._engine = sa.create_engine(url, poolclass=NullPool, connect_args=args, logging_name=PRIVATE_LOGGER)
+        names = {"logging_name": PRIVATE_LOGGER, "pool_logging_name": PRIVATE_LOGGER}
+        self._engine = sa.create_engine(url, poolclass=NullPool, connect_args=args, **names)
         set_up_sessions(self._engine, require_supported=False)
         self._district = district
         self._now = now

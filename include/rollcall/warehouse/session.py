@@ -120,6 +120,9 @@ _PARAMETER_PRIVILEGES = 150_000
 #: `logging_name` of every engine. At DEBUG, SQLAlchemy logs each row that a query returns (rule 8).
 PRIVATE_LOGGER = "rollcall"
 logging.getLogger(f"sqlalchemy.engine.Engine.{PRIVATE_LOGGER}").addFilter(lambda record: record.levelno > logging.DEBUG)
+#: When a connection is lost, a pool logs the driver's exceptions, with tracebacks and texts.
+for _pool in ("QueuePool", "NullPool"):
+    logging.getLogger(f"sqlalchemy.pool.impl.{_pool}.{PRIVATE_LOGGER}").setLevel(logging.CRITICAL + 1)
 
 #: Driver arguments for every connection. A server that vanishes without a word (a failover, a firewall that forgets the
 #: connection) is lost after a minute or two. By Linux's defaults, a run would wait for it for over two hours.
@@ -293,7 +296,12 @@ def connect(url: sa.URL, *, seconds: int = 10) -> sa.Engine:
     """
     args = {"connect_timeout": seconds, **CONNECT_ARGS}
     engine = sa.create_engine(
-        url, hide_parameters=True, pool_pre_ping=True, connect_args=args, logging_name=PRIVATE_LOGGER
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        connect_args=args,
+        logging_name=PRIVATE_LOGGER,
+        pool_logging_name=PRIVATE_LOGGER,
     )
     set_up_sessions(engine)
     return engine
