@@ -60,7 +60,7 @@ def test_a_lost_session_leaves_no_exception_of_the_driver_in_the_log(
     def copy_while_the_server_goes() -> None:
         with snapshot(connected) as connection:
             driver = connection.connection.driver_connection
-            number = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+            number = driver.info.backend_pid
             with driver.cursor() as cursor, cursor.copy("COPY (SELECT generate_series(1, 1000000)) TO STDOUT") as copy:
                 copy.read()
                 with engine.connect() as other:
