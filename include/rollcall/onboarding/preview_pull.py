@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,6 +27,9 @@ from rollcall.settings import District
 from rollcall.warehouse.lease import HostLease
 
 _PLAN = replace(FULL_PULL, kind="preview", reason="a new district")
+
+#: Files that cannot be deleted must not hide why the pull failed: the landing zone may be what failed.
+_NOT_DELETED = (OSError, RollcallError)
 
 
 def pull_preview(
@@ -54,13 +57,15 @@ def pull_preview(
         try:
             ref = extract(client, district, landing, run_id=run_id, plan=_PLAN, collections=wanted, progress=progress)
         except RollcallError:
-            _delete_unfinished(landing, district.district, run_id)
+            with suppress(*_NOT_DELETED):
+                _delete_unfinished(landing, district.district, run_id)
             raise
     try:
         validate(landing, ref, district)
         return newest_pull(landing, district)
     except RollcallError:
-        DistrictFolder(landing.url, ref.district).delete_pull(ref.pull_id)
+        with suppress(*_NOT_DELETED):
+            DistrictFolder(landing.url, ref.district).delete_pull(ref.pull_id)
         raise
 
 
