@@ -255,9 +255,12 @@ class ChangeSetLines:
             return
         owner = rows["user_sourced_id"]
         counts = pd.DataFrame({kind: (rows["kind"] == kind).groupby(owner).sum() for kind in set(kinds.values())})
-        cause = rows["_reason"].map(REASONS).fillna(self._with_person(owner, pd.Series(CHANGED, index=owner.index)))
-        first = rows.assign(cause=cause).drop_duplicates(["user_sourced_id", "cause"]).sort_values("cause")
-        reasons = first.groupby("user_sourced_id")["cause"].agg(", ".join)
+        causes = pd.DataFrame({"user_sourced_id": owner, "cause": rows["_reason"].map(REASONS)}).drop_duplicates()
+        without = self._with_person(causes["user_sourced_id"], pd.Series(CHANGED, index=causes.index))
+        first = causes.fillna({"cause": without}).drop_duplicates().sort_values("cause")
+        has_several = first["user_sourced_id"].duplicated(keep=False)  # few people; joining texts for all takes long
+        several = first[has_several].groupby("user_sourced_id")["cause"].agg(", ".join)
+        reasons = pd.concat([first[~has_several].set_index("user_sourced_id")["cause"], several])
         users = counts.index.to_series()
         builder.add(users, "classes", after=class_count_labels(counts), reason=reasons.reindex(users.index))
 
