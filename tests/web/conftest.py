@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from starlette.testclient import TestClient
 
+from rollcall_sandbox import Sandbox
 from tests.conftest import Nights
+from tests.web.draft_steps import BIRCH, CEDAR
 
 #: A user of each role of Airflow's simple auth manager.
 USERS = {"viewer": "vera", "user": "ursula", "op": "olive", "admin": "adam"}
@@ -119,6 +121,13 @@ def held(nights: Nights, roster: Callable[..., dict]) -> str:
     hold = nights.scalar("SELECT hold_id FROM roster_ops.holds WHERE status = 'open' AND collection = 'users'")
     assert hold
     return str(hold)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """The provider of the districts that are added."""
+    with Sandbox([BIRCH, CEDAR]) as running:
+        yield running
 
 
 def url_in_airflow():

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 
-import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -16,55 +13,10 @@ from rollcall.errors import RollcallError
 from rollcall.landing.zone import Landing
 from rollcall.onboarding.preview_pull import pull_preview
 from rollcall.onboarding.recognition import parse_credentials
+from rollcall.retention.folders import DistrictFolder
 from rollcall.settings import District, ExtractSettings, load_district
 from rollcall.status.digest import apply_retention
-from rollcall_sandbox import Sandbox, SandboxDistrict
-from tests.web.credentials_text import sent_text
-
-BIRCH = SandboxDistrict(app="birch", version="1.2", students=60, seed=5)
-CEDAR = SandboxDistrict(app="cedar", version="1.1", students=60, seed=6, auth="oauth1")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox([BIRCH, CEDAR]) as running:
-        yield running
-
-
-def text_of(sandbox: Sandbox, district: SandboxDistrict, secret: str = "") -> str:
-    """What the district sends."""
-    text = sent_text(f"http://127.0.0.1:{sandbox.port}", district.app)
-    return text.replace(district.client_secret, secret) if secret else text
-
-
-def follow(client: httpx.Client, path: str, **fields: str) -> str:
-    """Post a form and return the path that it leads to."""
-    answer = client.post(path, data=fields)
-    assert answer.status_code == 303, answer.text
-    return answer.headers["location"]
-
-
-def after_test(client: httpx.Client, sandbox: Sandbox, district: SandboxDistrict, **how: str) -> str:
-    """The path of a draft whose test has ended."""
-    draft = follow(client, "/rosters/add", text=text_of(sandbox, district, **how))
-    assert follow(client, draft) == f"{draft}/test"
-    until(client, f"{draft}/test")
-    return draft
-
-
-def until(client: httpx.Client, path: str) -> str:
-    """The page when it no longer polls."""
-    for _ in range(300):
-        text = client.get(path).text
-        if "data-poll" not in text:
-            return text
-        time.sleep(0.1)
-    raise AssertionError("it did not end")
-
-
-def outcomes(text: str) -> dict[str, str]:
-    """The steps of a check by title."""
-    return {title: outcome for outcome, title in re.findall(r'<li class="(\w+)">.*?<b>(.*?)</b>', text, re.S)}
+from tests.web.draft_steps import BIRCH, CEDAR, after_test, follow, outcomes, text_of, until
 
 
 def test_from_the_text_to_a_saved_district(browse, sandbox, districts_folder, engine):
@@ -251,6 +203,26 @@ def test_people_that_were_read_for_a_draft_go_with_it(browse, sandbox, nights, e
             assert nights.landing.pulls("birch") == []
 
 
+def test_a_landing_zone_that_deletes_nothing_does_not_undo_what_is_saved(
+    browse, sandbox, nights, districts_folder, monkeypatch
+):
+    """People that were read for a draft could not be deleted: the saved district was an error page."""
+
+    def refuse(*_):
+        raise RollcallError("files_in_use", "A run writes.", remedy="Wait.")
+
+    client = browse("admin")
+    draft = after_test(client, sandbox, BIRCH)
+    until(client, f"{draft}/district")
+    follow(client, f"{draft}/district", name="Birch", district="beech", timezone="UTC")
+    follow(client, f"{draft}/sites", mapping="own")
+    with monkeypatch.context() as patched:
+        patched.setattr(DistrictFolder, "delete_pull", refuse)
+        follow(client, f"{draft}/review")
+    assert load_district(districts_folder / "beech.yaml").name == "Birch"
+    assert len(nights.landing.pulls("birch")) == 1
+
+
 def test_an_existing_connection_is_replaced_only_if_confirmed(browse, sandbox):
     client = browse("admin")
     body = {"connection_id": "oneroster_birch", "conn_type": "oneroster", "host": "http://127.0.0.1:1/"}
@@ -278,138 +250,6 @@ def test_a_read_only_folder_gives_the_file_to_commit(browse, sandbox, districts_
     assert answer.headers["content-disposition"] == 'attachment; filename="birch.yaml"'
     assert "district: birch\n" in answer.text
     assert client.get("/api/v2/connections/oneroster_birch").status_code == 200
-
-
-def test_a_new_secret_is_tested_and_then_replaces_the_stored_one(browse, sandbox, districts_folder, engine):
-    from airflow.models.connection import Connection
-
-    text = (districts_folder / "elm.yaml").read_text().replace("elm", "birch").replace('"1.2"', '"1.1"')
-    (districts_folder / "birch.yaml").write_text(text)
-    client = browse("admin")
-    path = "/rosters/districts/birch/settings/connection"
-    assert "has no connection" in client.get(path).text
-    body = {"connection_id": "oneroster_birch", "conn_type": "oneroster", "host": sandbox.base_url("birch")}
-    extra = {"auth_url": sandbox.token_url("birch"), "headers": {"X-Ours": "kept"}}
-    secrets = {"login": BIRCH.client_id, "password": "old-secret-old-secret", "extra": json.dumps(extra)}
-    assert client.post("/api/v2/connections", json=body | secrets).status_code == 201
-    shown = client.get(path).text
-    assert BIRCH.client_id in shown
-    assert "old-secret-old" not in shown
-
-    fields = {"token_url": sandbox.token_url("birch"), "auth": "oauth2"}
-    draft = follow(client, path, **fields).removesuffix("/test")
-    assert outcomes(until(client, f"{draft}/test"))["Sign-in"] == "fail"
-    assert client.post(f"{draft}/test").status_code == 422
-    draft = follow(client, path, secret=BIRCH.client_secret, expires_on="2027-06-30", **fields).removesuffix("/test")
-    assert "The connection works" in until(client, f"{draft}/test")
-    assert follow(client, f"{draft}/test") == f"{path}?notice=connection_saved"
-    assert "last changed by adam" in client.get(path).text
-    stored = Connection.get_connection_from_secrets("oneroster_birch")
-    assert (stored.password, stored.port) == (BIRCH.client_secret, 0)
-    assert stored.extra_dejson == extra | {"expires_on": "2027-06-30"}
-    assert load_district(districts_folder / "birch.yaml").version == "1.2"
-    with engine.connect() as connection:
-        row = connection.execute(sa.text("SELECT before, after FROM roster_ops.decisions")).one()
-    assert (row.after["secret"], row.after["expires_on"], row.before["expires_on"]) == ("changed", "2027-06-30", None)
-    assert (row.before["version"], row.after["version"]) == ("1.1", "1.2")
-    assert BIRCH.client_secret not in str(row)
-
-
-CONNECTION = "/rosters/districts/birch/settings/connection"
-
-
-@pytest.fixture
-def stored(browse, sandbox, districts_folder):
-    """A client, the district `birch` of OneRoster 1.1, and its connection in Airflow with old credentials."""
-    text = (districts_folder / "elm.yaml").read_text().replace("elm", "birch").replace('"1.2"', '"1.1"')
-    (districts_folder / "birch.yaml").write_text(text)
-    client = browse("admin")
-    body = {"connection_id": "oneroster_birch", "conn_type": "oneroster", "host": sandbox.base_url("birch")}
-    extra = {"auth_url": sandbox.token_url("birch"), "headers": {"X-Api-Key": "our-key-our-key"}}
-    body |= {"login": "old-client", "password": "old-secret-old-secret", "extra": json.dumps(extra)}
-    assert client.post("/api/v2/connections", json=body).status_code == 201
-    return client
-
-
-def shown_fields(client, path):
-    """The fields of a form as a browser sends them back, and the form's address."""
-    text = client.get(path).text
-    fields = dict(re.findall(r'<input id="\w+" name="(\w+)" type="\w+" value="(.*?)"', text))
-    fields["auth"] = re.search(r'<option value="(\w+)" selected>', text)[1]
-    action = re.search(r'<form method="post" action="([^"]+/connection[^"]*)" class="card narrow">', text)[1]
-    return fields, action
-
-
-def test_a_pasted_text_wins_over_the_filled_fields(stored, sandbox):
-    fields, action = shown_fields(stored, CONNECTION)
-    assert (fields["client_id"], action) == ("old-client", CONNECTION)
-    draft = follow(stored, action, **fields | {"text": text_of(sandbox, BIRCH)}).removesuffix("/test")
-    assert "The connection works" in until(stored, f"{draft}/test")
-    assert shown_fields(stored, draft)[0]["client_id"] == BIRCH.client_id
-
-
-@pytest.mark.parametrize("name", ["base_url", "token_url", "text", "http"])
-def test_a_kept_secret_goes_to_no_other_server(stored, sandbox, engine, name):
-    fields, action = shown_fields(stored, CONNECTION)
-    theirs = f"http://localhost:{sandbox.port}"
-    ours = f"http://127.0.0.1:{sandbox.port}"
-    if name == "text":
-        sent = {"text": f"Base URL: {theirs}/x\nToken URL: {theirs}/token\nClient ID: a-client-of-theirs"}
-    elif name == "http":
-        sent = fields | {"base_url": fields["base_url"].replace("http:", "https:")}
-    else:
-        sent = fields | {name: fields[name].replace(ours, theirs)}
-    answer = stored.post(action, data=sent)
-    assert answer.status_code == 422
-    assert "Enter the secret again" in answer.text
-    with engine.connect() as connection:
-        assert connection.execute(sa.text("SELECT count(*) FROM roster_ops.drafts")).scalar() == 0
-    assert "Missing" not in answer.text
-
-
-def test_credentials_are_stored_only_if_their_version_can_be(stored, sandbox, engine, monkeypatch):
-    from airflow.models.connection import Connection
-
-    draft = follow(stored, CONNECTION, text=text_of(sandbox, BIRCH)).removesuffix("/test")
-    until(stored, f"{draft}/test")
-    with monkeypatch.context() as patched:
-        patched.setenv("ROLLCALL_DISTRICTS_READ_ONLY", "true")
-        refused = stored.post(f"{draft}/test")
-    assert (refused.status_code, "Set version: &#34;1.2&#34;" in refused.text) == (422, True)
-    assert Connection.get_connection_from_secrets("oneroster_birch").password == "old-secret-old-secret"
-    with engine.connect() as connection:
-        assert connection.execute(sa.text("SELECT count(*) FROM roster_ops.decisions")).scalar() == 0
-
-
-def test_a_corrected_draft_is_tested_and_stored_with_its_own_secret(stored, sandbox):
-    from airflow.models.connection import Connection
-
-    wrong = text_of(sandbox, BIRCH).replace(sandbox.base_url("birch"), f"http://127.0.0.1:{sandbox.port}/nothing-here")
-    draft = follow(stored, CONNECTION, text=wrong).removesuffix("/test")
-    assert "does not work yet" in until(stored, f"{draft}/test")
-    fields, action = shown_fields(stored, draft)
-    assert (fields["secret"], action) == ("", draft)
-    assert follow(stored, action, **fields | {"base_url": sandbox.base_url("birch")}) == f"{draft}/test"
-    assert "The connection works" in until(stored, f"{draft}/test")
-    assert follow(stored, draft) == f"{draft}/test"  # "Test again" sends nothing
-    assert "The connection works" in until(stored, f"{draft}/test")
-    follow(stored, f"{draft}/test")
-    kept = Connection.get_connection_from_secrets("oneroster_birch")
-    assert (kept.login, kept.password) == (BIRCH.client_id, BIRCH.client_secret)
-    assert "changed since" not in stored.get(CONNECTION).text
-    body = {"connection_id": "oneroster_birch", "conn_type": "oneroster", "login": "another"}
-    changed = stored.patch("/api/v2/connections/oneroster_birch", json=body, params={"update_mask": "login"})
-    assert changed.status_code == 200
-    assert "changed since" in stored.get(CONNECTION).text
-
-
-@pytest.mark.parametrize("path", ["/rosters/add", CONNECTION])
-def test_a_refused_form_does_not_claim_to_have_its_secret(stored, path):
-    fields = {"secret": "typed-secret-typed", "client_id": "x", "auth": "oauth2", "expires_on": "soon"}
-    answer = stored.post(path, data=fields)
-    assert answer.status_code == 422
-    assert "type…" not in answer.text
-    assert ("We have it: old-…" in answer.text) == (path == CONNECTION)
 
 
 def test_a_second_test_forgets_what_the_first_one_found(browse, sandbox, engine, nights):

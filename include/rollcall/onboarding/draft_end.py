@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from rollcall.landing.zone import Landing
 from rollcall.onboarding.draft import DraftState
-from rollcall.retention.folders import DistrictFolder
+from rollcall.retention.folders import NOT_DELETED, DistrictFolder
 from rollcall.settings import district_path
 from rollcall.warehouse import drafts
 from rollcall.warehouse.session import warehouse_transaction
+
+log = logging.getLogger(__name__)
 
 
 def delete_expired(engine: sa.Engine, landing: Landing, now: datetime) -> int:
@@ -29,10 +32,15 @@ def delete_expired(engine: sa.Engine, landing: Landing, now: datetime) -> int:
 def delete_pull(landing: Landing, pulled: tuple[str, str] | None) -> None:
     """Delete the people that were read for a draft, unless the district exists by now and decides on them.
 
+    It raises nothing: the draft has ended, and what was saved stays saved.
+
     :param pulled: the district's ID and the pull's ID.
     """
     if pulled is None:
         return
     district, pull_id = pulled
     if not district_path(district).exists():
-        DistrictFolder(landing.url, district).delete_pull(pull_id)
+        try:
+            DistrictFolder(landing.url, district).delete_pull(pull_id)
+        except NOT_DELETED as error:
+            log.warning("%s: pull %s of a draft was not deleted: %s", district, pull_id, type(error).__name__)

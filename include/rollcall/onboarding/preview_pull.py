@@ -22,14 +22,11 @@ from rollcall.extract.pull import FULL_PULL, extract
 from rollcall.extract.resume import ResumeJournal
 from rollcall.landing.zone import Landing
 from rollcall.oneroster.client import OneRosterClient
-from rollcall.retention.folders import DistrictFolder
+from rollcall.retention.folders import NOT_DELETED, DistrictFolder
 from rollcall.settings import District
 from rollcall.warehouse.lease import HostLease
 
 _PLAN = replace(FULL_PULL, kind="preview", reason="a new district")
-
-#: Files that cannot be deleted must not hide why the pull failed: the landing zone may be what failed.
-_NOT_DELETED = (OSError, RollcallError)
 
 
 def pull_preview(
@@ -57,14 +54,14 @@ def pull_preview(
         try:
             ref = extract(client, district, landing, run_id=run_id, plan=_PLAN, collections=wanted, progress=progress)
         except RollcallError:
-            with suppress(*_NOT_DELETED):
+            with suppress(*NOT_DELETED):  # the landing zone may be what failed
                 _delete_unfinished(landing, district.district, run_id)
             raise
     try:
         validate(landing, ref, district)
         return newest_pull(landing, district)
     except RollcallError:
-        with suppress(*_NOT_DELETED):
+        with suppress(*NOT_DELETED):
             DistrictFolder(landing.url, ref.district).delete_pull(ref.pull_id)
         raise
 

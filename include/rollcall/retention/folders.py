@@ -18,6 +18,9 @@ from rollcall.errors import RollcallError
 #: The URL of Parquet exports, if set.
 _EXPORT = "ROLLCALL_EXPORT"
 
+#: What deleting raises. Where files are of no use any more, it must not hide an error before it, or undo what is saved.
+NOT_DELETED = (OSError, RollcallError)
+
 #: How often a deletion is tried while a run writes into the folder, and the seconds between.
 _TRIES, _PAUSE = 5, 0.2
 
