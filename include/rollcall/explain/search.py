@@ -87,39 +87,38 @@ def _with_earlier_value(district: str, wanted: str) -> sa.CompoundSelect[Any]:
 
 def roles_of(connection: sa.Connection, district: str, ids: list[str]) -> dict[str, list[str]]:
     """Role names by person: those they have, or had when they were removed."""
-    roles, users = staging["user_roles"], staging["users"]
-    on_user = (users.c.district_id == roles.c.district_id) & (users.c.sourced_id == roles.c.user_sourced_id)
-    removed_together = roles.c._removed_at.is_not_distinct_from(users.c._removed_at)
-    query = (
-        sa.select(roles.c.user_sourced_id, roles.c.role)
-        .distinct()
-        .select_from(roles.join(users, on_user))
-        .where(roles.c.district_id == district, roles.c.user_sourced_id.in_(ids), removed_together)
-        .order_by(roles.c.role)
-    )
-    names: dict[str, list[str]] = {}
-    for user, role in connection.execute(query):
-        names.setdefault(user, []).append(role or "no role")
-    return names
+    return _of_roles(connection, district, ids, staging["user_roles"].c.role, "no role")
 
 
 def schools_of(connection: sa.Connection, district: str, ids: list[str]) -> dict[str, list[str]]:
     """School names by person: where they have a role, or had one when they were removed."""
+    return _of_roles(connection, district, ids, staging["orgs"].c.name, "a school without a name")
+
+
+def _of_roles(
+    connection: sa.Connection, district: str, ids: list[str], column: sa.Column[Any], otherwise: str
+) -> dict[str, list[str]]:
+    """The different values of a column by person, in order.
+
+    :param column: of the person's roles, or of the orgs at which they have them.
+    :param otherwise: for no value.
+    """
     roles, orgs, users = staging["user_roles"], staging["orgs"], staging["users"]
     on_user = (users.c.district_id == roles.c.district_id) & (users.c.sourced_id == roles.c.user_sourced_id)
     on_org = (orgs.c.district_id == roles.c.district_id) & (orgs.c.sourced_id == roles.c.org_sourced_id)
     removed_together = roles.c._removed_at.is_not_distinct_from(users.c._removed_at)
+    joined = roles.join(users, on_user)
     query = (
-        sa.select(roles.c.user_sourced_id, orgs.c.name)
+        sa.select(roles.c.user_sourced_id, column)
         .distinct()
-        .select_from(roles.join(users, on_user).join(orgs, on_org))
+        .select_from(joined.join(orgs, on_org) if column.table is orgs else joined)
         .where(roles.c.district_id == district, roles.c.user_sourced_id.in_(ids), removed_together)
-        .order_by(orgs.c.name)
+        .order_by(column)
     )
-    schools: dict[str, list[str]] = {}
-    for user, name in connection.execute(query):
-        schools.setdefault(user, []).append(name or "a school without a name")
-    return schools
+    found: dict[str, list[str]] = {}
+    for user, value in connection.execute(query):
+        found.setdefault(user, []).append(value or otherwise)
+    return found
 
 
 def other_records(connection: sa.Connection, district: str, user: Row) -> list[Row]:
