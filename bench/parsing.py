@@ -14,13 +14,14 @@ from typing import Any
 
 from bench.bars import Bar
 from rollcall.errors import RollcallError
-from rollcall.settings.deployment import MOST_SHARDS
+from rollcall.settings.deployment import MOST_SHARDS, shard_of
 from rollcall_local.airflow_env import PROJECT, own_environment
 
 DISTRICTS = 1000
 #: Every public school district of the United States.
 MOST_DISTRICTS = 13_000
 
+_NAME = "d{:05}"
 _FILE = """
 district: {name}
 name: District {name}
@@ -75,7 +76,8 @@ def measure(say: Callable[[str], None]) -> ParseResult:
         own = _parse(folder, task)
         _describe(folder, range(DISTRICTS, MOST_DISTRICTS))
         shard = _parse(folder, {"ROLLCALL_DAG_SHARDS": str(MOST_SHARDS)})
-    expected = {DISTRICTS: everything, 1: own}
+    in_first = sum(shard_of(_NAME.format(number), MOST_SHARDS) == 0 for number in range(MOST_DISTRICTS))
+    expected = {DISTRICTS: everything, 1: own, in_first: shard}
     if wrong := {count: parsed["dags"] for count, parsed in expected.items() if parsed["dags"] != count}:
         raise RollcallError("parse_failed", f"Expected and parsed numbers of DAGs: {wrong}")
     in_shard = shard["seconds"] + shard["serializing"]
@@ -86,7 +88,7 @@ def _describe(folder: str, numbers: Iterable[int]) -> None:
     districts = Path(folder) / "districts"
     districts.mkdir(exist_ok=True)
     for number in numbers:
-        name = f"d{number:05}"
+        name = _NAME.format(number)
         (districts / f"{name}.yaml").write_text(_FILE.format(name=name), encoding="utf-8")
 
 

@@ -31,14 +31,17 @@ def shard_count() -> int:
     return int(text)
 
 
-def shard_of(district_id: str) -> int:
-    """The number of a district's DAG file, from 0."""
-    return zlib.crc32(district_id.encode()) % shard_count()
+def shard_of(district_id: str, shards: int) -> int:
+    """The number of a district's DAG file, from 0.
+
+    :param shards: from `shard_count`.
+    """
+    return zlib.crc32(district_id.encode()) % shards
 
 
 def dag_file(district_id: str) -> str:
     """A district's DAG file, relative to `dags/`."""
-    shard = shard_of(district_id)
+    shard = shard_of(district_id, shard_count())
     return f"shards/roster_districts_{shard:02}.py" if shard else "roster_districts.py"
 
 
