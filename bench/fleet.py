@@ -64,14 +64,14 @@ class FleetNight:
 
     :param seconds: from the moment the runs may start until the last one has ended.
     :param cpu: processor seconds by part, of all districts.
-    :param statements: SQL statements of the metadata database and of the warehouse, of all districts.
+    :param transactions: of the metadata database and of the warehouse, of all districts.
     """
 
     name: str
     districts: int
     seconds: float
     cpu: dict[str, float]
-    statements: dict[str, int]
+    transactions: dict[str, int]
 
     @property
     def per_hour(self) -> float:
@@ -117,7 +117,7 @@ def show(console: Console, result: FleetResult) -> None:
     table.add_row("districts per hour", *(f"{night.per_hour:,.0f}" for night in result.nights))
     for database in (_METADATA, _WAREHOUSE):
         name = "metadata" if database == _METADATA else "warehouse"
-        counts = (f"{night.statements[database] / night.districts:,.0f}" for night in result.nights)
+        counts = (f"{night.transactions[database] / night.districts:,.0f}" for night in result.nights)
         table.add_row(f"transactions per district, {name}", *counts)
     console.print(table)
     last = result.nights[-1]
@@ -209,9 +209,9 @@ class _Fleet:
         self._wait()
         seconds = time.monotonic() - began
         cpu = {part: used - before[part] for part, used in self._sample().items()}
-        statements = {which: count - counted[which] for which, count in self._transactions().items()}
+        transactions = {which: count - counted[which] for which, count in self._transactions().items()}
         self._check_published()
-        return FleetNight(name, len(self.names), seconds, cpu, statements)
+        return FleetNight(name, len(self.names), seconds, cpu, transactions)
 
     def _sample(self) -> dict[str, float]:
         roots = {

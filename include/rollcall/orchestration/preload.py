@@ -35,8 +35,7 @@ def prepare() -> None:
 
 def _files() -> dict[str, int]:
     """The file of each imported module of the package, and when it was last written, in nanoseconds."""
-    names = [name for name in sys.modules if name == "rollcall" or name.startswith("rollcall.")]
-    files = [file for name in names if (file := getattr(sys.modules[name], "__file__", None))]
+    files = [file for name in _modules() if (file := getattr(sys.modules[name], "__file__", None))]
     return {file: _written(file) for file in files}
 
 
@@ -44,8 +43,12 @@ def _forget_replaced(imported: Mapping[str, int]) -> None:
     """Forget all modules of the package if one was replaced. The next import reads the files again."""
     if all(_written(file) == written for file, written in imported.items()):
         return
-    for name in [name for name in sys.modules if name == "rollcall" or name.startswith("rollcall.")]:
+    for name in _modules():
         del sys.modules[name]
+
+
+def _modules() -> list[str]:
+    return [name for name in sys.modules if name == "rollcall" or name.startswith("rollcall.")]
 
 
 def _written(file: str) -> int:
